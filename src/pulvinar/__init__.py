@@ -1,0 +1,1 @@
+"""Pulvinar: a data platform for brain atlases."""

@@ -1,0 +1,1 @@
+"""What the platform knows: datasets, versions, assets and their objects, and how to find them."""

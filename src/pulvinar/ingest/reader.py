@@ -1,0 +1,178 @@
+"""How file formats join the platform: the `Reader` protocol and what it speaks of.
+
+A reader runs inside a throw-away process (see `sandbox`): it may only read below the submission's folder, has a memory
+and a CPU limit, and no network. So a reader is plain synchronous code on plain files; it never has to defend the
+platform, only to say clearly what is wrong with a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.space import Affine, Window
+from pulvinar.model.volume import Channel, Shape5, Triple, VolumeKind
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One regular file of a submission: `path` is absolute and link-free, `name` relative to the submission."""
+
+    path: Path
+    name: str
+    size_bytes: int
+    head: bytes
+    """The first 4096 bytes, for recognition by content."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    NOTE = "note"
+    DOUBT = "doubt"
+    """Data and header disagree or something is implausible: a flag must settle it, or the default is used and said."""
+    QUESTION = "question"
+    """Only a person knows: ingest refuses until the flag is given."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a reader noticed; `flag` is the command-line flag that settles it ("--voxel-size")."""
+
+    severity: Severity
+    message: str
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class VolumeDescription:
+    """What a file says of a volume before it is read. Shapes in (t, c, z, y, x), lengths in (z, y, x).
+
+    `voxel_size_um` is None when the file doesn't say (a TIFF without units). `affine_um` as in `model.volume.Volume`.
+    """
+
+    shape: Shape5
+    dtype: str
+    block_shape: Shape5
+    voxel_size_um: Triple | None = None
+    affine_um: Affine | None = None
+    kind: VolumeKind | None = None
+    channels: tuple[Channel, ...] = ()
+    time_step_s: float | None = None
+
+
+@dataclass(frozen=True)
+class FoundAsset:
+    """One thing that a reader can bring in: from which files, what it is, what is missing or doubtful.
+
+    `key` names it uniquely within the submission and is enough, with `reader` and `files`, to open it again.
+    `metadata` holds what the file itself says, as JSON values under the field names of `model.record` where one fits
+    ("modality", "title", "licence", ...), everything else under "header".
+    """
+
+    reader: str
+    key: str
+    name: str
+    kind: AssetKind
+    files: tuple[str, ...]
+    volume: VolumeDescription | None = None
+    findings: tuple[Finding, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person says where headers are silent or lie. Lengths in micrometres, (z, y, x)."""
+
+    voxel_size_um: Triple | None = None
+    orientation: str = ""
+    kind: VolumeKind | None = None
+    axes: str = ""
+    """The meaning of a file's own axes, slowest first, of the letters t, c, z, y, x."""
+    time_step_s: float | None = None
+    unit: str = ""
+    """The unit of lengths in files that don't say (SWC, tables, OBJ): "um", "mm", "nm", or "voxel" with
+    `voxel_size_um`."""
+
+
+class OpenVolume(Protocol):
+    """A volume that a reader has opened: blocks by window, in native byte order and (t, c, z, y, x)."""
+
+    def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+
+    def close(self) -> None:
+        """Let go of files."""
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonData:
+    """A neuron as a forest. Each array has one entry a node; parents come before children.
+
+    `zyx_um` float64 (n, 3); `radius_um` float32 (n,), NaN when not known; `parent` int64 (n,), row of the parent, -1
+    at a root; `type_code` int16 (n,) as in SWC; `node_id` int64 (n,), the file's own number.
+    """
+
+    zyx_um: npt.NDArray[np.float64]
+    radius_um: npt.NDArray[np.float32]
+    parent: npt.NDArray[np.int64]
+    type_code: npt.NDArray[np.int16]
+    node_id: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class MeshData:
+    """A triangle mesh: `zyx_um` float64 (n, 3), `faces` uint32 (m, 3), rows of `zyx_um`."""
+
+    zyx_um: npt.NDArray[np.float64]
+    faces: npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class PointsData:
+    """A table of places: `zyx_um` float64 (n, 3), and every column of the file, by name, each of length n.
+
+    Columns are int64, float64, bool or object (str) arrays, in the file's order.
+    """
+
+    zyx_um: npt.NDArray[np.float64]
+    columns: dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """A table without places: columns as in `PointsData`."""
+
+    columns: dict[str, npt.NDArray[Any]]
+
+
+GeometryData = SkeletonData | MeshData | PointsData | TableData
+
+
+class Reader(Protocol):
+    """One family of file formats. Has no state: an instance is made without arguments.
+
+    `priority`: readers are asked from the lowest number up, and a file belongs to the first that claims it; readers of
+    whole folders (DICOM, BIDS, plane stacks) come before readers of single files.
+    """
+
+    name: ClassVar[str]
+    priority: ClassVar[int]
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """What of `files` this reader can bring in, recognised by content. A file of its format that is damaged raises
+        `UnreadableFile`, naming file and reason; files of other formats are passed over in silence."""
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """Open a volume found before; `root` is the submission's folder, `scratch` an empty folder of its own (for a
+        compressed stream that must be unpacked to be read in blocks)."""
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """Read a skeleton, mesh, point or other table found before, whole."""

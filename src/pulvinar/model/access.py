@@ -1,0 +1,42 @@
+"""Who acts, and how much they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+
+class Right(IntEnum):
+    """What an actor may do to a dataset; each includes those before it."""
+
+    SEE = 1
+    READ = 2
+    WRITE = 3
+    SHARE = 4
+    ADMINISTER = 5
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: a person, a job or the local owner. `is_owner` is true for the one local owner of a node."""
+
+    id: str
+    name: str
+    is_owner: bool = False
+
+
+LOCAL_OWNER = Actor("local-owner", "local owner", is_owner=True)
+ANONYMOUS = Actor("anonymous", "anonymous")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened: who did what to which thing, and when."""
+
+    actor_id: str
+    verb: str
+    subject_id: str
+    at: datetime
+    details: dict[str, Any]

@@ -1,0 +1,101 @@
+"""Citable things, their frozen states, and the bytes behind them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pulvinar.model.record import Record, record_to_json
+
+
+class AssetKind(StrEnum):
+    """What an asset is, and so which room can show it."""
+
+    VOLUME = "volume"
+    SKELETON = "skeleton"
+    POINTS = "points"
+    MESH = "mesh"
+    TABLE = "table"
+
+
+class VersionState(StrEnum):
+    """A draft takes new assets; a published version never changes."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One stored file or shard. `path` is relative to its asset, with forward slashes; `sha256` is hex."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One thing a person would name in a dataset: a volume, a neuron, a table.
+
+    `details` holds what its kind needs, as JSON: for a volume, the volume and its quality figures. `prefix` is
+    where its objects lie in the store. `digest` covers every object's path, size and SHA-256.
+    """
+
+    id: str
+    name: str
+    kind: AssetKind
+    prefix: str
+    size_bytes: int
+    object_count: int
+    digest: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One state of a dataset; `digest` is that of its manifest, and can be cited."""
+
+    id: str
+    dataset_id: str
+    number: int
+    state: VersionState
+    digest: str
+    record: Record
+    created: datetime
+    published: datetime | None = None
+    assets: tuple[Asset, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A citable thing; `record` is its newest version's."""
+
+    id: str
+    record: Record
+    created: datetime
+    latest: Version | None = None
+
+
+def asset_digest(objects: Iterable[StoredObject]) -> str:
+    """The SHA-256, in hex, of one line "sha256 size path" an object, sorted by path."""
+    digest = hashlib.sha256()
+    for item in sorted(objects, key=lambda item: item.path):
+        digest.update(f"{item.sha256} {item.size_bytes} {item.path}\n".encode())
+    return digest.hexdigest()
+
+
+def version_digest(record: Record, assets: Iterable[Asset]) -> str:
+    """The SHA-256, in hex, of the record's canonical JSON and one line "digest kind name" an asset.
+
+    Together with `asset_digest` this makes a Merkle tree of two layers: an asset can be checked without the
+    others.
+    """
+    canonical = json.dumps(record_to_json(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    lines = sorted(f"{asset.digest} {asset.kind} {asset.name}\n" for asset in assets)
+    return hashlib.sha256((canonical + "\n" + "".join(lines)).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Keeping it running: checking stored bytes, clearing what nothing refers to."""

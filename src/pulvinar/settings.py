@@ -1,0 +1,115 @@
+"""One frozen settings object: arguments over environment over TOML file over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pulvinar.errors import Invalid
+
+PREFIX = "PULVINAR_"
+
+
+class Settings(BaseModel):
+    """Every setting; each can be given as an argument, as `PULVINAR_<NAME>`, or in the TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("pulvinar"),
+        description="Folder of the embedded database and store, and of scratch files.",
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy address of the catalogue (sqlite:/// or postgresql+psycopg://); "
+        "empty: a SQLite file in home.",
+    )
+    store_url: str = Field(
+        "", description="Where bytes lie: a file:// or s3:// address; empty: the folder 'store' in home."
+    )
+    s3_endpoint: str = Field("", description="Address of the S3 server, when it is not Amazon's.")
+    s3_access_key: str = Field("", description="Access key of the S3 store.", repr=False)
+    s3_secret_key: str = Field("", description="Secret key of the S3 store.", repr=False)
+    s3_region: str = Field("us-east-1", description="Region of the S3 store.")
+    scratch: Path | None = Field(
+        None, description="Folder for temporary files of an ingest; empty: the folder 'scratch' in home."
+    )
+    node: str = Field(
+        "local",
+        pattern="^[a-z][a-z0-9]{1,15}$",
+        description="This node's name: the first part of every identifier it makes.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the web server listens on.")
+    port: int = Field(8765, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    threads: int = Field(0, ge=0, description="Threads that encode chunks; 0: one a processor core.")
+    reader_memory_mb: int = Field(4096, ge=256, description="Address space that one reader process may take, in MiB.")
+    reader_cpu_s: int = Field(86_400, ge=1, description="CPU seconds that one reader process may take.")
+    reader_budget_gb: float = Field(
+        4096.0, gt=0, description="Largest declared size of one file's data that a reader accepts, in GB."
+    )
+    cutout_budget_mb: int = Field(512, ge=1, description="Largest cut-out that the API answers, in MB.")
+    public: bool = Field(False, description="Whether people who are not signed in see every published dataset.")
+
+    def resolved_database_url(self) -> str:
+        """`database_url`, or the SQLite file in `home`."""
+        return self.database_url or f"sqlite:///{self.home / 'catalogue.sqlite'}"
+
+    def resolved_store_url(self) -> str:
+        """`store_url`, or the folder `store` in `home`."""
+        return self.store_url or (self.home / "store").absolute().as_uri()
+
+    def resolved_scratch(self) -> Path:
+        """`scratch`, or the folder `scratch` in `home`."""
+        return self.scratch or self.home / "scratch"
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+    """The settings in force: `arguments` over `environment` over the TOML `file` over the defaults.
+
+    `file` may also be named by `PULVINAR_CONFIG`. Raises `Invalid` for an unknown key, a bad value, or a file that
+    can't be read.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(f"{PREFIX}CONFIG")
+    file = file or (Path(named) if named else None)
+    values: dict[str, Any] = _from_toml(file) if file else {}
+    values.update(_from_environment(environment))
+    values.update({key: value for key, value in arguments.items() if value is not None})
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise Invalid(_explain(error), hint="see the list of settings: pulvinar settings") from error
+
+
+def _from_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid(f"settings file {file} can't be read: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    # PULVINAR_SAMPLES names test data for developers and CONFIG the file itself; neither is a setting.
+    skipped = {f"{PREFIX}CONFIG", f"{PREFIX}SAMPLES"}
+    return {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environment.items()
+        if key.startswith(PREFIX) and key not in skipped
+    }
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"there is no setting {name!r}")
+        else:
+            parts.append(f"setting {name!r} is {problem['input']!r}: {problem['msg']}")
+    return "; ".join(parts)
