@@ -1,7 +1,7 @@
 """Pulvinar: a data platform for brain atlases.
 
-The names below are the public face; each is loaded on first use, so that `import pulvinar` costs nothing. The verbs live in the
-room of their noun: `pulvinar.ingest`, `pulvinar.catalogue`, `pulvinar.storage`, `pulvinar.operations`.
+The names below are the public face; each is loaded on first use, so that `import pulvinar` costs nothing. The verbs
+live in the room of their noun: `pulvinar.ingest`, `pulvinar.catalogue`, `pulvinar.storage`, `pulvinar.operations`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HOMES = {
     "open_volume": "pulvinar.storage.volumes",
 }
 
-__all__ = [  # noqa: RUF022 (plain sorting: the test and readers compare by eye)
+__all__ = [
     "Asset",
     "Box",
     "Dataset",
