@@ -1,0 +1,43 @@
+"""One table from error to exit code, and one way of telling a person what went wrong."""
+
+from __future__ import annotations
+
+import sys
+
+from pulvinar.errors import (
+    Conflict,
+    Corrupt,
+    Forbidden,
+    Invalid,
+    JobFailed,
+    NotAuthenticated,
+    NotFound,
+    PulvinarError,
+    TooLarge,
+    Unavailable,
+)
+
+EXIT_CODES: dict[type[PulvinarError], int] = {
+    Invalid: 2,
+    NotFound: 3,
+    Conflict: 4,
+    TooLarge: 5,
+    Corrupt: 6,
+    Unavailable: 7,
+    JobFailed: 8,
+    NotAuthenticated: 9,
+    Forbidden: 10,
+}
+"""Exit code of each kind of error; 0 is success, 1 anything unforeseen, 130 an interruption by the person."""
+
+
+def exit_code(error: PulvinarError) -> int:
+    """The exit code of `error`: that of the nearest kind in the table."""
+    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)
+
+
+def tell(error: PulvinarError) -> None:
+    """Say on standard error what is wrong and what to do next."""
+    print(f"pulvinar: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)
