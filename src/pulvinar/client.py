@@ -1,0 +1,268 @@
+"""A Pulvinar somewhere else, from Python: its datasets as lazy arrays.
+
+    import pulvinar
+
+    brains = pulvinar.connect("http://127.0.0.1:8765")
+    for dataset in brains.search("hippocampus"):
+        print(dataset.title)
+    volume = dataset.asset("brain").volume(level=2)     # xarray.DataArray, nothing is read yet
+    plane = volume.sel(z=4000, method="nearest").compute()
+
+Coordinates are micrometres, axes (t, c, z, y, x). Needs none of the server's packages: HTTP by httpx2, and only once a
+volume is opened numpy, dask, xarray and tensorstore; pyarrow for neurons and tables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pulvinar.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotAuthenticated,
+    NotFound,
+    PulvinarError,
+    TooLarge,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+    import numpy as np
+    import numpy.typing as npt
+    import xarray
+
+TIMEOUT_S = 60.0
+_KINDS: dict[str, type[PulvinarError]] = {
+    "not_found": NotFound,
+    "not_authenticated": NotAuthenticated,
+    "forbidden": Forbidden,
+    "conflict": Conflict,
+    "too_large": TooLarge,
+    "unavailable": Unavailable,
+    "invalid": Invalid,
+}
+
+
+def connect(url: str) -> Client:
+    """The Pulvinar at `url`; nothing is asked yet."""
+    return Client(url)
+
+
+class Client:
+    """One Pulvinar. Its failures are those of `pulvinar.errors`; `Unavailable` when it doesn't answer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._http: httpx2.Client | None = None
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def datasets(self, *, species: str | None = None) -> Iterator[RemoteDataset]:
+        """Every dataset that you may see, newest first, asked for page by page. Species: zebrafish, mouse, macaque,
+        human."""
+        return self._listed({"species": species})
+
+    def search(self, words: str, *, species: str | None = None) -> Iterator[RemoteDataset]:
+        """The datasets that mention `words`, in Chinese or English, newest first."""
+        return self._listed({"q": words, "species": species})
+
+    def dataset(self, dataset_id: str) -> RemoteDataset:
+        """One dataset; raises `NotFound`."""
+        return RemoteDataset(self, self.json(f"/api/v1/datasets/{dataset_id}"))
+
+    def _listed(self, wanted: dict[str, str | None]) -> Iterator[RemoteDataset]:
+        asked = {name: value for name, value in wanted.items() if value}
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.json("/api/v1/datasets", **asked, **({"cursor": cursor} if cursor else {}))
+            yield from (RemoteDataset(self, item) for item in page["items"])
+            cursor = page["next_cursor"]
+
+    def json(self, path: str, **query: str) -> Any:
+        """What the API answers at `path`."""
+        return self._get(path, query).json()
+
+    def read(self, path: str) -> bytes:
+        """The bytes at `path`."""
+        content: bytes = self._get(path, {}).content
+        return content
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _get(self, path: str, query: dict[str, str]) -> httpx2.Response:
+        import httpx2
+
+        if self._http is None:
+            self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+        try:
+            answer = self._http.get(path, params=query)
+        except httpx2.HTTPError as error:
+            raise Unavailable(
+                f"{self.url} does not answer: {error}", hint="is it running, and the address right?"
+            ) from error
+        if answer.status_code != 200:
+            raise _failure(answer)
+        return answer
+
+
+def _failure(answer: httpx2.Response) -> PulvinarError:
+    """The error that the server told, as the kind it was there."""
+    try:
+        told = answer.json()["error"]
+        kind, message, hint = _KINDS.get(told["code"], PulvinarError), told["message"], told["hint"]
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"{answer.url} answered {answer.status_code}", hint="is it a Pulvinar?")
+    return kind(message, hint=hint or f"request {told['request_id']}")
+
+
+class RemoteDataset:
+    """A dataset on a server; `record` is its metadata as plain values."""
+
+    def __init__(self, client: Client, told: dict[str, Any]) -> None:
+        self._client = client
+        self._latest: dict[str, Any] | None = told["latest"]
+        self.id: str = told["id"]
+        self.record: dict[str, Any] = told["record"]
+
+    def __repr__(self) -> str:
+        return f"RemoteDataset({self.id!r}, {self.title!r})"
+
+    @property
+    def title(self) -> str:
+        """The record's title."""
+        title: str = self.record["title"]
+        return title
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Its versions, newest first: number, state, digest, when."""
+        versions: list[dict[str, Any]] = self._client.json(f"/api/v1/datasets/{self.id}/versions")
+        return versions
+
+    def assets(self, version: int | None = None) -> list[RemoteAsset]:
+        """What is in a version: the newest, or the one of that number. Raises `NotFound`."""
+        if version is None:
+            if self._latest is None:
+                raise NotFound(f"dataset {self.id} has no version yet")
+            version = self._latest["number"]
+        told = self._client.json(f"/api/v1/datasets/{self.id}/versions/{version}")
+        return [RemoteAsset(self._client, item) for item in told["assets"]]
+
+    def asset(self, name: str, version: int | None = None) -> RemoteAsset:
+        """The asset of that name or id; raises `NotFound`, naming those that there are."""
+        assets = self.assets(version)
+        for asset in assets:
+            if name in (asset.name, asset.id):
+                return asset
+        raise NotFound(f"dataset {self.id} has no asset {name!r}", hint=f"it has {', '.join(a.name for a in assets)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A neuron. `zyx_um` float64 (n, 3), micrometres; `radius_um` float32 (n,); `parent` int64 (n,), -1 at a root."""
+
+    zyx_um: npt.NDArray[np.float64]
+    radius_um: npt.NDArray[np.float32]
+    parent: npt.NDArray[np.int64]
+
+
+class RemoteAsset:
+    """One thing in a dataset: a volume, a neuron, a table; `details` is what the server knows of it."""
+
+    def __init__(self, client: Client, told: dict[str, Any]) -> None:
+        self._client = client
+        self._links: dict[str, Any] = told["links"]
+        self.id: str = told["id"]
+        self.name: str = told["name"]
+        self.kind: str = told["kind"]
+        self.size_bytes: int = told["size_bytes"]
+        self.digest: str = told["digest"]
+        self.details: dict[str, Any] = told["details"]
+
+    def __repr__(self) -> str:
+        return f"RemoteAsset({self.name!r}, {self.kind})"
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one of its stored objects; raises `NotFound`."""
+        return self._client.read(self._links["objects"] + path)
+
+    def volume(self, level: int = 0) -> xarray.DataArray:
+        """One level of a volume, read lazily: axes (t, c, z, y, x), coordinates of z, y, x in micrometres from the
+        centre of level 0's first voxel, of t in seconds where the time step is known. Raises `Invalid` when it isn't a
+        volume or has no such level."""
+        if self.kind != "volume":
+            raise Invalid(f"{self.name} is a {self.kind}, not a volume")
+        levels = self.details["volume"]["levels"]
+        if not 0 <= level < len(levels):
+            raise Invalid(f"{self.name} has no level {level}", hint=f"levels 0 to {len(levels) - 1}")
+        return _lazy(f"{self._client.url}{self._links['chunks']}{level}/", self, level)
+
+    def skeleton(self) -> Skeleton:
+        """A neuron's nodes. Raises `Invalid` when it isn't one."""
+        import numpy as np
+
+        if self.kind != "skeleton":
+            raise Invalid(f"{self.name} is a {self.kind}, not a skeleton")
+        columns = self._table("skeleton.parquet")
+        return Skeleton(
+            np.stack([columns[f"{axis}_um"] for axis in "zyx"], axis=1), columns["radius_um"], columns["parent"]
+        )
+
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """The columns of a table or of points by name; places are `z_um`, `y_um`, `x_um`. Raises `Invalid`."""
+        if self.kind not in ("points", "table"):
+            raise Invalid(f"{self.name} is a {self.kind}, not a table")
+        return self._table(f"{self.kind}.parquet")
+
+    def _table(self, path: str) -> dict[str, npt.NDArray[Any]]:
+        from pyarrow import parquet
+
+        table = parquet.read_table(io.BytesIO(self.read(path)))
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
+    import dask.array
+    import numpy as np
+    import tensorstore
+    import xarray
+
+    store = tensorstore.open({"driver": "zarr3", "kvstore": address}, open=True, read=True).result()
+    volume = asset.details["volume"]
+    about = volume["levels"][level]
+    array = dask.array.from_array(
+        _Reader(store), chunks=store.chunk_layout.read_chunk.shape, name=f"{asset.digest}-{level}", asarray=False
+    )
+    coordinates: dict[str, Any] = {
+        axis: shift + size * np.arange(count)
+        for axis, shift, size, count in zip(
+            "zyx", about["translation_um"], about["voxel_size_um"], about["shape"][2:], strict=True
+        )
+    }
+    coordinates["c"] = [channel["name"] for channel in volume["channels"]]
+    if volume["time_step_s"]:
+        coordinates["t"] = volume["time_step_s"] * np.arange(about["shape"][0])
+    facts = {"unit": "micrometer", "voxel_size_um": about["voxel_size_um"], "affine_um": volume["affine_um"]}
+    return xarray.DataArray(array, dims=("t", "c", "z", "y", "x"), coords=coordinates, name=asset.name, attrs=facts)
+
+
+class _Reader:
+    """A tensorstore array as dask reads one: indexing gives voxels."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.shape: tuple[int, ...] = store.shape
+        self.ndim: int = store.ndim
+        self.dtype: np.dtype[Any] = store.dtype.numpy_dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._store[index].read().result()

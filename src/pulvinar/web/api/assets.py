@@ -1,0 +1,124 @@
+"""Assets: their thumbnails and mid-sections, and boxes cut out of volumes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from pulvinar.catalogue.versions import find_object, resolve_asset
+from pulvinar.errors import Invalid, NotFound
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.volume import Volume, volume_from_json
+from pulvinar.platform import Platform
+from pulvinar.storage.volumes import open_volume
+from pulvinar.web.api.schemas import AssetOut, asset_out
+from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.cutout import ZYX, Wish, plan_cutout
+from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
+from pulvinar.web.holdings import cache_control
+from pulvinar.web.requests import matches_etag
+
+router = APIRouter(prefix="/assets/{version_digest}/{asset_id}", tags=["assets"])
+
+IMAGE = {200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}}
+FILE = {200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}}
+
+Corner = Annotated[str, Query(pattern=r"^\d{1,9},\d{1,9},\d{1,9}$", description="Voxels of that level: z,y,x.")]
+
+
+@router.get("")
+def get_asset(platform: CurrentPlatform, actor: CurrentActor, version_digest: str, asset_id: str) -> AssetOut:
+    """One asset of one version."""
+    return asset_out(resolve_asset(platform.database, actor, version_digest, asset_id), version_digest)
+
+
+@router.get("/thumbnail", response_class=Response, responses=IMAGE)
+def get_thumbnail(
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: str, asset_id: str
+) -> Response:
+    """A small picture of a volume."""
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    return _picture(platform, actor, asset, "quality/thumbnail.webp", request)
+
+
+@router.get("/sections/{axis}", response_class=Response, responses=IMAGE)
+def get_section(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    version_digest: str,
+    asset_id: str,
+    axis: Literal["z", "y", "x"],
+) -> Response:
+    """The mid-section of a volume that is cut across `axis`."""
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    return _picture(platform, actor, asset, f"quality/section-{axis}.webp", request)
+
+
+def _picture(platform: Platform, actor: Actor, asset: Asset, path: str, request: Request) -> Response:
+    stored = find_object(platform.database, actor, asset.id, path)
+    if stored is None:
+        raise NotFound(f"asset {asset.id} has no picture {path}")
+    headers = {"etag": f'"{stored.sha256}"', "cache-control": cache_control(asset).decode()}
+    if matches_etag(request.headers.get("if-none-match", "").encode(), headers["etag"].encode()):
+        return Response(status_code=304, headers=headers)
+    data = platform.store.read(f"{asset.prefix}/{path}")
+    return Response(data, media_type="image/webp", headers=headers)
+
+
+@router.get("/cutout", response_class=Response, responses=FILE)
+def get_cutout(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    version_digest: str,
+    asset_id: str,
+    start: Corner,
+    stop: Corner,
+    level: Annotated[int, Query(ge=0)] = 0,
+    channel: Annotated[int | None, Query(ge=0, description="Position of one channel; all when not given.")] = None,
+    time: Annotated[int | None, Query(ge=0, description="Position of one time point; all when not given.")] = None,
+    form: Annotated[Format, Query(alias="format")] = Format.NIFTI,
+) -> Response:
+    """The voxels of a box of one level, from `start` up to and without `stop`, as a file.
+
+    Refused with 413, before anything is read, when it is larger than this server allows; the hint then names the level
+    at which the same box fits. 64-bit labels stay 64-bit in every format, though some programs can't read such NIfTI.
+    """
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    volume = _volume_of(asset)
+    wish = Wish(level, _corner(start), _corner(stop), channel, time)
+    cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
+    stored = open_volume(platform.store, asset.prefix, volume)
+    pieces = write(cutout, lambda window: stored.read(level, window), form, platform.settings.resolved_scratch())
+    name = f"{asset.name}-level{level}-{start.replace(',', '_')}{SUFFIXES[form]}"
+    headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset).decode()}
+    return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _volume_of(asset: Asset) -> Volume:
+    if asset.kind is not AssetKind.VOLUME:
+        raise Invalid(f"asset {asset.id} is a {asset.kind}, not a volume", hint="only volumes have boxes to cut out")
+    return volume_from_json(asset.details["volume"])
+
+
+def _corner(text: str) -> ZYX:
+    z, y, x = map(int, text.split(","))
+    return z, y, x
+
+
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """`pieces`, the first one already made: what fails at once fails before the answer begins."""
+    return chain([next(pieces)], pieces)
+
+
+def disposition(name: str) -> str:
+    """A Content-Disposition that saves a file under `name`, whatever characters a person used in it."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

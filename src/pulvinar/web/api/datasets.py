@@ -1,0 +1,58 @@
+"""Datasets and their versions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from pulvinar.catalogue import datasets, versions
+from pulvinar.model.record import Species
+from pulvinar.web.api.schemas import DatasetOut, PageOut, VersionOut, VersionSummary, dataset_out, version_out
+from pulvinar.web.api.schemas import version_summary as summary_out
+from pulvinar.web.context import CurrentActor, CurrentPlatform
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many datasets a page has at most.")]
+Words = Annotated[str, Query(max_length=200, description="Words to search for, in Chinese or English.")]
+
+
+@router.get("")
+def list_datasets(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    cursor: Cursor = None,
+    limit: Limit = 24,
+    species: Species | None = None,
+    q: Words = "",
+) -> PageOut[DatasetOut]:
+    """The datasets that you may see, newest first."""
+    page = datasets.list_datasets(platform.database, actor, cursor=cursor, limit=limit, species=species, query=q)
+    return PageOut(items=[dataset_out(dataset) for dataset in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{dataset_id}")
+def get_dataset(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str) -> DatasetOut:
+    """One dataset, with the record of its newest version."""
+    return dataset_out(datasets.get_dataset(platform.database, actor, dataset_id))
+
+
+@router.get("/{dataset_id}/versions")
+def list_versions(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str) -> list[VersionSummary]:
+    """Every version that you may see, newest first."""
+    return [summary_out(version) for version in versions.list_versions(platform.database, actor, dataset_id)]
+
+
+@router.get("/{dataset_id}/versions/{number}")
+def get_version(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, number: int) -> VersionOut:
+    """One version, with its assets."""
+    return version_out(versions.get_version(platform.database, actor, dataset_id, number))
+
+
+@router.get("/{dataset_id}/versions/{number}/manifest")
+def get_manifest(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, number: int) -> dict[str, Any]:
+    """Every object of a version with path, size and SHA-256; the version's digest covers all of it."""
+    version = versions.get_version(platform.database, actor, dataset_id, number)
+    return versions.manifest(platform.database, actor, version.id)

@@ -1,0 +1,17 @@
+"""Prints the OpenAPI document, as it is kept in docs/reference: `python -m pulvinar.web.api.document`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pulvinar.web.app import describe_api
+
+
+def openapi_text() -> str:
+    """The OpenAPI document as text that stays the same until the API changes."""
+    return json.dumps(describe_api().openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(openapi_text())

@@ -1,0 +1,146 @@
+"""What the API answers, as types: lengths in micrometres, axes (z, y, x), identifiers and digests as text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version, VersionState
+from pulvinar.model.record import Record
+
+T = TypeVar("T")
+
+
+class Failure(BaseModel):
+    """Why a request was not answered."""
+
+    code: str = Field(description="The kind of failure: not_found, invalid, too_large, ...")
+    message: str = Field(description="What is wrong, with the thing and the value.")
+    hint: str = Field(description="What to do next; empty when there is nothing to say.")
+    request_id: str = Field(description="Names this request in the server's log.")
+
+
+class Envelope(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: Failure
+
+
+class PageOut(BaseModel, Generic[T]):
+    """One page of a listing."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null at the end.")
+
+
+class VersionSummary(BaseModel):
+    """One state of a dataset, without what is in it."""
+
+    id: str
+    number: int
+    state: VersionState
+    digest: str = Field(description="SHA-256 of the version's manifest: cite it, and find its bytes under it.")
+    created: datetime
+    published: datetime | None
+
+
+class DatasetOut(BaseModel):
+    """A citable thing, with its newest version's record."""
+
+    id: str
+    created: datetime
+    record: Record
+    latest: VersionSummary | None
+
+
+class AssetLinks(BaseModel):
+    """Addresses on this server; null for what an asset of its kind doesn't have."""
+
+    self: str
+    objects: str = Field(description="The folder of the asset's objects, as they are stored.")
+    chunks: str | None = Field(description="A volume as an OME-Zarr without shards: one request a chunk.")
+    zarr: str | None = Field(description="A volume as the sharded OME-Zarr that is stored.")
+    thumbnail: str | None
+    sections: dict[str, str] = Field(description="Mid-sections by the axis that they cut: z, y, x.")
+    cutout: str | None
+
+
+class AssetOut(BaseModel):
+    """One thing a person would name in a dataset: a volume, a neuron, a table."""
+
+    id: str
+    name: str
+    kind: AssetKind
+    size_bytes: int
+    object_count: int
+    digest: str
+    details: dict[str, Any] = Field(description="What its kind needs: for a volume, its levels and quality figures.")
+    links: AssetLinks
+
+
+class VersionOut(VersionSummary):
+    """One state of a dataset, with what is in it."""
+
+    dataset_id: str
+    record: Record
+    assets: list[AssetOut]
+
+
+def version_summary(version: Version) -> VersionSummary:
+    """`version` for a listing."""
+    return VersionSummary(
+        id=version.id,
+        number=version.number,
+        state=version.state,
+        digest=version.digest,
+        created=version.created,
+        published=version.published,
+    )
+
+
+def version_out(version: Version) -> VersionOut:
+    """`version` with its assets."""
+    return VersionOut(
+        **version_summary(version).model_dump(),
+        dataset_id=version.dataset_id,
+        record=version.record,
+        assets=[asset_out(asset, version.digest) for asset in version.assets],
+    )
+
+
+def dataset_out(dataset: Dataset) -> DatasetOut:
+    """`dataset` with a summary of its newest version."""
+    latest = version_summary(dataset.latest) if dataset.latest else None
+    return DatasetOut(id=dataset.id, created=dataset.created, record=dataset.record, latest=latest)
+
+
+def asset_out(asset: Asset, version_digest: str) -> AssetOut:
+    """`asset` as it is in the version of that digest."""
+    return AssetOut(
+        id=asset.id,
+        name=asset.name,
+        kind=asset.kind,
+        size_bytes=asset.size_bytes,
+        object_count=asset.object_count,
+        digest=asset.digest,
+        details=asset.details,
+        links=asset_links(asset, version_digest),
+    )
+
+
+def asset_links(asset: Asset, version_digest: str) -> AssetLinks:
+    """Where `asset` and its parts are found."""
+    own = f"/api/v1/assets/{version_digest}/{asset.id}"
+    data = f"/data/{version_digest}/{asset.id}"
+    volume = asset.kind is AssetKind.VOLUME
+    return AssetLinks(
+        self=own,
+        objects=f"{data}/objects/",
+        chunks=f"{data}/chunks/" if volume else None,
+        zarr=f"{data}/objects/image.ome.zarr/" if volume else None,
+        thumbnail=f"{own}/thumbnail" if volume else None,
+        sections={axis: f"{own}/sections/{axis}" for axis in "zyx"} if volume else {},
+        cutout=f"{own}/cutout" if volume else None,
+    )

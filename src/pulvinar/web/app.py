@@ -1,0 +1,127 @@
+"""The web application of one platform: the chunk gateway beside the API and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from pulvinar.errors import Invalid, NotFound, PulvinarError
+from pulvinar.platform import Platform
+from pulvinar.web import gateway
+from pulvinar.web.api import assets, datasets
+from pulvinar.web.api.schemas import Envelope
+from pulvinar.web.context import actor_of
+from pulvinar.web.cors import Cors
+from pulvinar.web.errors import MethodNotAllowed, tell
+from pulvinar.web.requests import Scope
+from pulvinar.web.security import Guarded, Receive, Send
+
+portal, scene = (
+    import_module(f"pulvinar.web.{name}") if find_spec(f"pulvinar.web.{name}") else None for name in ("portal", "scene")
+)
+
+API_ROOT = "/api/v1"
+
+_FAILURES = {
+    404: "It doesn't exist, or you may not see it.",
+    422: "What was given can't be right.",
+    500: "The server failed; its log says more under the request id.",
+}
+
+
+class WebApplication:
+    """One ASGI application: paths below `/data/` go straight to the gateway, all others to FastAPI."""
+
+    def __init__(self, platform: Platform) -> None:
+        cors = Cors(platform.settings.cors_origins)
+        self.gateway = gateway.Gateway(
+            platform.database, platform.store, actor_of=lambda scope: actor_of(platform, scope), cors=cors
+        )
+        self.pages = _pages(platform, self.gateway.close)
+        self._guarded = Guarded(self.pages, cors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
+            await self.gateway(scope, receive, send)
+        else:
+            await self._guarded(scope, receive, send)
+
+
+def create_app(platform: Platform) -> WebApplication:
+    """The ASGI application that serves `platform`; closing `platform` stays the caller's business."""
+    return WebApplication(platform)
+
+
+def describe_api() -> FastAPI:
+    """The API's routes as an application that knows no platform: enough for its OpenAPI document."""
+    pages = FastAPI(
+        title="Pulvinar",
+        version=version("pulvinar"),
+        description="Datasets, versions and assets of one Pulvinar. Lengths are micrometres, axes (z, y, x).",
+        openapi_url=f"{API_ROOT}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={code: {"model": Envelope, "description": text} for code, text in _FAILURES.items()},
+    )
+    api = APIRouter(prefix=API_ROOT)
+    for part in (datasets, assets):
+        api.include_router(part.router)
+    if scene is not None:
+        api.include_router(scene.router)
+    pages.include_router(api)
+    return pages
+
+
+def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
+    pages = describe_api()
+    pages.router.lifespan_context = _closing(close)
+    pages.state.platform = platform
+    if portal is not None:
+        portal.mount(pages)
+    for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
+        pages.add_exception_handler(kind, _told)
+    return pages
+
+
+def _closing(close: Callable[[], None]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        close()
+
+    return lifespan
+
+
+def _told(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed: a page for people, the envelope for programs."""
+    failure = tell(_as_known(error, request), request.state.request_id)
+    request.state.told = True
+    if portal is not None and wants_page(request):
+        return portal.error_page(request, failure)
+    return Response(failure.body, failure.status, media_type="application/json")
+
+
+def _as_known(error: Exception, request: Request) -> Exception:
+    """What the framework raises, as one of our errors where there is one."""
+    if isinstance(error, RequestValidationError):
+        problems = (f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
+        return Invalid("; ".join(problems), hint=f"see {API_ROOT}/openapi.json")
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return NotFound(f"nothing is served at {request.url.path}")
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return MethodNotAllowed(f"{request.method} is not for {request.url.path}")
+    return error
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer, in a browser."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,244 @@
+"""The chunk gateway: stored, encoded bytes as they are, for everyone who may read them. It never decodes.
+
+Below `/data/<version digest>/<asset>/` lie
+
+- `objects/<path>`: the asset's objects (the sharded volume, its thumbnails), whole or by one range;
+- `chunks/...`: a volume's chunks as an OME-Zarr without shards: one GET a chunk, no index to read.
+
+An address holds its version's digest, so what it answers never changes. A thing that isn't there or that the actor
+can't see is 404; what is refused is 401 and never 403, because viewers take 403 for an empty chunk. A chunk that holds
+only the fill value isn't stored, and is 404 too; a stored one that is lost or damaged is 500.
+
+This is plain ASGI, without a framework: a request that finds everything in memory costs one read and two sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pulvinar.catalogue.versions import find_object
+from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import StoredObject
+from pulvinar.storage.database import Database
+from pulvinar.storage.store import Store
+from pulvinar.web.byte_source import ByteSource
+from pulvinar.web.chunk_grid import parse_chunk
+from pulvinar.web.cors import Cors, Headers
+from pulvinar.web.errors import new_request_id, tell
+from pulvinar.web.holdings import NO_STORE, Holding, Holdings
+from pulvinar.web.recent import Recent
+from pulvinar.web.requests import RangeNotSatisfiable, Scope, header, matches_etag, wanted_range
+from pulvinar.web.shard_indexes import Shard, ShardIndexes
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+ROOT = "/data/"
+PIECE_BYTES = 1 << 20
+"""What is read and sent at once of an object that is larger."""
+
+_TYPES = {"json": b"application/json", "webp": b"image/webp", "png": b"image/png"}
+_BINARY = b"application/octet-stream"
+_ALWAYS = [(b"accept-ranges", b"bytes"), (b"x-content-type-options", b"nosniff")]
+
+
+class BrokenOff(Exception):
+    """Bytes failed after the answer had begun: the connection must end, so that the client sees it is not whole."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Bytes of the store to answer with: `length` bytes of `key` from `start`."""
+
+    key: str
+    start: int
+    length: int
+    etag: bytes
+    media_type: bytes
+    cache_control: bytes
+
+
+class Gateway:
+    """The ASGI application below `/data/`. `actor_of` says who asks."""
+
+    def __init__(self, database: Database, store: Store, *, actor_of: Callable[[Scope], Actor], cors: Cors) -> None:
+        self._database = database
+        self._actor_of = actor_of
+        self._cors = cors
+        self._source = ByteSource(store)
+        self._holdings = Holdings(database)
+        self._shards = ShardIndexes(database, self._source)
+        self._objects: Recent[tuple[str, str], StoredObject] = Recent(65536)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            await self._answer(scope, send)
+        except BrokenOff:
+            raise
+        except Exception as error:  # noqa: BLE001 - every failure gets its envelope
+            await self._refuse(error, scope, send)
+
+    def close(self) -> None:
+        """End the reading threads and let go of files."""
+        self._source.close()
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            await self._answer_other_method(scope, send)
+            return
+        # "", "data", version digest, asset, view, the rest
+        parts = scope["path"].split("/")
+        if len(parts) < 6:
+            raise NotFound(f"nothing is served at {scope['path']}", hint="/data/<version digest>/<asset>/chunks/...")
+        actor = self._actor_of(scope)
+        holding = self._holdings.at_once(actor, parts[2], parts[3])
+        if holding is None:
+            holding = await self._holdings.find(actor, parts[2], parts[3])
+        if parts[4] == "chunks" and len(parts) == 12 and parts[6] == "c":
+            await self._answer_chunk(actor, holding, parts, scope, send)
+        elif parts[4] == "chunks":
+            await self._answer_document(holding, "/".join(parts[5:]), scope, send)
+        elif parts[4] == "objects":
+            await self._answer_object(actor, holding, "/".join(parts[5:]), scope, send)
+        else:
+            raise NotFound(f"an asset has no view {parts[4]!r}", hint="chunks or objects")
+
+    async def _answer_chunk(self, actor: Actor, holding: Holding, parts: list[str], scope: Scope, send: Send) -> None:
+        numbers = parse_chunk(parts[7:])
+        grid = holding.grid
+        if numbers is None or grid is None or parts[5] not in grid.levels:
+            raise NotFound(f"{scope['path']} is not the address of a chunk")
+        level = grid.levels[parts[5]]
+        place = level.place(numbers)
+        if place is None:
+            await self._absent(holding, scope, send)
+            return
+        path, inside = place
+        shard = self._shards.at_once(holding.asset, path)
+        if shard is None:
+            shard = await self._shards.find(actor, holding.asset, path, level)
+        extent = _chunk_extent(shard, inside, holding)
+        await (self._send_extent(extent, scope, send) if extent else self._absent(holding, scope, send))
+
+    async def _answer_document(self, holding: Holding, path: str, scope: Scope, send: Send) -> None:
+        document = holding.grid.documents.get(path) if holding.grid else None
+        if document is None:
+            raise NotFound(f"{scope['path']} is not part of a volume")
+        extent = Extent("", 0, len(document.data), document.etag, _TYPES["json"], holding.cache_control)
+        await self._send_extent(extent, scope, send, document.data)
+
+    async def _answer_object(self, actor: Actor, holding: Holding, path: str, scope: Scope, send: Send) -> None:
+        asset = holding.asset
+        stored = self._objects.get((asset.id, path))
+        if stored is None:
+            stored = await self._source.run(find_object, self._database, actor, asset.id, path)
+            if stored is None:
+                raise NotFound(f"asset {asset.id} has no object {path!r}")
+            self._objects.put((asset.id, path), stored)
+        etag = b'"%s"' % stored.sha256.encode()
+        media_type = _TYPES.get(path.rpartition(".")[2], _BINARY)
+        key = f"{asset.prefix}/{stored.path}"
+        await self._send_extent(Extent(key, 0, stored.size_bytes, etag, media_type, holding.cache_control), scope, send)
+
+    async def _send_extent(self, extent: Extent, scope: Scope, send: Send, data: bytes | None = None) -> None:
+        """Answer with `extent`, or with the part of it that is asked for; its bytes are `data` where that is given."""
+        headers = [
+            (b"etag", extent.etag),
+            (b"cache-control", extent.cache_control),
+            (b"content-type", extent.media_type),
+            *_ALWAYS,
+            *self._cors.headers(scope),
+        ]
+        if matches_etag(header(scope, b"if-none-match"), extent.etag):
+            await _respond(send, 304, headers)
+            return
+        status, start, stop = 200, 0, extent.length
+        try:
+            asked = wanted_range(scope, extent.etag, extent.length)
+        except RangeNotSatisfiable:
+            await _respond(send, 416, [*headers, (b"content-range", b"bytes */%d" % extent.length)], b"")
+            return
+        if asked is not None:
+            status, (start, stop) = 206, asked
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, extent.length)))
+        headers.append((b"content-length", b"%d" % (stop - start)))
+        if scope["method"] == "HEAD" or start == stop:
+            await _start(send, status, headers)
+            await send({"type": "http.response.body", "body": b""})
+        elif data is not None:
+            await _start(send, status, headers)
+            await send({"type": "http.response.body", "body": data[start:stop]})
+        else:
+            await self._send_stored(extent, start, stop, status, headers, send)
+
+    async def _send_stored(
+        self, extent: Extent, start: int, stop: int, status: int, headers: Headers, send: Send
+    ) -> None:
+        at, end = extent.start + start, extent.start + stop
+        piece = self._source.at_once(extent.key, at, min(end - at, PIECE_BYTES))
+        if piece is None:
+            piece = await self._source.read(extent.key, at, min(end - at, PIECE_BYTES))
+        # The first bytes are here before the status is sent: a lost object is told as what it is.
+        await _start(send, status, headers)
+        at += len(piece)
+        await send({"type": "http.response.body", "body": piece, "more_body": at < end})
+        while at < end:
+            try:
+                piece = await self._source.read(extent.key, at, min(end - at, PIECE_BYTES))
+            except Exception as error:
+                raise BrokenOff(f"{extent.key} broke off at byte {at}") from error
+            at += len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": at < end})
+
+    async def _absent(self, holding: Holding, scope: Scope, send: Send) -> None:
+        """A chunk that holds only the fill value: 404, to be remembered as long as any other chunk."""
+        headers = [(b"cache-control", holding.cache_control), *_ALWAYS, *self._cors.headers(scope)]
+        await _respond(send, 404, headers, b"")
+
+    async def _refuse(self, error: Exception, scope: Scope, send: Send) -> None:
+        request_id = new_request_id()
+        if isinstance(error, Forbidden):
+            error = NotAuthenticated(error.message, hint=error.hint)
+        failure = tell(error, request_id)
+        headers = [
+            (b"cache-control", NO_STORE),
+            (b"content-type", _TYPES["json"]),
+            (b"x-request-id", request_id.encode()),
+            *_ALWAYS,
+            *self._cors.headers(scope),
+        ]
+        await _respond(send, failure.status, headers, b"" if scope["method"] == "HEAD" else failure.body)
+
+    async def _answer_other_method(self, scope: Scope, send: Send) -> None:
+        preflight = self._cors.preflight(scope)
+        if preflight is not None:
+            await _respond(send, 204, preflight)
+        else:
+            await _respond(send, 405, [(b"allow", b"GET, HEAD"), *_ALWAYS], b"")
+
+
+def _chunk_extent(shard: Shard, inside: int, holding: Holding) -> Extent | None:
+    """Where the chunk at place `inside` of `shard` lies; None when it holds only the fill value."""
+    found = shard.locate(inside)
+    if found is None:
+        return None
+    start, length = found
+    # A shard's digest and a place in it name these bytes for ever; hashing every chunk would cost more than it tells.
+    etag = b'"%s.%d"' % (shard.sha256[:32].encode(), start)
+    return Extent(shard.key, start, length, etag, _BINARY, holding.cache_control)
+
+
+async def _start(send: Send, status: int, headers: Headers) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _respond(send: Send, status: int, headers: Headers, body: bytes | None = None) -> None:
+    """A whole answer; without a `body` it has no Content-Length either, as 204 and 304 want it."""
+    if body is not None:
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await _start(send, status, headers)
+    await send({"type": "http.response.body", "body": body or b""})

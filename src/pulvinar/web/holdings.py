@@ -1,0 +1,80 @@
+"""What an actor may read, remembered for a moment, so that a chunk doesn't cost a question to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from pulvinar.catalogue.versions import resolve_asset
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.storage.database import Database
+from pulvinar.web.chunk_grid import ChunkGrid
+from pulvinar.web.recent import Recent
+
+IMMUTABLE = b"private, max-age=31536000, immutable"
+"""An address holds its version's digest, so what it names never changes; only the browser itself may keep it."""
+NO_STORE = b"no-store"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One asset that an actor may read: where its bytes are, its chunks when it is a volume, how long to keep them."""
+
+    asset: Asset
+    grid: ChunkGrid | None
+    cache_control: bytes
+
+
+class Holdings:
+    """Which assets an actor may read. Every answer is at most `lifetime_s` old: then a revoked right bites."""
+
+    def __init__(self, database: Database, *, lifetime_s: float = 1.0, size: int = 4096) -> None:
+        self._database = database
+        self._lifetime_s = lifetime_s
+        self._known: Recent[tuple[str, str, str], tuple[float, Holding]] = Recent(size)
+        self._asking: dict[tuple[str, str, str], asyncio.Task[Holding]] = {}
+        self._grids: Recent[tuple[str, str], ChunkGrid] = Recent(size)
+
+    def at_once(self, actor: Actor, version_digest: str, asset_id: str) -> Holding | None:
+        """The answer when it is remembered and still fresh."""
+        known = self._known.get((actor.id, version_digest, asset_id))
+        return known[1] if known and known[0] > time.monotonic() else None
+
+    async def find(self, actor: Actor, version_digest: str, asset_id: str) -> Holding:
+        """The asset, asking the catalogue unless the answer is fresh. Raises `NotFound` where the actor can't see it.
+
+        Requests that wait for the same answer share one question.
+        """
+        holding = self.at_once(actor, version_digest, asset_id)
+        if holding is not None:
+            return holding
+        key = (actor.id, version_digest, asset_id)
+        task = self._asking.get(key)
+        if task is None:
+            task = self._asking[key] = asyncio.create_task(self._ask(actor, key))
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, actor: Actor, key: tuple[str, str, str]) -> Holding:
+        # The age counts from before the question: a right revoked while it is answered isn't kept any longer.
+        asked = time.monotonic()
+        asset = await asyncio.to_thread(resolve_asset, self._database, actor, key[1], key[2])
+        holding = Holding(asset, self._grid(asset), cache_control(asset))
+        self._known.put(key, (asked + self._lifetime_s, holding))
+        return holding
+
+    def _grid(self, asset: Asset) -> ChunkGrid | None:
+        if asset.kind is not AssetKind.VOLUME:
+            return None
+        grid = self._grids.get((asset.id, asset.digest))
+        if grid is None:
+            grid = ChunkGrid(asset)
+            self._grids.put((asset.id, asset.digest), grid)
+        return grid
+
+
+def cache_control(asset: Asset) -> bytes:
+    """How long a client may keep what it reads of `asset`: nothing of controlled data is kept."""
+    return NO_STORE if asset.details.get("tier") == "controlled" else IMMUTABLE

@@ -1,0 +1,124 @@
+"""What every answer outside of the gateway says to browsers, and how much a request may bring."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pulvinar.errors import TooLarge
+from pulvinar.web.cors import Cors
+from pulvinar.web.errors import new_request_id, tell
+from pulvinar.web.requests import Scope, header
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_LIMIT_BYTES = 1 << 20
+"""Nothing is uploaded over HTTP: bodies are small forms and JSON."""
+
+_POLICY = (
+    "default-src 'self'; script-src 'self'{script}; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'{connect}; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+PAGE_POLICY = _POLICY.format(script="", connect="").encode()
+# Neuroglancer makes functions from text, and makes data of its own at blob: addresses.
+VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:").encode()
+
+_FIXED = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
+
+
+def policy_for(path: str) -> bytes:
+    """The Content-Security-Policy of the page at `path`: only the viewer may make code from text."""
+    return VIEWER_POLICY if path.startswith("/datasets/") and path.endswith("/view") else PAGE_POLICY
+
+
+class Guarded:
+    """An ASGI application with limits on what comes in and security headers on what goes out.
+
+    Every request gets a name, in `scope["state"]["request_id"]` and in the header X-Request-Id of its answer.
+    """
+
+    def __init__(self, application: Application, cors: Cors) -> None:
+        self._application = application
+        self._cors = cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        request_id = new_request_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(scope, send, self._cors, request_id)
+        preflight = self._cors.preflight(scope)
+        if preflight is not None:
+            await answer.send({"type": "http.response.start", "status": 204, "headers": []})
+            await answer.send({"type": "http.response.body", "body": b""})
+            return
+        try:
+            await self._application(scope, _limited(scope, receive), answer.send)
+        except Exception as error:
+            # The framework raises what it has answered once more; and when headers are out without an answer, only a
+            # broken connection can still say that something is wrong.
+            if scope["state"].get("told"):
+                return
+            if answer.begun:
+                raise
+            await answer.fail(error)
+
+
+class _Answer:
+    """Sends one answer, adding what every answer has."""
+
+    def __init__(self, scope: Scope, send: Send, cors: Cors, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._added = [
+            *_FIXED,
+            (b"content-security-policy", policy_for(scope["path"])),
+            (b"x-request-id", request_id.encode()),
+            *(cors.preflight(scope) or cors.headers(scope)),
+        ]
+        self.begun = False
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Pass `message` on."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            there = {name for name, _ in message["headers"]}
+            added = [item for item in self._added if item[0] not in there]
+            message = {**message, "headers": [*message["headers"], *added]}
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer with what went wrong."""
+        failure = tell(error, self._request_id)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(failure.body))]
+        await self.send({"type": "http.response.start", "status": failure.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": failure.body})
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, raising `TooLarge` once the body is more than is allowed, whatever its headers say."""
+    declared = header(scope, b"content-length")
+    came = int(declared) if declared.isdigit() and int(declared) > BODY_LIMIT_BYTES else 0
+
+    async def limited() -> dict[str, Any]:
+        nonlocal came
+        if came > BODY_LIMIT_BYTES:
+            raise TooLarge(f"a request may bring {BODY_LIMIT_BYTES} bytes")
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > BODY_LIMIT_BYTES:
+            raise TooLarge(f"a request may bring {BODY_LIMIT_BYTES} bytes")
+        return message
+
+    return limited

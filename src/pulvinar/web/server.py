@@ -1,0 +1,71 @@
+"""Runs the web application in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from pulvinar.errors import Unavailable
+from pulvinar.platform import Platform
+from pulvinar.web.app import create_app
+
+STOP_TIMEOUT_S = 10
+"""How long answers that are under way may take to end once the server is told to stop."""
+
+
+def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve `platform` at `host` and `port` (0: a free one) until SIGINT or SIGTERM, then end what is under way.
+
+    `ready` is called with the address once requests are answered. Raises `Unavailable` when the port is taken.
+    """
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    server = _Server(configuration(platform), f"http://{shown}:{listener.getsockname()[1]}/", ready)
+    with listener:
+        server.run(sockets=[listener])
+
+
+def configuration(platform: Platform) -> uvicorn.Config:
+    """How uvicorn is run: the quickest event loop and parser, nothing added to an answer, no line a request."""
+    return uvicorn.Config(
+        create_app(platform),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, address: str, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._address = address
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready(self._address)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"can't listen on {host}:{port}: {error.strerror}", hint="choose another with --port; 0 takes a free one"
+        ) from error
+    return listener

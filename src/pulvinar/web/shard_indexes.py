@@ -1,0 +1,82 @@
+"""Where each chunk lies inside its shard, kept in memory for the shards used last."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from pulvinar.catalogue.versions import find_object
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, StoredObject
+from pulvinar.storage.database import Database
+from pulvinar.storage.shards import ShardIndex, index_size, parse_index
+from pulvinar.web.byte_source import ByteSource
+from pulvinar.web.chunk_grid import LevelGrid
+from pulvinar.web.recent import Recent
+
+ABSENT_BYTES = 200
+"""What remembering an absent shard is taken to weigh."""
+_MISSING = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One stored shard: its key in the store, its SHA-256 (hex), and where its chunks are; no index: it is absent."""
+
+    key: str
+    sha256: str
+    index: ShardIndex | None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory this takes."""
+        return ABSENT_BYTES + (self.index.entries.nbytes if self.index is not None else 0)
+
+    def locate(self, inside: int) -> tuple[int, int] | None:
+        """(offset, size in bytes) of the chunk at this place of the index; None when it holds only the fill value."""
+        if self.index is None:
+            return None
+        offset, size = self.index.entries[inside].tolist()
+        return None if offset == _MISSING else (offset, size)
+
+
+class ShardIndexes:
+    """The indexes of stored shards, at most `budget_bytes` of them in memory.
+
+    The catalogue says which shards there are: one that it doesn't know is empty, one that it knows and that the
+    store has lost is `Corrupt`, never empty.
+    """
+
+    def __init__(self, database: Database, source: ByteSource, *, budget_bytes: int = 64 << 20) -> None:
+        self._database = database
+        self._source = source
+        self._shards: Recent[tuple[str, str], Shard] = Recent(budget_bytes, lambda shard: shard.weight)
+        self._loading: dict[tuple[str, str], asyncio.Task[Shard]] = {}
+
+    def at_once(self, asset: Asset, path: str) -> Shard | None:
+        """The shard at `path` below `asset` when it is in memory."""
+        return self._shards.get((asset.id, path))
+
+    async def find(self, actor: Actor, asset: Asset, path: str, level: LevelGrid) -> Shard:
+        """The shard at `path` below `asset`. Raises `Corrupt` when its index is damaged or its file is gone."""
+        shard = self.at_once(asset, path)
+        if shard is not None:
+            return shard
+        key = (asset.id, path)
+        task = self._loading.get(key)
+        if task is None:
+            task = self._loading[key] = asyncio.create_task(self._load(actor, asset, path, level))
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _load(self, actor: Actor, asset: Asset, path: str, level: LevelGrid) -> Shard:
+        stored: StoredObject | None = await self._source.run(find_object, self._database, actor, asset.id, path)
+        shard = Shard("", "", None) if stored is None else await self._read(asset, stored, level)
+        self._shards.put((asset.id, path), shard)
+        return shard
+
+    async def _read(self, asset: Asset, stored: StoredObject, level: LevelGrid) -> Shard:
+        key = f"{asset.prefix}/{stored.path}"
+        length = index_size(level.per_shard)
+        data = await self._source.read(key, stored.size_bytes - length, length)
+        return Shard(key, stored.sha256, parse_index(bytes(data), level.per_shard))
