@@ -54,6 +54,11 @@ class Settings(BaseModel):
         4096.0, gt=0, description="Largest declared size of one file's data that a reader accepts, in GB."
     )
     cutout_budget_mb: int = Field(512, ge=1, description="Largest cut-out that the API answers, in MB.")
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may read this server from elsewhere, separated by blanks; * is any. "
+        "Empty: only its own pages.",
+    )
     public: bool = Field(False, description="Whether people who are not signed in see every published dataset.")
 
     def resolved_database_url(self) -> str:
