@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from pulvinar.errors import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import xarray
 
 TIMEOUT_S = 60.0
+BLOCK_BYTES = 64 << 20
 _KINDS: dict[str, type[PulvinarError]] = {
     "not_found": NotFound,
     "not_authenticated": NotAuthenticated,
@@ -240,7 +242,10 @@ def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
     volume = asset.details["volume"]
     about = volume["levels"][level]
     array = dask.array.from_array(
-        _Reader(store), chunks=store.chunk_layout.read_chunk.shape, name=f"{asset.digest}-{level}", asarray=False
+        _Reader(store),
+        chunks=_block(store.chunk_layout.read_chunk.shape, store.dtype.numpy_dtype.itemsize),
+        name=f"{asset.digest}-{level}",
+        asarray=False,
     )
     coordinates: dict[str, Any] = {
         axis: shift + size * np.arange(count)
@@ -253,6 +258,15 @@ def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
         coordinates["t"] = volume["time_step_s"] * np.arange(about["shape"][0])
     facts = {"unit": "micrometer", "voxel_size_um": about["voxel_size_um"], "affine_um": volume["affine_um"]}
     return xarray.DataArray(array, dims=("t", "c", "z", "y", "x"), coords=coordinates, name=asset.name, attrs=facts)
+
+
+def _block(chunk: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """The block of one dask task: stored chunks, doubled in z, y and x while it stays within `BLOCK_BYTES`, so that a
+    volume of terabytes doesn't become millions of tasks."""
+    times = 1
+    while prod(chunk) * itemsize * (2 * times) ** 3 <= BLOCK_BYTES:
+        times *= 2
+    return (*chunk[:2], *(side * times for side in chunk[2:]))
 
 
 class _Reader:
