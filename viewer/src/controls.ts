@@ -1,0 +1,109 @@
+/** The layer list: ordinary form controls, so that keyboards and screen readers work without further doing. */
+
+import { make } from "./dom";
+import type { Scene, SceneLayer } from "./scene";
+import type { Say, Word } from "./strings";
+import { PALETTES, defaultLayer, type LayerView, type Palette } from "./view";
+
+let serial = 0;
+
+/** The controls of every layer of `scene`; `changed(index)` is called after `views[index]` has been changed in place. */
+export function layerList(scene: Scene, views: LayerView[], say: Say, changed: (index: number) => void): HTMLElement {
+  const open = scene.layers.length <= 4;
+  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index)));
+  return make("ul", { class: "pv-layers" }, ...items);
+}
+
+function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void): HTMLElement {
+  const box = make("input", { type: "checkbox", checked: view.visible, "aria-label": `${say("visible")}: ${layer.name}` });
+  box.addEventListener("change", () => {
+    view.visible = box.checked;
+    changed();
+  });
+  const swatch = make("span", { class: `pv-swatch pv-swatch-${layer.kind}`, "aria-hidden": "true" });
+  const paint = () => swatch.style.setProperty("--tone", `#${view.color}`);
+  paint();
+  const settings = [opacityRow(view, say, changed)];
+  if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint));
+  const details = make("details", { open: open && layer.kind === "image" }, make("summary", {}, layer.name), ...(layer.kind === "points" ? [] : settings));
+  return make("li", { class: "pv-layer" }, make("label", { class: "pv-check" }, box, swatch), details);
+}
+
+function labelled(text: string, control: HTMLElement, extra?: HTMLElement): HTMLElement {
+  const id = `pv-control-${(serial += 1)}`;
+  control.id = id;
+  return make("div", { class: "pv-row" }, make("label", { for: id }, text), control, ...(extra ? [extra] : []));
+}
+
+function opacityRow(view: LayerView, say: Say, changed: () => void): HTMLElement {
+  const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: view.opacity });
+  const shown = make("output", {}, percent(view.opacity));
+  slider.addEventListener("input", () => {
+    view.opacity = Number(slider.value);
+    shown.value = percent(view.opacity);
+    changed();
+  });
+  return labelled(say("opacity"), slider, shown);
+}
+
+/** The ends of the contrast sliders: the data's range, but not so far beyond the display range that a slider gets coarse. */
+export function sliderRange(layer: SceneLayer): [number, number] {
+  const [low, high] = layer.window ?? layer.range ?? [0, 255];
+  const [least, most] = layer.range ?? [low, high];
+  const width = high - low || 1;
+  return [Math.max(least, low - 3 * width), Math.min(most, high + 3 * width)].map((end, side) => (side ? Math.max(end, high) : Math.min(end, low))) as [number, number];
+}
+
+function contrastRows(layer: SceneLayer, view: LayerView, say: Say, changed: () => void): HTMLElement[] {
+  const [least, most] = sliderRange(layer);
+  const step = (most - least) / 500 || 1;
+  const sliders = [0, 1].map((side) => make("input", { type: "range", min: least, max: most, step, value: view.window[side]! }));
+  const shown = [0, 1].map((side) => make("output", {}, tidy(view.window[side]!)));
+  const refresh = () => {
+    sliders.forEach((slider, side) => (slider.value = String(view.window[side]!)));
+    shown.forEach((output, side) => (output.value = tidy(view.window[side]!)));
+    changed();
+  };
+  sliders.forEach((slider, side) =>
+    slider.addEventListener("input", () => {
+      const value = Number(slider.value);
+      view.window = side === 0 ? [Math.min(value, view.window[1] - step), view.window[1]] : [view.window[0], Math.max(value, view.window[0] + step)];
+      refresh();
+    }),
+  );
+  const auto = make("button", { type: "button", class: "pv-small", title: say("autoHint") }, say("auto"));
+  auto.addEventListener("click", () => {
+    view.window = [...defaultLayer(layer).window];
+    refresh();
+  });
+  const legend = make("legend", {}, say("contrast"));
+  const rows = [labelled(say("low"), sliders[0]!, shown[0]), labelled(say("high"), sliders[1]!, shown[1])];
+  return [make("fieldset", { class: "pv-contrast" }, legend, ...rows, auto)];
+}
+
+function paletteRow(view: LayerView, say: Say, changed: () => void, paint: () => void): HTMLElement {
+  const options = PALETTES.map((palette) => make("option", { value: palette, selected: palette === view.palette }, say(palette as Word)));
+  const select = make("select", {}, ...options);
+  const picker = make("input", { type: "color", value: `#${view.color}`, "aria-label": say("color") });
+  picker.hidden = view.palette !== "tint";
+  select.addEventListener("change", () => {
+    view.palette = select.value as Palette;
+    picker.hidden = view.palette !== "tint";
+    changed();
+  });
+  picker.addEventListener("input", () => {
+    view.color = picker.value.slice(1).toUpperCase();
+    paint();
+    changed();
+  });
+  return labelled(say("palette"), select, picker);
+}
+
+function percent(value: number): string {
+  return `${Math.round(value * 100)} %`;
+}
+
+export function tidy(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

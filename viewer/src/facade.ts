@@ -1,0 +1,351 @@
+/** The one module that knows Neuroglancer. Everything else speaks of scenes, views and micrometres. */
+
+import "neuroglancer";
+import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
+import { getDefaultPerspectivePanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
+import { ChunkState, getChunkStateStatisticIndex } from "neuroglancer/unstable/chunk_manager/base.js";
+import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf } from "./geometry";
+import type { Scene } from "./scene";
+import { controlsFor, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
+import type { Layout, LayerView, Quaternion, View } from "./view";
+
+export interface Reading {
+  /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
+  layer: number;
+  value: number | bigint | string;
+}
+
+export interface Cursor {
+  /** (x, y, z) in micrometres; null when the pointer is outside. */
+  position: [number, number, number] | null;
+  readings: Reading[];
+}
+
+export interface PanelEdge {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  letters: { left: string; right: string; top: string; bottom: string };
+}
+
+export interface Problem {
+  layer: number | null;
+  /** What the server answered, when it answered: 401 is "sign in". */
+  status: number | null;
+  message: string;
+}
+
+export interface Listener {
+  viewChanged(): void;
+  cursorMoved(cursor: Cursor): void;
+  panelsMoved(edges: PanelEdge[]): void;
+  failed(problem: Problem): void;
+}
+
+type Box = { getBoundingClientRect(): DOMRect };
+interface SectionPanel {
+  element: Box;
+  sliceView?: unknown;
+  navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
+}
+
+/** Whether this browser can draw at all. */
+export function canDraw(): boolean {
+  return document.createElement("canvas").getContext("webgl2") !== null;
+}
+
+/** One Neuroglancer showing one scene. */
+export class Explorer {
+  private readonly viewer: Viewer;
+  private readonly step: number;
+  private readonly reported = new Set<string>();
+  private readonly watch: number;
+  private layout: Layout = "4panel";
+
+  constructor(
+    private readonly target: HTMLElement,
+    readonly scene: Scene,
+    view: View,
+    private readonly listener: Listener,
+  ) {
+    this.step = stepOf(scene);
+    this.viewer = makeMinimalViewer({
+      target,
+      showUIControls: false,
+      showLayerDialog: false,
+      resetStateWhenEmpty: false,
+    });
+    this.viewer.uiConfiguration.showUIControls.value = false;
+    this.viewer.uiConfiguration.showPanelBorders.value = false;
+    this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
+    this.viewer.inputEventBindings.perspectiveView.addParent(getDefaultPerspectivePanelBindings(), Number.NEGATIVE_INFINITY);
+    this.show(view);
+    this.viewer.state.changed.add(() => this.listener.viewChanged());
+    this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
+    this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
+    this.viewer.display.updateFinished.add(() => this.listener.panelsMoved(this.edges()));
+    this.watch = window.setInterval(() => void this.findProblems(), 2000);
+  }
+
+  /** Replace all that is shown by `view`. */
+  show(view: View): void {
+    this.layout = view.layout;
+    this.viewer.state.reset();
+    this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
+  }
+
+  private fitted(view: View): { scale: number; scale3d: number } {
+    const { clientWidth: width, clientHeight: height } = this.target;
+    const cut = view.layout === "4panel" ? 2 : 1;
+    const rotation = view.rotation ?? sectionRotation(this.scene.oriented);
+    const scale = fittingScale(this.scene, rotation, Math.max(80, width / cut), Math.max(80, height / cut));
+    const largest = Math.hypot(...boxOnScreen(this.scene, rotation));
+    const narrow = Math.min(1, Math.max(0.3, width / Math.max(1, height)));
+    return { scale, scale3d: (largest * 1.05) / narrow };
+  }
+
+  /** What is shown now, read back from Neuroglancer; the layers' own settings stay with the caller. */
+  view(layers: LayerView[]): View {
+    const { viewer } = this;
+    const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
+    const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
+    const { oriented } = this.scene;
+    return {
+      layout: this.layout,
+      position: this.position(),
+      time: this.time(),
+      scale: viewer.crossSectionScale.value * this.step,
+      scale3d: viewer.projectionScale.value * this.step,
+      rotation: sameRotation(rotation, sectionRotation(oriented)) ? null : rotation,
+      rotation3d: sameRotation(rotation3d, cameraRotation(oriented)) ? null : rotation3d,
+      axes: viewer.showAxisLines.value,
+      scaleBar: viewer.showScaleBar.value,
+      layers,
+    };
+  }
+
+  /** The crossing point of the sections, (x, y, z) in micrometres. */
+  position(): [number, number, number] {
+    return this.spatial(this.viewer.position.value);
+  }
+
+  setPosition(position: readonly number[]): void {
+    const next = Float32Array.from(this.viewer.position.value);
+    this.axes("x", "y", "z").forEach((at, axis) => {
+      if (at >= 0) next[at] = position[axis]! / this.step;
+    });
+    this.viewer.position.value = next;
+  }
+
+  /** Move the crossing point by micrometres along the current section's right, down and away directions. */
+  move(right: number, down: number, away: number): void {
+    const panel = panelRotation(this.layout);
+    const rotation = multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panel);
+    const shift = rotate(rotation, [right, down, away]);
+    this.setPosition(this.position().map((value, axis) => value + shift[axis]!));
+  }
+
+  /** Turn the sections by radians about their right, down and away directions. */
+  turn(right: number, down: number, away: number): void {
+    const { crossSectionOrientation } = this.viewer;
+    const turned = multiply(toQuaternion(crossSectionOrientation.orientation), smallRotation([right, down, away]));
+    crossSectionOrientation.orientation.set(turned);
+    crossSectionOrientation.changed.dispatch();
+  }
+
+  /** Micrometres a pixel of the sections, and micrometres from one section to the next. */
+  scale(): { pixel: number; section: number } {
+    return { pixel: this.viewer.crossSectionScale.value * this.step, section: this.step };
+  }
+
+  time(): number {
+    const [at] = this.axes("t");
+    return at === undefined || at < 0 ? 0 : Math.floor(this.viewer.position.value[at] ?? 0);
+  }
+
+  setTime(time: number): void {
+    const [at] = this.axes("t");
+    if (at === undefined || at < 0) return;
+    const next = Float32Array.from(this.viewer.position.value);
+    next[at] = time + 0.5;
+    this.viewer.position.value = next;
+  }
+
+  private axes(...names: string[]): number[] {
+    return names.map((name) => this.viewer.coordinateSpace.value.names.indexOf(name));
+  }
+
+  private spatial(coordinates: ArrayLike<number>): [number, number, number] {
+    return this.axes("x", "y", "z").map((at) => (coordinates[at] ?? 0) * this.step) as [number, number, number];
+  }
+
+  setLayout(layout: Layout): void {
+    this.layout = layout;
+    this.viewer.layout.restoreState({ type: layout, orthographicProjection: false });
+  }
+
+  setAxes(on: boolean): void {
+    this.viewer.showAxisLines.value = on;
+  }
+
+  setScaleBar(on: boolean): void {
+    this.viewer.showScaleBar.value = on;
+  }
+
+  /** Zoom the sections and the 3D camera by `factor`; below 1 comes nearer. */
+  zoom(factor: number): void {
+    this.viewer.crossSectionScale.value *= factor;
+    this.viewer.projectionScale.value *= factor;
+  }
+
+  /** Apply a layer's settings without loading anything again. */
+  setLayer(index: number, view: LayerView): void {
+    const managed = this.viewer.layerManager.managedLayers[index];
+    const kind = this.scene.layers[index]?.kind;
+    if (!managed?.layer || !kind) return;
+    if (managed.visible !== view.visible) managed.setVisible(view.visible);
+    // Neuroglancer's classes of layers aren't part of its types.
+    const layer = managed.layer as any;
+    if (kind === "image") {
+      layer.opacity.value = view.opacity;
+      const shader = shaderFor(view.palette, view.color);
+      if (layer.fragmentMain.value !== shader) layer.fragmentMain.value = shader;
+      layer.shaderControlState.restoreState(controlsFor(view));
+    } else if (kind === "labels") {
+      layer.displayState.selectedAlpha.value = view.opacity;
+    } else if (kind !== "points") {
+      layer.displayState.objectAlpha.value = view.opacity;
+    }
+  }
+
+  private cursor(): Cursor {
+    const { mouseState, layerSelectedValues, layerManager } = this.viewer;
+    if (!mouseState.active) return { position: null, readings: [] };
+    const readings: Reading[] = [];
+    layerManager.managedLayers.forEach((managed, layer) => {
+      if (!managed.visible || !managed.layer) return;
+      const value = simple(layerSelectedValues.get(managed.layer)?.value);
+      if (value !== null) readings.push({ layer, value });
+    });
+    return { position: this.spatial(mouseState.position), readings };
+  }
+
+  /** What `layer` holds at the crossing point, from the chunks that are loaded; null while they aren't. */
+  valueHere(layer: number): number | bigint | string | null {
+    const managed = this.viewer.layerManager.managedLayers[layer];
+    if (!managed?.layer) return null;
+    return simple(managed.layer.getValueAt(this.viewer.position.value, { pickedRenderLayer: null } as never));
+  }
+
+  private edges(): PanelEdge[] {
+    const frame = this.target.getBoundingClientRect();
+    const found: PanelEdge[] = [];
+    for (const panel of this.viewer.display.panels as unknown as Set<SectionPanel>) {
+      if (!panel.sliceView || !panel.navigationState) continue;
+      const box = panel.element.getBoundingClientRect();
+      const rotation = toQuaternion(panel.navigationState.pose.orientation.orientation);
+      found.push({
+        left: box.left - frame.left,
+        top: box.top - frame.top,
+        width: box.width,
+        height: box.height,
+        letters: edgeLetters(rotation, this.scene.oriented),
+      });
+    }
+    return found;
+  }
+
+  /** Whether everything in sight has been loaded and drawn. */
+  isReady(): boolean {
+    return this.viewer.isReady();
+  }
+
+  /** The picture as it stands, as PNG. */
+  picture(): Promise<Blob | null> {
+    const { display } = this.viewer;
+    display.draw();
+    return new Promise((resolve) => display.canvas.toBlob(resolve, "image/png"));
+  }
+
+  /** Share of pixels that aren't background in each panel, by its centre half: a blank panel gives 0. */
+  litPanels(): number[] {
+    const { display } = this.viewer;
+    display.draw();
+    const { gl, canvas } = display;
+    const frame = canvas.getBoundingClientRect();
+    const density = canvas.width / frame.width;
+    return [...(display.panels as unknown as Set<SectionPanel>)].map(({ element }) => {
+      const box = element.getBoundingClientRect();
+      const width = Math.floor((box.width * density) / 2);
+      const height = Math.floor((box.height * density) / 2);
+      const pixels = new Uint8Array(width * height * 4);
+      const left = (box.left - frame.left) * density + width / 2;
+      const bottom = (frame.bottom - box.bottom) * density + height / 2;
+      gl.readPixels(Math.floor(left), Math.floor(bottom), width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+      let lit = 0;
+      for (let at = 0; at < pixels.length; at += 4) if (pixels[at]! + pixels[at + 1]! + pixels[at + 2]! > 96) lit += 1;
+      return lit / (width * height);
+    });
+  }
+
+  /** Neuroglancer's own state, for whoever wants to take a view elsewhere. */
+  rawState(): Json {
+    return this.viewer.state.toJSON() as Json;
+  }
+
+  private async findProblems(): Promise<void> {
+    this.viewer.layerManager.managedLayers.forEach((managed, layer) => {
+      for (const source of managed.layer?.dataSources ?? []) {
+        const error = source.loadState?.error as Error | undefined;
+        if (error) void this.report(layer, error.message);
+      }
+    });
+    if (await this.hasFailedChunks()) void this.report(null, "");
+  }
+
+  private async hasFailedChunks(): Promise<boolean> {
+    const statistics = await this.viewer.chunkQueueManager.getStatistics();
+    const failed = [0, 1, 2].map((tier) => getChunkStateStatisticIndex(ChunkState.FAILED, tier));
+    return [...statistics.values()].some((counts) => failed.some((at) => (counts[at] ?? 0) > 0));
+  }
+
+  /** Tell of a problem once; what the server says to the source's own metadata tells "sign in" from "broken". */
+  private async report(layer: number | null, message: string): Promise<void> {
+    const key = `${layer} ${message}`;
+    if (this.reported.has(key)) return;
+    this.reported.add(key);
+    const source = this.scene.layers[layer ?? 0]?.source ?? "";
+    this.listener.failed({ layer, status: await statusOf(source), message });
+  }
+
+  dispose(): void {
+    window.clearInterval(this.watch);
+    this.viewer.dispose();
+    this.target.replaceChildren();
+  }
+}
+
+async function statusOf(source: string): Promise<number | null> {
+  const address = resolveSource(source, location.origin).replace(/^\w+:\/\//, "").replace(/\/?$/, "/");
+  const document = source.startsWith("zarr3") ? "zarr.json" : "info";
+  try {
+    return (await fetch(address + document, { cache: "no-store" })).status;
+  } catch {
+    return null;
+  }
+}
+
+function toQuaternion(values: ArrayLike<number>): Quaternion {
+  return Array.from(values).slice(0, 4) as Quaternion;
+}
+
+/** A value as Neuroglancer gives it, made plain: arrays of one are their content, segments their identifier. */
+function simple(value: unknown): number | bigint | string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "string") return value;
+  if (Array.isArray(value)) return value.length === 1 ? simple(value[0]) : value.map((part) => String(simple(part))).join(", ");
+  const entry = value as { key?: bigint };
+  return typeof entry.key === "bigint" ? entry.key : String(value);
+}

@@ -1,0 +1,122 @@
+/** Rotations and boxes of the view. World axes are (x, y, z): right, anterior, superior where a scene is oriented. */
+
+import type { Scene, Triple } from "./scene";
+import type { Layout, Quaternion } from "./view";
+
+export type Vector = [number, number, number];
+
+/**
+ * Rotation from the screen's axes (right, down, away) to the world's.
+ *
+ * Oriented scenes are looked at from the front, as radiology does: left side on the right, up is superior. Neuroglancer's
+ * panels xy, xz and yz then are the coronal, axial and sagittal ones, all with anterior or superior up. Other scenes keep x to the right and y
+ * down.
+ */
+export function sectionRotation(oriented: boolean): Quaternion {
+  return oriented ? [0, Math.SQRT1_2, -Math.SQRT1_2, 0] : [0, 0, 0, 1];
+}
+
+/** The 3D camera's first rotation: the sections' one, turned and tipped so that three faces show. */
+export function cameraRotation(oriented: boolean): Quaternion {
+  const turned = multiply(aboutY(-0.62), aboutX(-0.38));
+  return multiply(sectionRotation(oriented), turned);
+}
+
+export function multiply(a: Quaternion, b: Quaternion): Quaternion {
+  const [ax, ay, az, aw] = a;
+  const [bx, by, bz, bw] = b;
+  return [
+    aw * bx + ax * bw + ay * bz - az * by,
+    aw * by - ax * bz + ay * bw + az * bx,
+    aw * bz + ax * by - ay * bx + az * bw,
+    aw * bw - ax * bx - ay * by - az * bz,
+  ];
+}
+
+/** How Neuroglancer turns the panel of a layout against the panel "xy". */
+export function panelRotation(layout: Layout): Quaternion {
+  if (layout === "xz") return aboutX(Math.PI / 2);
+  return layout === "yz" ? aboutY(Math.PI / 2) : [0, 0, 0, 1];
+}
+
+function aboutX(angle: number): Quaternion {
+  return [Math.sin(angle / 2), 0, 0, Math.cos(angle / 2)];
+}
+
+function aboutY(angle: number): Quaternion {
+  return [0, Math.sin(angle / 2), 0, Math.cos(angle / 2)];
+}
+
+/** The rotation by the vector's length, in radians, about its direction. */
+export function smallRotation(vector: Vector): Quaternion {
+  const angle = Math.hypot(...vector) || 1e-9;
+  const [x, y, z] = vector.map((part) => (part / angle) * Math.sin(angle / 2)) as Vector;
+  return [x, y, z, Math.cos(angle / 2)];
+}
+
+export function rotate(q: Quaternion, v: Vector): Vector {
+  const [x, y, z] = multiply(multiply(q, [v[0], v[1], v[2], 0]), [-q[0], -q[1], -q[2], q[3]]);
+  return [x, y, z];
+}
+
+export function sameRotation(a: Quaternion, b: Quaternion): boolean {
+  const dot = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
+  return Math.abs(dot) > 0.99999;
+}
+
+/** What the four edges of a panel with rotation `q` are called: anatomy's letters, or signed axes; "" when it is oblique. */
+export function edgeLetters(q: Quaternion, oriented: boolean): { left: string; right: string; top: string; bottom: string } {
+  const right = rotate(q, [1, 0, 0]);
+  const down = rotate(q, [0, 1, 0]);
+  const negate = (v: Vector): Vector => [-v[0], -v[1], -v[2]];
+  return {
+    left: letter(negate(right), oriented),
+    right: letter(right, oriented),
+    top: letter(negate(down), oriented),
+    bottom: letter(down, oriented),
+  };
+}
+
+function letter(direction: Vector, oriented: boolean): string {
+  const axis = direction.findIndex((value) => Math.abs(value) > 0.85);
+  if (axis < 0) return "";
+  const positive = direction[axis]! > 0;
+  if (!oriented) return `${positive ? "+" : "\u2212"}${"xyz"[axis]}`;
+  return (["RL", "AP", "SI"][axis] as string)[positive ? 0 : 1]!;
+}
+
+/** Width, height and depth in micrometres, as panel "xy" (or the one turned by `q`) shows the scene's box. */
+export function boxOnScreen(scene: Scene, q: Quaternion): Vector {
+  const [low, high] = scene.bounds_um;
+  const size: Vector = [high[2] - low[2], high[1] - low[1], high[0] - low[0]];
+  const along = (v: Vector) => rotate(q, v).reduce((sum, part, axis) => sum + Math.abs(part) * size[axis]!, 0);
+  return [along([1, 0, 0]), along([0, 1, 0]), along([0, 0, 1])];
+}
+
+/** Micrometres a pixel at which the scene's box fits `width` x `height` pixels in all three sections. */
+export function fittingScale(scene: Scene, q: Quaternion, width: number, height: number): number {
+  const [across, down, deep] = boxOnScreen(scene, q);
+  const needed = Math.max(across / width, down / height, deep / height, deep / width);
+  return (needed * 1.12) || 1;
+}
+
+/** The smallest voxel edge of a scene, in micrometres: the unit in which Neuroglancer's coordinates are counted. */
+export function stepOf(scene: Scene): number {
+  return Math.min(...scene.voxel_size_um.filter((size) => size > 0)) || 1;
+}
+
+/**
+ * The matrix that Neuroglancer wants for a five-axis source (t, c, z, y, x): its linear part maps lengths to lengths, its
+ * translation counts in `step` micrometres.
+ */
+export function sourceMatrix(transform: number[][], voxel: Triple, step: number): number[][] {
+  const rows: number[][] = [
+    [1, 0, 0, 0, 0, 0],
+    [0, 1, 0, 0, 0, 0],
+  ];
+  for (let row = 0; row < 3; row += 1) {
+    const from = transform[row]!;
+    rows.push([0, 0, from[0]! / voxel[0], from[1]! / voxel[1], from[2]! / voxel[2], from[3]! / step]);
+  }
+  return rows;
+}

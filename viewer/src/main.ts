@@ -1,0 +1,4 @@
+import { PulvinarViewer } from "./element";
+import "./style.css";
+
+customElements.define("pulvinar-viewer", PulvinarViewer);

@@ -1,0 +1,85 @@
+/** What the server says is to be shown. Lengths are micrometres, triples are (z, y, x), as everywhere on the wire. */
+
+export type Triple = [number, number, number];
+export type LayerKind = "image" | "labels" | "skeleton" | "mesh" | "points";
+
+export interface SceneLayer {
+  name: string;
+  kind: LayerKind;
+  /** `zarr3://<address>` or `precomputed://<address>`; the address may be relative to the page's origin. */
+  source: string;
+  channel: number;
+  channels: number;
+  /** Display range (low, high), and the range of the values that the data holds; null when they aren't known. */
+  window: [number, number] | null;
+  range: [number, number] | null;
+  color: string;
+  /** Three rows of four: from voxel index (z, y, x, 1) to micrometres (z, y, x); null keeps the source's own. */
+  transform: number[][] | null;
+  voxel_size_um: Triple | null;
+  times: number;
+  time_step_s: number | null;
+  visible: boolean;
+  /** A Neuroglancer segment_properties folder with the regions' names, where there are any. */
+  names: string | null;
+  /** What to show of a skeleton or mesh source, as decimal identifiers. */
+  segments: string[];
+}
+
+export interface Scene {
+  title: string;
+  layers: SceneLayer[];
+  voxel_size_um: Triple;
+  position_um: Triple;
+  bounds_um: [Triple, Triple];
+  /** True when coordinates are anatomy: x to the right, y to the front (anterior), z up (superior). */
+  oriented: boolean;
+  attribution: string;
+}
+
+const KINDS: readonly string[] = ["image", "labels", "skeleton", "mesh", "points"];
+
+/** `value` as a scene, with what is optional filled in; throws an Error that names what is wrong. */
+export function readScene(value: unknown): Scene {
+  const raw = value as Partial<Scene> | null;
+  if (!raw || !Array.isArray(raw.layers)) throw new Error("the scene has no list of layers");
+  const layers = raw.layers.map(readLayer);
+  const voxel = triple(raw.voxel_size_um, [1, 1, 1]);
+  const bounds = raw.bounds_um ?? [[0, 0, 0], voxel.map((size) => size * 512) as Triple];
+  const middle = bounds[0].map((low, axis) => (low + bounds[1][axis]!) / 2) as Triple;
+  return {
+    title: String(raw.title ?? ""),
+    layers,
+    voxel_size_um: voxel,
+    position_um: triple(raw.position_um, middle),
+    bounds_um: bounds,
+    oriented: raw.oriented ?? false,
+    attribution: String(raw.attribution ?? ""),
+  };
+}
+
+function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
+  if (!value.kind || !KINDS.includes(value.kind)) throw new Error(`layer ${index} is of the unknown kind ${value.kind}`);
+  if (!/^(zarr3|precomputed):\/\/./.test(value.source ?? "")) throw new Error(`layer ${index} has the source ${value.source}`);
+  return {
+    name: value.name ?? `${index + 1}`,
+    kind: value.kind,
+    source: value.source!,
+    channel: value.channel ?? 0,
+    channels: value.channels ?? 1,
+    window: value.window ?? null,
+    range: value.range ?? null,
+    color: /^[0-9a-f]{6}$/i.test(value.color ?? "") ? value.color!.toUpperCase() : "FFFFFF",
+    transform: value.transform ?? null,
+    voxel_size_um: value.voxel_size_um ?? null,
+    times: value.times ?? 1,
+    time_step_s: value.time_step_s ?? null,
+    visible: value.visible ?? true,
+    names: value.names ?? null,
+    segments: value.segments ?? [],
+  };
+}
+
+function triple(value: Triple | undefined, otherwise: Triple): Triple {
+  return value && value.length === 3 && value.every(Number.isFinite) ? value : otherwise;
+}

@@ -1,0 +1,156 @@
+/** A scene and a view written as Neuroglancer's state. Pure: this is the part of the facade that tests without a browser. */
+
+import { cameraRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
+import type { Scene, SceneLayer } from "./scene";
+import type { LayerView, Palette, View } from "./view";
+
+export type Json = Record<string, unknown>;
+
+const UM = 1e-6;
+
+/** The state that shows `view` of `scene`; relative sources are resolved against `origin`. */
+export function neuroglancerState(scene: Scene, view: View, origin: string, fitted: { scale: number; scale3d: number }): Json {
+  const step = stepOf(scene);
+  const times = Math.max(1, ...scene.layers.map((layer) => layer.times));
+  const length: [number, string] = [step * UM, "m"];
+  const dimensions: Json = { x: length, y: length, z: length };
+  const position = view.position.map((value) => value / step);
+  if (times > 1) {
+    dimensions.t = timeDimension(scene);
+    position.push(Math.min(view.time, times - 1) + 0.5);
+  }
+  return {
+    dimensions,
+    position,
+    displayDimensions: ["x", "y", "z"],
+    crossSectionScale: (view.scale ?? fitted.scale) / step,
+    projectionScale: (view.scale3d ?? fitted.scale3d) / step,
+    crossSectionOrientation: view.rotation ?? sectionRotation(scene.oriented),
+    projectionOrientation: view.rotation3d ?? cameraRotation(scene.oriented),
+    showAxisLines: view.axes,
+    showScaleBar: view.scaleBar,
+    showSlices: true,
+    hideCrossSectionBackground3D: true,
+    crossSectionBackgroundColor: "#000000",
+    projectionBackgroundColor: "#0b0e13",
+    layout: { type: view.layout, orthographicProjection: false },
+    layers: scene.layers.map((layer, index) => layerState(layer, view.layers[index]!, scene, origin, index)),
+  };
+}
+
+function timeDimension(scene: Scene): [number, string] {
+  const step = scene.layers.find((layer) => layer.times > 1)?.time_step_s;
+  return step ? [step, "s"] : [1, ""];
+}
+
+function layerState(layer: SceneLayer, view: LayerView, scene: Scene, origin: string, index: number): Json {
+  const common = { name: layerName(layer, index), visible: view.visible };
+  const source = sourceState(layer, scene, origin);
+  if (layer.kind === "image") {
+    const together = scene.layers.filter((other) => other.kind === "image").length > 1;
+    return {
+      ...common,
+      type: "image",
+      source,
+      localDimensions: { "c^": [1, ""] },
+      localPosition: [layer.channel],
+      opacity: view.opacity,
+      blend: together ? "additive" : "default",
+      shader: shaderFor(view.palette, view.color),
+      shaderControls: controlsFor(view),
+    };
+  }
+  if (layer.kind === "points") {
+    return { ...common, type: "annotation", source, shader: pointShader(view.color), annotationColor: `#${view.color}` };
+  }
+  const names = layer.names ? [{ url: resolveSource(`precomputed://${layer.names}`, origin) }] : [];
+  return {
+    ...common,
+    type: "segmentation",
+    source: [source, ...names],
+    selectedAlpha: view.opacity,
+    notSelectedAlpha: 0,
+    objectAlpha: layer.kind === "labels" ? 1 : view.opacity,
+    segments: layer.segments,
+    segmentDefaultColor: layer.kind === "labels" || layer.segments.length > 1 ? undefined : `#${view.color}`,
+    skeletonRendering: { mode2d: "lines_and_points", mode3d: "lines", lineWidth3d: 2 },
+  };
+}
+
+/** Layers are told apart by name inside Neuroglancer; two channels may well have the same one. */
+export function layerName(layer: SceneLayer, index: number): string {
+  return `${index + 1} ${layer.name}`;
+}
+
+function sourceState(layer: SceneLayer, scene: Scene, origin: string): Json {
+  const url = resolveSource(layer.source, origin);
+  if (layer.source.startsWith("precomputed://")) return layer.transform ? { url, transform: flatTransform(layer, scene) } : { url };
+  const voxel = layer.voxel_size_um ?? scene.voxel_size_um;
+  const step = stepOf(scene);
+  const matrix = sourceMatrix(layer.transform ?? scaling(voxel), voxel, step);
+  // One time point or one channel is no axis to travel on: "^" makes it the layer's own.
+  const time = layer.times > 1 ? "t" : "t^";
+  const length: [number, string] = [step * UM, "m"];
+  const moment = layer.time_step_s ? [layer.time_step_s, "s"] : [1, ""];
+  return {
+    url,
+    transform: { outputDimensions: { [time]: moment, "c^": [1, ""], z: length, y: length, x: length }, matrix },
+  };
+}
+
+function flatTransform(layer: SceneLayer, scene: Scene): Json {
+  const step = stepOf(scene);
+  const length: [number, string] = [step * UM, "m"];
+  const rows = layer.transform!;
+  const order = [2, 1, 0];
+  const matrix = order.map((row) => [...order.map((column) => rows[row]![column]!), rows[row]![3]! / step]);
+  return { outputDimensions: { x: length, y: length, z: length }, matrix };
+}
+
+function scaling(voxel: readonly number[]): number[][] {
+  return [0, 1, 2].map((row) => [0, 1, 2, 3].map((column) => (row === column ? voxel[row]! : 0)));
+}
+
+/** A source with its address made absolute against `origin`. */
+export function resolveSource(source: string, origin: string): string {
+  const [, scheme, address] = /^(\w+):\/\/(.*)$/.exec(source) as unknown as [string, string, string];
+  return `${scheme}://${new URL(address, origin).href}`;
+}
+
+const PALETTE_CODE: Record<Palette, string> = {
+  tint: "tone * v",
+  fire: "clamp(vec3(3.0 * v, 3.0 * v - 1.0, 3.0 * v - 2.0), 0.0, 1.0)",
+  ice: "clamp(vec3(3.0 * v - 2.0, 2.0 * v - 0.4, 1.8 * v), 0.0, 1.0)",
+  cubehelix: "colormapCubehelix(v)",
+};
+
+/** The shader of an image layer: the display range is a control, so changing it compiles nothing. */
+export function shaderFor(palette: Palette, color: string): string {
+  return `#uicontrol invlerp contrast
+void main() {
+  float v = clamp(contrast(), 0.0, 1.0);
+  vec3 tone = ${vec3(color)};
+  emitRGB(${PALETTE_CODE[palette]});
+}
+`;
+}
+
+function pointShader(color: string): string {
+  return `void main() {
+  setColor(vec4(${vec3(color)}, 0.9));
+  setPointMarkerSize(5.0);
+  setPointMarkerBorderWidth(0.0);
+}
+`;
+}
+
+function vec3(color: string): string {
+  const parts = [0, 2, 4].map((at) => (Number.parseInt(color.slice(at, at + 2), 16) / 255).toFixed(4));
+  return `vec3(${parts.join(", ")})`;
+}
+
+/** The shader controls of an image layer: always given, since Neuroglancer does not read them from OME-Zarr 0.5. */
+export function controlsFor(view: LayerView): Json {
+  const [low, high] = view.window;
+  return { contrast: { range: [low, high === low ? low + 1 : high] } };
+}

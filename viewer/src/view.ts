@@ -1,0 +1,141 @@
+/** What a person chose to see, and its short form in a link. It knows nothing of Neuroglancer, so links outlive it. */
+
+import type { Scene, SceneLayer } from "./scene";
+
+export const LAYOUTS = ["4panel", "xy", "xz", "yz", "3d"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
+export type Palette = (typeof PALETTES)[number];
+export type Quaternion = [number, number, number, number];
+
+export interface LayerView {
+  visible: boolean;
+  /** 0 to 1. */
+  opacity: number;
+  window: [number, number];
+  palette: Palette;
+  color: string;
+}
+
+export interface View {
+  layout: Layout;
+  /** (x, y, z) in micrometres. */
+  position: [number, number, number];
+  time: number;
+  /** Micrometres a pixel in the sections, and micrometres over the height of the 3D panel; null fits the data. */
+  scale: number | null;
+  scale3d: number | null;
+  /** Rotation of the sections and of the 3D camera; null is the default one. */
+  rotation: Quaternion | null;
+  rotation3d: Quaternion | null;
+  axes: boolean;
+  scaleBar: boolean;
+  layers: LayerView[];
+}
+
+/** The view that a scene opens with. */
+export function defaultView(scene: Scene): View {
+  const [z, y, x] = scene.position_um;
+  return {
+    layout: "4panel",
+    position: [x, y, z],
+    time: 0,
+    scale: null,
+    scale3d: null,
+    rotation: null,
+    rotation3d: null,
+    axes: true,
+    scaleBar: true,
+    layers: scene.layers.map(defaultLayer),
+  };
+}
+
+export function defaultLayer(layer: SceneLayer): LayerView {
+  return {
+    visible: layer.visible,
+    opacity: layer.kind === "labels" ? 0.4 : 1,
+    window: layer.window ?? layer.range ?? [0, 255],
+    palette: "tint",
+    color: layer.color,
+  };
+}
+
+/** The fragment (without #) that stands for `view`: only what differs from the scene's own view. */
+export function encodeView(view: View, scene: Scene): string {
+  const start = defaultView(scene);
+  const out = new URLSearchParams();
+  if (view.layout !== start.layout) out.set("l", view.layout);
+  out.set("p", view.position.map((value) => short(value, 7)).join("_"));
+  if (view.time) out.set("t", String(Math.round(view.time)));
+  if (view.scale !== null) out.set("s", short(view.scale));
+  if (view.scale3d !== null) out.set("s3", short(view.scale3d));
+  if (view.rotation) out.set("r", view.rotation.map((value) => short(value, 4)).join("_"));
+  if (view.rotation3d) out.set("r3", view.rotation3d.map((value) => short(value, 4)).join("_"));
+  if (!view.axes) out.set("a", "0");
+  if (!view.scaleBar) out.set("b", "0");
+  view.layers.forEach((layer, index) => {
+    const changes = encodeLayer(layer, start.layers[index]);
+    if (changes) out.set(String(index), changes);
+  });
+  return out.toString();
+}
+
+function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
+  if (!start) return "";
+  const parts: string[] = [];
+  if (layer.visible !== start.visible) parts.push(layer.visible ? "v1" : "v0");
+  if (layer.opacity !== start.opacity) parts.push(`o${short(layer.opacity, 3)}`);
+  if (layer.window.some((value, side) => value !== start.window[side])) parts.push(`w${layer.window.map((value) => short(value, 6)).join("_")}`);
+  if (layer.palette !== start.palette) parts.push(`m${layer.palette}`);
+  if (layer.color !== start.color) parts.push(`c${layer.color}`);
+  return parts.join("~");
+}
+
+/** The view that a fragment stands for. What is missing or makes no sense keeps the scene's own value: links never break a page. */
+export function decodeView(fragment: string, scene: Scene): View {
+  const view = defaultView(scene);
+  const given = new URLSearchParams(fragment.replace(/^#/, ""));
+  const layout = given.get("l") as Layout;
+  if (LAYOUTS.includes(layout)) view.layout = layout;
+  view.position = (numbers(given.get("p"), 3) as View["position"]) ?? view.position;
+  view.time = Math.max(0, numbers(given.get("t"), 1)?.[0] ?? 0);
+  view.scale = positive(given.get("s"));
+  view.scale3d = positive(given.get("s3"));
+  view.rotation = quaternion(given.get("r"));
+  view.rotation3d = quaternion(given.get("r3"));
+  view.axes = given.get("a") !== "0";
+  view.scaleBar = given.get("b") !== "0";
+  view.layers.forEach((layer, index) => decodeLayer(given.get(String(index)) ?? "", layer));
+  return view;
+}
+
+function decodeLayer(text: string, layer: LayerView): void {
+  for (const part of text.split("~")) {
+    const value = part.slice(1);
+    if (part === "v0" || part === "v1") layer.visible = part === "v1";
+    else if (part[0] === "o") layer.opacity = Math.min(1, Math.max(0, numbers(value, 1)?.[0] ?? layer.opacity));
+    else if (part[0] === "w") layer.window = (numbers(value, 2) as [number, number]) ?? layer.window;
+    else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
+    else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
+  }
+}
+
+function short(value: number, digits = 5): string {
+  return String(Number(value.toPrecision(digits)));
+}
+
+function numbers(text: string | null, count: number): number[] | null {
+  const values = (text ?? "").split("_").map((part) => (part === "" ? Number.NaN : Number(part)));
+  return values.length === count && values.every(Number.isFinite) ? values : null;
+}
+
+function positive(text: string | null): number | null {
+  const value = numbers(text, 1)?.[0];
+  return value !== undefined && value > 0 ? value : null;
+}
+
+function quaternion(text: string | null): Quaternion | null {
+  const values = numbers(text, 4);
+  const length = values ? Math.hypot(...values) : 0;
+  return values && length > 0.5 ? (values.map((value) => value / length) as Quaternion) : null;
+}
