@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pulvinar.errors import Invalid
 from pulvinar.model.space import Affine
 
 AXES = ("t", "c", "z", "y", "x")
@@ -81,3 +83,45 @@ class Volume:
     def numpy_dtype(self) -> npt.DTypeLike:
         """`dtype` as numpy's."""
         return np.dtype(self.dtype)
+
+
+def volume_to_json(volume: Volume) -> dict[str, Any]:
+    """`volume` as JSON values, under its field names."""
+    return {
+        "kind": str(volume.kind),
+        "dtype": volume.dtype,
+        "levels": [
+            {
+                "shape": list(level.shape),
+                "voxel_size_um": list(level.voxel_size_um),
+                "translation_um": list(level.translation_um),
+                "chunk_shape": list(level.chunk_shape),
+                "shard_shape": list(level.shard_shape),
+            }
+            for level in volume.levels
+        ],
+        "channels": [
+            {"name": channel.name, "color": channel.color, "window": list(channel.window) if channel.window else None}
+            for channel in volume.channels
+        ],
+        "affine_um": [list(row) for row in volume.affine_um] if volume.affine_um else None,
+        "time_step_s": volume.time_step_s,
+    }
+
+
+def volume_from_json(data: dict[str, Any]) -> Volume:
+    """The volume that `volume_to_json` wrote; raises `Invalid` when `data` is not one."""
+    try:
+        return Volume(
+            kind=VolumeKind(data["kind"]),
+            dtype=data["dtype"],
+            levels=tuple(Level(**{name: tuple(value) for name, value in level.items()}) for level in data["levels"]),
+            channels=tuple(
+                Channel(item["name"], item["color"], tuple(item["window"]) if item["window"] else None)
+                for item in data["channels"]
+            ),
+            affine_um=tuple(tuple(row) for row in data["affine_um"]) if data["affine_um"] else None,  # type: ignore[misc]
+            time_step_s=data["time_step_s"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(f"this does not describe a volume: {error!r}") from error

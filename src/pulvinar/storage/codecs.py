@@ -1,0 +1,124 @@
+"""How one chunk becomes bytes: intensities by blosc (zstd, bitshuffle), labels by zstd, both closed by a CRC32C."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Self
+
+import google_crc32c
+import imagecodecs
+import numpy as np
+
+from pulvinar.errors import Corrupt, Invalid
+from pulvinar.model.volume import Shape5, VolumeKind
+from pulvinar.storage.sources import Voxels
+
+CRC_BYTES = 4
+# blosc compresses a chunk in pieces of this size; 128 KiB stays in a core's second cache, and is 1.2 times faster than
+# blosc's own choice (32 KiB here) at the same size of result
+_BLOSC_BLOCK_BYTES = 128 * 1024
+_ROOM_BYTES = 4096
+_DTYPES = frozenset(f"{kind}int{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)) | {"float32", "float64"}
+
+
+class _Scratch(threading.local):
+    """Room for one encoded chunk, a thread's own."""
+
+    room = np.empty(0, np.uint8)
+
+    def of(self, size_bytes: int) -> Voxels:
+        if self.room.nbytes < size_bytes:
+            self.room = np.empty(size_bytes, np.uint8)
+        return self.room
+
+
+_scratch = _Scratch()
+
+
+@dataclass(frozen=True)
+class ChunkCodec:
+    """Encodes chunks of one shape and type. May be used by many threads at once.
+
+    Images: little-endian bytes, blosc (zstd level 1, bitshuffle), CRC32C. Labels: little-endian bytes, zstd level 1,
+    CRC32C.
+    """
+
+    kind: VolumeKind
+    dtype: np.dtype[Any]
+    chunk_shape: Shape5
+
+    @classmethod
+    def for_volume(cls, kind: VolumeKind, dtype: str | np.dtype[Any], chunk_shape: Shape5) -> Self:
+        """The codec of a volume's chunks; raises `Invalid` for a type that volumes can't have."""
+        return cls(kind, checked_dtype(dtype), chunk_shape)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Size of one decoded chunk in bytes."""
+        return prod(self.chunk_shape) * self.dtype.itemsize
+
+    def encode(self, chunk: Voxels) -> bytes:
+        """The stored bytes of `chunk`, an array of `chunk_shape` and `dtype` in C order."""
+        room = _scratch.of(chunk.nbytes + chunk.nbytes // 128 + _ROOM_BYTES)
+        if self.kind is VolumeKind.IMAGE:
+            packed = imagecodecs.blosc_encode(
+                chunk,
+                level=1,
+                compressor="zstd",
+                shuffle="bitshuffle",
+                typesize=self.dtype.itemsize,
+                blocksize=_BLOSC_BLOCK_BYTES,
+                numthreads=1,
+                out=room,
+            )
+        else:
+            packed = imagecodecs.zstd_encode(chunk, level=1, out=room)
+        size = len(packed)
+        room[size : size + CRC_BYTES] = np.frombuffer(crc32c(room[:size]), np.uint8)
+        return room[: size + CRC_BYTES].tobytes()
+
+    def decode(self, data: bytes) -> Voxels:
+        """The chunk, of `chunk_shape`, native byte order; raises `Corrupt` when checksum or size don't fit."""
+        if crc32c(data[:-CRC_BYTES]) != data[-CRC_BYTES:]:
+            raise Corrupt("a chunk's checksum does not fit its bytes", hint="run `pulvinar verify` on the dataset")
+        unpack = imagecodecs.blosc_decode if self.kind is VolumeKind.IMAGE else imagecodecs.zstd_decode
+        raw = unpack(data[:-CRC_BYTES])
+        if len(raw) != self.chunk_bytes:
+            raise Corrupt(f"a chunk has {len(raw)} bytes, expected {self.chunk_bytes}")
+        return np.frombuffer(raw, self.dtype).reshape(self.chunk_shape)
+
+    def metadata(self) -> list[dict[str, Any]]:
+        """The codec chain as Zarr v3 states it in `zarr.json`."""
+        packer: dict[str, Any] = {"name": "zstd", "configuration": {"level": 1, "checksum": False}}
+        if self.kind is VolumeKind.IMAGE:
+            packer = {
+                "name": "blosc",
+                "configuration": {
+                    "cname": "zstd",
+                    "clevel": 1,
+                    "shuffle": "bitshuffle",
+                    "typesize": self.dtype.itemsize,
+                    "blocksize": _BLOSC_BLOCK_BYTES,
+                },
+            }
+        return [LITTLE_ENDIAN, packer, CHECKSUM]
+
+
+LITTLE_ENDIAN: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
+CHECKSUM: dict[str, Any] = {"name": "crc32c"}
+
+
+def crc32c(data: bytes | Voxels) -> bytes:
+    """The CRC32C of `data`, four bytes, little-endian."""
+    value: int = google_crc32c.value(data)
+    return value.to_bytes(CRC_BYTES, "little")
+
+
+def checked_dtype(dtype: str | np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype` as numpy's; raises `Invalid` unless it is an integer of 8 to 64 bits, float32 or float64."""
+    found = np.dtype(dtype)
+    if found.name not in _DTYPES:
+        raise Invalid(f"voxels of type {found.name} can't be stored", hint=f"one of {', '.join(sorted(_DTYPES))}")
+    return found.newbyteorder("=")

@@ -1,0 +1,213 @@
+"""How a volume is cut: its levels, and the blocks in which they are made.
+
+A block owns every shard that it writes, in a few levels at once, so any worker can make any block. Blocks of stage 0
+read the source; blocks of a later stage read the coarsest level that the stage before has stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Level, Shape5, Triple, Volume, VolumeKind
+from pulvinar.storage.codecs import checked_dtype
+
+Factors = tuple[int, int, int]
+"""By how much each of the axes (z, y, x) is divided: 1 or 2."""
+
+CHUNK = 64
+SHARD = 512
+_LEVELS_A_STAGE = 3
+# what is read at once: near the target where the source leaves the choice, up to the limit where its blocks are large
+_READ_BYTES = 32 * 2**20
+_READ_LIMIT_BYTES = 96 * 2**20
+
+
+@dataclass(frozen=True)
+class Block:
+    """One independent piece of work: from `window` of level `base`, every shard of `levels` above and in it.
+
+    It is read in pieces of `read_shape`; where the source decodes more than that at once, `slab_shape` is what is
+    unpacked to scratch first. `base` is 0 and in `levels` in stage 0; it is the level below `levels` later.
+    """
+
+    stage: int
+    base: int
+    levels: range
+    window: Window
+    read_shape: Shape5
+    slab_shape: Shape5
+
+    @property
+    def slabbed(self) -> bool:
+        """Whether the source's own blocks are too large to be held."""
+        return self.slab_shape != self.read_shape
+
+
+@dataclass(frozen=True)
+class PyramidPlan:
+    """All blocks of a volume, stage by stage; those of one stage don't depend on each other."""
+
+    volume: Volume
+    blocks: tuple[Block, ...]
+
+
+def plan_levels(
+    shape: Shape5, voxel_size_um: Triple, dtype: str | np.dtype[Any], kind: VolumeKind
+) -> tuple[Level, ...]:
+    """The levels of a volume of `shape` (t, c, z, y, x): towards equal voxel sides first, then halving all axes, until
+    every spatial axis has at most 64 voxels. Raises `Invalid` for a type that volumes can't have."""
+    checked_dtype(dtype)
+    del kind  # both kinds are cut alike
+    levels = [_level(shape, voxel_size_um, (0.0, 0.0, 0.0))]
+    while max(levels[-1].shape[2:]) > CHUNK:
+        finer = levels[-1]
+        factors = _next_factors(finer)
+        t, c, z, y, x = (-(-n // f) for n, f in zip(finer.shape, (1, 1, *factors), strict=True))
+        sizes = tuple(v * f for v, f in zip(finer.voxel_size_um, factors, strict=True))
+        # the centre of the first two voxels is half a voxel further than that of the first
+        shifts = zip(finer.translation_um, finer.voxel_size_um, factors, strict=True)
+        moved = tuple(at + (f - 1) / 2 * v for at, v, f in shifts)
+        levels.append(_level((t, c, z, y, x), sizes, moved))  # type: ignore[arg-type]
+    return tuple(levels)
+
+
+def factors_between(finer: Level, coarser: Level) -> Factors:
+    """How many voxels of `finer` make one of the next level `coarser`, along z, y, x."""
+    z, y, x = (round(b / a) for a, b in zip(finer.voxel_size_um, coarser.voxel_size_um, strict=True))
+    return z, y, x
+
+
+def plan_pyramid(volume: Volume, source_block_shape: Shape5) -> PyramidPlan:
+    """Cut `volume` into blocks that suit a source which decodes `source_block_shape` at once."""
+    blocks: list[Block] = []
+    stage, base, first = 0, 0, 0
+    while first < len(volume.levels):
+        decoded = source_block_shape if stage == 0 else volume.levels[base].chunk_shape
+        made = _plan_stage(volume, stage, base, first, decoded)
+        blocks += made
+        base = made[0].levels[-1]
+        stage, first = stage + 1, base + 1
+    return PyramidPlan(volume, tuple(blocks))
+
+
+def quanta(block: Block) -> Iterator[Window]:
+    """The pieces in which `block` is read, in an order that keeps few parents waiting."""
+    for slab in tiles(block.window, block.slab_shape):
+        yield from tiles(slab, block.read_shape)
+
+
+def tiles(window: Window, shape: Shape5) -> Iterator[Window]:
+    """`window` cut into boxes of `shape`, counted from the volume's origin, in Morton order."""
+    for cell in morton(cells(window, shape)):
+        yield clip(cell, shape, window)
+
+
+def cells(window: Window, shape: Shape5) -> list[range]:
+    """Which cells of a grid of `shape` the `window` touches, an axis each."""
+    return [range(a // n, -(-b // n)) for a, b, n in zip(window.start, window.stop, shape, strict=True)]
+
+
+def clip(cell: Shape5, shape: Shape5, window: Window) -> Window:
+    """The part of a grid's `cell` that lies in `window`."""
+    start = tuple(max(a, i * n) for a, i, n in zip(window.start, cell, shape, strict=True))
+    stop = tuple(min(b, (i + 1) * n) for b, i, n in zip(window.stop, cell, shape, strict=True))
+    return Window(start, stop)  # type: ignore[arg-type]
+
+
+def morton(axes: list[range]) -> Iterable[Shape5]:
+    """Every cell of a grid (t, c, z, y, x): time and channel outermost, then z, y, x interleaved bit by bit."""
+    t, c, *spatial = axes
+    bits = max(len(axis) - 1 for axis in spatial).bit_length()
+
+    def place(cell: tuple[int, ...]) -> int:
+        offsets = [i - axis.start for i, axis in zip(cell, spatial, strict=True)]
+        return sum(((n >> bit) & 1) << (3 * bit + 2 - axis) for axis, n in enumerate(offsets) for bit in range(bits))
+
+    ordered = sorted(product(*spatial), key=place)
+    return ((i, j, *cell) for i in t for j in c for cell in ordered)  # type: ignore[misc]
+
+
+def _level(shape: Shape5, voxel_size_um: Triple, translation_um: Triple) -> Level:
+    # time points share a chunk, and a shard, only where the volume is too small to fill one: in powers of two, so
+    # that chunks of one level nest in those of the next
+    chunk = [min(CHUNK, n) for n in shape[2:]]
+    shard = [min(SHARD, -(-n // k) * k) for n, k in zip(shape[2:], chunk, strict=True)]
+    times = min(shape[0], _power_of_two(CHUNK**3 // prod(chunk)))
+    shard_times = min(-(-shape[0] // times) * times, max(times, _power_of_two(SHARD**3 // prod(shard))))
+    return Level(
+        shape,
+        voxel_size_um,
+        translation_um,
+        (times, 1, *chunk),  # type: ignore[arg-type]
+        (shard_times, 1, *shard),  # type: ignore[arg-type]
+    )
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << (max(n, 1).bit_length() - 1)
+
+
+def _next_factors(level: Level) -> Factors:
+    # an axis waits while its voxels are longer than the shortest by more than sqrt(2): halving it would leave the
+    # voxel less like a cube than before
+    sides = [v for v, n in zip(level.voxel_size_um, level.shape[2:], strict=True) if n > 1]
+    limit = min(sides) * sqrt(2)
+    z, y, x = (2 if n > 1 and v < limit else 1 for v, n in zip(level.voxel_size_um, level.shape[2:], strict=True))
+    return z, y, x
+
+
+def _plan_stage(volume: Volume, stage: int, base: int, first: int, decoded: Shape5) -> list[Block]:
+    shape, itemsize = volume.levels[base].shape, np.dtype(volume.dtype).itemsize
+    read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize)
+    last = min(first + _LEVELS_A_STAGE, len(volume.levels)) - 1
+    extent = _extent(volume, base, range(first, last + 1), slab_shape)
+    if all(e >= n for e, n in zip(extent[2:], shape[2:], strict=True)):
+        # one block holds the whole volume: no need to read anything back
+        last = len(volume.levels) - 1
+        extent = _extent(volume, base, range(first, last + 1), slab_shape)
+    levels = range(first, last + 1)
+    grid = morton([range(-(-n // e)) for n, e in zip(shape, extent, strict=True)])
+    windows = (clip(cell, extent, Window.whole(shape)) for cell in grid)
+    return [Block(stage, base, levels, window, read_shape, slab_shape) for window in windows]
+
+
+def _extent(volume: Volume, base: int, levels: range, slab_shape: Shape5) -> Shape5:
+    """The smallest box of level `base` that no shard of `levels` and no slab crosses the border of."""
+    extent = [1, 1, 1, 1, 1]
+    scale = [1, 1, 1, 1, 1]
+    for k in range(base, levels.stop):
+        if k > base:
+            steps = factors_between(volume.levels[k - 1], volume.levels[k])
+            scale = [s * f for s, f in zip(scale, (1, 1, *steps), strict=True)]
+        if k in levels:
+            extent = [max(e, n * s) for e, n, s in zip(extent, volume.levels[k].shard_shape, scale, strict=True)]
+    t, c, z, y, x = (-(-slab // e) * e for slab, e in zip(slab_shape, extent, strict=True))
+    return t, c, z, y, x
+
+
+def _read_shapes(level: Level, decoded: Shape5, itemsize: int) -> tuple[Shape5, Shape5]:
+    """What to read at once, and what to unpack at once: both whole chunks, or up to the volume's end."""
+
+    def whole_chunks(axis: int, voxels: int) -> int:
+        chunk = level.chunk_shape[axis]
+        return min(-(-voxels // chunk) * chunk, level.shape[axis])
+
+    slab = [whole_chunks(axis, n) for axis, n in enumerate(decoded)]
+    fits = prod(slab) * itemsize <= _READ_LIMIT_BYTES
+    read = list(slab) if fits else [whole_chunks(axis, 1) for axis in range(5)]
+    # rows first, as they lie together in nearly every file; channels never
+    for axis in (4, 3, 2, 0):
+        end = level.shape[axis] if fits else slab[axis]
+        while read[axis] < end:
+            longer = min(2 * read[axis], end)
+            if prod(read) // read[axis] * longer * itemsize > _READ_BYTES:
+                break
+            read[axis] = longer
+    return tuple(read), tuple(read if fits else slab)  # type: ignore[return-value]

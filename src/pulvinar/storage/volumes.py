@@ -1,0 +1,91 @@
+"""Stored volumes, read back block by block through tensorstore."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import numpy as np
+import tensorstore
+
+from pulvinar.errors import Corrupt, NotFound, Unavailable
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Volume, volume_from_json
+from pulvinar.storage.shards import ROOT
+from pulvinar.storage.sources import Voxels
+from pulvinar.storage.store import Store
+from pulvinar.storage.zarr_metadata import array_document, unsharded_documents, volume_documents
+
+__all__ = ["StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
+
+_CACHE_BYTES = 128 * 2**20
+
+
+class StoredVolume:
+    """A volume in a store. Reading is lazy: nothing is opened before the first block is asked for."""
+
+    def __init__(self, store: Store, prefix: str, volume: Volume) -> None:
+        self.volume = volume
+        self._store = store
+        self._prefix = prefix
+        self._levels: dict[int, Any] = {}
+
+    def read(self, level: int, window: Window) -> Voxels:
+        """The voxels of `window` of `level`, an array of `window.shape` (t, c, z, y, x) in native byte order.
+
+        Raises `NotFound` when there is no such level or the window leaves it, `Corrupt` when stored bytes are
+        damaged, `Unavailable` when the store doesn't answer.
+        """
+        shape = self._shape(level)
+        if any(b > n for b, n in zip(window.stop, shape, strict=True)):
+            raise NotFound(f"the window up to {window.stop} leaves level {level}, whose shape is {shape}")
+        try:
+            return np.asarray(self.level(level)[window.slices].read().result())
+        except ValueError as error:
+            if "UNAVAILABLE" in str(error) or "DEADLINE_EXCEEDED" in str(error):
+                raise Unavailable(
+                    f"level {level} of {self._prefix} can't be read: the store does not answer"
+                ) from error
+            raise Corrupt(
+                f"level {level} of {self._prefix} can't be read: stored bytes are damaged",
+                hint="run `pulvinar verify` on the dataset: it names every damaged object",
+            ) from error
+
+    def level(self, number: int) -> Any:
+        """Level `number` as a `tensorstore.TensorStore` of axes (t, c, z, y, x), for reading."""
+        if number not in self._levels:
+            self._shape(number)
+            self._levels[number] = self._open(number)
+        return self._levels[number]
+
+    def _shape(self, number: int) -> tuple[int, ...]:
+        if not 0 <= number < len(self.volume.levels):
+            raise NotFound(f"there is no level {number}", hint=f"levels are 0 to {len(self.volume.levels) - 1}")
+        return self.volume.levels[number].shape
+
+    def _open(self, number: int) -> Any:
+        # the layout is known: opening reads nothing, so it works before the documents are written too
+        metadata = array_document(self.volume, self.volume.levels[number])
+        spec = {
+            "driver": "zarr3",
+            "kvstore": self._store.kvstore(f"{self._prefix}/{ROOT}/{number}"),
+            "metadata": metadata,
+            "recheck_cached_data": False,
+            "recheck_cached_metadata": False,
+        }
+        return tensorstore.open(spec, context=_context(), assume_metadata=True, read=True, write=False).result()
+
+
+def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> StoredVolume:
+    """The volume whose asset lies under `prefix`. Without `volume` its documents are read from the store, which raises
+    `NotFound` when there are none."""
+    if volume is None:
+        group = json.loads(store.read(f"{prefix}/{ROOT}/zarr.json"))
+        volume = volume_from_json(group["attributes"]["pulvinar"])
+    return StoredVolume(store, prefix, volume)
+
+
+@cache
+def _context() -> Any:
+    return tensorstore.Context({"cache_pool": {"total_bytes_limit": _CACHE_BYTES}})
