@@ -178,25 +178,23 @@ def known_assets(database: Database, session: IngestSession, keys: Sequence[str]
 class AssetLedger:
     """The finished objects of one asset; durable when `record` returns. Satisfies `storage.pyramid.ShardLedger`."""
 
-    def __init__(
-        self, database: Database, session: IngestSession, asset_id: str, observer: QualityObserver | None = None
-    ) -> None:
-        self._database, self._session, self._asset_id, self._observer = database, session, asset_id, observer
+    def __init__(self, database: Database, session: IngestSession, asset_id: str) -> None:
+        self._database, self._session, self._asset_id = database, session, asset_id
+        self._observer: QualityObserver | None = None
+
+    def observe_with(self, observer: QualityObserver) -> None:
+        """Keep what `observer` sees beside the shards, and give it back what it had seen before a restart."""
+        mine = ingest_observation.c.asset_id == self._asset_id
+        with self._database.session() as sql:
+            rows = sql.execute(select(ingest_observation).where(mine)).all()
+        observer.restore({row.window: row.figures for row in rows})
+        self._observer = observer
 
     def finished(self) -> Mapping[str, StoredObject]:
         """What an earlier run has recorded, by path relative to the asset."""
         with self._database.session() as sql:
             rows = sql.execute(select(ingest_object).where(ingest_object.c.asset_id == self._asset_id)).all()
         return {row.path: StoredObject(row.path, row.size_bytes, row.sha256) for row in rows}
-
-    def restore_observations(self) -> None:
-        """Give the observer what it had seen before a restart."""
-        if self._observer is None:
-            return
-        mine = ingest_observation.c.asset_id == self._asset_id
-        with self._database.session() as sql:
-            rows = sql.execute(select(ingest_observation).where(mine)).all()
-        self._observer.restore({row.window: row.figures for row in rows})
 
     def record(self, objects: Sequence[StoredObject]) -> None:
         """Note `objects`, and first what was observed of the voxels in them; raises `Conflict` when taken over."""

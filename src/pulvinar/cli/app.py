@@ -1,0 +1,302 @@
+"""The commands. Each parses, calls one verb of a room below, and prints."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulvinar.cli.errors import exit_code, tell
+from pulvinar.errors import PulvinarError
+
+if TYPE_CHECKING:
+    from pulvinar.ingest.reader import Options
+    from pulvinar.platform import Platform
+
+app = typer.Typer(
+    name="pulvinar",
+    help="A data platform for brain atlases: raw data in, verified chunked volumes, a catalogue and a viewer out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+samples_app = typer.Typer(help="Public data sets that can be fetched by name.", no_args_is_help=True)
+app.add_typer(samples_app, name="samples")
+
+
+class KindChoice(StrEnum):
+    """What a volume's numbers mean."""
+
+    IMAGE = "image"
+    LABELS = "labels"
+
+
+class OriginalsChoice(StrEnum):
+    """What becomes of the files that were handed in."""
+
+    KEEP = "keep"
+    REFERENCE = "reference"
+    DISCARD = "discard"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+VoxelSize = Annotated[
+    str, typer.Option(help="Voxel size in um: one number, or z,y,x; or with a unit, as 0.5mm. Overrules the header.")
+]
+Orientation = Annotated[
+    str, typer.Option(help="Three letters: the side that rising z, y, x go to, of L/R, P/A, I/S; NIfTI's RAS+ is SAR.")
+]
+Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
+Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
+TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.", min=0)]
+Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
+
+
+def run() -> None:
+    """Run the command line: errors become one message, a hint and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except PulvinarError as error:
+        tell(error)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        print("pulvinar: interrupted; the same command goes on from what is finished", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
+    voxel_size: VoxelSize = "",
+    orientation: Orientation = "",
+    kind: Kind = None,
+    axes: Axes = "",
+    time_step: TimeStep = None,
+    unit: Unit = "",
+    json: Json = False,
+) -> None:
+    """Say what PATH is, and what is missing or doubtful, without bringing it in."""
+    from pulvinar.cli.verbs import show_inspection
+
+    show_inspection(path, _options(voxel_size, orientation, kind, axes, time_step, unit), as_json=json)
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
+    title: Annotated[str, typer.Option(help="Title of the dataset.")] = "",
+    species: Annotated[str, typer.Option(help="zebrafish, mouse, macaque or human.")] = "",
+    licence: Annotated[str, typer.Option("--licence", "--license", help="Licence of the data, as CC-BY-4.0.")] = "",
+    dataset: Annotated[str, typer.Option(help="Put it into a draft version of this dataset.")] = "",
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the version when it is whole.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the one asset.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")] = None,
+    voxel_size: VoxelSize = "",
+    orientation: Orientation = "",
+    kind: Kind = None,
+    axes: Axes = "",
+    time_step: TimeStep = None,
+    unit: Unit = "",
+    color: Annotated[str, typer.Option(help="Colour of the channel, as RRGGBB.")] = "",
+    label_names: Annotated[Path | None, typer.Option(help="Table of the names of label ids.")] = None,
+    originals: Annotated[
+        OriginalsChoice, typer.Option(help="Keep the files in the store, record where they are, or forget them.")
+    ] = OriginalsChoice.REFERENCE,
+    description: Annotated[str, typer.Option(help="What it is, in a few sentences.")] = "",
+    lab: Annotated[str, typer.Option(help="The laboratory or institute.")] = "",
+    subject: Annotated[str, typer.Option(help="The animal or person, by pseudonym.")] = "",
+    sex: Annotated[str, typer.Option(help="Sex of the subject.")] = "",
+    age: Annotated[str, typer.Option(help="Age of the subject.")] = "",
+    strain: Annotated[str, typer.Option(help="Strain or line of the subject.")] = "",
+    specimen: Annotated[str, typer.Option(help="What was taken from the subject.")] = "",
+    preparation: Annotated[str, typer.Option(help="How the specimen was prepared.")] = "",
+    modality: Annotated[str, typer.Option(help="How it was recorded, as 'light-sheet' or 'MRI T1'.")] = "",
+    instrument: Annotated[str, typer.Option(help="With which instrument.")] = "",
+    stain: Annotated[str, typer.Option(help="Stain or marker.")] = "",
+    contributor: Annotated[
+        list[str] | None, typer.Option(help="'Name', 'Name <role>' or 'Name <role> ORCID'; repeatable.")
+    ] = None,
+    keyword: Annotated[list[str] | None, typer.Option(help="A word to be found by, in any language.")] = None,
+    citation: Annotated[str, typer.Option(help="How to cite it.")] = "",
+    source: Annotated[str, typer.Option(help="Where it comes from.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Bring in once more what was brought in before.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring PATH in. Interrupted, the same command goes on from what is finished."""
+    from pulvinar.cli.verbs import run_ingest
+    from pulvinar.ingest.record import RecordAnswers
+    from pulvinar.ingest.request import Originals, Request
+
+    answers = RecordAnswers(
+        title=title,
+        species=species,
+        licence=licence,
+        description=description,
+        lab=lab,
+        subject=subject,
+        sex=sex,
+        age=age,
+        strain=strain,
+        specimen=specimen,
+        preparation=preparation,
+        modality=modality,
+        instrument=instrument,
+        stain=stain,
+        contributors=tuple(contributor or ()),
+        keywords=tuple(keyword or ()),
+        citation=citation,
+        source=source,
+    )
+    request = Request(
+        path=path,
+        options=_options(voxel_size, orientation, kind, axes, time_step, unit),
+        answers=answers,
+        dataset_id=dataset or None,
+        originals=Originals(originals.value),
+        only=tuple(only or ()),
+        name=name,
+        color=color,
+        label_names=label_names,
+        publish=publish,
+        again=again,
+    )
+    run_ingest(request, as_json=json)
+
+
+@app.command("list")
+def list_command(
+    query: Annotated[str, typer.Argument(help="Words to look for, English or Chinese.")] = "",
+    species: Annotated[str, typer.Option(help="Only this species.")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    json: Json = False,
+) -> None:
+    """List datasets, newest first."""
+    from pulvinar.cli.verbs import show_list
+
+    show_list(query, species, limit, as_json=json)
+
+
+@app.command()
+def show(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    version: Annotated[int | None, typer.Option(help="Number of a version; without it, the newest.")] = None,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Print the manifest as JSON.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a dataset: its record, its assets, their findings."""
+    from pulvinar.cli.verbs import show_dataset
+
+    show_dataset(dataset, version, manifest=manifest, as_json=json)
+
+
+@app.command()
+def publish(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")], json: Json = False) -> None:
+    """Publish the draft version of a dataset: it never changes from then on."""
+    from pulvinar.cli.verbs import publish_draft
+
+    publish_draft(dataset, as_json=json)
+
+
+@app.command()
+def verify(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")], json: Json = False) -> None:
+    """Re-read every stored object of a dataset and name each one that is damaged or missing."""
+    from pulvinar.cli.verbs import run_verify
+
+    run_verify(dataset, as_json=json)
+
+
+@app.command()
+def sweep(
+    grace_hours: Annotated[float, typer.Option(help="Leave alone what is younger.", min=0)] = 24,
+    abandon_days: Annotated[
+        float, typer.Option(help="Give up unfinished ingests that nobody has worked on for so long.", min=0)
+    ] = 30,
+    dry: Annotated[bool, typer.Option("--dry", help="Only say what would be removed.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove stored objects that no asset and no unfinished ingest owns."""
+    from pulvinar.cli.verbs import run_sweep
+
+    run_sweep(grace_hours, abandon_days, dry=dry, as_json=json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+) -> None:
+    """Serve the portal, the API and the chunks."""
+    from pulvinar.cli.serve import serve_platform
+
+    serve_platform(_platform(host=host, port=port))
+
+
+@app.command()
+def demo(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Bring the brains in and stop.")] = False,
+) -> None:
+    """Bring in real brains from installed packages (and the samples folder, where there is one), and serve them."""
+    from pulvinar.cli.demo import bring_in_brains
+    from pulvinar.cli.serve import serve_platform
+
+    platform = _platform(host=host, port=port)
+    bring_in_brains(platform)
+    if not no_serve:
+        serve_platform(platform)
+
+
+@app.command()
+def settings(json: Json = False) -> None:
+    """List every setting: its value, its environment variable, what it does."""
+    from pulvinar.cli.verbs import show_settings
+
+    show_settings(as_json=json)
+
+
+@samples_app.command("list")
+def samples_list(json: Json = False) -> None:
+    """List the public data sets that can be fetched."""
+    from pulvinar.cli.samples import show_samples
+
+    show_samples(as_json=json)
+
+
+@samples_app.command("fetch")
+def samples_fetch(
+    name: Annotated[str, typer.Argument(help="A name of the list.")],
+    to: Annotated[Path | None, typer.Option(help="Folder to put it into; without it, the platform's home.")] = None,
+) -> None:
+    """Fetch a public data set by its address and check its SHA-256."""
+    from pulvinar.cli.samples import fetch_sample
+
+    print(fetch_sample(name, to))
+
+
+def _options(
+    voxel_size: str, orientation: str, kind: KindChoice | None, axes: str, time_step: float | None, unit: str
+) -> Options:
+    from pulvinar.cli.units import voxel_size as parse
+    from pulvinar.ingest.reader import Options
+    from pulvinar.model.space import check_orientation
+    from pulvinar.model.volume import VolumeKind
+
+    return Options(
+        voxel_size_um=parse(voxel_size),
+        orientation=check_orientation(orientation.upper()) if orientation else "",
+        kind=VolumeKind(kind.value) if kind else None,
+        axes=axes.lower(),
+        time_step_s=time_step,
+        unit=unit,
+    )
+
+
+def _platform(**arguments: object) -> Platform:
+    from pulvinar.platform import open_platform
+    from pulvinar.settings import load_settings
+
+    return open_platform(load_settings(**arguments))

@@ -1,0 +1,226 @@
+"""What the commands do: open the platform, call a verb, print what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pulvinar.cli.show import (
+    dataset_row,
+    dataset_to_json,
+    describe_finding,
+    describe_found,
+    found_to_json,
+    print_json,
+    print_table,
+    print_version,
+    size,
+    version_to_json,
+)
+from pulvinar.errors import Corrupt, NotFound
+
+if TYPE_CHECKING:
+    from pulvinar.ingest.reader import Options
+    from pulvinar.ingest.request import Means, Request
+    from pulvinar.ingest.sandbox import Limits
+    from pulvinar.platform import Platform
+    from pulvinar.settings import Settings
+
+
+def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
+    """`pulvinar inspect`."""
+    from pulvinar.ingest.inspection import inspect
+    from pulvinar.settings import load_settings
+
+    settings = load_settings()
+    found = inspect(path, options, scratch=settings.resolved_scratch(), limits=limits_of(settings))
+    if as_json:
+        print_json(
+            {
+                "assets": [found_to_json(asset) for asset in found.assets],
+                "unrecognised": list(found.unrecognised),
+                "protection": list(found.protection),
+            }
+        )
+        return
+    for line in found.protection:
+        print(f"note: {line}", file=sys.stderr)
+    for asset in found.assets:
+        print("\n".join(describe_found(asset)))
+    if found.unrecognised:
+        shown = ", ".join(found.unrecognised[:5]) + (" ..." if len(found.unrecognised) > 5 else "")
+        print(f"not recognised: {len(found.unrecognised)} files: {shown}")
+    if not found.assets:
+        print("nothing here is of a format that Pulvinar reads")
+
+
+def run_ingest(request: Request, *, as_json: bool) -> None:
+    """`pulvinar ingest`."""
+    from pulvinar.ingest.intake import ingest
+    from pulvinar.ingest.progress import TerminalProgress
+    from pulvinar.ingest.sandbox import describe_protection
+
+    with opened() as platform:
+        progress = TerminalProgress()
+        for line in describe_protection():
+            progress.say(f"note: {line}")
+        done = ingest(means_of(platform), request, progress)
+    for finding in done.findings:
+        print(describe_finding(finding), file=sys.stderr)
+    if as_json:
+        print_json({**version_to_json(done.version), "before": done.before})
+        return
+    if done.before:
+        print("brought in before; --again brings it in once more")
+    print_version(done.version)
+
+
+def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
+    """`pulvinar list`."""
+    from pulvinar.catalogue.datasets import list_datasets
+    from pulvinar.ingest.record import species_of
+
+    with opened() as platform:
+        wanted = species_of(species) if species else None
+        page = list_datasets(platform.database, platform.actor, limit=limit, species=wanted, query=query)
+    if as_json:
+        print_json([dataset_to_json(dataset) for dataset in page.items])
+        return
+    if page.items:
+        print_table([dataset_row(dataset) for dataset in page.items], ["dataset", "species", "version", "title"])
+    if page.next_cursor:
+        print("... and more: --limit shows them")
+
+
+def show_dataset(dataset_id: str, number: int | None, *, manifest: bool, as_json: bool) -> None:
+    """`pulvinar show`."""
+    from pulvinar.catalogue.versions import get_version
+    from pulvinar.catalogue.versions import manifest as manifest_of
+
+    with opened() as platform:
+        version = get_version(platform.database, platform.actor, dataset_id, number)
+        if manifest:
+            print_json(manifest_of(platform.database, platform.actor, version.id))
+        elif as_json:
+            print_json(version_to_json(version))
+        else:
+            print_version(version)
+
+
+def publish_draft(dataset_id: str, *, as_json: bool) -> None:
+    """`pulvinar publish`."""
+    from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.versions import get_version, publish
+    from pulvinar.model.dataset import VersionState
+
+    with opened() as platform:
+        version = get_version(platform.database, platform.actor, dataset_id)
+        if version.state is VersionState.PUBLISHED:
+            raise NotFound(f"dataset {dataset_id} has no draft", hint="pulvinar ingest --dataset makes one")
+        with UnitOfWork(platform.database, platform.actor) as work:
+            publish(work, version.id)
+        published = get_version(platform.database, platform.actor, dataset_id, version.number)
+    if as_json:
+        print_json(version_to_json(published))
+    else:
+        print_version(published)
+
+
+def run_verify(dataset_id: str, *, as_json: bool) -> None:
+    """`pulvinar verify`. Raises `Corrupt` when anything is damaged."""
+    from pulvinar.ingest.progress import TerminalProgress
+    from pulvinar.operations.scrub import verify
+
+    with opened() as platform:
+        result = verify(platform.database, platform.store, platform.actor, dataset_id, TerminalProgress())
+    if as_json:
+        print_json(
+            {
+                "objects": result.objects,
+                "size_bytes": result.size_bytes,
+                "damaged": [{"key": damage.key, "what": damage.what} for damage in result.damages],
+            }
+        )
+    else:
+        for damage in result.damages:
+            print(f"damaged: {damage.key}: {damage.what}")
+        print(f"{result.objects} objects, {size(result.size_bytes)} read, {len(result.damages)} damages")
+    if result.damages:
+        raise Corrupt(
+            f"{len(result.damages)} damages in dataset {dataset_id}", hint="bring the named objects back from a backup"
+        )
+
+
+def run_sweep(grace_hours: float, abandon_days: float, *, dry: bool, as_json: bool) -> None:
+    """`pulvinar sweep`."""
+    from pulvinar.operations.sweep import sweep
+
+    with opened() as platform:
+        swept = sweep(
+            platform.database,
+            platform.store,
+            grace_s=grace_hours * 3600,
+            abandon_after_s=abandon_days * 86_400,
+            dry=dry,
+        )
+    if as_json:
+        print_json({"removed": list(swept.keys), "size_bytes": swept.size_bytes, "abandoned": swept.abandoned})
+        return
+    word = "would be removed" if dry else "removed"
+    print(f"{len(swept.keys)} objects ({size(swept.size_bytes)}) {word}, {swept.abandoned} unfinished ingests given up")
+
+
+def show_settings(*, as_json: bool) -> None:
+    """`pulvinar settings`. Secrets are not shown."""
+    from pulvinar.settings import PREFIX, Settings, load_settings
+
+    settings = load_settings()
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = str(value) if field.repr else ("(set)" if value else "")
+        rows.append({"name": name, "variable": f"{PREFIX}{name.upper()}", "value": shown, "what": field.description})
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['variable']} = {row['value']}\n    {row['what']}")
+
+
+@contextmanager
+def opened() -> Iterator[Platform]:
+    """The platform of the settings in force, closed afterwards."""
+    from pulvinar.platform import open_platform
+    from pulvinar.settings import load_settings
+
+    platform = open_platform(load_settings())
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+def means_of(platform: Platform) -> Means:
+    """What an ingest into `platform` works with."""
+    from pulvinar.ingest.request import Means
+
+    settings = platform.settings
+    return Means(
+        database=platform.database,
+        store=platform.store,
+        scratch=settings.resolved_scratch(),
+        limits=limits_of(settings),
+        actor=platform.actor,
+        node=settings.node,
+        threads=settings.threads,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What a reader process may take."""
+    from pulvinar.ingest.sandbox import Limits
+
+    raise NotImplementedError(settings, Limits)

@@ -1,0 +1,230 @@
+"""Writing one asset whole: its pyramid or its tables, its pictures and its originals, each recorded when durable."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pulvinar.errors import Invalid
+from pulvinar.ingest.geometry import geometry_files
+from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
+from pulvinar.ingest.pictures import volume_pictures
+from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
+from pulvinar.ingest.progress import Progress
+from pulvinar.ingest.quality import QualityObserver, quality_to_json
+from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.request import Means, Originals, Request
+from pulvinar.ingest.sandbox import ReaderHost
+from pulvinar.ingest.sessions import AssetLedger
+from pulvinar.ingest.submission import Submission
+from pulvinar.model.dataset import AssetKind, StoredObject
+from pulvinar.model.record import Species
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
+from pulvinar.storage.checksums import sha256_of
+from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
+
+_CHANNEL_COLOURS = ("64FF64", "FF64FF", "64C8FF", "FFC864", "FF6464", "6464FF")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where assets are made: the opened submission, its reader process, and what the whole ingest shares."""
+
+    means: Means
+    request: Request
+    submission: Submission
+    host: ReaderHost
+    species: Species
+    scratch: Path
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class WrittenAsset:
+    """All objects of one asset, and what the catalogue is to hold of it."""
+
+    objects: tuple[StoredObject, ...]
+    details: dict[str, Any]
+
+
+def asset_prefix(asset_id: str) -> str:
+    """Where the objects of an asset lie in the store."""
+    return f"assets/{asset_id}"
+
+
+def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: AssetLedger) -> WrittenAsset:
+    """Write a volume: pyramid, figures, pictures and names of labels; what `ledger` has recorded is not redone."""
+    means, prefix = bench.means, asset_prefix(asset_id)
+    volume = planned_volume(found, bench.request)
+    observer = QualityObserver(volume.shape, volume.dtype)
+    ledger.observe_with(observer)
+    with bench.host.open_volume(found) as source:
+        plan = plan_pyramid(volume, source.block_shape)
+        with bench.progress.task(found.name, prod(volume.shape), "voxels") as task:
+            written = write_pyramid(
+                source,
+                plan,
+                means.store,
+                prefix,
+                ledger=ledger,
+                scratch=bench.scratch,
+                threads=means.threads,
+                observe=observer,
+                progress=lambda done, total: task.update(done),
+            )
+    stored = open_volume(means.store, prefix, volume)
+    figures = [observer.figures(channel, volume, stored) for channel in range(len(volume.channels))]
+    if volume.kind is VolumeKind.IMAGE:
+        windows = [item.window for item in figures]
+        channels = [replace(item, window=at) for item, at in zip(volume.channels, windows, strict=True)]
+        volume = replace(volume, channels=tuple(channels))
+    names = _label_names(bench.request, volume)
+    colours = {item.id: item.color for item in names if item.color}
+    files = {
+        **volume_documents(volume),
+        **volume_pictures(stored, volume, [item.window for item in figures], colours),
+        **(label_name_files(names) if names else {}),
+    }
+    doubts = _size_doubts(stored, volume, bench.species)
+    details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
+    if names:
+        details["segments"] = {"path": "segments", "count": len(names)}
+    return _finished(bench, found, asset_id, {item.path: item for item in written}, files, details, doubts)
+
+
+def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:
+    """Write a skeleton, mesh, point or other table: its canonical file, its view and its thumbnail."""
+    made = geometry_files(bench.host.read_geometry(found), found.name)
+    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), ())
+
+
+def planned_volume(found: FoundAsset, request: Request) -> Volume:
+    """The volume that `found` will become: its levels, channels and kind."""
+    description = found.volume
+    if description is None or description.voxel_size_um is None:
+        raise Invalid(f"{found.name}: its voxel size is not known", hint="--voxel-size")
+    kind = request.options.kind or description.kind or VolumeKind.IMAGE
+    if kind is VolumeKind.LABELS and np.dtype(description.dtype).kind == "f":
+        raise Invalid(
+            f"{found.name}: labels are whole numbers, and this file has {description.dtype}", hint="--kind image"
+        )
+    return Volume(
+        kind=kind,
+        dtype=description.dtype,
+        levels=plan_levels(description.shape, description.voxel_size_um, description.dtype, kind),
+        channels=_channels(description.channels, description.shape[1], found.name, request.color),
+        affine_um=description.affine_um,
+        time_step_s=request.options.time_step_s or description.time_step_s,
+    )
+
+
+def put_bytes(means: Means, asset_id: str, path: str, data: bytes) -> StoredObject:
+    """Store `data` as the object `path` of an asset."""
+    means.store.put_bytes(f"{asset_prefix(asset_id)}/{path}", data)
+    return StoredObject(path, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _channels(said: Sequence[Channel], count: int, name: str, color: str) -> tuple[Channel, ...]:
+    if len(said) == count:
+        channels = tuple(said)
+    elif count == 1:
+        channels = (Channel(name),)
+    else:
+        channels = tuple(
+            Channel(f"channel {index + 1}", _CHANNEL_COLOURS[index % len(_CHANNEL_COLOURS)]) for index in range(count)
+        )
+    return (replace(channels[0], color=color),) if color and count == 1 else channels
+
+
+def _label_names(request: Request, volume: Volume) -> tuple[LabelName, ...]:
+    if request.label_names is None or volume.kind is not VolumeKind.LABELS:
+        return ()
+    return read_label_names(request.label_names)
+
+
+def _size_doubts(stored: StoredVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:
+    """A doubt about the voxel size when the tissue in the coarsest level doesn't fit the species."""
+    if volume.kind is VolumeKind.LABELS:
+        return ()
+    index = len(volume.levels) - 1
+    level = volume.levels[index]
+    first = np.asarray(stored.read(index, Window((0, 0, 0, 0, 0), (1, 1, *level.shape[2:]))))[0, 0]
+    doubt = implausible_size(species, tissue_extent_um(first, level.voxel_size_um), whole_brain=False)
+    return (doubt,) if doubt else ()
+
+
+def _finished(
+    bench: Bench,
+    found: FoundAsset,
+    asset_id: str,
+    objects: dict[str, StoredObject],
+    files: Mapping[str, bytes],
+    details: dict[str, Any],
+    doubts: Sequence[Finding],
+) -> WrittenAsset:
+    """Store the small files of an asset and its originals, and put together what is known of it."""
+    for path, data in files.items():
+        objects[path] = put_bytes(bench.means, asset_id, path, data)
+    sources, kept = _originals(bench, found, asset_id)
+    objects.update({item.path: item for item in kept})
+    findings = [*found.findings, *doubts]
+    details |= {
+        "source": {
+            "reader": found.reader,
+            "policy": bench.request.originals.value,
+            "files": sources,
+            "options": {key: value for key, value in asdict(bench.request.options).items() if value},
+        },
+        "header": found.metadata.get("header", {}),
+        "findings": [asdict(item) for item in findings if item.severity is not Severity.QUESTION],
+    }
+    return WrittenAsset(tuple(objects[path] for path in sorted(objects)), details)
+
+
+def _originals(bench: Bench, found: FoundAsset, asset_id: str) -> tuple[list[dict[str, Any]], list[StoredObject]]:
+    """What is recorded of the files that an asset came from, and the objects that keep them."""
+    policy, files = bench.request.originals, {item.name: item for item in bench.submission.files}
+    mine = [files[name] for name in found.files if name in files]
+    if policy is Originals.DISCARD:
+        return [{"name": item.name, "size_bytes": item.size_bytes} for item in mine], []
+    with ThreadPoolExecutor(4) as pool:  # hashing lets go of the interpreter's lock
+        hashes = list(pool.map(lambda item: sha256_of(item.path), mine))
+    recorded, kept = [], []
+    for item, digest in zip(mine, hashes, strict=True):
+        entry = {"name": item.name, "size_bytes": item.size_bytes, "sha256": digest}
+        if policy is Originals.KEEP:
+            kept.append(
+                _keep(bench, asset_id, item.path, StoredObject(f"original/{item.name}", item.size_bytes, digest))
+            )
+        recorded.append(entry)
+    return recorded, kept
+
+
+def _keep(bench: Bench, asset_id: str, path: Path, entry: StoredObject) -> StoredObject:
+    key = f"{asset_prefix(asset_id)}/{entry.path}"
+    copy = bench.means.store.scratch_for(key, bench.scratch)
+    shutil.copyfile(path, copy)
+    bench.means.store.put_file(key, copy)
+    return entry
+
+
+def asset_key(found: FoundAsset) -> str:
+    """How a found asset is found again in the same submission: SHA-256, in hex, of its reader and key."""
+    return hashlib.sha256(f"{found.reader}\n{found.key}".encode()).hexdigest()
+
+
+def write_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: AssetLedger) -> WrittenAsset:
+    """Write `found` whole, whatever its kind."""
+    if found.kind is AssetKind.VOLUME:
+        return write_volume_asset(bench, found, asset_id, ledger)
+    return write_geometry_asset(bench, found, asset_id)

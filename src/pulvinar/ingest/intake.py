@@ -1,0 +1,204 @@
+"""Ingest: from files that were handed in to a draft version in the catalogue.
+
+Nothing is visible before the one commit at the end. What is finished before it is recorded in a session, so that the
+same request, made again after whatever ended it, goes on from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from fnmatch import fnmatch
+from typing import Any
+
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.datasets import create_dataset, get_dataset
+from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
+from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
+from pulvinar.ingest.progress import Progress, Silent
+from pulvinar.ingest.reader import Finding, FoundAsset
+from pulvinar.ingest.record import make_record, questions, refuse_unanswered, species_of
+from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
+from pulvinar.ingest.sandbox import ReaderHost
+from pulvinar.ingest.sessions import (
+    AssetLedger,
+    IngestSession,
+    KnownAsset,
+    find_done,
+    finish,
+    forget,
+    held_session,
+    known_assets,
+)
+from pulvinar.ingest.submission import Submission, open_submission
+from pulvinar.model.access import Right
+from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
+from pulvinar.model.record import Record
+
+
+def ingest(means: Means, request: Request, progress: Progress | None = None) -> Ingested:
+    """Bring `request.path` in as a draft version of a new dataset, or of `request.dataset_id`.
+
+    Raises `MetadataMissing` naming every flag that is needed, `UnreadableFile` for what no reader knows or what is
+    damaged, `Conflict` when another process brings in the same, `NotFound` when the dataset isn't there. Whatever is
+    raised, nothing is visible, and the same request goes on from what was finished.
+    """
+    progress = progress or Silent()
+    with open_submission(request.path, means.scratch, means.limits) as submission:
+        submission = _only(submission, request.only)
+        fingerprint = request_fingerprint(request, submission.fingerprint)
+        done = _brought_in_before(means, request, fingerprint)
+        if done is not None:
+            return Ingested(_published(means, request, done), before=True)
+        with held_session(means.database, fingerprint, str(request.path), means.node) as session:
+            return _go_through(means, request, progress, submission, session)
+
+
+def _go_through(
+    means: Means, request: Request, progress: Progress, submission: Submission, session: IngestSession
+) -> Ingested:
+    scratch = means.scratch / session.id
+    # what a killed run left half written here is of no use: the ledger knows what is whole
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        with ReaderHost(submission.root, scratch=scratch, limits=means.limits, options=request.options) as host:
+            found = _named(host.find(submission.files), request)
+            refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
+            record = _record(means, request, found)
+            bench = Bench(means, request, submission, host, record.species, scratch, progress)
+            assets = _write_all(bench, session, found)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    version = _make_visible(means, request, session, record, assets)
+    findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
+    return Ingested(version, tuple(findings))
+
+
+def _write_all(
+    bench: Bench, session: IngestSession, found: Sequence[FoundAsset]
+) -> list[tuple[Asset, tuple[StoredObject, ...]]]:
+    """Write every asset that an earlier run hasn't finished; give back all of them."""
+    database = bench.means.database
+    known = known_assets(database, session, [asset_key(item) for item in found], bench.means.node)
+    assets = []
+    for item, state in zip(found, known, strict=True):
+        ledger = AssetLedger(database, session, state.id)
+        if state.whole:
+            objects, details = tuple(ledger.finished().values()), state.details
+        else:
+            written = write_asset(bench, item, state.id, ledger)
+            ledger.whole(written.objects, written.details)
+            objects, details = written.objects, written.details
+        assets.append((_asset(item, state, objects, details), objects))
+    return assets
+
+
+def _asset(found: FoundAsset, state: KnownAsset, objects: Sequence[StoredObject], details: dict[str, Any]) -> Asset:
+    return Asset(
+        id=state.id,
+        name=found.name,
+        kind=found.kind,
+        prefix=asset_prefix(state.id),
+        size_bytes=sum(item.size_bytes for item in objects),
+        object_count=len(objects),
+        digest=asset_digest(objects),
+        details=details,
+    )
+
+
+def _make_visible(
+    means: Means,
+    request: Request,
+    session: IngestSession,
+    record: Record,
+    assets: Sequence[tuple[Asset, Sequence[StoredObject]]],
+) -> Version:
+    """The one commit: dataset, version, assets, objects and the end of the session, together or not at all."""
+    with UnitOfWork(means.database, means.actor) as work:
+        if request.dataset_id is None:
+            dataset_id = create_dataset(work, record, node=means.node).id
+        else:
+            dataset_id = request.dataset_id
+            work.ask(Right.WRITE, dataset_id)
+        version = open_draft(work, dataset_id)
+        for asset, objects in assets:
+            add_asset(work, version.id, asset, objects)
+        if request.publish:
+            publish(work, version.id)
+        finish(work.session, session, dataset_id, version.id)
+        work.record_event(
+            "ingest", version.id, {"path": str(request.path), "assets": [asset.id for asset, _ in assets]}
+        )
+    return get_version(means.database, means.actor, dataset_id, version.number)
+
+
+def _brought_in_before(means: Means, request: Request, fingerprint: str) -> Version | None:
+    """The version that the same request has made, if it is still there and it isn't to be done again."""
+    done = find_done(means.database, fingerprint)
+    if done is None:
+        return None
+    if not request.again:
+        with suppress(NotFound):
+            return _version(means, *done)
+    forget(means.database, fingerprint)
+    return None
+
+
+def _version(means: Means, dataset_id: str, version_id: str) -> Version:
+    dataset = get_dataset(means.database, means.actor, dataset_id)
+    numbers = range(dataset.latest.number if dataset.latest else 0, 0, -1)
+    for number in numbers:
+        version = get_version(means.database, means.actor, dataset_id, number)
+        if version.id == version_id:
+            return version
+    raise NotFound(f"version {version_id} of dataset {dataset_id} is gone")
+
+
+def _published(means: Means, request: Request, version: Version) -> Version:
+    if not request.publish or version.state is VersionState.PUBLISHED:
+        return version
+    with UnitOfWork(means.database, means.actor) as work:
+        return publish(work, version.id)
+
+
+def _record(means: Means, request: Request, found: Sequence[FoundAsset]) -> Record:
+    """The record of the new dataset, or of the one that the assets go into."""
+    if request.dataset_id is None:
+        return make_record(found, request.answers, request.options)
+    record = get_dataset(means.database, means.actor, request.dataset_id).record
+    said = request.answers.species
+    if said and species_of(said) is not record.species:
+        raise Conflict(
+            f"dataset {request.dataset_id} is of the species {record.species.value}, not {said}",
+            hint="leave --species out, or make a new dataset",
+        )
+    return record
+
+
+def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
+    """What was found, under the name that was asked for, and no name twice."""
+    if not found:
+        raise UnreadableFile(
+            f"nothing in {request.path} is of a format that Pulvinar reads", hint="pulvinar inspect says what is there"
+        )
+    if request.name and len(found) == 1:
+        return [replace(found[0], name=request.name)]
+    if request.name:
+        raise Invalid(f"--name {request.name!r} is for one asset, and {len(found)} were found", hint="leave it out")
+    return [*found]
+
+
+def _only(submission: Submission, patterns: Sequence[str]) -> Submission:
+    """The submission's files that match one of `patterns`; all when there is none."""
+    if not patterns:
+        return submission
+    kept = tuple(item for item in submission.files if any(fnmatch(item.name, pattern) for pattern in patterns))
+    if not kept:
+        raise NotFound(
+            f"no file of the submission matches {', '.join(patterns)}", hint="--only takes names or patterns"
+        )
+    return replace(submission, files=kept)

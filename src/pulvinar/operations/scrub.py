@@ -1,0 +1,127 @@
+"""Re-reading what is stored, to find what has rotted, was cut short or has gone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pulvinar.catalogue.datasets import get_dataset
+from pulvinar.catalogue.versions import get_version, objects_of
+from pulvinar.errors import Corrupt, NotFound
+from pulvinar.ingest.progress import Progress, Silent
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest, version_digest
+from pulvinar.model.volume import Volume, volume_from_json
+from pulvinar.storage.codecs import CRC_BYTES, crc32c
+from pulvinar.storage.database import Database
+from pulvinar.storage.shards import chunks_per_shard, index_size, parse_index
+from pulvinar.storage.store import Store
+
+_PIECE_BYTES = 16 << 20
+_SHARD = re.compile(r"image\.ome\.zarr/(\d+)/c/[\d/]+")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is not as it was stored: the object's key in the store (or what the catalogue holds), and how."""
+
+    key: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification has read, and every damage it has found."""
+
+    objects: int
+    size_bytes: int
+    damages: tuple[Damage, ...]
+
+
+def verify(
+    database: Database, store: Store, actor: Actor, dataset_id: str, progress: Progress | None = None
+) -> Verification:
+    """Re-read every object of every version of a dataset: size, SHA-256, and each chunk's CRC32C in shards.
+
+    The digests of assets and versions are worked out anew as well. Raises `NotFound` when the actor sees no such
+    dataset, `Unavailable` when the store doesn't answer; damage is no error but the answer.
+    """
+    versions = list(_versions(database, actor, dataset_id))
+    assets = {asset.id: asset for version in versions for asset in version.assets}
+    objects = {key: objects_of(database, actor, key) for key in assets}
+    total = sum(item.size_bytes for items in objects.values() for item in items)
+    damages = [*_catalogue_damage(versions, assets, objects)]
+    work = [(assets[key], item) for key, items in objects.items() for item in items]
+    done = 0
+    with (
+        (progress or Silent()).task("verifying", total, "bytes") as task,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for (_, item), found in zip(work, pool.map(lambda pair: check_object(store, *pair), work), strict=True):
+            damages += found
+            done += item.size_bytes
+            task.update(done)
+    return Verification(len(work), total, tuple(damages))
+
+
+def check_object(store: Store, asset: Asset, item: StoredObject) -> list[Damage]:
+    """Every damage of one stored object."""
+    key = f"{asset.prefix}/{item.path}"
+    try:
+        size = store.size(key)
+    except NotFound:
+        return [Damage(key, "is missing")]
+    if size != item.size_bytes:
+        return [Damage(key, f"has {size} bytes, {item.size_bytes} were stored")]
+    digest = hashlib.sha256()
+    for start in range(0, size, _PIECE_BYTES):
+        digest.update(store.read(key, start, min(_PIECE_BYTES, size - start)))
+    found = [] if digest.hexdigest() == item.sha256 else [Damage(key, "does not have the SHA-256 that was stored")]
+    shard = _SHARD.fullmatch(item.path)
+    if shard is not None and asset.kind is AssetKind.VOLUME:
+        volume = volume_from_json(asset.details["volume"])
+        found += [Damage(key, what) for what in _shard_damage(store, key, size, volume, int(shard[1]))]
+    return found
+
+
+def _shard_damage(store: Store, key: str, size: int, volume: Volume, level: int) -> Iterator[str]:
+    """What is wrong inside a shard: its index, or single chunks by their place in it."""
+    grid = chunks_per_shard(volume.levels[level])
+    footer = index_size(grid)
+    try:
+        index = parse_index(store.read(key, max(size - footer, 0), footer), grid)
+    except Corrupt as error:
+        yield error.message
+        return
+    for place, (offset, length) in enumerate(index.entries.tolist()):
+        if offset == length == 2**64 - 1:
+            continue
+        if offset + length > size - footer or length < CRC_BYTES:
+            yield f"chunk {place} lies outside the shard"
+            continue
+        chunk = store.read(key, offset, length)
+        if crc32c(chunk[:-CRC_BYTES]) != chunk[-CRC_BYTES:]:
+            yield f"chunk {place} (bytes {offset} to {offset + length}) does not fit its CRC32C"
+
+
+def _catalogue_damage(
+    versions: list[Version], assets: dict[str, Asset], objects: dict[str, tuple[StoredObject, ...]]
+) -> Iterator[Damage]:
+    for key, asset in assets.items():
+        if asset_digest(objects[key]) != asset.digest:
+            yield Damage(asset.id, "the catalogue's list of objects does not fit the asset's digest")
+    for version in versions:
+        if version_digest(version.record, version.assets) != version.digest:
+            yield Damage(version.id, "the catalogue's record and assets do not fit the version's digest")
+
+
+def _versions(database: Database, actor: Actor, dataset_id: str) -> Iterator[Version]:
+    latest = get_dataset(database, actor, dataset_id).latest
+    for number in range(1, (latest.number if latest else 0) + 1):
+        try:
+            yield get_version(database, actor, dataset_id, number)
+        except NotFound:  # a draft that was thrown away leaves a gap in the numbers
+            continue

@@ -1,0 +1,63 @@
+"""Removing what nothing owns: objects that an abandoned ingest has left in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ulid import ULID
+
+from pulvinar.catalogue.versions import known_asset_ids
+from pulvinar.errors import Invalid
+from pulvinar.ingest.sessions import abandon_sessions, assets_in_work
+from pulvinar.model.identity import check_id
+from pulvinar.storage.database import Database
+from pulvinar.storage.store import Store, StoreEntry
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep has removed (or would), and how many unfinished ingests it has given up."""
+
+    keys: tuple[str, ...]
+    size_bytes: int
+    abandoned: int
+
+
+def sweep(
+    database: Database,
+    store: Store,
+    *,
+    grace_s: float = 86_400,
+    abandon_after_s: float = 30 * 86_400,
+    dry: bool = False,
+) -> Swept:
+    """Remove objects below `assets/` whose asset is in no version and in no unfinished ingest.
+
+    An asset younger than `grace_s` (its identifier says when it was made) is left alone, and so is everything that
+    does not look like an asset's: nobody's file is removed for lying in the wrong place. Unfinished ingests that
+    nobody has worked on for `abandon_after_s` are given up first; `dry` removes nothing.
+    """
+    abandoned = 0 if dry else abandon_sessions(database, abandon_after_s)
+    # the store is listed before the owners are read: what is committed in between is then seen as owned
+    candidates = list(_old_objects(store, time.time() - grace_s))
+    owned = assets_in_work(database) | known_asset_ids(database)
+    orphans = [entry for asset_id, entry in candidates if asset_id not in owned]
+    if not dry:
+        for entry in orphans:
+            store.delete(entry.key)
+    return Swept(tuple(entry.key for entry in orphans), sum(entry.size_bytes for entry in orphans), abandoned)
+
+
+def _old_objects(store: Store, made_before_s: float) -> Iterator[tuple[str, StoreEntry]]:
+    """Objects of assets that were made before then, each with its asset's identifier."""
+    for entry in store.list("assets"):
+        parts = entry.key.split("/")
+        try:
+            asset_id = check_id(parts[1])
+            made_s = ULID.from_str(asset_id.rpartition("-")[2].upper()).timestamp
+        except (Invalid, ValueError, IndexError):
+            continue
+        if made_s < made_before_s:
+            yield asset_id, entry
