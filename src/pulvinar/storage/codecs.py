@@ -23,6 +23,10 @@ _ROOM_BYTES = 4096
 _DTYPES = frozenset(f"{kind}int{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)) | {"float32", "float64"}
 
 
+# its stubs speak of bytes alone; arrays are taken too
+_packers: Any = imagecodecs
+
+
 class _Scratch(threading.local):
     """Room for one encoded chunk, a thread's own."""
 
@@ -63,7 +67,7 @@ class ChunkCodec:
         """The stored bytes of `chunk`, an array of `chunk_shape` and `dtype` in C order."""
         room = _scratch.of(chunk.nbytes + chunk.nbytes // 128 + _ROOM_BYTES)
         if self.kind is VolumeKind.IMAGE:
-            packed = imagecodecs.blosc_encode(
+            packed = _packers.blosc_encode(
                 chunk,
                 level=1,
                 compressor="zstd",
@@ -74,7 +78,7 @@ class ChunkCodec:
                 out=room,
             )
         else:
-            packed = imagecodecs.zstd_encode(chunk, level=1, out=room)
+            packed = _packers.zstd_encode(chunk, level=1, out=room)
         size = len(packed)
         room[size : size + CRC_BYTES] = np.frombuffer(crc32c(room[:size]), np.uint8)
         return room[: size + CRC_BYTES].tobytes()
@@ -83,7 +87,7 @@ class ChunkCodec:
         """The chunk, of `chunk_shape`, native byte order; raises `Corrupt` when checksum or size don't fit."""
         if crc32c(data[:-CRC_BYTES]) != data[-CRC_BYTES:]:
             raise Corrupt("a chunk's checksum does not fit its bytes", hint="run `pulvinar verify` on the dataset")
-        unpack = imagecodecs.blosc_decode if self.kind is VolumeKind.IMAGE else imagecodecs.zstd_decode
+        unpack = _packers.blosc_decode if self.kind is VolumeKind.IMAGE else _packers.zstd_decode
         raw = unpack(data[:-CRC_BYTES])
         if len(raw) != self.chunk_bytes:
             raise Corrupt(f"a chunk has {len(raw)} bytes, expected {self.chunk_bytes}")

@@ -1,0 +1,408 @@
+"""One block of a pyramid: from the voxels of its base level to the finished shards of all its levels."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pulvinar.model.dataset import StoredObject
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Shape5, Volume
+from pulvinar.storage.codecs import ChunkCodec
+from pulvinar.storage.downsample import bits, downsample_into
+from pulvinar.storage.pending import ChunkKey, PendingChunk, PendingChunks
+from pulvinar.storage.pyramid_plan import Block, Factors, cells, clip, factors_between, morton, quanta
+from pulvinar.storage.shards import ShardWriter, chunks_per_shard, shard_path
+from pulvinar.storage.sources import Voxels, VoxelSource
+
+# waiting chunks beyond this are spilled, and encoded ones beyond this are waited for before more work is given out
+_PENDING_BYTES = 256 * 2**20
+_IN_FLIGHT_BYTES = 96 * 2**20
+# voxels looked at before all are: enough wherever there is noise
+_GLANCE = 64
+_ORIGIN: Shape5 = (0, 0, 0, 0, 0)
+
+
+class ShardSink(Protocol):
+    """Where a block's shards go."""
+
+    def start(self, path: str) -> Path:
+        """A local file for the shard at `path`."""
+
+    def finish(self, path: str, writer: ShardWriter) -> None:
+        """Every chunk of it has come."""
+
+
+@dataclass(frozen=True)
+class BlockInput:
+    """What a block is made from: `source` gives its base level, `stored` any level that is finished.
+
+    `finished` holds the paths of finished shards. `observe` sees each window read from `source`, `passed` is told how
+    many voxels of the base level are done with.
+    """
+
+    volume: Volume
+    source: VoxelSource
+    stored: Callable[[int, Window], Voxels]
+    finished: Mapping[str, StoredObject]
+    observe: Callable[[Window, Voxels], None] | None
+    passed: Callable[[int], None]
+
+
+@dataclass(eq=False)
+class _Quantum:
+    """One piece of the base level that was read, and how many jobs still look at it. None of it: no job needs it."""
+
+    window: Window
+    voxels: Voxels | None
+    release: Callable[[], None]
+    jobs: int = 0
+
+
+@dataclass(eq=False)
+class _Job:
+    """Chunks of one level that are encoded and halved together. `result` has None for a chunk of fill only."""
+
+    level: int
+    chunks: list[Shape5]
+    result: Future[list[bytes | None]] | None
+    delivers: int
+    parent: PendingChunk | None
+    own: PendingChunk | None = None
+    quantum: _Quantum | None = None
+
+
+@dataclass(eq=False)
+class _OpenShard:
+    path: str
+    missing: int
+    writer: ShardWriter | None = None
+
+
+@dataclass(eq=False)
+class BlockWriter:
+    """Makes one block with `workers`, reading ahead with `reader`. Use it once."""
+
+    block: Block
+    given: BlockInput
+    sink: ShardSink
+    workers: Executor
+    reader: Executor
+    scratch: Path
+    pending_bytes: int = _PENDING_BYTES
+    spilled: int = 0
+    _jobs: deque[_Job] = field(default_factory=deque)
+    _held: list[_Quantum] = field(default_factory=list)
+    _shards: dict[tuple[int, Shape5], _OpenShard] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        volume = self.given.volume
+        levels = range(self.block.base, self.block.levels.stop)
+        self._codecs = {
+            k: ChunkCodec.for_volume(volume.kind, volume.dtype, volume.levels[k].chunk_shape) for k in levels
+        }
+        self._factors: dict[int, Factors] = {
+            k: factors_between(volume.levels[k], volume.levels[k + 1]) for k in levels[:-1]
+        }
+        self._dtype = np.dtype(volume.dtype)
+        # a fixed number, not one that depends on the machine: the order of chunks in a shard follows from it
+        self._most_jobs = max(8, min(64, _IN_FLIGHT_BYTES // (8 * self._codecs[self.block.base].chunk_bytes)))
+        self._buffers = threading.local()
+
+    def run(self) -> None:
+        """Write every shard of the block that is not finished; a block that is finished costs nothing."""
+        if all(path in self.given.finished for path in self._paths()):
+            self.given.passed(prod(self.block.window.shape))
+            return
+        slot_bytes = max(codec.chunk_bytes for codec in self._codecs.values())
+        with PendingChunks(self._dtype, slot_bytes, self.pending_bytes, self.scratch) as self._pending:
+            try:
+                self._feed_all()
+            finally:
+                self._abandon()
+                self.spilled = self._pending.spilled
+
+    def _paths(self) -> Iterator[str]:
+        """Every shard of the block. Shards nest in blocks, so the part of a level in the block is a whole number."""
+        window = self.block.window
+        for k in range(self.block.base, self.block.levels.stop):
+            if k > self.block.base:
+                window = _halved(window, self._factors[k - 1])
+            if k in self.block.levels:
+                for shard in morton(cells(window, self.given.volume.levels[k].shard_shape)):
+                    yield shard_path(k, shard)
+
+    # reading
+
+    def _feed_all(self) -> None:
+        for quantum in self._read_ahead():
+            if quantum.voxels is not None and self.given.observe and self._reads_source(quantum.window):
+                self.given.observe(quantum.window, quantum.voxels)
+            self._feed(quantum)
+        while self._jobs:
+            self._settle()
+
+    def _read_ahead(self) -> Iterator[_Quantum]:
+        """Every piece of the block, one being read while two are worked on."""
+        ahead: deque[Future[_Quantum]] = deque()
+        try:
+            for window in quanta(self.block):
+                ahead.append(self.reader.submit(self._read, window))
+                if len(ahead) > 1:
+                    yield self._await(ahead.popleft())
+                    while len(self._held) > 1:
+                        self._settle()
+            yield self._await(ahead.popleft())
+        finally:
+            for reading in ahead:
+                if not reading.cancel() and reading.exception() is None:
+                    reading.result().release()
+
+    def _await(self, reading: Future[_Quantum]) -> _Quantum:
+        quantum = reading.result()
+        self._held.append(quantum)
+        return quantum
+
+    def _read(self, window: Window) -> _Quantum:
+        if self._reads_source(window):
+            held = self.given.source.read(window)
+            return _Quantum(window, np.ascontiguousarray(held), lambda: self.given.source.release(held))
+        if self._parents_wait(window):
+            return _Quantum(window, self.given.stored(self.block.base, window), lambda: None)
+        return _Quantum(window, None, lambda: None)
+
+    def _reads_source(self, window: Window) -> bool:
+        """Whether the block's source is asked for `window`: always for what isn't stored yet."""
+        base = self.block.base
+        if base not in self.block.levels:
+            return self._parents_wait(window)
+        shards = morton(cells(window, self.given.volume.levels[base].shard_shape))
+        return any(self._is_open(base, shard) for shard in shards)
+
+    def _parents_wait(self, window: Window) -> bool:
+        base = self.block.base
+        if base not in self._factors:
+            return False
+        above = _halved(window, self._factors[base])
+        shards = morton(cells(above, self.given.volume.levels[base + 1].shard_shape))
+        return any(self._is_open(base + 1, shard) for shard in shards)
+
+    def _is_open(self, level: int, shard: Shape5) -> bool:
+        return shard_path(level, shard) not in self.given.finished
+
+    # giving out work
+
+    def _feed(self, quantum: _Quantum) -> None:
+        """Cut a piece into jobs: what goes into one chunk of the next level is worked on together."""
+        base = self.block.base
+        footprint = self._footprint(base)
+        boxes = [clip(cell, footprint, quantum.window) for cell in morton(cells(quantum.window, footprint))]
+        quantum.jobs = len(boxes)
+        for box in boxes:
+            while len(self._jobs) >= self._most_jobs:
+                self._settle()
+            self._feed_box(quantum, box)
+
+    def _feed_box(self, quantum: _Quantum, box: Window) -> None:
+        base = self.block.base
+        shape = self.given.volume.levels[base].chunk_shape
+        chunks = list(morton(cells(box, shape))) if base in self.block.levels else []
+        wanted = [self._wanted((base, cell)) for cell in chunks]
+        parent = self._parent_of(base, box)
+        target = self._target(parent)
+        job = _Job(base, chunks, None, prod(box.shape), parent, quantum=quantum)
+        if any(wanted) or target is not None:
+            job.result = self.workers.submit(self._work_box, quantum, box, chunks, wanted, target)
+        self._jobs.append(job)
+
+    def _give_chunk(self, chunk: PendingChunk) -> None:
+        """A waiting chunk is complete: encode it, and pass it on."""
+        level, cell = chunk.key
+        window = clip(cell, chunk.shape, Window.whole(self.given.volume.levels[level].shape))
+        parent = self._parent_of(level, window)
+        target = self._target(parent)
+        job = _Job(level, [cell], None, prod(window.shape), parent, own=chunk)
+        if self._wanted(chunk.key):
+            voxels = self._pending.use(chunk, clear=True)
+            job.result = self.workers.submit(self._work_chunk, level, voxels, window, target)
+        elif target is not None:
+            job.result = self.workers.submit(self._work_stored, level, window, target)
+        self._jobs.append(job)
+
+    def _footprint(self, level: int) -> Shape5:
+        """What of `level` goes into one chunk of the next; one chunk where there is no next level in the block."""
+        if level not in self._factors:
+            return self.given.volume.levels[level].chunk_shape
+        above = self.given.volume.levels[level + 1].chunk_shape
+        t, c, z, y, x = (n * f for n, f in zip(above, (1, 1, *self._factors[level]), strict=True))
+        return t, c, z, y, x
+
+    def _parent_of(self, level: int, box: Window) -> PendingChunk | None:
+        if level not in self._factors:
+            return None
+        volume, footprint = self.given.volume, self._footprint(level)
+        t, c, z, y, x = (a // n for a, n in zip(box.start, footprint, strict=True))
+        whole = clip((t, c, z, y, x), footprint, Window.whole(volume.levels[level].shape))
+        shape = volume.levels[level + 1].chunk_shape
+        return self._pending.find((level + 1, (t, c, z, y, x)), shape, prod(whole.shape))
+
+    def _target(self, parent: PendingChunk | None) -> Voxels | None:
+        """Where to halve into; None when the parent's shard is finished."""
+        if parent is None or not self._wanted(parent.key):
+            return None
+        level, cell = parent.key
+        end = self.given.volume.levels[level].shape
+        clipped = any((i + 1) * n > m for i, n, m in zip(cell, parent.shape, end, strict=True))
+        return self._pending.use(parent, clear=clipped)
+
+    def _wanted(self, key: ChunkKey) -> bool:
+        return self._shard_of(key).writer is not None
+
+    def _shard_of(self, key: ChunkKey) -> _OpenShard:
+        level, cell = key
+        shape = self.given.volume.levels[level]
+        per_shard = chunks_per_shard(shape)
+        t, c, z, y, x = (i // n for i, n in zip(cell, per_shard, strict=True))
+        place = (level, (t, c, z, y, x))
+        if place not in self._shards:
+            whole = clip(place[1], shape.shard_shape, Window.whole(shape.shape))
+            chunks = prod(len(axis) for axis in cells(whole, shape.chunk_shape))
+            shard = _OpenShard(shard_path(*place), chunks)
+            if self._is_open(*place):
+                shard.writer = ShardWriter(self.sink.start(shard.path), per_shard)
+            self._shards[place] = shard
+        return self._shards[place]
+
+    # the work itself, in many threads
+
+    def _work_box(
+        self, quantum: _Quantum, box: Window, chunks: list[Shape5], wanted: list[bool], target: Voxels | None
+    ) -> list[bytes | None]:
+        voxels, base = quantum.voxels, self.block.base
+        assert voxels is not None
+        shape = self.given.volume.levels[base].chunk_shape
+        encoded: list[bytes | None] = []
+        for cell, is_wanted in zip(chunks, wanted, strict=True):
+            inside = voxels[_relative(clip(cell, shape, box), quantum.window).slices] if is_wanted else None
+            encoded.append(None if inside is None else self._encode(base, self._whole_chunk(inside, shape)))
+        if target is not None:
+            self._halve(base, voxels, _relative(box, quantum.window), box, target)
+        return encoded
+
+    def _work_chunk(self, level: int, voxels: Voxels, window: Window, target: Voxels | None) -> list[bytes | None]:
+        if target is not None:
+            self._halve(level, voxels, Window(_ORIGIN, window.shape), window, target)
+        return [self._encode(level, voxels)]
+
+    def _work_stored(self, level: int, window: Window, target: Voxels) -> list[bytes | None]:
+        self._halve(level, self.given.stored(level, window), Window(_ORIGIN, window.shape), window, target)
+        return [None]
+
+    def _whole_chunk(self, inside: Voxels, shape: Shape5) -> Voxels:
+        """`inside` at the beginning of a chunk of `shape`, in memory of this thread; zeros beyond."""
+        buffer: Voxels | None = getattr(self._buffers, "chunk", None)
+        if buffer is None:
+            buffer = self._buffers.chunk = np.empty(shape, self._dtype)
+        if inside.shape == shape:
+            np.copyto(buffer, inside)
+        else:
+            buffer.fill(0)
+            buffer[tuple(slice(n) for n in inside.shape)] = inside
+        return buffer
+
+    def _encode(self, level: int, chunk: Voxels) -> bytes | None:
+        return self._codecs[level].encode(chunk) if _any_bit(chunk) else None
+
+    def _halve(self, level: int, voxels: Voxels, inside: Window, box: Window, target: Voxels) -> None:
+        """Halve `inside` of `voxels` into `target`; `box` is the same in voxels of `level`."""
+        factors = self._factors[level]
+        above = self.given.volume.levels[level + 1].chunk_shape
+        start = (a // f for a, f in zip(box.start, (1, 1, *factors), strict=True))
+        t, c, z, y, x = (a % n for a, n in zip(start, above, strict=True))
+        kind = self.given.volume.kind
+        downsample_into(voxels, inside.start, inside.shape, target, (t, c, z, y, x), factors, kind)
+
+    # taking results, in the order in which work was given out
+
+    def _settle(self) -> None:
+        job = self._jobs.popleft()
+        encoded: list[bytes | None] = [None] * len(job.chunks)
+        if job.result is not None:
+            encoded = job.result.result()
+        if job.level in self.block.levels:
+            self._append(job, encoded)
+        if job.own is not None:
+            self._pending.drop(job.own)
+        if job.quantum is not None:
+            self._let_go(job.quantum)
+        if job.parent is not None:
+            if self._wanted(job.parent.key):
+                self._pending.leave(job.parent)
+            job.parent.missing -= job.delivers
+            if not job.parent.missing:
+                self._give_chunk(job.parent)
+
+    def _append(self, job: _Job, encoded: list[bytes | None]) -> None:
+        per_shard = chunks_per_shard(self.given.volume.levels[job.level])
+        by_shard: dict[str, tuple[_OpenShard, list[tuple[Shape5, bytes]]]] = {}
+        for cell, data in zip(job.chunks, encoded, strict=True):
+            shard = self._shard_of((job.level, cell))
+            shard.missing -= 1
+            parts = by_shard.setdefault(shard.path, (shard, []))[1]
+            if data is not None:
+                t, c, z, y, x = (i % n for i, n in zip(cell, per_shard, strict=True))
+                parts.append(((t, c, z, y, x), data))
+        for shard, parts in by_shard.values():
+            if shard.writer is not None and parts:
+                shard.writer.append(parts)
+            if not shard.missing and shard.writer is not None:
+                self.sink.finish(shard.path, shard.writer)
+
+    def _let_go(self, quantum: _Quantum) -> None:
+        quantum.jobs -= 1
+        if not quantum.jobs:
+            quantum.voxels = None
+            quantum.release()
+            self._held.remove(quantum)
+            self.given.passed(prod(quantum.window.shape))
+
+    def _abandon(self) -> None:
+        """After a failure: wait for what still runs, give back what was read, remove what isn't whole."""
+        for job in self._jobs:
+            if job.result is not None:
+                job.result.cancel() or job.result.exception()
+        for quantum in self._held:
+            quantum.release()
+        for shard in self._shards.values():
+            if shard.missing and shard.writer is not None:
+                shard.writer.discard()
+        self._jobs.clear()
+
+
+def _halved(window: Window, factors: Factors) -> Window:
+    """The part of the next level that `window` goes into."""
+    all_factors = (1, 1, *factors)
+    start = tuple(a // f for a, f in zip(window.start, all_factors, strict=True))
+    stop = tuple(-(-b // f) for b, f in zip(window.stop, all_factors, strict=True))
+    return Window(start, stop)  # type: ignore[arg-type]
+
+
+def _relative(window: Window, to: Window) -> Window:
+    start = tuple(a - o for a, o in zip(window.start, to.start, strict=True))
+    stop = tuple(b - o for b, o in zip(window.stop, to.start, strict=True))
+    return Window(start, stop)  # type: ignore[arg-type]
+
+
+def _any_bit(chunk: Voxels) -> bool:
+    flat = bits(chunk.reshape(-1))
+    if flat[:_GLANCE].any():
+        return True
+    return bool((flat.view(np.uint64) if chunk.nbytes % 8 == 0 else flat).any())

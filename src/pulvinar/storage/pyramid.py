@@ -1,0 +1,202 @@
+"""Making every level of a volume in one pass over its source.
+
+A block is read piece by piece. The chunks of a piece are encoded and appended to their shard, and halved into chunks of
+the next level, which wait until their last voxel has come; then they go the same way. The order of everything follows
+from the plan alone, so the same voxels give the same bytes, however many threads work and however often it was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pulvinar.errors import Invalid
+from pulvinar.model.dataset import StoredObject
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Shape5, Volume
+from pulvinar.storage.block_writer import BlockInput, BlockWriter
+from pulvinar.storage.pyramid_plan import Block, PyramidPlan, plan_levels, plan_pyramid
+from pulvinar.storage.shards import ShardWriter
+from pulvinar.storage.slabs import SlabSource
+from pulvinar.storage.sources import Voxels, VoxelSource
+from pulvinar.storage.store import Store
+from pulvinar.storage.volumes import StoredVolume
+from pulvinar.storage.zarr_metadata import volume_documents
+
+__all__ = ["Block", "PyramidPlan", "ShardLedger", "plan_levels", "plan_pyramid", "write_pyramid"]
+
+# shards that are being made durable while work goes on
+_FINISHING = 4
+
+
+class ShardLedger(Protocol):
+    """What is finished, kept over kills and restarts. Called from the thread that writes the pyramid."""
+
+    def finished(self) -> Mapping[str, StoredObject]:
+        """Every object that was recorded, by path relative to the asset."""
+
+    def record(self, objects: Sequence[StoredObject]) -> None:
+        """Objects that are whole and durable in the store; so is this note when it returns."""
+
+
+def write_pyramid(
+    source: VoxelSource,
+    plan: PyramidPlan,
+    store: Store,
+    prefix: str,
+    *,
+    ledger: ShardLedger,
+    scratch: Path,
+    threads: int = 0,
+    observe: Callable[[Window, Voxels], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[StoredObject, ...]:
+    """Write all levels of `plan.volume` below `prefix`, and return every object of it, sorted by path.
+
+    What the ledger names is not made again: where coarser levels need it, it is read back. `observe` sees each window
+    of level 0 that is read, once a run, before any shard that holds it is recorded; windows are the same in every run.
+    `progress` is told (voxels done, voxels in all). Both are called from this thread. `threads` 0: one a core.
+
+    Raises `Invalid` when the source isn't of the plan's shape and type, and what source, store and ledger raise; then
+    no object is left that isn't whole and recorded.
+    """
+    _check(source, plan.volume)
+    with ExitStack() as stack:
+        run = _Run(plan.volume, store, prefix, ledger, scratch, progress)
+        stack.callback(run.close)
+        workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))
+        reader = stack.enter_context(ThreadPoolExecutor(1, "read"))
+        stored = StoredVolume(store, prefix, plan.volume)
+        for block in plan.blocks:
+            with ExitStack() as within:
+                voxels: VoxelSource = source if block.stage == 0 else _StoredLevel(stored, block.base)
+                if block.slabbed:
+                    voxels = within.enter_context(SlabSource(voxels, block.window, block.slab_shape, scratch))
+                passed = run.passed if block.stage == 0 else _ignore
+                watch = observe if block.stage == 0 else None
+                given = BlockInput(plan.volume, voxels, stored.read, run.finished, watch, passed)
+                BlockWriter(block, given, run, workers, reader, scratch).run()
+        run.put_documents()
+        run.settle(leave=0)
+    return tuple(sorted(run.objects.values(), key=lambda item: item.path))
+
+
+class _Run:
+    """One call of `write_pyramid`: the shards on their way into the store, and what is recorded."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        store: Store,
+        prefix: str,
+        ledger: ShardLedger,
+        scratch: Path,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._volume, self._store, self._prefix, self._scratch = volume, store, prefix, scratch
+        self._ledger, self._progress = ledger, progress
+        self._documents = volume_documents(volume)
+        self._finishers = ThreadPoolExecutor(_FINISHING, "finish")
+        self._finishing: deque[Future[StoredObject]] = deque()
+        self._done = 0
+        root = next(iter(self._documents)).partition("/")[0] + "/"
+        self.finished = {path: item for path, item in ledger.finished().items() if path.startswith(root)}
+        self.objects = dict(self.finished)
+
+    def start(self, path: str) -> Path:
+        local = self._store.scratch_for(f"{self._prefix}/{path}", self._scratch)
+        local.unlink(missing_ok=True)
+        return local
+
+    def finish(self, path: str, writer: ShardWriter) -> None:
+        if writer.empty:
+            return
+        self.settle(leave=2 * _FINISHING)
+        self._finishing.append(self._finishers.submit(self._store_shard, path, writer))
+
+    def _store_shard(self, path: str, writer: ShardWriter) -> StoredObject:
+        try:
+            item = writer.finish(path)
+            self._store.put_file(f"{self._prefix}/{path}", writer.path)
+        except BaseException:
+            writer.discard()
+            raise
+        return item
+
+    def settle(self, *, leave: int) -> None:
+        """Record what has become durable; wait until at most `leave` shards are under way."""
+        items = []
+        while self._finishing and (len(self._finishing) > leave or self._finishing[0].done()):
+            items.append(self._finishing.popleft().result())
+        self._record(items)
+
+    def put_documents(self) -> None:
+        items = []
+        for path, data in self._documents.items():
+            item = StoredObject(path, len(data), hashlib.sha256(data).hexdigest())
+            if self.finished.get(path) != item:
+                self._store.put_bytes(f"{self._prefix}/{path}", data)
+                items.append(item)
+        self.settle(leave=0)
+        self._record(items)
+
+    def passed(self, voxels: int) -> None:
+        self._done += voxels
+        self.settle(leave=2 * _FINISHING)
+        if self._progress:
+            self._progress(self._done, self._volume.levels[0].voxels)
+
+    def close(self) -> None:
+        """Record what became whole in spite of a failure elsewhere."""
+        self._finishers.shutdown()
+        self._record([future.result() for future in self._finishing if future.exception() is None])
+
+    def _record(self, items: Sequence[StoredObject]) -> None:
+        if items:
+            self._ledger.record(items)
+            self.objects.update((item.path, item) for item in items)
+
+
+class _StoredLevel:
+    """A finished level as the source of the next ones."""
+
+    def __init__(self, stored: StoredVolume, number: int) -> None:
+        self._stored, self._number = stored, number
+
+    @property
+    def shape(self) -> Shape5:
+        return self._stored.volume.levels[self._number].shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._stored.volume.dtype)
+
+    @property
+    def block_shape(self) -> Shape5:
+        return self._stored.volume.levels[self._number].chunk_shape
+
+    def read(self, window: Window) -> Voxels:
+        return self._stored.read(self._number, window)
+
+    def release(self, voxels: Voxels) -> None:
+        pass
+
+
+def _check(source: VoxelSource, volume: Volume) -> None:
+    if tuple(source.shape) != volume.shape or source.dtype != np.dtype(volume.dtype):
+        raise Invalid(
+            f"the source has shape {tuple(source.shape)} and type {source.dtype}, "
+            f"the volume {volume.shape} and {volume.dtype}"
+        )
+
+
+def _ignore(voxels: int) -> None:
+    pass
