@@ -1,0 +1,186 @@
+"""Voxels that lie in a file as they are in memory, read by window.
+
+Positioned reads, not a memory map: a map counts against the process's memory limit, and a file that shrinks while it
+is mapped ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import Finding, Options, Severity, VolumeDescription
+from pulvinar.model.space import Window
+from pulvinar.model.volume import AXES, Shape5, VolumeKind
+
+Voxels = npt.NDArray[Any]
+_LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", "mask", "atlas")
+_SLAB_BYTES = 16 << 20
+_MOST_WASTE = 4
+DEFLATE_MOST = 1032
+"""Deflate makes at most 258 bytes of 2 bits (RFC 1951)."""
+LARGEST_AXIS = 1 << 40
+"""No axis is longer: what a header may declare before it is not believed."""
+
+
+@dataclass(frozen=True)
+class RawLayout:
+    """How the voxels lie in the file: `order` names the axes from the slowest to the fastest, of "tczyx".
+
+    `dtype` is a numpy name with byte order. What is read is `stored * slope + intercept`.
+    """
+
+    shape: Shape5
+    dtype: str
+    offset: int = 0
+    order: str = "tczyx"
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes from the first voxel to the last."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether what is stored is what is meant."""
+        return self.slope == 1.0 and self.intercept == 0.0
+
+    @property
+    def block_shape(self) -> Shape5:
+        """A row, which is what is read at once."""
+        return 1, self.shape[1] if self.order.endswith("c") else 1, 1, 1, self.shape[4]
+
+    def meaning_dtype(self, kind: VolumeKind | None) -> str:
+        """The dtype that reading gives: scaled values are floats wide enough for what is stored, labels integers."""
+        stored = np.dtype(self.dtype)
+        if kind is VolumeKind.LABELS and (stored.kind == "f" or not self.is_identity):
+            return "uint32"
+        if self.is_identity:
+            return stored.newbyteorder("=").name
+        return (
+            "float32" if stored.itemsize <= 2 or stored == np.dtype("f4").newbyteorder(stored.byteorder) else "float64"
+        )
+
+
+class RawVolume:
+    """An `OpenVolume` over one file of uncompressed voxels; raises `UnreadableFile` where the file ends too early."""
+
+    def __init__(self, path: Path, layout: RawLayout, dtype: str, name: str) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._layout = layout
+        self._stored = np.dtype(layout.dtype)
+        self._axes = [AXES.index(axis) for axis in layout.order]
+        self._disk_shape = [layout.shape[axis] for axis in self._axes]
+        self._dtype = np.dtype(dtype)
+        self._name = name
+
+    def read_into(self, window: Window, out: Voxels) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+        start = [window.start[axis] for axis in self._axes]
+        stop = [window.stop[axis] for axis in self._axes]
+        target = out.transpose(self._axes)
+        split = self._split(start, stop)
+        crop = tuple(slice(a, b) for a, b in zip(start[split + 1 :], stop[split + 1 :], strict=True))
+        inner = self._disk_shape[split + 1 :]
+        rows = stop[split] - start[split]
+        for index in product(*(range(a, b) for a, b in zip(start[:split], stop[:split], strict=True))):
+            first = int(np.ravel_multi_index((*index, start[split]), tuple(self._disk_shape[: split + 1])))
+            stored = self._stored_at(first * prod(inner), rows * prod(inner)).reshape(rows, *inner)
+            place = tuple(i - a for i, a in zip(index, start, strict=False))
+            self._convert(stored[(slice(None), *crop)], target[place])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+    def _split(self, start: list[int], stop: list[int]) -> int:
+        """The slowest axis from which on one read fetches all, small enough and with little waste."""
+        for split in range(len(start)):
+            slab = (stop[split] - start[split]) * prod(self._disk_shape[split + 1 :])
+            needed = prod(b - a for a, b in zip(start[split:], stop[split:], strict=True))
+            if slab * self._stored.itemsize <= _SLAB_BYTES and slab <= _MOST_WASTE * needed:
+                return split
+        return len(start) - 1
+
+    def _stored_at(self, first: int, count: int) -> Voxels:
+        wanted = count * self._stored.itemsize
+        position = self._layout.offset + first * self._stored.itemsize
+        data = bytearray(wanted)
+        done = 0
+        while done < wanted:
+            got = os.preadv(self._file, [memoryview(data)[done:]], position + done)
+            if not got:
+                raise UnreadableFile(f"{self._name} is truncated: it ends at byte {position + done}")
+            done += got
+        return np.frombuffer(data, self._stored)
+
+    def _convert(self, stored: Voxels, out: Voxels) -> None:
+        if self._layout.is_identity and (self._stored.kind != "f" or self._dtype.kind == "f"):
+            out[...] = stored
+            return
+        meant = stored.astype(np.float64)
+        if not self._layout.is_identity:
+            meant *= self._layout.slope
+            meant += self._layout.intercept
+        if self._dtype.kind == "f":
+            out[...] = meant
+        else:
+            out[...] = as_labels(meant, self._dtype, self._name)
+
+
+def as_labels(values: npt.NDArray[np.float64], dtype: np.dtype[Any], name: str) -> Voxels:
+    """`values` as integers of `dtype`; raises `UnreadableFile` when one isn't a whole number or doesn't fit."""
+    limits = np.iinfo(dtype)
+    if not ((values == np.rint(values)) & (values >= limits.min) & (values <= limits.max)).all():
+        raise UnreadableFile(
+            f"{name}: not every value is a whole number from {limits.min} to {limits.max}, so these aren't labels",
+            hint="give --kind image",
+        )
+    return values.astype(dtype)
+
+
+def described(layout: RawLayout, kind: VolumeKind | None, **more: Any) -> VolumeDescription:
+    """The description of a volume that lies as `layout` says."""
+    return VolumeDescription(
+        shape=layout.shape, dtype=layout.meaning_dtype(kind), block_shape=layout.block_shape, kind=kind, **more
+    )
+
+
+def name_findings(stem: str, options: Options, *, certain: bool = False) -> list[Finding]:
+    """A note that asks for `--kind labels` where a file's name speaks of labels, or its header does (`certain`)."""
+    spoken = any(word.endswith(_LABEL_WORDS) for word in re.split(r"[^a-z]+", stem.lower()))
+    if options.kind is not None or not (certain or spoken):
+        return []
+    return [Finding(Severity.NOTE, "these may be labels: then give --kind labels", "--kind")]
+
+
+def check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Raise `UnreadableFile` when an axis of `shape` is empty, negative or beyond belief."""
+    if not all(0 < size <= LARGEST_AXIS for size in shape):
+        raise UnreadableFile(f"{name}: its header declares the dimensions {shape}", hint="repair the file's header")
+
+
+def check_room(size_bytes: int, layout: RawLayout, packed: str, name: str) -> None:
+    """Raise `UnreadableFile` when a file of `size_bytes` can't hold what its header declares.
+
+    `packed` is the compression. A header that declares terabytes in a small file is so known to lie before anything is
+    read.
+    """
+    declared = layout.offset + layout.size_bytes
+    holds = size_bytes * DEFLATE_MOST if packed == "gzip" else size_bytes
+    if packed != "bzip2" and holds < declared:
+        raise UnreadableFile(
+            f"{name} is truncated: its header declares {declared} bytes, its {size_bytes} bytes can't hold them",
+            hint="copy the file again, or repair its header",
+        )

@@ -1,0 +1,107 @@
+"""Compressed files, read as a stream with a limit: no more is unpacked than was declared."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pulvinar.errors import TooLarge, UnreadableFile
+
+_BLOCK = 1 << 20
+_SUFFIXES = (".gz", ".bz2")
+
+
+def compression(head: bytes) -> str:
+    """The compression that the first bytes show: "gzip", "bzip2" or ""."""
+    if head[:3] == b"\x1f\x8b\x08":
+        return "gzip"
+    return "bzip2" if head[:3] == b"BZh" and head[4:10] == b"1AY&SY" else ""
+
+
+def start_of(head: bytes, size: int = 4096) -> bytes:
+    """Up to `size` of the first unpacked bytes; what can't be unpacked ends there."""
+    match compression(head):
+        case "gzip":
+            try:
+                return zlib.decompressobj(31).decompress(head, size)
+            except zlib.error:
+                return b""
+        case "bzip2":
+            try:
+                return bz2.BZ2Decompressor().decompress(head, size)
+            except OSError:
+                return b""
+        case _:
+            return head[:size]
+
+
+def plain_name(name: str) -> str:
+    """`name` in lower case and without the ending of a compression."""
+    lowered = name.lower()
+    return next((lowered.removesuffix(end) for end in _SUFFIXES if lowered.endswith(end)), lowered)
+
+
+def stem_of(name: str) -> str:
+    """The file's own name without folder, compression and ending, in its own letters."""
+    last = name.rsplit("/", 1)[-1]
+    return last[: len(plain_name(last).rsplit(".", 1)[0])] or last
+
+
+@contextmanager
+def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> Iterator[IO[bytes]]:
+    """The bytes of `path` behind `skip` as a stream, unpacked if `kind` (found by content when None) says so.
+
+    Damage found while reading (a wrong checksum, a missing end) raises `UnreadableFile`.
+    """
+    try:
+        with path.open("rb") as file:
+            if kind is None:
+                kind = compression(file.read(16))
+            file.seek(skip)
+            if kind == "gzip":
+                with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+                    yield io.BufferedReader(stream, _BLOCK)
+            elif kind == "bzip2":
+                with bz2.BZ2File(file) as stream:
+                    yield stream
+            else:
+                yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableFile(
+            f"{name}: its compressed stream is damaged: {error}", hint="copy the file again"
+        ) from error
+    except OSError as error:
+        if error.errno is None:  # bz2 reports damage as an OSError without a number
+            raise UnreadableFile(f"{name}: its compressed stream is damaged: {error}") from error
+        raise
+
+
+def unpack(source: Path, target: Path, declared: int, name: str, kind: str | None = None, skip: int = 0) -> None:
+    """Write the `declared` bytes that `source` unpacks to into `target`, and read on to the checksum.
+
+    Raises `TooLarge` when there isn't room for them or the stream holds more, `UnreadableFile` when it holds less or
+    its checksum is wrong.
+    """
+    free = shutil.disk_usage(target.parent).free
+    if declared > free:
+        raise TooLarge(f"{name} unpacks to {declared} bytes, {free} are free", hint="give a larger scratch folder")
+    with unpacked(source, name, kind, skip) as stream, target.open("wb") as file:
+        left = declared
+        while left and (piece := stream.read(min(left, _BLOCK))):
+            file.write(piece)
+            left -= len(piece)
+        if left:
+            raise UnreadableFile(
+                f"{name} is truncated: {declared - left} bytes of the {declared} that its header declares",
+                hint="copy the file again",
+            )
+        # a footer may follow; reading to the end is what checks the checksum
+        if len(stream.read(_BLOCK + 1)) > _BLOCK:
+            raise TooLarge(f"{name} holds more than the {declared} bytes that its header declares")
