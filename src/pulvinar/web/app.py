@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.platform import Platform
-from pulvinar.web import gateway
+from pulvinar.web import gateway, portal, scene
 from pulvinar.web.api import assets, datasets
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
@@ -23,10 +21,6 @@ from pulvinar.web.cors import Cors
 from pulvinar.web.errors import MethodNotAllowed, tell
 from pulvinar.web.requests import Scope
 from pulvinar.web.security import Guarded, Receive, Send
-
-portal, scene = (
-    import_module(f"pulvinar.web.{name}") if find_spec(f"pulvinar.web.{name}") else None for name in ("portal", "scene")
-)
 
 API_ROOT = "/api/v1"
 
@@ -73,10 +67,8 @@ def describe_api() -> FastAPI:
         responses={code: {"model": Envelope, "description": text} for code, text in _FAILURES.items()},
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets):
+    for part in (datasets, assets, scene):
         api.include_router(part.router)
-    if scene is not None:
-        api.include_router(scene.router)
     pages.include_router(api)
     return pages
 
@@ -85,8 +77,7 @@ def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
     pages = describe_api()
     pages.router.lifespan_context = _closing(close)
     pages.state.platform = platform
-    if portal is not None:
-        portal.mount(pages)
+    portal.mount(pages)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
     return pages
@@ -105,7 +96,7 @@ def _told(request: Request, error: Exception) -> Response:
     """The answer to a request that failed: a page for people, the envelope for programs."""
     failure = tell(_as_known(error, request), request.state.request_id)
     request.state.told = True
-    if portal is not None and wants_page(request):
+    if wants_page(request):
         return portal.error_page(request, failure)
     return Response(failure.body, failure.status, media_type="application/json")
 
@@ -124,4 +115,4 @@ def _as_known(error: Exception, request: Request) -> Exception:
 
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer, in a browser."""
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    return not request.url.path.startswith(API_ROOT) and "text/html" in request.headers.get("accept", "")

@@ -24,7 +24,7 @@ from pulvinar.model.access import Actor
 from pulvinar.model.dataset import StoredObject
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
-from pulvinar.web.byte_source import ByteSource
+from pulvinar.web.byte_source import PIECE_BYTES, ByteSource
 from pulvinar.web.chunk_grid import parse_chunk
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import new_request_id, tell
@@ -37,9 +37,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ROOT = "/data/"
-PIECE_BYTES = 1 << 20
-"""What is read and sent at once of an object that is larger."""
-
 _TYPES = {"json": b"application/json", "webp": b"image/webp", "png": b"image/png"}
 _BINARY = b"application/octet-stream"
 _ALWAYS = [(b"accept-ranges", b"bytes"), (b"x-content-type-options", b"nosniff")]

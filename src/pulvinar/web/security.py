@@ -17,14 +17,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_LIMIT_BYTES = 1 << 20
 """Nothing is uploaded over HTTP: bodies are small forms and JSON."""
 
-_POLICY = (
-    "default-src 'self'; script-src 'self'{script}; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'{connect}; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'self'"
-)
-PAGE_POLICY = _POLICY.format(script="", connect="").encode()
-# Neuroglancer makes functions from text, and makes data of its own at blob: addresses.
-VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:").encode()
+# Pages bring policies of their own; whatever else is opened in a browser (JSON, a picture) may load nothing.
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 
 _FIXED = [
     (b"x-content-type-options", b"nosniff"),
@@ -33,11 +27,6 @@ _FIXED = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
-
-
-def policy_for(path: str) -> bytes:
-    """The Content-Security-Policy of the page at `path`: only the viewer may make code from text."""
-    return VIEWER_POLICY if path.startswith("/datasets/") and path.endswith("/view") else PAGE_POLICY
 
 
 class Guarded:
@@ -83,7 +72,7 @@ class _Answer:
         self._request_id = request_id
         self._added = [
             *_FIXED,
-            (b"content-security-policy", policy_for(scope["path"])),
+            (b"content-security-policy", _POLICY),
             (b"x-request-id", request_id.encode()),
             *(cors.preflight(scope) or cors.headers(scope)),
         ]
