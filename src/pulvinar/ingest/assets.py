@@ -159,7 +159,7 @@ def _size_doubts(stored: StoredVolume, volume: Volume, species: Species) -> tupl
     index = len(volume.levels) - 1
     level = volume.levels[index]
     first = np.asarray(stored.read(index, Window((0, 0, 0, 0, 0), (1, 1, *level.shape[2:]))))[0, 0]
-    doubt = implausible_size(species, tissue_extent_um(first, level.voxel_size_um), whole_brain=False)
+    doubt = implausible_size(species, tissue_extent_um(first, level.voxel_size_um))
     return (doubt,) if doubt else ()
 
 

@@ -11,30 +11,28 @@ from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.model.record import Species
 from pulvinar.model.volume import Triple
 
-LONGEST_UM: dict[Species, tuple[float, float]] = {
-    # the longest side of the tissue in a volume: from half the smallest whole brain to the largest whole head. Brains:
-    # larval zebrafish 0.8-1.2 mm, mouse 14-18 mm with olfactory bulbs, rhesus macaque 65-85 mm, human 150-190 mm
-    Species.ZEBRAFISH: (500.0, 2_500.0),
-    Species.MOUSE: (7_000.0, 30_000.0),
-    Species.MACAQUE: (40_000.0, 115_000.0),
-    Species.HUMAN: (110_000.0, 330_000.0),
+LONGEST_UM: dict[Species, float] = {
+    # the longest side that tissue in a volume can have: whole heads included. Brains alone: larval zebrafish 0.8-1.2 mm,
+    # mouse 14-18 mm with olfactory bulbs, rhesus macaque 65-85 mm, human 150-190 mm
+    Species.ZEBRAFISH: 2_500.0,
+    Species.MOUSE: 30_000.0,
+    Species.MACAQUE: 115_000.0,
+    Species.HUMAN: 330_000.0,
 }
 
 
-def implausible_size(species: Species, extent_um: Triple, *, whole_brain: bool) -> Finding | None:
-    """A doubt that names `--voxel-size` when tissue of `extent_um` (z, y, x) can't be a brain of `species`.
+def implausible_size(species: Species, extent_um: Triple) -> Finding | None:
+    """A doubt that names `--voxel-size` when tissue of `extent_um` (z, y, x) is too large for `species`.
 
-    A part of a brain may be as small as one likes, so only what is too large is doubted unless `whole_brain`.
+    Only what is too large is doubted: a part of a brain may be as small as one likes.
     """
-    smallest, largest = LONGEST_UM[species]
-    longest = max(extent_um)
-    if longest <= largest and (longest >= smallest or not whole_brain):
+    longest, largest = max(extent_um), LONGEST_UM[species]
+    if longest <= largest:
         return None
-    word, bound = ("longer", largest) if longest > largest else ("shorter", smallest)
     return Finding(
         Severity.DOUBT,
-        f"what is in the volume is {longest / 1000:.3g} mm long, {word} than any brain of the species {species.value} "
-        f"({bound / 1000:.3g} mm): the header's voxel size is doubtful",
+        f"what is in the volume is {longest / 1000:.3g} mm long, more than any head of the species {species.value} "
+        f"({largest / 1000:.3g} mm): the header's voxel size is doubtful",
         "--voxel-size",
     )
 
