@@ -12,7 +12,7 @@ from pulvinar.model.record import Species
 from pulvinar.model.volume import Triple
 
 LONGEST_UM: dict[Species, float] = {
-    # the longest side that tissue in a volume can have: whole heads included. Brains alone: larval zebrafish 0.8-1.2 mm,
+    # the longest side of tissue in a volume, whole heads included. Brains alone: larval zebrafish 0.8-1.2 mm,
     # mouse 14-18 mm with olfactory bulbs, rhesus macaque 65-85 mm, human 150-190 mm
     Species.ZEBRAFISH: 2_500.0,
     Species.MOUSE: 30_000.0,
