@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -74,10 +75,10 @@ class QualityObserver:
     def restore(self, stored: Mapping[str, bytes]) -> None:
         """Bring back what an earlier run had stored; raises `Corrupt` when it does not fit this volume."""
         for key, packed in stored.items():
-            start = tuple(int(number) for number in key.split(","))
             try:
+                start = tuple(int(number) for number in key.split(","))
                 self._merge(start, *_unpack(packed, self._dtype))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, IndexError, EOFError, OSError, BadZipFile) as error:
                 raise Corrupt(f"the stored figures of window {key} are damaged: {error}") from error
 
     def _merge(self, start: tuple[int, ...], low: Voxels, high: Voxels, counts: npt.NDArray[np.int64]) -> None:
