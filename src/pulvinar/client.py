@@ -243,7 +243,7 @@ def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
     about = volume["levels"][level]
     array = dask.array.from_array(
         _Reader(store),
-        chunks=_block(store.chunk_layout.read_chunk.shape, store.dtype.numpy_dtype.itemsize),
+        chunks=_block(tuple(about["chunk_shape"]), store.dtype.numpy_dtype.itemsize),
         name=f"{asset.digest}-{level}",
         asarray=False,
     )

@@ -19,8 +19,8 @@ from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
 from pulvinar.web.errors import MethodNotAllowed, tell
-from pulvinar.web.requests import Scope
-from pulvinar.web.security import Guarded, Receive, Send
+from pulvinar.web.requests import Receive, Scope, Send
+from pulvinar.web.security import Guarded
 
 API_ROOT = "/api/v1"
 

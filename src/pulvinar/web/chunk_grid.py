@@ -53,13 +53,9 @@ def _document(data: bytes) -> Document:
     return Document(data, b'"%s"' % hashlib.sha256(data).hexdigest().encode())
 
 
-def parse_chunk(parts: list[str]) -> list[int] | None:
-    """The five numbers of a chunk's address; None for anything but plain decimal numbers."""
+def parse_numbers(parts: list[str]) -> list[int] | None:
+    """The numbers in a part of an address; None unless each is spelt in the one plain way."""
     # isdigit alone would let other scripts' digits pass, and int() signs, blanks and underscores.
     numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
-    spelt_plainly = len(numbers) == len(parts) == 5 and all(map(_is_plain, parts))
-    return numbers if spelt_plainly else None
-
-
-def _is_plain(part: str) -> bool:
-    return part == "0" or part[0] != "0"
+    plain = len(numbers) == len(parts) and all(part == "0" or part[0] != "0" for part in parts)
+    return numbers if plain else None

@@ -24,7 +24,7 @@ def current_platform(request: Request) -> Platform:
 
 def current_actor(request: Request) -> Actor:
     """Who sends `request`."""
-    return actor_of(current_platform(request), request.scope)  # type: ignore[arg-type]
+    return actor_of(current_platform(request), request.scope)
 
 
 CurrentPlatform = Annotated[Platform, Depends(current_platform)]

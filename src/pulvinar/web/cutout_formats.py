@@ -144,6 +144,7 @@ def _write_tiff(cutout: Cutout, read: Read, path: Path) -> None:
     t, c, z, y, x = cutout.window.shape
     name, large = cutout.dtype.name, cutout.size_bytes >= _IMAGEJ_LIMIT_BYTES
     per_um = (1 / cutout.level.voxel_size_um[2], 1 / cutout.level.voxel_size_um[1])
+    form: dict[str, Any]
     if name in _IMAGEJ_TYPES and not large:
         shape, form = (t, z, c, y, x), {"imagej": True, "resolution": per_um, "metadata": _imagej_metadata(cutout)}
     elif name in _OME_TYPES:

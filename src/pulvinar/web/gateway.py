@@ -1,9 +1,10 @@
-"""The chunk gateway: stored, encoded bytes as they are, for everyone who may read them. It never decodes.
+"""The chunk gateway: stored, encoded bytes as they are, for everyone who may read them.
 
 Below `/data/<version digest>/<asset>/` lie
 
 - `objects/<path>`: the asset's objects (the sharded volume, its thumbnails), whole or by one range;
-- `chunks/...`: a volume's chunks as an OME-Zarr without shards: one GET a chunk, no index to read.
+- `chunks/...`: a volume's chunks as an OME-Zarr without shards: one GET a chunk, no index to read;
+- `precomputed/...`: a volume in Neuroglancer's older format, decoded; for programs that can't read the others.
 
 An address holds its version's digest, so what it answers never changes. A thing that isn't there or that the actor
 can't see is 404; what is refused is 401 and never 403, because viewers take 403 for an empty chunk. A chunk that holds
@@ -14,9 +15,8 @@ This is plain ASGI, without a framework: a request that finds everything in memo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
@@ -25,16 +25,14 @@ from pulvinar.model.dataset import StoredObject
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
 from pulvinar.web.byte_source import PIECE_BYTES, ByteSource
-from pulvinar.web.chunk_grid import parse_chunk
+from pulvinar.web.chunk_grid import Document, parse_numbers
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import new_request_id, tell
 from pulvinar.web.holdings import NO_STORE, Holding, Holdings
+from pulvinar.web.precomputed import PrecomputedViews
 from pulvinar.web.recent import Recent
-from pulvinar.web.requests import RangeNotSatisfiable, Scope, header, matches_etag, wanted_range
+from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, header, matches_etag, wanted_range
 from pulvinar.web.shard_indexes import Shard, ShardIndexes
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ROOT = "/data/"
 _TYPES = {"json": b"application/json", "webp": b"image/webp", "png": b"image/png"}
@@ -66,6 +64,7 @@ class Gateway:
         self._actor_of = actor_of
         self._cors = cors
         self._source = ByteSource(store)
+        self._precomputed = PrecomputedViews(store)
         self._holdings = Holdings(database)
         self._shards = ShardIndexes(database, self._source)
         self._objects: Recent[tuple[str, str], StoredObject] = Recent(65536)
@@ -101,11 +100,14 @@ class Gateway:
             await self._answer_document(holding, "/".join(parts[5:]), scope, send)
         elif parts[4] == "objects":
             await self._answer_object(actor, holding, "/".join(parts[5:]), scope, send)
+        elif parts[4] == "precomputed" and holding.grid is not None:
+            document = await self._source.run(self._precomputed.read, holding.asset, "/".join(parts[5:]))
+            await self._send_document(document, holding, scope, send)
         else:
-            raise NotFound(f"an asset has no view {parts[4]!r}", hint="chunks or objects")
+            raise NotFound(f"an asset has no view {parts[4]!r}", hint="chunks, objects or precomputed")
 
     async def _answer_chunk(self, actor: Actor, holding: Holding, parts: list[str], scope: Scope, send: Send) -> None:
-        numbers = parse_chunk(parts[7:])
+        numbers = parse_numbers(parts[7:])
         grid = holding.grid
         if numbers is None or grid is None or parts[5] not in grid.levels:
             raise NotFound(f"{scope['path']} is not the address of a chunk")
@@ -125,7 +127,11 @@ class Gateway:
         document = holding.grid.documents.get(path) if holding.grid else None
         if document is None:
             raise NotFound(f"{scope['path']} is not part of a volume")
-        extent = Extent("", 0, len(document.data), document.etag, _TYPES["json"], holding.cache_control)
+        await self._send_document(document, holding, scope, send)
+
+    async def _send_document(self, document: Document, holding: Holding, scope: Scope, send: Send) -> None:
+        media_type = _TYPES["json"] if document.data.startswith(b"{") else _BINARY
+        extent = Extent("", 0, len(document.data), document.etag, media_type, holding.cache_control)
         await self._send_extent(extent, scope, send, document.data)
 
     async def _answer_object(self, actor: Actor, holding: Holding, path: str, scope: Scope, send: Send) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-Scope = dict[str, Any]
-"""One ASGI connection: see the ASGI specification."""
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""The five words of the ASGI specification."""
 
 _SINGLE_RANGE = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from pulvinar.errors import TooLarge
 from pulvinar.web.cors import Cors
 from pulvinar.web.errors import new_request_id, tell
-from pulvinar.web.requests import Scope, header
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from pulvinar.web.requests import Application, Message, Receive, Scope, Send, header
 
 BODY_LIMIT_BYTES = 1 << 20
 """Nothing is uploaded over HTTP: bodies are small forms and JSON."""
@@ -78,7 +71,7 @@ class _Answer:
         ]
         self.begun = False
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         """Pass `message` on."""
         if message["type"] == "http.response.start":
             self.begun = True
@@ -100,7 +93,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     declared = header(scope, b"content-length")
     came = int(declared) if declared.isdigit() and int(declared) > BODY_LIMIT_BYTES else 0
 
-    async def limited() -> dict[str, Any]:
+    async def limited() -> Message:
         nonlocal came
         if came > BODY_LIMIT_BYTES:
             raise TooLarge(f"a request may bring {BODY_LIMIT_BYTES} bytes")

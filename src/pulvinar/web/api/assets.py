@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,8 +27,12 @@ from pulvinar.web.requests import matches_etag
 
 router = APIRouter(prefix="/assets/{version_digest}/{asset_id}", tags=["assets"])
 
-IMAGE = {200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}}
-FILE = {200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}}
+IMAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
+}
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
+}
 
 Corner = Annotated[str, Query(pattern=r"^\d{1,9},\d{1,9},\d{1,9}$", description="Voxels of that level: z,y,x.")]
 
