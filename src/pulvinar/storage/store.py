@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from pulvinar.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,36 @@ class Store(Protocol):
 
     def kvstore(self, prefix: str) -> dict[str, Any]:
         """The tensorstore key-value store spec of the folder `prefix`."""
+
+
+def check_key(key: str) -> str:
+    """`key` itself when it is a plain relative path; raises `Invalid` for anything that could lead elsewhere."""
+    if "\\" in key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+        raise Invalid(f"{key!r} is not a key", hint="expected parts with forward slashes, none of them empty, . or ..")
+    return key
+
+
+def open_store(
+    url: str, *, endpoint: str = "", access_key: str = "", secret_key: str = "", region: str = "us-east-1"
+) -> Store:
+    """The store at `url`: file:///folder or s3://bucket/prefix. The keyword arguments are for S3 alone.
+
+    Raises `Invalid` for another kind of address, `Unavailable` when the store doesn't answer.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        from pulvinar.storage.folder_store import FolderStore
+
+        return FolderStore(Path(unquote(parts.path)))
+    if parts.scheme == "s3":
+        from pulvinar.storage.s3_store import S3Store
+
+        return S3Store(
+            parts.netloc,
+            parts.path.strip("/"),
+            endpoint=endpoint,
+            access_key=access_key,
+            secret_key=secret_key,
+            region=region,
+        )
+    raise Invalid(f"{url!r} is not the address of a store", hint="use file:///folder or s3://bucket/prefix")

@@ -1,0 +1,139 @@
+"""A store in a folder: every write is a temporary file, fsync, rename, fsync of the folders above."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pulvinar.errors import NotFound, Unavailable
+from pulvinar.model.identity import new_id
+from pulvinar.storage.store import StoreEntry, check_key
+
+_PARTIAL = ".partial"
+"""The folder of files that are being written; the same file system, so that a rename is enough."""
+
+
+class FolderStore:
+    """Objects as files below `root`, which is made when it isn't there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.url = self.root.as_uri()
+        with _refusals(self.url):
+            (self.root / _PARTIAL).mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Move `path` to `key`; durable when it returns. A rename when both lie on one file system."""
+        target = self._file(key)
+        with _refusals(key):
+            try:
+                _sync(path)
+                self._rename(path, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                with path.open("rb") as source:
+                    self._write(key, iter(lambda: source.read(1 << 22), b""))
+                path.unlink()
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        """Store `data` under `key`; durable when it returns."""
+        with _refusals(key):
+            self._write(key, iter((data,)))
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """`length` bytes from `start`, or all that follow."""
+        with _refusals(key), self._file(key).open("rb") as file:
+            file.seek(start)
+            return file.read(-1 if length is None else length)
+
+    def size(self, key: str) -> int:
+        """Size in bytes."""
+        with _refusals(key):
+            return self._file(key).stat().st_size
+
+    def list(self, prefix: str) -> Iterator[StoreEntry]:
+        """Every object under the folder `prefix`, sorted by key."""
+        base = self.root / check_key(prefix) if prefix else self.root
+        found = []
+        for folder, folders, files in os.walk(base):
+            if Path(folder) == self.root:
+                folders.remove(_PARTIAL)
+            found += [Path(folder) / name for name in files]
+        for path in sorted(found, key=lambda path: path.relative_to(self.root).as_posix()):
+            yield StoreEntry(path.relative_to(self.root).as_posix(), path.stat().st_size)
+
+    def delete(self, key: str) -> None:
+        """Remove `key` and the folders that it leaves empty."""
+        path = self._file(key)
+        with _refusals(key):
+            path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self.root or not _remove_if_empty(folder):
+                return
+
+    def local_path(self, key: str) -> Path | None:
+        """The file of `key`, whether or not it is there."""
+        return self._file(key)
+
+    def scratch_for(self, key: str, scratch: Path) -> Path:
+        """A new path beside the store, so that `put_file` only renames."""
+        check_key(key)
+        return self.root / _PARTIAL / new_id("part")
+
+    def kvstore(self, prefix: str) -> dict[str, Any]:
+        """tensorstore's file driver on the folder `prefix`."""
+        return {"driver": "file", "path": f"{self.root / check_key(prefix)}/"}
+
+    def _file(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def _write(self, key: str, parts: Iterator[bytes]) -> None:
+        partial = self.scratch_for(key, self.root)
+        try:
+            with partial.open("xb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            self._rename(partial, self._file(key))
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _rename(self, path: Path, target: Path) -> None:
+        made = [folder for folder in target.parents if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        for folder in [target.parent, *(new.parent for new in made)]:
+            _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise NotFound(f"the store has no object {name!r}") from error
+    except OSError as error:
+        hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
+        raise Unavailable(f"the store can't serve {name!r}: {error.strerror}", hint=hint) from error

