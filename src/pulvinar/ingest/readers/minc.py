@@ -1,0 +1,306 @@
+"""MINC2: volumes of the McConnell Brain Imaging Centre, in HDF5.
+
+The file's axes are kept in their order as (z, y, x), whatever they are called; `affine_um` says where each goes. MINC's
+x rises to the right, y to the front, z upwards, in millimetres. Source: the MINC 2.0 file format reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import Invalid, TooLarge, UnreadableFile
+from pulvinar.ingest.reader import (
+    Finding,
+    FoundAsset,
+    GeometryData,
+    OpenVolume,
+    Options,
+    Severity,
+    SourceFile,
+    VolumeDescription,
+)
+from pulvinar.ingest.readers.frames import Matrix, check_matrix, sar_from_ras, settle, voxel_size
+from pulvinar.ingest.readers.raw_volume import as_labels, check_shape, name_findings
+from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.space import Window
+from pulvinar.model.volume import AXES, Shape5, VolumeKind
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_IMAGE = "minc-2.0/image/0/image"
+_DIMENSIONS = "minc-2.0/dimensions"
+_WORLD = {"xspace": 0, "yspace": 1, "zspace": 2}
+_UM_PER_MM = 1e3
+_FILTERS = frozenset({1, 2, 3})
+"""HDF5's own deflate, shuffle and fletcher32; any other would load a plugin's code."""
+_LARGEST_CHUNK_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """`real = (stored - low) / (high - low) * (top - bottom) + bottom`; `bottom` and `top` have one number a slice
+    of the file's first axes. None of it where `is_identity`."""
+
+    low: float
+    high: float
+    bottom: npt.NDArray[np.float64]
+    top: npt.NDArray[np.float64]
+
+    @property
+    def is_identity(self) -> bool:
+        return bool((self.bottom == self.low).all() and (self.top == self.high).all())
+
+
+@dataclass(frozen=True)
+class _Image:
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    names: tuple[str, ...]
+    letters: str
+    scaling: _Scaling | None
+
+    @property
+    def shape5(self) -> Shape5:
+        return self.spread(self.shape)
+
+    def spread(self, sizes: Sequence[int]) -> Shape5:
+        """`sizes` of the file's axes as (t, c, z, y, x), 1 where the file has no such axis."""
+        t, c, z, y, x = (dict(zip(self.letters, sizes, strict=True)).get(axis, 1) for axis in AXES)
+        return t, c, z, y, x
+
+    def meaning_dtype(self, kind: VolumeKind | None) -> str:
+        if self.scaling is None and (kind is not VolumeKind.LABELS or self.dtype.kind != "f"):
+            return self.dtype.newbyteorder("=").name
+        if kind is VolumeKind.LABELS:
+            return "uint32"
+        return "float32" if self.dtype.itemsize <= 2 else "float64"
+
+
+class MincReader:
+    """Reads volumes, time series and vectors, by hyperslabs."""
+
+    name: ClassVar[str] = "minc"
+    priority: ClassVar[int] = 330
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """One asset a file; other HDF5 files are passed over in silence."""
+        for file in files:
+            if file.head.startswith(_SIGNATURE) and (found := self._found(file, options)) is not None:
+                yield found
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """Open lazily; chunks are unpacked as they are asked for."""
+        name = asset.files[0]
+        file = _open(root / name, name)
+        try:
+            return _MincVolume(file, _read(file, name), options.kind, name)
+        except BaseException:
+            file.close()
+            raise
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """Never: every asset of this reader is a volume."""
+        raise Invalid(f"{asset.name} is a volume")
+
+    def _found(self, file: SourceFile, options: Options) -> FoundAsset | None:
+        with _open(file.path, file.name) as opened:
+            if "minc-2.0" not in opened:
+                return None
+            image = _read(opened, file.name)
+            ras = _map(opened, image, file.name)
+        matrix = check_matrix(sar_from_ras(ras, _UM_PER_MM), file.name, "the map of its dimensions")
+        size_um, affine_um = settle(voxel_size(matrix), matrix, image.shape5[2:], options)
+        stem = stem_of(file.name)
+        findings = name_findings(stem, options)
+        if image.shape5[0] > 1 and options.time_step_s is None:
+            findings.append(Finding(Severity.DOUBT, "its time points have no step that is known", "--time-step"))
+        return FoundAsset(
+            self.name,
+            key=file.name,
+            name=stem,
+            kind=AssetKind.VOLUME,
+            files=(file.name,),
+            volume=VolumeDescription(
+                image.shape5,
+                image.meaning_dtype(options.kind),
+                image.spread(image.chunks),
+                size_um,
+                affine_um,
+                options.kind,
+                time_step_s=options.time_step_s,
+            ),
+            findings=tuple(findings),
+            metadata={"header": {"dimensions": list(image.names), "stored_dtype": image.dtype.name}},
+        )
+
+
+class _MincVolume:
+    """An `OpenVolume` over the image of an open MINC2 file."""
+
+    def __init__(self, file: Any, image: _Image, kind: VolumeKind | None, name: str) -> None:
+        self._file = file
+        self._image = image
+        self._data = file[_IMAGE]
+        self._dtype = np.dtype(image.meaning_dtype(kind))
+        self._name = name
+
+    def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+        slices = dict(zip(AXES, window.slices, strict=True))
+        wanted = tuple(slices[letter] for letter in self._image.letters)
+        try:
+            stored = self._data[wanted]
+        except (OSError, RuntimeError) as error:
+            raise UnreadableFile(f"{self._name} is damaged: {error}", hint="copy the file again") from error
+        values = self._scaled(stored, wanted)
+        order = [self._image.letters.index(axis) for axis in AXES if axis in self._image.letters]
+        out[...] = values.transpose(order).reshape(window.shape)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _scaled(self, stored: npt.NDArray[Any], wanted: tuple[slice, ...]) -> npt.NDArray[Any]:
+        scaling = self._image.scaling
+        values = stored
+        if scaling is not None:
+            bottom, top = (
+                part[wanted[: part.ndim]].reshape(*stored.shape[: part.ndim], *[1] * (stored.ndim - part.ndim))
+                for part in (scaling.bottom, scaling.top)
+            )
+            values = np.clip(stored.astype(np.float64), scaling.low, scaling.high)
+            values -= scaling.low
+            values *= (top - bottom) / (scaling.high - scaling.low)
+            values += bottom
+        if self._dtype.kind in "iu" and values.dtype.kind == "f":
+            return as_labels(values.astype(np.float64), self._dtype, self._name)
+        return values
+
+
+def _open(path: Path, name: str) -> Any:
+    import h5py
+
+    try:
+        # a cache that holds a few large chunks, for files that are one chunk
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=_LARGEST_CHUNK_BYTES)
+    except (OSError, RuntimeError) as error:
+        raise UnreadableFile(f"{name} is damaged: {error}", hint="copy the file again") from error
+
+
+def _member(file: Any, path: str, name: str) -> Any:
+    """The object at `path`, by hard links only; None when there is none, `UnreadableFile` for links elsewhere."""
+    import h5py
+
+    place = file
+    for part in path.split("/"):
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise UnreadableFile(f"{name}: {path} is a link to elsewhere", hint="save the file whole")
+        try:
+            place = place[part]
+        except (OSError, KeyError, RuntimeError) as error:
+            raise UnreadableFile(f"{name} is damaged at {path}: {error}", hint="copy the file again") from error
+    return place
+
+
+def _dataset(file: Any, path: str, name: str) -> Any:
+    """The dataset at `path`; refuses what would read other files or run other code."""
+    import h5py
+
+    data = _member(file, path, name)
+    if data is None:
+        return None
+    if not isinstance(data, h5py.Dataset):
+        raise UnreadableFile(f"{name}: {path} is not a dataset")
+    if data.external or data.is_virtual:
+        raise UnreadableFile(f"{name}: {path} lies in other files", hint="save the file whole")
+    plist = data.id.get_create_plist()
+    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
+    if filters - _FILTERS:
+        raise UnreadableFile(f"{name}: {path} is packed by the filters {sorted(filters)}", hint="save it with gzip")
+    if data.dtype.kind not in "iuf":
+        raise UnreadableFile(f"{name}: {path} holds {data.dtype}, not numbers")
+    return data
+
+
+def _read(file: Any, name: str) -> _Image:
+    data = _dataset(file, _IMAGE, name)
+    if data is None:
+        raise UnreadableFile(f"{name} is MINC2 without an image at {_IMAGE}")
+    check_shape(data.shape, name)
+    names = tuple(_text(data.attrs.get("dimorder", "")).split(","))
+    chunks = data.chunks or (*[1] * (data.ndim - 2), *data.shape[-2:])
+    if data.chunks and np.prod(chunks, dtype=object) * data.dtype.itemsize > _LARGEST_CHUNK_BYTES:
+        raise TooLarge(f"{name}: one chunk of it has {chunks} voxels", hint="save it with smaller chunks")
+    if len(names) != data.ndim or len(set(names)) != len(names):
+        raise UnreadableFile(f"{name}: its image has the axes {names} and {data.ndim} dimensions")
+    scaling = _scaling(file, data, name)
+    chunks = tuple(min(pair) for pair in zip(chunks, data.shape, strict=True))
+    return _Image(data.shape, data.dtype, chunks, names, _letters(names, name), scaling)
+
+
+def _letters(names: tuple[str, ...], name: str) -> str:
+    """One letter of "tczyx" an axis: the axes of space in their order are z, y and x."""
+    spatial = sum(axis in _WORLD for axis in names)
+    known = {"time": "t", "vector_dimension": "c"}
+    if spatial not in (2, 3) or any(axis not in _WORLD and axis not in known for axis in names):
+        raise UnreadableFile(
+            f"{name}: its axes are {', '.join(names)}; two or three of space, time and vectors are read"
+        )
+    space = iter("zyx"[3 - spatial :])
+    return "".join(next(space) if axis in _WORLD else known[axis] for axis in names)
+
+
+def _scaling(file: Any, data: Any, name: str) -> _Scaling | None:
+    """How stored integers become real values; None when they are the values (always for floats)."""
+    if data.dtype.kind == "f":
+        return None
+    limits = np.iinfo(data.dtype)
+    given = np.asarray(data.attrs.get("valid_range", (limits.min, limits.max)), np.float64).ravel()
+    parts = [_dataset(file, f"{_IMAGE}-{word}", name) for word in ("min", "max")]
+    if any(part is None for part in parts):
+        return None
+    bottom, top = (np.asarray(part[()], np.float64) for part in parts)
+    low, high = (float(given.min()), float(given.max())) if given.size == 2 else (0.0, 0.0)
+    fits = bottom.shape == top.shape == data.shape[: bottom.ndim]
+    if not (np.isfinite(bottom).all() and np.isfinite(top).all() and np.isfinite(given).all() and fits and high > low):
+        raise UnreadableFile(f"{name}: the range of its values can't be ({low:g} to {high:g})", hint="repair the file")
+    scaling = _Scaling(low, high, bottom, top)
+    return None if scaling.is_identity else scaling
+
+
+def _map(file: Any, image: _Image, name: str) -> Matrix:
+    """Columns (x, y, z), which are the file's last to first axes of space, to RAS millimetres."""
+    ras = np.eye(4)
+    ras[:3, :3] = 0
+    missing = set(_WORLD) - set(image.names)
+    columns = dict(zip(image.names, image.letters, strict=True))
+    if missing:
+        columns[missing.pop()] = "z"
+    for axis, letter in columns.items():
+        if axis not in _WORLD:
+            continue
+        dimension = _member(file, f"{_DIMENSIONS}/{axis}", name)
+        attributes: Any = {} if dimension is None else dimension.attrs
+        if _text(attributes.get("spacing", "")).startswith("irregular"):
+            raise UnreadableFile(f"{name}: its slices along {axis} are spaced irregularly", hint="resample it first")
+        cosines = np.asarray(attributes.get("direction_cosines", np.eye(3)[_WORLD[axis]]), np.float64).ravel()
+        step, start = (float(np.ravel(attributes.get(word, value))[0]) for word, value in (("step", 1.0), ("start", 0)))
+        if cosines.shape != (3,):
+            raise UnreadableFile(f"{name}: the direction of {axis} has {cosines.size} numbers")
+        ras[:3, "xyz".index(letter)] = cosines * step
+        ras[:3, 3] += cosines * start
+    return ras
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
