@@ -58,11 +58,10 @@ def find_done(database: Database, fingerprint: str) -> tuple[str, str] | None:
 
 def forget(database: Database, fingerprint: str) -> None:
     """Remove a finished session, so that the same files can be ingested once more."""
-    with database.session() as session:
+    with database.writing() as session:
         session.execute(
             delete(ingest_session).where(ingest_session.c.fingerprint == fingerprint, ingest_session.c.state == "done")
         )
-        session.commit()
 
 
 @contextmanager
@@ -80,18 +79,17 @@ def held_session(database: Database, fingerprint: str, path: str, node: str) -> 
     finally:
         stop.set()
         beat.join()
-        with database.session() as sql:
+        with database.writing() as sql:
             sql.execute(
                 update(ingest_session)
                 .where(ingest_session.c.id == session.id, ingest_session.c.owner == session.owner)
                 .values(owner="")
             )
-            sql.commit()
 
 
 def _claim(database: Database, fingerprint: str, path: str, node: str) -> IngestSession:
     owner, now = this_process(), time.time()
-    with database.session() as session:
+    with database.writing() as session:
         row = session.execute(select(ingest_session).where(ingest_session.c.fingerprint == fingerprint)).first()
         if row is None:
             return _open(session, fingerprint, path, owner, node)
@@ -112,7 +110,6 @@ def _claim(database: Database, fingerprint: str, path: str, node: str) -> Ingest
         )
         if taken.rowcount != 1:  # type: ignore[attr-defined]
             raise Conflict(f"another process has just begun to ingest {path}", hint="wait for it")
-        session.commit()
     return IngestSession(row.id, row.dataset_id, row.version_id, owner)
 
 
@@ -122,7 +119,6 @@ def _open(session: Session, fingerprint: str, path: str, owner: str, node: str) 
     row = {"id": made.id, "fingerprint": fingerprint, "path": path, "state": "open"}
     try:
         session.execute(insert(ingest_session).values(**row, owner=owner, heartbeat_s=now, created_s=now))
-        session.commit()
     except IntegrityError as error:
         raise Conflict(f"another process has just begun to ingest {path}", hint="wait for it") from error
     return made
@@ -141,9 +137,8 @@ def _readable(owner: str) -> str:
 def _beat(database: Database, session: IngestSession, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
         try:
-            with database.session() as sql:
+            with database.writing() as sql:
                 confirm(sql, session)
-                sql.commit()
         except PulvinarError:
             # lost: the ledger's next write says so and ends the work
             return
@@ -162,7 +157,7 @@ def confirm(sql: Session, session: IngestSession) -> None:
 
 def known_assets(database: Database, session: IngestSession, keys: Sequence[str], node: str) -> list[KnownAsset]:
     """The session's asset for each of `keys`, in their order; those not known yet get an identifier now."""
-    with database.session() as sql:
+    with database.writing() as sql:
         confirm(sql, session)
         rows = sql.execute(select(ingest_asset).where(ingest_asset.c.session_id == session.id)).all()
         known = {row.key: KnownAsset(row.id, row.state == "whole", row.details) for row in rows}
@@ -171,7 +166,6 @@ def known_assets(database: Database, session: IngestSession, keys: Sequence[str]
             sql.execute(
                 insert(ingest_asset).values(id=asset.id, session_id=session.id, key=key, state="open", details={})
             )
-        sql.commit()
     return [known.get(key) or fresh[key] for key in keys]
 
 
@@ -199,22 +193,20 @@ class AssetLedger:
     def record(self, objects: Sequence[StoredObject]) -> None:
         """Note `objects`, and first what was observed of the voxels in them; raises `Conflict` when taken over."""
         seen = self._observer.pending() if self._observer else {}
-        with self._database.session() as sql:
+        with self._database.writing() as sql:
             confirm(sql, self._session)
             self._replace_observations(sql, seen)
             self._replace_objects(sql, objects)
-            sql.commit()
 
     def whole(self, objects: Sequence[StoredObject], details: dict[str, Any]) -> None:
         """Note that the asset has all its objects, and what the catalogue is to hold of it."""
-        with self._database.session() as sql:
+        with self._database.writing() as sql:
             confirm(sql, self._session)
             self._replace_objects(sql, objects)
             sql.execute(
                 update(ingest_asset).where(ingest_asset.c.id == self._asset_id).values(state="whole", details=details)
             )
             sql.execute(delete(ingest_observation).where(ingest_observation.c.asset_id == self._asset_id))
-            sql.commit()
 
     def _replace_objects(self, sql: Session, objects: Sequence[StoredObject]) -> None:
         if not objects:
@@ -271,7 +263,7 @@ def abandon_sessions(database: Database, idle_s: float) -> int:
     Returns how many.
     """
     now = time.time()
-    with database.session() as sql:
+    with database.writing() as sql:
         rows = sql.execute(
             select(ingest_session).where(ingest_session.c.state == "open", ingest_session.c.heartbeat_s < now - idle_s)
         ).all()
@@ -281,7 +273,6 @@ def abandon_sessions(database: Database, idle_s: float) -> int:
         sql.execute(delete(ingest_observation).where(ingest_observation.c.asset_id.in_(mine)))
         sql.execute(delete(ingest_asset).where(ingest_asset.c.session_id.in_(dead)))
         sql.execute(delete(ingest_session).where(ingest_session.c.id.in_(dead)))
-        sql.commit()
     return len(dead)
 
 
