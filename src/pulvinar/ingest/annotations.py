@@ -70,7 +70,7 @@ _SHARDING = {
 
 def _properties(columns: dict[str, npt.NDArray[Any]]) -> list[_Property]:
     """The columns that a view can carry: numbers, and text of few different words; widest types first, as stored."""
-    found = []
+    found: list[_Property] = []
     for name, values in columns.items():
         item = _property(_identifier(name, len(found)), name, values)
         if item is not None and len(found) < MOST_PROPERTIES:

@@ -73,7 +73,7 @@ def _skeleton(data: SkeletonData, name: str) -> GeometryFiles:
         ],
         "segment_properties": "segments",
     }
-    columns = {
+    columns: dict[str, npt.NDArray[Any]] = {
         "node_id": data.node_id,
         "parent": data.parent,
         "type_code": data.type_code,
@@ -162,7 +162,7 @@ def segment_properties(labels: Mapping[int, str], tags: Mapping[int, str] | None
     }
 
 
-def _arrow(values: npt.NDArray[Any]) -> pa.Array:
+def _arrow(values: npt.NDArray[Any]) -> Any:
     if values.dtype.kind in "OUS":
         return pa.array([None if item is None or item == "" else str(item) for item in values], pa.string())
     return pa.array(values)
@@ -264,7 +264,8 @@ def _splat(
                 np.add.at(sky, at, light)
     top = max(float(np.percentile(sky[sky > 0], 99)) if sky.any() else 1.0, 1e-9)
     shade = np.clip(sky / top, 0, 1) ** 0.6
-    return (shade[..., None] * tint * 255).astype(np.uint8)
+    picture: Picture = (shade[..., None] * tint * 255).astype(np.uint8)
+    return picture
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

@@ -183,7 +183,8 @@ def _interest(picture: Picture) -> float:
 def _hue_to_rgb(hue: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Full colours of `hue` (0 to 1), shape (n, 3), 0 to 1."""
     shifted = (hue[:, None] * 6 + np.array([0.0, 4.0, 2.0])) % 6
-    return np.clip(np.abs(shifted - 3) - 1, 0, 1)
+    rgb: npt.NDArray[np.float64] = np.clip(np.abs(shifted - 3) - 1, 0, 1)
+    return rgb
 
 
 def _rgb(color: str) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def implausible_size(species: Species, extent_um: Triple) -> Finding | None:
     )
 
 
-def tissue_extent_um(coarse: npt.NDArray[np.generic], voxel_size_um: Triple) -> Triple:
+def tissue_extent_um(coarse: npt.NDArray[Any], voxel_size_um: Triple) -> Triple:
     """How far what is not background reaches, (z, y, x) in micrometres; `coarse` has axes (z, y, x).
 
     Foreground is what lies above Otsu's threshold (Otsu, 1979, IEEE Trans. SMC 9:62) and fills at least half a per
@@ -55,7 +56,7 @@ def _reach(mask: npt.NDArray[np.bool_], axis: int) -> int:
     return filled[-1] - filled[0] + 1 if filled else 0
 
 
-def _otsu(values: npt.NDArray[np.generic]) -> float:
+def _otsu(values: npt.NDArray[Any]) -> float:
     """The threshold that parts `values` best into two classes."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
     if not finite.size or finite.min() == finite.max():
