@@ -1,0 +1,120 @@
+"""Numbers in text files, parsed a block at a time and always with the number of the line that is wrong."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.readers.streams import unpacked
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+_BLOCK = 8 << 20
+_LONGEST_LINE = 1 << 20
+LARGEST_TEXT = 4 << 30
+"""Bytes of unpacked text that are read; more belongs into a binary format."""
+_SPACE = np.zeros(256, bool)
+_SPACE[list(b" \t\r\n\v\f")] = True
+_NEWLINE = ord("\n")
+
+
+def is_text(head: bytes) -> bool:
+    """Whether `head` may be the beginning of a text: no zero byte and hardly any control characters."""
+    if not head or b"\0" in head:
+        return False
+    strange = sum(byte < 32 and byte not in b"\t\n\r\f\v" for byte in head)
+    return strange * 100 <= len(head)
+
+
+def whole_lines(head: bytes, size_bytes: int) -> list[bytes]:
+    """The lines of `head`, without the last one where it is cut off by the head's end."""
+    lines = head.splitlines()
+    return lines[:-1] if size_bytes > len(head) and not head.endswith((b"\n", b"\r")) else lines
+
+
+def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
+    """The text of `path` (unpacked) in blocks of whole lines, each with the number of its first line.
+
+    Raises `UnreadableFile` for a line without end, `TooLarge` for more than `LARGEST_TEXT` bytes.
+    """
+    line, total, rest = 1, 0, b""
+    with unpacked(path, name) as stream:
+        while piece := stream.read(_BLOCK):
+            total += len(piece)
+            if total > LARGEST_TEXT:
+                raise TooLarge(f"{name} is more than {LARGEST_TEXT} bytes of text", hint="hand it in as Parquet")
+            if b"\r" in piece and b"\n" not in piece:
+                piece = piece.replace(b"\r", b"\n")
+            cut = piece.rfind(b"\n") + 1
+            if not cut and len(rest) > _LONGEST_LINE:
+                raise UnreadableFile(f"{name}, line {line}: it is longer than {_LONGEST_LINE} bytes")
+            if not cut:
+                rest += piece
+                continue
+            block, rest = rest + piece[:cut], piece[cut:]
+            yield line, block
+            line += block.count(b"\n")
+    if rest:
+        yield line, rest + b"\n"
+
+
+def lines_of(block: bytes) -> tuple[npt.NDArray[np.uint8], Ints, Ints]:
+    """The bytes of a block of whole lines, and where each line begins and ends (behind its newline)."""
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == _NEWLINE) + 1
+    return data, np.concatenate([[0], ends[:-1]]).astype(np.int64), ends.astype(np.int64)
+
+
+def without_comments(block: bytes) -> tuple[bytes, list[str]]:
+    """`block` with everything behind a `#` gone (its lines stay), and those comments."""
+    if b"#" not in block:
+        return block, []
+    comments = [text.decode("utf-8", "replace").strip() for text in re.findall(rb"#([^\n]*)", block)]
+    return re.sub(rb"#[^\n]*", b"", block), comments
+
+
+def numbers_by_line(text: npt.NDArray[np.uint8], line_numbers: Ints, name: str) -> tuple[Floats, Ints]:
+    """All numbers of `text`, whose lines have the `line_numbers`, and how many each line has.
+
+    Raises `UnreadableFile`, naming the line, for a word that isn't a number.
+    """
+    space = _SPACE[text]
+    starts = np.flatnonzero(~space & np.concatenate([[True], space[:-1]])) if text.size else np.empty(0, np.int64)
+    line_of_byte_end = np.flatnonzero(text == _NEWLINE)
+    line = np.searchsorted(line_of_byte_end, starts)
+    counts = np.bincount(line, minlength=len(line_numbers)).astype(np.int64)
+    raw = text.tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            values = np.fromstring(raw, np.float64, sep=" ") if starts.size else np.empty(0)
+        except (DeprecationWarning, ValueError):
+            values = np.empty(0)
+    if values.size != starts.size:
+        _name_the_word(raw, line_numbers, name)
+    return values, counts
+
+
+def check_lines(right: Any, line_numbers: Ints, name: str, what: str) -> None:
+    """Raise `UnreadableFile` with the first line that isn't `right`: "name, line 7: what"."""
+    if not right.all():
+        first = int(line_numbers[int(np.argmin(right))])
+        raise UnreadableFile(f"{name}, line {first}: {what}", hint="repair the line, or export the file again")
+
+
+def _name_the_word(raw: bytes, line_numbers: Ints, name: str) -> None:
+    for number, line in zip(line_numbers.tolist(), raw.split(b"\n"), strict=False):
+        for word in line.split():
+            try:
+                float(word)
+            except ValueError:
+                shown = word[:40].decode("utf-8", "replace")
+                raise UnreadableFile(f"{name}, line {number}: {shown!r} is not a number") from None
+    raise UnreadableFile(f"{name}: it has numbers that can't be read")
