@@ -97,8 +97,6 @@ class BlockWriter:
     workers: Executor
     reader: Executor
     scratch: Path
-    pending_bytes: int = _PENDING_BYTES
-    spilled: int = 0
     _jobs: deque[_Job] = field(default_factory=deque)
     _held: list[_Quantum] = field(default_factory=list)
     _shards: dict[tuple[int, Shape5], _OpenShard] = field(default_factory=dict)
@@ -123,12 +121,11 @@ class BlockWriter:
             self.given.passed(prod(self.block.window.shape))
             return
         slot_bytes = max(codec.chunk_bytes for codec in self._codecs.values())
-        with PendingChunks(self._dtype, slot_bytes, self.pending_bytes, self.scratch) as self._pending:
+        with PendingChunks(self._dtype, slot_bytes, _PENDING_BYTES, self.scratch) as self._pending:
             try:
                 self._feed_all()
             finally:
                 self._abandon()
-                self.spilled = self._pending.spilled
 
     def _paths(self) -> Iterator[str]:
         """Every shard of the block. Shards nest in blocks, so the part of a level in the block is a whole number."""

@@ -15,6 +15,9 @@ import numpy as np
 from pulvinar.model.volume import Shape5
 from pulvinar.storage.sources import Voxels
 
+# arrays kept for use again, an array size each
+_MOST_SPARE = 16
+
 ChunkKey = tuple[int, Shape5]
 """A level and a chunk of it."""
 
@@ -49,7 +52,6 @@ class PendingChunks:
         self._file: Any = None
         self._free_slots: list[int] = []
         self._slots = 0
-        self.spilled = 0
 
     def __enter__(self) -> Self:
         return self
@@ -57,9 +59,6 @@ class PendingChunks:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
-
-    def __len__(self) -> int:
-        return len(self._chunks)
 
     def find(self, key: ChunkKey, shape: Shape5, missing: int) -> PendingChunk:
         """The waiting chunk `key`; a new one, without memory, when there is none."""
@@ -105,7 +104,9 @@ class PendingChunks:
         assert chunk.array is not None
         del self._in_memory[chunk.key]
         self._bytes -= chunk.array.nbytes
-        self._spare.setdefault(chunk.array.size, []).append(chunk.array)
+        spare = self._spare.setdefault(chunk.array.size, [])
+        if len(spare) < _MOST_SPARE:
+            spare.append(chunk.array)
         chunk.array = None
 
     def _store(self, chunk: PendingChunk) -> None:
@@ -118,7 +119,6 @@ class PendingChunks:
         while left:
             written = os.pwrite(self._file.fileno(), left, offset)
             left, offset = left[written:], offset + written
-        self.spilled += 1
         self._forget(chunk)
 
     def _load(self, chunk: PendingChunk) -> None:

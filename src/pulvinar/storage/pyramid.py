@@ -75,7 +75,12 @@ def write_pyramid(
         workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))
         reader = stack.enter_context(ThreadPoolExecutor(1, "read"))
         stored = StoredVolume(store, prefix, plan.volume)
+        stage = 0
         for block in plan.blocks:
+            if block.stage > stage:
+                # it reads what the stage before has stored
+                run.settle(leave=0)
+                stage = block.stage
             with ExitStack() as within:
                 voxels: VoxelSource = source if block.stage == 0 else _StoredLevel(stored, block.base)
                 if block.slabbed:
