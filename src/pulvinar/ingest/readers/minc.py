@@ -92,8 +92,8 @@ class MincReader:
     def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
         """One asset a file; other HDF5 files are passed over in silence."""
         for file in files:
-            if file.head.startswith(_SIGNATURE) and (found := self._found(file, options)) is not None:
-                yield found
+            if file.head.startswith(_SIGNATURE) and _is_minc(file):
+                yield self._found(file, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily; chunks are unpacked as they are asked for."""
@@ -109,10 +109,8 @@ class MincReader:
         """Never: every asset of this reader is a volume."""
         raise Invalid(f"{asset.name} is a volume")
 
-    def _found(self, file: SourceFile, options: Options) -> FoundAsset | None:
+    def _found(self, file: SourceFile, options: Options) -> FoundAsset:
         with _open(file.path, file.name) as opened:
-            if "minc-2.0" not in opened:
-                return None
             image = _read(opened, file.name)
             ras = _map(opened, image, file.name)
         matrix = check_matrix(sar_from_ras(ras, _UM_PER_MM), file.name, "the map of its dimensions")
@@ -182,6 +180,17 @@ class _MincVolume:
         if self._dtype.kind in "iu" and values.dtype.kind == "f":
             return as_labels(values.astype(np.float64), self._dtype, self._name)
         return values
+
+
+def _is_minc(file: SourceFile) -> bool:
+    """Whether an HDF5 file is MINC2; a damaged one is where its name says so."""
+    try:
+        with _open(file.path, file.name) as opened:
+            return "minc-2.0" in opened
+    except UnreadableFile:
+        if file.name.lower().endswith((".mnc", ".mnc2")):
+            raise
+        return False
 
 
 def _open(path: Path, name: str) -> Any:

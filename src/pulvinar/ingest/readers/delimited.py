@@ -1,0 +1,183 @@
+"""Text tables: how they are written, found by content, and reading them by it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.readers.parquet import MOST_COLUMNS
+from pulvinar.ingest.readers.streams import plain_name, start_of, unpacked
+from pulvinar.ingest.readers.table_columns import Column, from_text, is_number, unique_names
+from pulvinar.ingest.readers.text import LARGEST_TEXT, is_text
+
+_NAMED = (".csv", ".tsv", ".tab", ".apo")
+_NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
+_SAMPLE = 1 << 20
+_SAMPLE_ROWS = 100
+_TYPE_WORDS = frozenset(("numeric", "group", "string", "float", "int"))
+_LARGEST = min(LARGEST_TEXT, 2 << 30)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written. `names` are unique; `numeric` those whose sampled cells are numbers.
+
+    `skip_lines` come before the first row of data; `has_types` says that one of them names the columns' types.
+    """
+
+    delimiter: str
+    names: tuple[str, ...]
+    numeric: tuple[str, ...]
+    skip_lines: int
+    has_header: bool
+    has_types: bool
+    encoding: str
+
+
+def find_dialect(file: SourceFile) -> Dialect | None:
+    """How `file` is written as a table; None when it is none.
+
+    A file that is called a table and is none raises `UnreadableFile`: rows that differ in length. Any other needs
+    several rows alike, with a column of numbers.
+    """
+    plain = plain_name(file.name)
+    named = plain.endswith(_NAMED)
+    head = start_of(file.head)
+    if not is_text(head) or (not named and (plain.endswith(_NOT_TABLES) or head.lstrip()[:1] in (b"{", b"[", b"<"))):
+        return None
+    with unpacked(file.path, file.name) as stream:
+        sample = stream.read(_SAMPLE)
+        complete = len(sample) < _SAMPLE
+    encoding = _encoding(sample)
+    text = sample.decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
+    lines = text.splitlines()
+    if not complete:
+        lines = lines[:-1]
+    if not lines:
+        if named:
+            raise UnreadableFile(f"{file.name}: its first line is longer than {_SAMPLE} bytes")
+        return None
+    comments = _comment_lines(lines)
+    rows_text = lines[comments:]
+    delimiter = _delimiter(rows_text, named=named)
+    if delimiter is None:
+        return None
+    rows = _rows(rows_text, delimiter)
+    if not rows or (not named and not _is_table(rows)):
+        return None
+    _check_rows(rows, comments, file.name)
+    return _dialect(rows, lines[:comments], delimiter, encoding)
+
+
+def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]:
+    """Every column of the table at `path`; raises `UnreadableFile`, naming the row, when rows differ in length."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    with unpacked(path, name) as stream:
+        data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
+    for _ in range(dialect.skip_lines):
+        data = data[data.find(b"\n") + 1 :]
+    names = list(dialect.names)
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(data),
+            arrow_csv.ReadOptions(use_threads=False, column_names=names, encoding=dialect.encoding),
+            arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except (pa.ArrowException, UnicodeError) as error:
+        raise UnreadableFile(f"{name}: {str(error).splitlines()[0][:300]}", hint="repair the row") from error
+    return {key: from_text(table.column(key)) for key in names}
+
+
+def _encoding(sample: bytes) -> str:
+    try:
+        sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # a character cut off by the sample's end is none that is wrong
+        return "utf8" if error.start > len(sample) - 4 else "latin-1"
+    return "utf8"
+
+
+def _comment_lines(lines: list[str]) -> int:
+    """How many lines at the beginning are comments or empty."""
+    return next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+
+
+def _delimiter(lines: list[str], *, named: bool) -> str | None:
+    """The character that cuts the first rows into the most equal columns."""
+    sample = [line for line in lines[:_SAMPLE_ROWS] if line.strip()]
+    best: tuple[float, str] | None = None
+    for delimiter in ("\t", ",", ";"):
+        widths = [len(row) for row in _rows(sample, delimiter)]
+        if not widths or widths[0] < 2:
+            continue
+        alike = sum(width == widths[0] for width in widths) / len(widths)
+        if best is None or alike > best[0]:
+            best = (alike, delimiter)
+    if best is not None and (named or best[0] == 1.0):
+        return best[1]
+    return "," if named else None
+
+
+def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
+    """The cells of the first rows that end within the sample."""
+    sample = [line for line in lines[: _SAMPLE_ROWS * 2] if line.strip()]
+    try:
+        return list(csv.reader(sample, delimiter=delimiter))[:_SAMPLE_ROWS]
+    except csv.Error:
+        return []
+
+
+def _is_table(rows: list[list[str]]) -> bool:
+    body = rows[1:]
+    numeric = any(all(is_number(cell) for cell in column) and any(column) for column in zip(*body, strict=False))
+    return len(rows) >= 3 and numeric
+
+
+def _check_rows(rows: list[list[str]], comments: int, name: str) -> None:
+    width = len(rows[0])
+    if width > MOST_COLUMNS:
+        raise TooLarge(f"{name} has {width} columns, {MOST_COLUMNS} are read", hint="hand it in as an array")
+    for index, row in enumerate(rows):
+        if len(row) != width:
+            raise UnreadableFile(
+                f"{name}, row {comments + index + 1}: it has {len(row)} cells, the first row has {width}",
+                hint="a table has as many cells in each row",
+            )
+
+
+def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encoding: str) -> Dialect:
+    width = len(rows[0])
+    header, skip = _header(rows, comments, delimiter)
+    body = rows[1:] if header is rows[0] else rows
+    has_types = bool(body) and body[0][0].strip() == "TYPE" and {cell.strip() for cell in body[0][1:]} <= _TYPE_WORDS
+    body = body[1:] if has_types else body
+    names = unique_names(header or [""] * width)
+    numeric = [name for name, cells in zip(names, zip(*body, strict=True), strict=True) if _all_numbers(cells)]
+    has_header = header is not None
+    return Dialect(delimiter, tuple(names), tuple(numeric), skip + has_types, has_header, has_types, encoding)
+
+
+def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> tuple[list[str] | None, int]:
+    """The row of names and how many lines to skip: the last comment where it has as many cells (`##n,x,y`), else the
+    first row unless it has a number."""
+    last = re.sub(r"^#+\s*", "", comments[-1]) if comments else ""
+    cells = next(iter(_rows([last], delimiter)), []) if last else []
+    if len(cells) == len(rows[0]) and len(cells) > 1 and not any(is_number(cell) for cell in cells if cell.strip()):
+        return cells, len(comments)
+    if any(is_number(cell) for cell in rows[0] if cell.strip()):
+        return None, len(comments)
+    return rows[0], len(comments) + 1
+
+
+def _all_numbers(cells: tuple[str, ...]) -> bool:
+    return any(cell.strip() for cell in cells) and all(is_number(cell) for cell in cells)

@@ -1,0 +1,172 @@
+"""Columns of tables: what kind of values they hold, and which of them are places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.readers.frames import micrometres
+
+Column = npt.NDArray[Any]
+_MISSING = ("", "na", "n/a", "nan", "null", "none")
+_WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
+_LEADING_ZERO = r"^-?0[0-9]"
+_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
+_EXACT_DIGITS = 15
+"""A whole number of so many digits is the same as a float64."""
+_PLACE_WORDS = (
+    "pos|position|coord|coordinate|coordinates|centroid|center|centre|com|loc|location|soma|cell|global|spatial|point"
+)
+_UNITS = "um|µm|μm|mm|nm|cm|microns?|micrometers?|micrometres?|px|pix|pixels?|vox|voxels?"
+_AXIS = re.compile(
+    rf"(?:(?:{_PLACE_WORDS})[ _.-]*)?(?P<axis>x|y|z|ml|ap|dv)(?:[ _.-]*(?:{_PLACE_WORDS}))?"
+    rf"(?:[ _.-]+(?P<unit>{_UNITS})|[ _.-]*[\[(](?P<bracketed>{_UNITS})[\])])?"
+)
+_BOX = re.compile(r"(?P<axis>[xyz])[ _.-]?(?P<end>min|max)|(?P<end2>min|max)[ _.-]?(?P<axis2>[xyz])")
+_ANATOMICAL = {"ml": "x", "ap": "y", "dv": "z"}
+
+
+@dataclass(frozen=True)
+class PlaceColumns:
+    """The columns that hold x, y and z (one, or a lowest and a highest each), and the unit that their names state.
+
+    `z` is empty where the table has none. `unit` is "" where no name states one; `anatomical` says that the columns
+    are called ML, AP and DV.
+    """
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    z: tuple[str, ...]
+    unit: str = ""
+    anatomical: bool = False
+
+    @property
+    def unit_um(self) -> float | None:
+        """How long one unit is; None for pixels, voxels and no unit."""
+        return micrometres(self.unit) if self.unit else None
+
+
+def place_columns(names: Sequence[str], numeric: Sequence[str]) -> PlaceColumns | None:
+    """Which of the columns `names` are places, of those that are `numeric`; None when they aren't."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    boxes: dict[str, dict[str, str]] = {}
+    for name in names:
+        if name not in numeric:
+            continue
+        plain = name.strip().lower()
+        if match := _AXIS.fullmatch(plain):
+            family = "anatomical" if match["axis"] in _ANATOMICAL else "plain"
+            unit = match["unit"] or match["bracketed"] or ""
+            found.setdefault((family, unit), {}).setdefault(_ANATOMICAL.get(match["axis"], match["axis"]), name)
+        elif match := _BOX.fullmatch(plain):
+            boxes.setdefault(match["axis"] or match["axis2"], {})[match["end"] or match["end2"]] = name
+    whole = {key: axes for key, axes in found.items() if {"x", "y"} <= set(axes)}
+    if whole:
+        # a stated length says more than none, and none more than pixels
+        family, unit = min(whole, key=lambda key: (micrometres(key[1]) is None if key[1] else 0.5, len(key[1])))
+        axes = whole[family, unit]
+        z = (axes["z"],) if "z" in axes else ()
+        return PlaceColumns((axes["x"],), (axes["y"],), z, unit, family == "anatomical")
+    ends = {axis: (box["min"], box["max"]) for axis, box in boxes.items() if {"min", "max"} <= set(box)}
+    if {"x", "y"} <= set(ends):
+        return PlaceColumns(ends["x"], ends["y"], ends.get("z", ()))
+    return None
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """`names` with none empty and none twice: "column 3" for an empty one, "name (2)" for a second."""
+    taken: set[str] = set()
+    result = []
+    for index, name in enumerate(names):
+        base = name.strip() or f"column {index + 1}"
+        unique, count = base, 1
+        while unique in taken:
+            count += 1
+            unique = f"{base} ({count})"
+        taken.add(unique)
+        result.append(unique)
+    return result
+
+
+def is_number(word: str) -> bool:
+    """Whether `word` is a number, or says that there is none."""
+    return word.strip().lower() in _MISSING or re.match(_NUMBER, word.strip().lower()) is not None
+
+
+def from_text(column: Any) -> Column:
+    """A column of text (pyarrow) as whole numbers, numbers, truth values or text, whichever holds all of it exactly.
+
+    Missing values make numbers float64 with NaN. Numbers with leading zeros are names, and stay text.
+    """
+    import pyarrow as pa
+
+    pc = _compute()
+
+    trimmed = pc.utf8_trim_whitespace(column)
+    lowered = pc.utf8_lower(trimmed)
+    missing = pc.is_in(lowered, value_set=pa.array(_MISSING, pa.string()))
+    kept = pc.filter(lowered, pc.invert(missing))
+    holes = len(kept) < len(column)
+    if len(kept) and not _any(pc.match_substring_regex(kept, _LEADING_ZERO + "+$")):
+        if _all(pc.match_substring_regex(kept, _WHOLE)):
+            if not holes:
+                return np.asarray(pc.cast(lowered, pa.int64()).to_numpy(), np.int64)
+            if pc.max(pc.utf8_length(kept)).as_py() <= _EXACT_DIGITS:
+                return _floats(lowered, missing)
+        elif _all(pc.match_substring_regex(kept, _NUMBER)):
+            return _floats(lowered, missing)
+        elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
+            return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def from_arrow(column: Any, name: str) -> Column:
+    """A typed column (pyarrow) as int64, float64, bool or text; raises `UnreadableFile` for nested values."""
+    import pyarrow as pa
+
+    pc = _compute()
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = pc.cast(column, kind.value_type), kind.value_type
+    if pa.types.is_nested(kind):
+        raise UnreadableFile(f"column {name!r} holds {kind}, not one value a row", hint="leave it out")
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return np.asarray(column.to_numpy(), bool)
+    if pa.types.is_integer(kind) and not column.null_count and kind != pa.uint64():
+        return np.asarray(column.to_numpy(), np.int64)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if kind == pa.uint64() and not column.null_count and _all(pc.less(column, 2**63)):
+            return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
+        return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+    return np.array(["" if value is None else str(value) for value in column.to_pylist()], dtype=object)
+
+
+def _floats(lowered: Any, missing: Any) -> Column:
+    import pyarrow as pa
+
+    pc = _compute()
+
+    text = pc.if_else(missing, pa.scalar(None, pa.string()), lowered)
+    return np.asarray(pc.fill_null(pc.cast(text, pa.float64()), float("nan")).to_numpy(), np.float64)
+
+
+def _compute() -> Any:
+    """pyarrow's functions, imported late: reading a volume doesn't need them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def _all(flags: Any) -> bool:
+    return bool(_compute().all(flags).as_py())
+
+
+def _any(flags: Any) -> bool:
+    return bool(_compute().any(flags).as_py())

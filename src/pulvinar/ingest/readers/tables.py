@@ -1,0 +1,152 @@
+"""Tables: CSV, TSV and Parquet, as points where columns hold places, else as plain tables.
+
+Delimiter, header and the kind of each column are found by content. Nothing in a table is ever evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pulvinar.errors import Invalid, UnreadableFile
+from pulvinar.ingest.reader import (
+    Finding,
+    FoundAsset,
+    GeometryData,
+    OpenVolume,
+    Options,
+    PointsData,
+    Severity,
+    SourceFile,
+    TableData,
+)
+from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
+from pulvinar.ingest.readers.parquet import numeric_columns, open_parquet, read_parquet
+from pulvinar.ingest.readers.places import column_axes, places_zyx_um, step_um
+from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
+from pulvinar.model.dataset import AssetKind
+
+_PARQUET = b"PAR1"
+
+
+class TableReader:
+    """Reads point tables and other tables; asked last, for text is the least telling content."""
+
+    name: ClassVar[str] = "tables"
+    priority: ClassVar[int] = 900
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """One asset a file; raises `UnreadableFile` for a table whose rows differ in length."""
+        for file in files:
+            if file.head.startswith(_PARQUET):
+                opened = open_parquet(file.path, file.name)
+                names = list(opened.schema_arrow.names)
+                yield _found(self.name, file.name, names, place_columns(names, numeric_columns(opened)), options, [])
+            elif (dialect := find_dialect(file)) is not None:
+                names = list(dialect.names)
+                yield _found(self.name, file.name, names, _places(dialect), options, _notes(dialect))
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """Never: every asset of this reader is a table."""
+        raise Invalid(f"{asset.name} is a table, not a volume")
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """Every column, and the places in micrometres where the table has them (NaN where a row has none)."""
+        name = asset.files[0]
+        path = root / name
+        with path.open("rb") as file:
+            head = file.read(4096)
+        if head.startswith(_PARQUET):
+            columns, names = read_parquet(path, name)
+            places = place_columns(names, numeric_columns(open_parquet(path, name)))
+        else:
+            dialect = find_dialect(SourceFile(path, name, path.stat().st_size, head))
+            if dialect is None:
+                raise UnreadableFile(f"{name} is no table any more: it has changed since it was found")
+            columns = read_delimited(path, name, dialect)
+            places = _places(dialect)
+        if places is None:
+            return TableData(columns)
+        return PointsData(_zyx_um(columns, places, name, options), columns)
+
+
+def _places(dialect: Dialect) -> PlaceColumns | None:
+    """The columns with places; a table without a header that is two or three numbers a row is one of places."""
+    names = dialect.names
+    if not dialect.has_header and len(names) in (2, 3) and len(dialect.numeric) == len(names):
+        return PlaceColumns((names[0],), (names[1],), names[2:3])
+    return place_columns(names, dialect.numeric)
+
+
+def _notes(dialect: Dialect) -> list[Finding]:
+    notes = []
+    if not dialect.has_header:
+        text = "the table has no header"
+        if _places(dialect) is not None:
+            text += f": its {len(dialect.names)} columns are taken as {', '.join('xyz'[: len(dialect.names)])}"
+        notes.append(Finding(Severity.DOUBT, text, "--axes"))
+    if dialect.has_types:
+        notes.append(Finding(Severity.NOTE, "its second row names the types of columns and is left out"))
+    if dialect.encoding != "utf8":
+        notes.append(Finding(Severity.DOUBT, "its text is not UTF-8: Latin-1 is assumed"))
+    return notes
+
+
+def _found(
+    reader: str, name: str, names: list[str], places: PlaceColumns | None, options: Options, notes: list[Finding]
+) -> FoundAsset:
+    asset = FoundAsset(
+        reader,
+        key=name,
+        name=stem_of(name),
+        kind=AssetKind.TABLE if places is None else AssetKind.POINTS,
+        files=(name,),
+        findings=tuple(notes),
+        metadata={"header": {"columns": names}},
+    )
+    if places is None:
+        return asset
+    return replace(asset, findings=(*notes, *_place_findings(places, options)))
+
+
+def _place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
+    named = ", ".join("/".join(part) for part in (places.x, places.y, places.z) if part)
+    yield Finding(Severity.NOTE, f"the columns {named} are taken as x, y{', z' if places.z else ''}", "--axes")
+    if not places.z:
+        yield Finding(Severity.NOTE, "its places are flat: z is 0")
+    if places.anatomical:
+        text = "ML, AP and DV are taken as rising to the right, to the front and upwards"
+        yield Finding(Severity.DOUBT, text, "--orientation")
+    if options.unit:
+        return
+    if not places.unit:
+        yield Finding(Severity.DOUBT, "its columns have no unit of length: µm is assumed", "--unit")
+    elif places.unit_um is None and options.voxel_size_um is None:
+        text = f"its places are in {places.unit}: how large one is is not known"
+        yield Finding(Severity.QUESTION, text, "--voxel-size")
+
+
+def _zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options: Options) -> Any:
+    parts = [_middle(columns, part, name) for part in (places.x, places.y)]
+    parts.append(_middle(columns, places.z, name) if places.z else np.zeros_like(parts[0]))
+    if not options.unit and places.unit and places.unit_um is None:
+        options = replace(options, unit="voxel")
+    step = step_um(options, places.unit_um or 1.0)
+    return places_zyx_um(np.stack(parts, axis=1), column_axes(options), step)
+
+
+def _middle(columns: dict[str, Column], names: tuple[str, ...], name: str) -> Any:
+    """A column, or the middle of a lowest and a highest."""
+    values = []
+    for column in names:
+        if columns[column].dtype.kind not in "if":
+            raise UnreadableFile(
+                f"{name}: the column {column!r} has places and words", hint="repair the column, or rename it"
+            )
+        values.append(columns[column].astype(np.float64))
+    return np.mean(values, axis=0)
