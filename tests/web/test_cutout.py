@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+
 from pulvinar.errors import Invalid, TooLarge
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind
@@ -104,7 +105,9 @@ def test_zarr_is_what_was_asked_for(case, tmp_path: Path):
 def test_the_affine_of_a_box_says_where_its_voxels_are_in_the_world(level: int, tmp_path: Path):
     volume = volume_of((1, 1, 150, 300, 100))
     cutout = plan_cutout(volume, Wish(level, (4, 6, 8), (20, 21, 22)), 10**9)
-    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(made(cutout, voxels_of(volume, level), Format.NIFTI, tmp_path)))
+    image = nibabel.Nifti1Image.from_bytes(
+        gzip.decompress(made(cutout, voxels_of(volume, level), Format.NIFTI, tmp_path))
+    )
     taken = volume.levels[level]
     first_um = [s + v * n for s, v, n in zip(taken.translation_um, taken.voxel_size_um, (4, 6, 8), strict=True)]
     index = [place / size for place, size in zip(first_um, volume.voxel_size_um, strict=True)]

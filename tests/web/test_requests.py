@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pulvinar.web.requests import RangeNotSatisfiable, matches_etag, parse_range, wanted_range
 
 
@@ -26,7 +27,9 @@ def test_single_ranges_are_understood_and_all_else_is_ignored(asked: bytes, answ
     assert parse_range(asked, 10) == answer
 
 
-@pytest.mark.parametrize(("asked", "size"), [(b"bytes=10-", 10), (b"bytes=11-12", 10), (b"bytes=-0", 10), (b"bytes=-5", 0)])
+@pytest.mark.parametrize(
+    ("asked", "size"), [(b"bytes=10-", 10), (b"bytes=11-12", 10), (b"bytes=-0", 10), (b"bytes=-5", 0)]
+)
 def test_a_range_outside_of_the_object_is_refused(asked: bytes, size: int):
     with pytest.raises(RangeNotSatisfiable):
         parse_range(asked, size)

@@ -1,0 +1,213 @@
+"""The API as programs see it: pages, versions, pictures, cut-outs, and one shape for every failure."""
+
+import gzip
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import nibabel
+import numpy as np
+import pytest
+from pulvinar.platform import Platform
+
+import pulvinar.errors
+from pulvinar.errors import PulvinarError
+from pulvinar.web import errors
+from pulvinar.web.api.document import openapi_text
+
+Shown = Any
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def api(address: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=address) as client:
+        yield client
+
+
+def test_the_openapi_document_is_the_committed_one():
+    assert DOCUMENT.read_text("utf-8") == openapi_text(), "the API changed: run `make openapi` and commit the result"
+
+
+def test_every_route_is_documented_with_its_answer():
+    paths = json.loads(openapi_text())["paths"]
+    assert len(paths) >= 10
+    for path, methods in paths.items():
+        assert set(methods) == {"get"}
+        answer = methods["get"]["responses"]["200"]["content"]
+        assert methods["get"]["description"], path
+        assert all(kind != "application/json" or body["schema"] for kind, body in answer.items()), path
+
+
+def test_datasets_come_page_by_page_newest_first(api, image, labels):
+    seen, cursor = [], None
+    while True:
+        page = api.get("/api/v1/datasets", params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        assert len(page["items"]) <= 1
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert {image.version.dataset_id, labels.version.dataset_id} <= set(seen)
+
+
+def test_datasets_are_found_by_words_and_species(api, image, labels):
+    found = api.get("/api/v1/datasets", params={"q": "labels", "species": "mouse"}).json()["items"]
+    assert [item["id"] for item in found] == [labels.version.dataset_id]
+    assert api.get("/api/v1/datasets", params={"q": "labels", "species": "human"}).json()["items"] == []
+
+
+def test_a_dataset_leads_to_its_bytes(api, image):
+    dataset = api.get(f"/api/v1/datasets/{image.version.dataset_id}").json()
+    assert dataset["record"]["title"] == "A brain with image"
+    assert dataset["latest"]["digest"] == image.version.digest
+    versions = api.get(f"/api/v1/datasets/{dataset['id']}/versions").json()
+    assert [item["number"] for item in versions] == [1]
+    version = api.get(f"/api/v1/datasets/{dataset['id']}/versions/1").json()
+    (asset,) = version["assets"]
+    assert api.get(asset["links"]["self"]).json() == asset
+    assert api.get(asset["links"]["chunks"] + "zarr.json").json()["attributes"]["ome"]["version"] == "0.5"
+    assert api.get(asset["links"]["zarr"] + "zarr.json").status_code == 200
+    manifest = api.get(f"/api/v1/datasets/{dataset['id']}/versions/1/manifest").json()
+    assert image.version.digest in json.dumps(manifest)
+
+
+def test_pictures_are_kept_by_the_browser(api, image):
+    picture = api.get(f"{image.api}/thumbnail")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/webp")
+    assert "immutable" in picture.headers["cache-control"]
+    again = api.get(f"{image.api}/thumbnail", headers={"if-none-match": picture.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert api.get(f"{image.api}/sections/z").status_code == 200
+    assert api.get(f"{image.api}/sections/x").status_code == 404
+    assert api.get(f"{image.api}/sections/q").status_code == 422
+
+
+def cutout(api: httpx2.Client, shown: Shown, **query: str) -> httpx2.Response:
+    return api.get(f"{shown.api}/cutout", params={"start": "60,5,4", "stop": "95,90,101", **query})
+
+
+def test_a_cut_out_is_the_box_that_was_asked_for(api, image):
+    answer = cutout(api, image, format="npy", channel="1")
+    found = np.load(io.BytesIO(answer.content))
+    assert np.array_equal(found, image.voxels[:, 1:, 60:95, 5:90, 4:101])
+    assert answer.headers["content-disposition"].startswith('attachment; filename="image-level0-60_5_4.npy"')
+
+
+def test_64_bit_labels_stay_64_bit_in_nifti(api, labels):
+    answer = api.get(f"{labels.api}/cutout", params={"start": "0,0,0", "stop": "90,70,80"})
+    nifti = nibabel.Nifti1Image.from_bytes(gzip.decompress(answer.content))
+    assert np.array_equal(np.asarray(nifti.dataobj).T, labels.voxels[0, 0])
+    assert np.asarray(nifti.dataobj).dtype == np.uint64
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"stop": "95,90,999"}, 422),
+        ({"stop": "1,1"}, 422),
+        ({"stop": "-1,2,3"}, 422),
+        ({"level": "77"}, 422),
+        ({"level": "-1"}, 422),
+        ({"format": "exe"}, 422),
+        ({"channel": "2"}, 422),
+        ({"time": "1"}, 422),
+    ],
+)
+def test_a_box_that_is_not_there_is_refused(query, status, api, image):
+    answer = cutout(api, image, **query)
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"code", "message", "hint", "request_id"}
+
+
+def test_a_file_name_is_safe_whatever_an_asset_is_called():
+    from pulvinar.web.api.assets import disposition
+
+    told = disposition('a"b\r\nSet-Cookie: x=海马.npy')
+    assert "\r" not in told
+    assert "\n" not in told
+    assert told.count('"') == 2
+    assert "%E6%B5%B7" in told
+
+
+def test_what_is_not_there_is_said_in_one_shape(api):
+    for path in ("/api/v1/datasets/local-nothing", "/api/v1/nothing", "/api/v1/assets/0/1", "/api/v1/scenes/none"):
+        answer = api.get(path)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (404, "not_found"), path
+        assert error["request_id"] == answer.headers["x-request-id"]
+    assert api.post("/api/v1/datasets").status_code == 405
+
+
+def test_every_kind_of_failure_has_a_status():
+    kinds = [
+        kind for kind in vars(pulvinar.errors).values() if isinstance(kind, type) and issubclass(kind, PulvinarError)
+    ]
+    statuses = {kind.__name__: errors.status_of(kind("x")) for kind in kinds if kind is not PulvinarError}
+    assert statuses == {
+        "NotFound": 404,
+        "NotAuthenticated": 401,
+        "Forbidden": 403,
+        "Invalid": 422,
+        "UnreadableFile": 422,
+        "MetadataMissing": 422,
+        "UnitMissing": 422,
+        "SpaceMismatch": 422,
+        "Conflict": 409,
+        "TooLarge": 413,
+        "Unavailable": 503,
+        "JobFailed": 500,
+        "Corrupt": 500,
+    }
+
+
+def test_an_unknown_failure_shows_its_name_and_nothing_else(api, monkeypatch, caplog):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr("pulvinar.catalogue.datasets.list_datasets", fail)
+    with caplog.at_level(logging.ERROR, "pulvinar.web"):
+        answer = api.get("/api/v1/datasets")
+    assert answer.status_code == 500
+    assert "swordfish" not in answer.text
+    request_id = answer.json()["error"]["request_id"]
+    (record,) = [record for record in caplog.records if request_id in record.getMessage()]
+    assert "swordfish" in str(record.exc_info)
+
+
+def test_bodies_are_limited(api):
+    answer = api.post("/api/v1/datasets", content=b"x" * (2 << 20))
+    assert answer.status_code in (405, 413)
+    assert api.get("/healthz").status_code == 200
+
+
+def test_every_answer_tells_browsers_to_be_careful(api, image):
+    for path in ("/", "/api/v1/datasets", "/api/v1/nothing", "/nothing", f"{image.api}/thumbnail"):
+        headers = api.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src" in headers["content-security-policy"]
+        assert headers["referrer-policy"]
+        assert "access-control-allow-origin" not in headers
+        assert "server" not in headers
+
+
+def test_a_browser_gets_a_page_where_a_program_gets_the_envelope(api):
+    page = api.get("/nothing", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert api.get("/nothing").json()["error"]["code"] == "not_found"
+
+
+def test_more_than_the_budget_is_refused_with_a_level_that_fits(platform: Platform, serving, image):
+    import dataclasses
+
+    small = dataclasses.replace(platform, settings=platform.settings.model_copy(update={"cutout_budget_mb": 1}))
+    with serving(small) as address, httpx2.Client(base_url=address) as api:
+        refused = api.get(f"{image.api}/cutout", params={"start": "0,0,0", "stop": "100,130,150"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_large")
+        query = refused.json()["error"]["hint"].split(": ")[1]
+        assert api.get(f"{image.api}/cutout?{query}&format=npy").status_code == 200
