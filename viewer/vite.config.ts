@@ -20,6 +20,23 @@ function keepWorkers(): Plugin {
   };
 }
 
+/**
+ * Neuroglancer turns its panels xz and yz by +90 degrees against xy. With that no choice of axes shows a brain upright in all three and its right
+ * side on the right; with -90 degrees one does. See `sectionRotation` and `panelRotation` in geometry.ts.
+ */
+function turnPanels(): Plugin {
+  const quarter = /quat\.rotate([XY])\(quat\.create\(\), quat\.create\(\), Math\.PI \/ 2\)/g;
+  return {
+    name: "pulvinar:turn-panels",
+    enforce: "pre",
+    transform(code, id) {
+      if (!/neuroglancer\/lib\/data_panel_layout\.js$/.test(id.split("?")[0]!)) return null;
+      if (code.match(quarter)?.length !== 2) throw new Error("data_panel_layout.js is not the one that turnPanels knows");
+      return { code: code.replace(quarter, "quat.rotate$1(quat.create(), quat.create(), -Math.PI / 2)"), map: null };
+    },
+  };
+}
+
 /** The compresso decoder holds LGPL code and nothing here is stored in that codec: it stays out of the wheel. */
 function dropCompresso(): Plugin {
   return {
@@ -64,7 +81,7 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), dropCompresso(), copyHtmx()],
+  plugins: [keepWorkers(), turnPanels(), dropCompresso(), copyHtmx()],
   worker: { format: "es", plugins: () => [keepWorkers(), dropCompresso()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },

@@ -6,7 +6,7 @@ import type { Cursor, Explorer, PanelEdge, Problem } from "./facade";
 import { fetchNames } from "./names";
 import { readScene, type Scene } from "./scene";
 import { speaker, type Say, type Word } from "./strings";
-import { LAYOUTS, decodeView, defaultView, encodeView, type View } from "./view";
+import { LAYOUTS, TOGGLES, decodeView, defaultView, encodeView, type Toggle, type View } from "./view";
 
 export class PulvinarViewer extends HTMLElement {
   private say: Say = speaker("en");
@@ -103,7 +103,7 @@ export class PulvinarViewer extends HTMLElement {
       section(say("cursor"), this.reading),
       section(say("layers"), this.layers),
       section(say("position"), this.placeForm(), ...this.timeRow(scene)),
-      section(say("view"), this.toggle("axes"), this.toggle("scaleBar")),
+      section(say("view"), ...TOGGLES.map((what) => this.toggle(what))),
       this.keyHelp(),
       this.status,
     );
@@ -169,12 +169,9 @@ export class PulvinarViewer extends HTMLElement {
     return [make("div", { class: "pv-row" }, make("label", { for: "pv-time" }, this.say("time")), this.time, shown)];
   }
 
-  private toggle(what: "axes" | "scaleBar"): HTMLElement {
+  private toggle(what: Toggle): HTMLElement {
     const box = make("input", { type: "checkbox", "data-toggle": what });
-    box.addEventListener("change", () => {
-      if (what === "axes") this.explorer!.setAxes(box.checked);
-      else this.explorer!.setScaleBar(box.checked);
-    });
+    box.addEventListener("change", () => this.explorer!.setToggle(what, box.checked));
     return make("label", { class: "pv-check" }, box, this.say(what));
   }
 
@@ -201,7 +198,7 @@ export class PulvinarViewer extends HTMLElement {
       }),
     );
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
-    for (const box of this.side.querySelectorAll<HTMLInputElement>("[data-toggle]")) box.checked = state[box.dataset.toggle as "axes" | "scaleBar"];
+    for (const box of this.side.querySelectorAll<HTMLInputElement>("[data-toggle]")) box.checked = state[box.dataset.toggle as Toggle];
     this.time.value = String(state.time);
     this.showPlace();
   }

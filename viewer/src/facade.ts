@@ -8,7 +8,7 @@ import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf } from "./geometry";
 import type { Scene } from "./scene";
 import { controlsFor, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
-import type { Layout, LayerView, Quaternion, View } from "./view";
+import type { Layout, LayerView, Quaternion, Toggle, View } from "./view";
 
 export interface Reading {
   /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
@@ -103,7 +103,7 @@ export class Explorer {
     const scale = fittingScale(this.scene, rotation, Math.max(80, width / cut), Math.max(80, height / cut));
     const largest = Math.hypot(...boxOnScreen(this.scene, rotation));
     const narrow = Math.min(1, Math.max(0.3, width / Math.max(1, height)));
-    return { scale, scale3d: (largest * 1.05) / narrow };
+    return { scale, scale3d: (largest * 0.72) / narrow };
   }
 
   /** What is shown now, read back from Neuroglancer; the layers' own settings stay with the caller. */
@@ -121,6 +121,7 @@ export class Explorer {
       rotation: sameRotation(rotation, sectionRotation(oriented)) ? null : rotation,
       rotation3d: sameRotation(rotation3d, cameraRotation(oriented)) ? null : rotation3d,
       axes: viewer.showAxisLines.value,
+      slices: viewer.showPerspectiveSliceViews.value,
       scaleBar: viewer.showScaleBar.value,
       layers,
     };
@@ -186,12 +187,9 @@ export class Explorer {
     this.viewer.layout.restoreState({ type: layout, orthographicProjection: false });
   }
 
-  setAxes(on: boolean): void {
-    this.viewer.showAxisLines.value = on;
-  }
-
-  setScaleBar(on: boolean): void {
-    this.viewer.showScaleBar.value = on;
+  setToggle(what: Toggle, on: boolean): void {
+    const { showAxisLines, showScaleBar, showPerspectiveSliceViews } = this.viewer;
+    ({ axes: showAxisLines, scaleBar: showScaleBar, slices: showPerspectiveSliceViews })[what].value = on;
   }
 
   /** Zoom the sections and the 3D camera by `factor`; below 1 comes nearer. */

@@ -8,18 +8,17 @@ export type Vector = [number, number, number];
 /**
  * Rotation from the screen's axes (right, down, away) to the world's.
  *
- * Oriented scenes are looked at from the front, as radiology does: left side on the right, up is superior. Neuroglancer's
- * panels xy, xz and yz then are the coronal, axial and sagittal ones, all with anterior or superior up. Other scenes keep x to the right and y
- * down.
+ * Oriented scenes have right on the right and superior up, looked at from behind: Neuroglancer's panel xy then is the coronal
+ * section, xz the axial one with anterior up, and yz the sagittal one with anterior on the right. Other scenes keep x to the right and y down.
  */
 export function sectionRotation(oriented: boolean): Quaternion {
-  return oriented ? [0, Math.SQRT1_2, -Math.SQRT1_2, 0] : [0, 0, 0, 1];
+  return oriented ? aboutX(-Math.PI / 2) : [0, 0, 0, 1];
 }
 
-/** The 3D camera's first rotation: the sections' one, turned and tipped so that three faces show. */
+/** The 3D camera's first rotation: oriented brains from the front and above, turned so that three faces show. */
 export function cameraRotation(oriented: boolean): Quaternion {
   const turned = multiply(aboutY(-0.62), aboutX(-0.38));
-  return multiply(sectionRotation(oriented), turned);
+  return oriented ? multiply([0, Math.SQRT1_2, -Math.SQRT1_2, 0], turned) : turned;
 }
 
 export function multiply(a: Quaternion, b: Quaternion): Quaternion {
@@ -33,10 +32,10 @@ export function multiply(a: Quaternion, b: Quaternion): Quaternion {
   ];
 }
 
-/** How Neuroglancer turns the panel of a layout against the panel "xy". */
+/** How the panel of a layout is turned against the panel "xy"; vite.config.ts sees to it that Neuroglancer does the same. */
 export function panelRotation(layout: Layout): Quaternion {
-  if (layout === "xz") return aboutX(Math.PI / 2);
-  return layout === "yz" ? aboutY(Math.PI / 2) : [0, 0, 0, 1];
+  if (layout === "xz") return aboutX(-Math.PI / 2);
+  return layout === "yz" ? aboutY(-Math.PI / 2) : [0, 0, 0, 1];
 }
 
 function aboutX(angle: number): Quaternion {

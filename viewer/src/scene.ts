@@ -9,11 +9,12 @@ export interface SceneLayer {
   /** `zarr3://<address>` or `precomputed://<address>`; the address may be relative to the page's origin. */
   source: string;
   channel: number;
-  channels: number;
   /** Display range (low, high), and the range of the values that the data holds; null when they aren't known. */
   window: [number, number] | null;
   range: [number, number] | null;
   color: string;
+  /** 0 to 1. */
+  opacity: number;
   /** Three rows of four: from voxel index (z, y, x, 1) to micrometres (z, y, x); null keeps the source's own. */
   transform: number[][] | null;
   voxel_size_um: Triple | null;
@@ -66,10 +67,10 @@ function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
     kind: value.kind,
     source: value.source!,
     channel: value.channel ?? 0,
-    channels: value.channels ?? 1,
     window: value.window ?? null,
     range: value.range ?? null,
     color: /^[0-9a-f]{6}$/i.test(value.color ?? "") ? value.color!.toUpperCase() : "FFFFFF",
+    opacity: value.opacity ?? 1,
     transform: value.transform ?? null,
     voxel_size_um: value.voxel_size_um ?? null,
     times: value.times ?? 1,

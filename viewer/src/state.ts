@@ -29,7 +29,8 @@ export function neuroglancerState(scene: Scene, view: View, origin: string, fitt
     projectionOrientation: view.rotation3d ?? cameraRotation(scene.oriented),
     showAxisLines: view.axes,
     showScaleBar: view.scaleBar,
-    showSlices: true,
+    showDefaultAnnotations: false,
+    showSlices: view.slices,
     hideCrossSectionBackground3D: true,
     crossSectionBackgroundColor: "#000000",
     projectionBackgroundColor: "#0b0e13",
@@ -39,8 +40,7 @@ export function neuroglancerState(scene: Scene, view: View, origin: string, fitt
 }
 
 function timeDimension(scene: Scene): [number, string] {
-  const step = scene.layers.find((layer) => layer.times > 1)?.time_step_s;
-  return step ? [step, "s"] : [1, ""];
+  return moment(scene.layers.find((layer) => layer.times > 1)!);
 }
 
 function layerState(layer: SceneLayer, view: LayerView, scene: Scene, origin: string, index: number): Json {
@@ -52,8 +52,8 @@ function layerState(layer: SceneLayer, view: LayerView, scene: Scene, origin: st
       ...common,
       type: "image",
       source,
-      localDimensions: { "c^": [1, ""] },
-      localPosition: [layer.channel],
+      localDimensions: layer.times > 1 ? { "c'": [1, ""] } : { "t'": moment(layer), "c'": [1, ""] },
+      localPosition: layer.times > 1 ? [layer.channel] : [0, layer.channel],
       opacity: view.opacity,
       blend: together ? "additive" : "default",
       shader: shaderFor(view.palette, view.color),
@@ -88,14 +88,17 @@ function sourceState(layer: SceneLayer, scene: Scene, origin: string): Json {
   const voxel = layer.voxel_size_um ?? scene.voxel_size_um;
   const step = stepOf(scene);
   const matrix = sourceMatrix(layer.transform ?? scaling(voxel), voxel, step);
-  // One time point or one channel is no axis to travel on: "^" makes it the layer's own.
-  const time = layer.times > 1 ? "t" : "t^";
+  // One time point or one channel is no axis to travel on: a prime makes it the layer's own.
+  const time = layer.times > 1 ? "t" : "t'";
   const length: [number, string] = [step * UM, "m"];
-  const moment = layer.time_step_s ? [layer.time_step_s, "s"] : [1, ""];
   return {
     url,
-    transform: { outputDimensions: { [time]: moment, "c^": [1, ""], z: length, y: length, x: length }, matrix },
+    transform: { outputDimensions: { [time]: moment(layer), "c'": [1, ""], z: length, y: length, x: length }, matrix },
   };
+}
+
+function moment(layer: SceneLayer): [number, string] {
+  return layer.time_step_s ? [layer.time_step_s, "s"] : [1, ""];
 }
 
 function flatTransform(layer: SceneLayer, scene: Scene): Json {
@@ -129,6 +132,11 @@ export function shaderFor(palette: Palette, color: string): string {
   return `#uicontrol invlerp contrast
 void main() {
   float v = clamp(contrast(), 0.0, 1.0);
+  // What is as good as black lets the other sections show through in 3D; in a section it is black on black.
+  if (v <= 0.02) {
+    emitTransparent();
+    return;
+  }
   vec3 tone = ${vec3(color)};
   emitRGB(${PALETTE_CODE[palette]});
 }

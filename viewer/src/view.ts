@@ -6,6 +6,9 @@ export const LAYOUTS = ["4panel", "xy", "xz", "yz", "3d"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
 export type Palette = (typeof PALETTES)[number];
+/** What a person switches on and off as a whole. */
+export const TOGGLES = ["axes", "scaleBar", "slices"] as const;
+export type Toggle = (typeof TOGGLES)[number];
 export type Quaternion = [number, number, number, number];
 
 export interface LayerView {
@@ -29,6 +32,8 @@ export interface View {
   rotation: Quaternion | null;
   rotation3d: Quaternion | null;
   axes: boolean;
+  /** Whether the sections stand in the 3D panel. */
+  slices: boolean;
   scaleBar: boolean;
   layers: LayerView[];
 }
@@ -45,6 +50,7 @@ export function defaultView(scene: Scene): View {
     rotation: null,
     rotation3d: null,
     axes: true,
+    slices: true,
     scaleBar: true,
     layers: scene.layers.map(defaultLayer),
   };
@@ -53,7 +59,7 @@ export function defaultView(scene: Scene): View {
 export function defaultLayer(layer: SceneLayer): LayerView {
   return {
     visible: layer.visible,
-    opacity: layer.kind === "labels" ? 0.4 : 1,
+    opacity: layer.opacity,
     window: layer.window ?? layer.range ?? [0, 255],
     palette: "tint",
     color: layer.color,
@@ -72,6 +78,7 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.rotation) out.set("r", view.rotation.map((value) => short(value, 4)).join("_"));
   if (view.rotation3d) out.set("r3", view.rotation3d.map((value) => short(value, 4)).join("_"));
   if (!view.axes) out.set("a", "0");
+  if (!view.slices) out.set("c", "0");
   if (!view.scaleBar) out.set("b", "0");
   view.layers.forEach((layer, index) => {
     const changes = encodeLayer(layer, start.layers[index]);
@@ -104,6 +111,7 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.rotation = quaternion(given.get("r"));
   view.rotation3d = quaternion(given.get("r3"));
   view.axes = given.get("a") !== "0";
+  view.slices = given.get("c") !== "0";
   view.scaleBar = given.get("b") !== "0";
   view.layers.forEach((layer, index) => decodeLayer(given.get(String(index)) ?? "", layer));
   return view;

@@ -1,0 +1,139 @@
+"""What a dataset's page says of its assets, computed from the catalogue alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from pulvinar.ingest.record import orientation_of
+from pulvinar.model.dataset import Asset, AssetKind, Version
+from pulvinar.model.volume import Level, Volume, volume_from_json
+
+FORMATS = (("nii.gz", "NIfTI"), ("tif", "TIFF"), ("npy", "NumPy"), ("zarr", "Zarr"))
+_PLANES = {"S": "axial", "I": "axial", "A": "coronal", "P": "coronal", "L": "sagittal", "R": "sagittal"}
+_PICTURED = (AssetKind.MESH, AssetKind.SKELETON, AssetKind.POINTS)
+
+
+@dataclass(frozen=True)
+class LevelDownload:
+    """One resolution as files: its links by format, or none when it is more than the server cuts out at once."""
+
+    index: int
+    level: Level
+    size_bytes: int
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Download:
+    """How to get one volume: whole levels as files, any box by a form, and its addresses for programs."""
+
+    levels: tuple[LevelDownload, ...]
+    cutout: str
+    start: str
+    stop: str
+    level: int
+    zarr: str
+    chunks: str
+    snippet: str
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The figures of one volume's channels, with the shape that they belong to."""
+
+    volume: Volume
+    channels: tuple[dict[str, Any], ...]
+
+
+def has_picture(asset: Asset) -> bool:
+    """Whether ingest made a thumbnail of `asset`."""
+    return asset.kind is AssetKind.VOLUME or asset.kind in _PICTURED
+
+
+def can_show(asset: Asset) -> bool:
+    """Whether the viewer has a way to show `asset`."""
+    return asset.kind is AssetKind.VOLUME or "precomputed" in asset.details
+
+
+def cover_of(assets: Iterable[Asset]) -> Asset | None:
+    """The asset whose picture stands for all: the first image, else labels, a mesh, a neuron, points."""
+    order = ("image", "labels", "mesh", "skeleton", "points")
+    pictured = [asset for asset in assets if has_picture(asset)]
+    return min(pictured, key=lambda asset: order.index(_rank(asset)), default=None)
+
+
+def _rank(asset: Asset) -> str:
+    return str(asset.details["volume"]["kind"]) if asset.kind is AssetKind.VOLUME else str(asset.kind)
+
+
+def citation(version: Version) -> str:
+    """How to cite exactly these bytes: the record's own citation or its names, and the version's digest."""
+    record = version.record
+    names = ", ".join(person.name for person in record.contributors) or record.lab
+    year = (version.published or version.created).year
+    said = record.citation or ". ".join(
+        part for part in (f"{names} ({year})" if names else str(year), record.title) if part
+    )
+    return f"{said.rstrip('.')}. Version {version.number}, sha256:{version.digest}"
+
+
+def plane_of(volume: Volume, axis: str) -> str:
+    """The anatomical plane of the section across `axis`, a key of `phrases.PLANES`; "" where nobody said."""
+    letters = orientation_of(volume.affine_um)
+    return _PLANES[letters["zyx".index(axis)]] if letters else ""
+
+
+def measures(asset: Asset) -> Measures | None:
+    """The quality figures of a volume; None for what has none."""
+    if asset.kind is not AssetKind.VOLUME:
+        return None
+    channels = asset.details.get("quality", {}).get("channels", [])
+    return Measures(volume_from_json(asset.details["volume"]), tuple(channels))
+
+
+def downloads(asset: Asset, version: Version, base: str, budget_bytes: int) -> Download | None:
+    """How to get a volume from the server at `base`; None for other assets, whose objects are files already."""
+    if asset.kind is not AssetKind.VOLUME:
+        return None
+    volume = volume_from_json(asset.details["volume"])
+    cutout = f"/api/v1/assets/{version.digest}/{asset.id}/cutout"
+    found = tuple(_level(volume, index, cutout, budget_bytes) for index in range(len(volume.levels)))
+    fits = next((item.index for item in found if item.links), len(found) - 1)
+    data = f"{base}/data/{version.digest}/{asset.id}"
+    return Download(
+        levels=found,
+        cutout=cutout,
+        start="0,0,0",
+        stop=_corner(volume.levels[fits]),
+        level=fits,
+        zarr=f"{data}/objects/image.ome.zarr/",
+        chunks=f"{data}/chunks/",
+        snippet=_snippet(base, version.dataset_id, asset, len(volume.levels)),
+    )
+
+
+def _level(volume: Volume, index: int, cutout: str, budget_bytes: int) -> LevelDownload:
+    level = volume.levels[index]
+    size = prod(level.shape) * np.dtype(volume.dtype).itemsize
+    query = f"{cutout}?level={index}&start=0,0,0&stop={_corner(level)}&format="
+    links = tuple((name, query + suffix) for suffix, name in FORMATS) if size <= budget_bytes else ()
+    return LevelDownload(index, level, size, links)
+
+
+def _corner(level: Level) -> str:
+    return ",".join(str(size) for size in level.shape[2:])
+
+
+def _snippet(base: str, dataset_id: str, asset: Asset, levels: int) -> str:
+    return (
+        "import pulvinar\n\n"
+        f'dataset = pulvinar.connect("{base}").dataset("{dataset_id}")\n'
+        f"volume = dataset.asset({json.dumps(asset.name, ensure_ascii=False)}).volume(level={levels - 1})\n"
+        "voxels = volume.compute()  # xarray: axes (t, c, z, y, x), micrometres"
+    )

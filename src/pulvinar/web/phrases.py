@@ -1,0 +1,94 @@
+"""How the pages say sizes, lengths and kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import log10
+
+from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.record import Species
+from pulvinar.model.volume import VolumeKind
+
+Gettext = Callable[[str], str]
+
+
+def _mark(message: str) -> str:
+    """Name `message` for translation without translating it: the page does, in the language of its request."""
+    return message
+
+
+SPECIES = {
+    Species.MOUSE: _mark("Mouse"),
+    Species.MACAQUE: _mark("Macaque"),
+    Species.HUMAN: _mark("Human"),
+    Species.ZEBRAFISH: _mark("Zebrafish"),
+}
+LATIN = {
+    Species.MOUSE: "Mus musculus",
+    Species.MACAQUE: "Macaca mulatta",
+    Species.HUMAN: "Homo sapiens",
+    Species.ZEBRAFISH: "Danio rerio",
+}
+KINDS = {
+    "image": _mark("Image volume"),
+    "labels": _mark("Label volume"),
+    AssetKind.SKELETON: _mark("Neuron"),
+    AssetKind.POINTS: _mark("Points"),
+    AssetKind.MESH: _mark("Mesh"),
+    AssetKind.TABLE: _mark("Table"),
+}
+PLANES = {
+    "axial": (_mark("Axial"), "L", "R"),
+    "coronal": (_mark("Coronal"), "L", "R"),
+    "sagittal": (_mark("Sagittal"), "P", "A"),
+}
+"""Each plane's name, and what is at the left and the right of its mid-section."""
+
+_LICENCES = {
+    "CC0-1.0": "publicdomain/zero/1.0",
+    "CC-BY-4.0": "licenses/by/4.0",
+    "CC-BY-SA-4.0": "licenses/by-sa/4.0",
+    "CC-BY-NC-4.0": "licenses/by-nc/4.0",
+    "CC-BY-NC-SA-4.0": "licenses/by-nc-sa/4.0",
+    "CC-BY-ND-4.0": "licenses/by-nd/4.0",
+    "CC-BY-NC-ND-4.0": "licenses/by-nc-nd/4.0",
+    "CC-BY-3.0": "licenses/by/3.0",
+}
+
+
+def licence_address(licence: str) -> str | None:
+    """Where the text of `licence` is, when it is one of Creative Commons; its name may have spaces for dashes."""
+    known = _LICENCES.get("-".join(licence.upper().split()))
+    return f"https://creativecommons.org/{known}/" if known else None
+
+
+def size(count: int) -> str:
+    """`count` bytes in the largest decimal unit that leaves at least one: "3.2 GB"."""
+    for unit, worth in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= worth:
+            return f"{count / worth:.3g} {unit}" if count < 999.5 * worth else f"{count / worth:.0f} {unit}"
+    return f"{count} B"
+
+
+def number(value: float) -> str:
+    """A measured value with as many digits as help, thousands apart."""
+    if value != value:
+        return "NaN"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    digits = 2 if value == 0 else max(0, 3 - int(log10(abs(value)))) if abs(value) >= 1e-3 else 6
+    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+
+
+def lengths(triple: Sequence[float]) -> str:
+    """Three lengths (z, y, x) with one unit: "50 × 40 × 40 µm"; one when all are the same."""
+    worth, unit = (1000.0, "mm") if min(triple) >= 1000 else (1.0, "µm")
+    parts = [number(round(value / worth, 4)) for value in triple]
+    return f"{parts[0]} {unit}" if len(set(parts)) == 1 else f"{' × '.join(parts)} {unit}"
+
+
+def kind_of(asset: Asset) -> str:
+    """The key of `asset` in `KINDS`."""
+    if asset.kind is AssetKind.VOLUME:
+        return str(VolumeKind(asset.details["volume"]["kind"]))
+    return str(asset.kind)

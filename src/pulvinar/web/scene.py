@@ -1,0 +1,209 @@
+"""What the viewer is to show of a dataset's version: layers, their places in the world, and where to look first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from pulvinar.catalogue.versions import get_version
+from pulvinar.model.dataset import Asset, AssetKind, Version
+from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
+from pulvinar.web.context import CurrentActor, CurrentPlatform
+
+router = APIRouter(prefix="/scenes", tags=["scenes"])
+
+MOST_VISIBLE_CHANNELS = 4
+_GEOMETRY_COLOURS = ("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF")
+_WORLD = {"S": (0, 1.0), "I": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "R": (2, 1.0), "L": (2, -1.0)}
+_NOWHERE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0))
+
+Kind = Literal["image", "labels", "skeleton", "mesh", "points"]
+Matrix = npt.NDArray[np.float64]
+
+
+class SceneLayer(BaseModel):
+    """One thing to draw. Lengths are micrometres, triples and matrices are in (z, y, x)."""
+
+    name: str
+    kind: Kind
+    source: str = Field(description="zarr3:// or precomputed:// and an address on this server.")
+    channel: int = 0
+    window: tuple[float, float] | None = Field(None, description="The values to show black and white.")
+    range: tuple[float, float] | None = Field(None, description="The lowest and the highest value.")
+    color: str = Field("FFFFFF", description="RRGGBB.")
+    opacity: float = 1.0
+    transform: list[list[float]] | None = Field(
+        None, description="Three rows of four: from voxel index (of geometry: micrometres) to the world."
+    )
+    voxel_size_um: Triple | None = None
+    times: int = 1
+    time_step_s: float | None = None
+    visible: bool = True
+    names: str | None = Field(None, description="A folder with Neuroglancer's segment properties.")
+    segments: list[str] = Field(default_factory=list, description="What to show of a skeleton or mesh source.")
+
+
+class Scene(BaseModel):
+    """A view of one version."""
+
+    title: str
+    layers: list[SceneLayer]
+    voxel_size_um: Triple
+    position_um: Triple
+    bounds_um: tuple[Triple, Triple]
+    oriented: bool = Field(description="Whether the world's axes are anatomy: superior, anterior, right.")
+    attribution: str
+
+
+@router.get("/{dataset_id}")
+def get_scene(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, version: int | None = None) -> Scene:
+    """What the viewer shows of a dataset: of its newest version, or of the one with that number."""
+    return build_scene(get_version(platform.database, actor, dataset_id, version))
+
+
+def build_scene(version: Version) -> Scene:
+    """The scene of `version`: all of its assets that can be drawn, the first image and the first labels switched on."""
+    acquisition = version.record.acquisition
+    parts = [_Part(asset, version.digest, acquisition.orientation) for asset in version.assets if can_draw(asset)]
+    parts.sort(key=lambda part: _ORDER.index(part.kind))
+    layers = [layer for part in parts for layer in part.layers()]
+    _choose_visible(layers)
+    for index, layer in enumerate(layer for layer in layers if layer.kind in ("skeleton", "mesh", "points")):
+        layer.color = _GEOMETRY_COLOURS[index % len(_GEOMETRY_COLOURS)]
+    shown = [part for part in parts if part.reference] or parts
+    bounds = _union([part.bounds() for part in shown])
+    low, high = bounds
+    z, y, x = ((a + b) / 2 for a, b in zip(low, high, strict=True))
+    return Scene(
+        title=version.record.title,
+        layers=layers,
+        voxel_size_um=parts[0].voxel_size_um if parts else (1.0, 1.0, 1.0),
+        position_um=(z, y, x),
+        bounds_um=bounds,
+        oriented=bool(parts) and parts[0].transform is not None,
+        attribution=" · ".join(text for text in (version.record.lab, version.record.licence) if text),
+    )
+
+
+_ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
+
+
+def can_draw(asset: Asset) -> bool:
+    """Whether the viewer has a way to show `asset`."""
+    return asset.kind is AssetKind.VOLUME or "precomputed" in asset.details
+
+
+class _Part:
+    """One asset as the viewer sees it."""
+
+    def __init__(self, asset: Asset, version_digest: str, orientation: str) -> None:
+        self._asset = asset
+        self._root = f"/data/{version_digest}/{asset.id}"
+        self._volume = volume_from_json(asset.details["volume"]) if asset.kind is AssetKind.VOLUME else None
+        self.kind: Kind = self._volume.kind.value if self._volume else asset.kind.value  # type: ignore[assignment]
+        self.reference = self.kind in ("image", "labels")
+        self.transform = self._transform(orientation)
+
+    @property
+    def voxel_size_um(self) -> Triple:
+        """The volume's voxel size; for geometry, a thousandth of its largest extent, a fair step to move by."""
+        if self._volume:
+            return self._volume.voxel_size_um
+        low, high = self.bounds()
+        step = max(max(b - a for a, b in zip(low, high, strict=True)) / 1000, 1e-3)
+        return (step, step, step)
+
+    def _transform(self, orientation: str) -> Matrix | None:
+        if self._volume and self._volume.affine_um is not None:
+            return np.asarray(self._volume.affine_um, np.float64)[:3]
+        return _from_letters(orientation, self._volume.voxel_size_um if self._volume else (1.0, 1.0, 1.0))
+
+    def bounds(self) -> tuple[Triple, Triple]:
+        """The box around everything, in the world."""
+        if self._volume:
+            corners = [(-0.5, size - 0.5) for size in self._volume.shape[2:]]
+            matrix = self.transform if self.transform is not None else _scaling(self._volume.voxel_size_um)
+        else:
+            low, high = self._asset.details.get("bounds_um", _NOWHERE)
+            corners = list(zip(low, high, strict=True))
+            matrix = self.transform if self.transform is not None else _scaling((1.0, 1.0, 1.0))
+        grid = np.array(np.meshgrid(*corners, [1.0], indexing="ij")).reshape(4, -1)
+        places = matrix @ grid
+        return _triple(places.min(axis=1)), _triple(places.max(axis=1))
+
+    def layers(self) -> list[SceneLayer]:
+        """The layers of this asset: one a channel of an image, else one."""
+        rows = self.transform.tolist() if self.transform is not None else None
+        if self._volume is None:
+            source = f"precomputed://{self._root}/objects/{self._asset.details['precomputed']}"
+            segments = [] if self.kind == "points" else ["1"]
+            return [SceneLayer(name=self._asset.name, kind=self.kind, source=source, transform=rows, segments=segments)]
+        return [self._volume_layer(self._volume, channel, rows) for channel in range(self._channels(self._volume))]
+
+    def _channels(self, volume: Volume) -> int:
+        return len(volume.channels) if volume.kind is VolumeKind.IMAGE else 1
+
+    def _volume_layer(self, volume: Volume, index: int, rows: list[list[float]] | None) -> SceneLayer:
+        channel = volume.channels[index]
+        figures = self._asset.details.get("quality", {}).get("channels", [])
+        single = self._channels(volume) == 1
+        names = self._asset.details.get("segments", {}).get("path")
+        return SceneLayer(
+            name=self._asset.name if single else f"{self._asset.name}: {channel.name}",
+            kind=self.kind,
+            source=f"zarr3://{self._root}/chunks/",
+            channel=index,
+            window=channel.window,
+            range=(figures[index]["minimum"], figures[index]["maximum"]) if index < len(figures) else None,
+            color=channel.color,
+            transform=rows,
+            voxel_size_um=volume.voxel_size_um,
+            times=volume.shape[0],
+            time_step_s=volume.time_step_s,
+            visible=index < MOST_VISIBLE_CHANNELS,
+            names=f"{self._root}/objects/{names}" if names else None,
+        )
+
+
+def _choose_visible(layers: Sequence[SceneLayer]) -> None:
+    """Show the first image asset and the first labels: several brains over each other show none of them."""
+    images = [layer for layer in layers if layer.kind == "image"]
+    labels = [layer for layer in layers if layer.kind == "labels"]
+    for layer in images:
+        layer.visible = layer.visible and layer.source == images[0].source
+    for layer in labels:
+        layer.visible = layer is labels[0]
+        layer.opacity = 0.35 if images else 0.9
+
+
+def _from_letters(orientation: str, voxel_size_um: Triple) -> Matrix | None:
+    """The map from voxel index to the world that an orientation such as "SAR" says; None when nobody said one."""
+    if not orientation:
+        return None
+    matrix = np.zeros((3, 4))
+    for axis, letter in enumerate(orientation):
+        row, sign = _WORLD[letter]
+        matrix[row, axis] = sign * voxel_size_um[axis]
+    return matrix
+
+
+def _scaling(voxel_size_um: Triple) -> Matrix:
+    return np.hstack([np.diag(voxel_size_um), np.zeros((3, 1))])
+
+
+def _union(boxes: Sequence[tuple[Triple, Triple]]) -> tuple[Triple, Triple]:
+    if not boxes:
+        return _NOWHERE
+    low = np.min([box[0] for box in boxes], axis=0)
+    high = np.max([box[1] for box in boxes], axis=0)
+    return _triple(low), _triple(high)
+
+
+def _triple(values: npt.NDArray[np.float64]) -> Triple:
+    z, y, x = (float(value) for value in values)
+    return z, y, x
