@@ -163,14 +163,14 @@ export class Explorer {
 
   time(): number {
     const [at] = this.axes("t");
-    return at === undefined || at < 0 ? 0 : Math.floor(this.viewer.position.value[at] ?? 0);
+    return at === undefined || at < 0 ? 0 : Math.max(0, Math.round(this.viewer.position.value[at] ?? 0));
   }
 
   setTime(time: number): void {
     const [at] = this.axes("t");
     if (at === undefined || at < 0) return;
     const next = Float32Array.from(this.viewer.position.value);
-    next[at] = time + 0.5;
+    next[at] = time;
     this.viewer.position.value = next;
   }
 

@@ -6,18 +6,18 @@ import type { LayerView, Palette, View } from "./view";
 
 export type Json = Record<string, unknown>;
 
-const UM = 1e-6;
+const UM_A_METRE = 1e6;
 
 /** The state that shows `view` of `scene`; relative sources are resolved against `origin`. */
 export function neuroglancerState(scene: Scene, view: View, origin: string, fitted: { scale: number; scale3d: number }): Json {
   const step = stepOf(scene);
   const times = Math.max(1, ...scene.layers.map((layer) => layer.times));
-  const length: [number, string] = [step * UM, "m"];
+  const length: [number, string] = [step / UM_A_METRE, "m"];
   const dimensions: Json = { x: length, y: length, z: length };
   const position = view.position.map((value) => value / step);
   if (times > 1) {
     dimensions.t = timeDimension(scene);
-    position.push(Math.min(view.time, times - 1) + 0.5);
+    position.push(Math.min(view.time, times - 1));
   }
   return {
     dimensions,
@@ -90,7 +90,7 @@ function sourceState(layer: SceneLayer, scene: Scene, origin: string): Json {
   const matrix = sourceMatrix(layer.transform ?? scaling(voxel), voxel, step);
   // One time point or one channel is no axis to travel on: a prime makes it the layer's own.
   const time = layer.times > 1 ? "t" : "t'";
-  const length: [number, string] = [step * UM, "m"];
+  const length: [number, string] = [step / UM_A_METRE, "m"];
   return {
     url,
     transform: { outputDimensions: { [time]: moment(layer), "c'": [1, ""], z: length, y: length, x: length }, matrix },
@@ -103,7 +103,7 @@ function moment(layer: SceneLayer): [number, string] {
 
 function flatTransform(layer: SceneLayer, scene: Scene): Json {
   const step = stepOf(scene);
-  const length: [number, string] = [step * UM, "m"];
+  const length: [number, string] = [step / UM_A_METRE, "m"];
   const rows = layer.transform!;
   const order = [2, 1, 0];
   const matrix = order.map((row) => [...order.map((column) => rows[row]![column]!), rows[row]![3]! / step]);

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, stepOf } from "../src/geometry";
+import { sampleScene } from "./fixtures";
+
+const panels = { coronal: panelRotation("xy"), axial: panelRotation("xz"), sagittal: panelRotation("yz") };
+const edges = (panel: keyof typeof panels, oriented = true) => edgeLetters(multiply(sectionRotation(oriented), panels[panel]), oriented);
+
+test("sections of an oriented brain are upright, with right on the right", () => {
+  expect(edges("coronal")).toEqual({ left: "L", right: "R", top: "S", bottom: "I" });
+  expect(edges("axial")).toEqual({ left: "L", right: "R", top: "A", bottom: "P" });
+  expect(edges("sagittal")).toEqual({ left: "P", right: "A", top: "S", bottom: "I" });
+});
+
+test("without orientation nobody claims anatomy", () => {
+  expect(edges("coronal", false)).toEqual({ left: "\u2212x", right: "+x", top: "\u2212y", bottom: "+y" });
+});
+
+test("an oblique section has no letters", () => {
+  expect(Object.values(edgeLetters(multiply(sectionRotation(true), smallRotation([0.8, 0.8, 0])), true)).join("")).toBe("");
+});
+
+test("the first camera looks from above: superior is up on the screen", () => {
+  const up = rotate(cameraRotation(true), [0, -1, 0]);
+  const away = rotate(cameraRotation(true), [0, 0, 1]);
+  expect(up[2]).toBeGreaterThan(0.8);
+  expect(away[2]).toBeLessThan(0);
+});
+
+test("rotations are the same whichever sign their quaternion has", () => {
+  expect(sameRotation([0, 0, 0, 1], [0, 0, 0, -1])).toBe(true);
+  expect(sameRotation([0, 0, 0, 1], smallRotation([0.1, 0, 0]))).toBe(false);
+});
+
+test("the box fits every section", () => {
+  const scene = sampleScene();
+  const rotation = sectionRotation(true);
+  const [across, down, deep] = boxOnScreen(scene, rotation);
+  expect([across, down, deep].map(Math.round)).toEqual([84000, 64000, 103000]);
+  const scale = fittingScale(scene, rotation, 500, 400);
+  expect(across / scale).toBeLessThan(500);
+  expect(deep / scale).toBeLessThan(400);
+});
+
+test("a voxel index goes where the affine says, in steps of the smallest voxel edge", () => {
+  const scene = sampleScene();
+  const step = stepOf(scene);
+  expect(step).toBe(400);
+  const layer = scene.layers[0]!;
+  const matrix = sourceMatrix(layer.transform!, layer.voxel_size_um!, step);
+  // Neuroglancer multiplies lengths: input voxel edge over output step.
+  const index = [3, 5, 7];
+  const world = [2, 3, 4].map((row) => index.reduce((sum, value, axis) => sum + (matrix[row]![axis + 2]! * value * layer.voxel_size_um![axis]!) / step, matrix[row]![5]!));
+  const expected = layer.transform!.map((row) => (row[0]! * 3 + row[1]! * 5 + row[2]! * 7 + row[3]!) / step);
+  world.forEach((value, axis) => expect(value).toBeCloseTo(expected[axis]!, 9));
+});

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { neuroglancerState, resolveSource, shaderFor, type Json } from "../src/state";
+import { defaultView } from "../src/view";
+import { sampleScene } from "./fixtures";
+
+const scene = sampleScene();
+const state = neuroglancerState(scene, defaultView(scene), "http://brain.test:8765", { scale: 800, scale3d: 160000 });
+const layers = state.layers as Json[];
+
+test("positions and scales are counted in steps", () => {
+  expect(state.dimensions).toEqual({ x: [400e-6, "m"], y: [400e-6, "m"], z: [400e-6, "m"] });
+  expect(state.position).toEqual([-0.625, -15.625, 4.375]);
+  expect(state.crossSectionScale).toBe(2);
+  expect(state.projectionScale).toBe(400);
+});
+
+test("each channel is a layer of its own, added up, with its display range always given", () => {
+  expect(layers[1]).toMatchObject({ type: "image", blend: "additive", localPosition: [0, 1], shaderControls: { contrast: { range: [10, 90] } } });
+  expect(layers[1]!.shader).toContain("vec3(0.3922, 1.0000, 0.3922)");
+});
+
+test("sources are absolute addresses of this server", () => {
+  expect((layers[0]!.source as Json).url).toBe("zarr3://http://brain.test:8765/data/d/a/chunks/");
+  expect(resolveSource("precomputed://https://other.test/x", "http://brain.test")).toBe("precomputed://https://other.test/x");
+});
+
+test("labels carry their names beside them", () => {
+  const sources = layers[2]!.source as Json[];
+  expect(sources[1]).toEqual({ url: "precomputed://http://brain.test:8765/data/d/b/objects/segments" });
+  expect(layers[2]).toMatchObject({ type: "segmentation", selectedAlpha: 0.35 });
+});
+
+test("a neuron is shown at once, in its colour", () => {
+  expect(layers[3]).toMatchObject({ type: "segmentation", segments: ["1"], segmentDefaultColor: "#6FD0C0" });
+});
+
+test("time is an axis only where there are time points", () => {
+  expect((state.dimensions as Json).t).toBeUndefined();
+  const movie = sampleScene();
+  movie.layers[0]!.times = 240;
+  movie.layers[0]!.time_step_s = 0.5;
+  const view = { ...defaultView(movie), time: 12 };
+  const shown = neuroglancerState(movie, view, "http://brain.test", { scale: 1, scale3d: 1 });
+  expect((shown.dimensions as Json).t).toEqual([0.5, "s"]);
+  expect((shown.position as number[])[3]).toBe(12);
+  expect((shown.layers as Json[])[0]!.localPosition).toEqual([0]);
+});
+
+test("changing the display range leaves the shader as it is: nothing is compiled again", () => {
+  expect(shaderFor("tint", "FFFFFF")).not.toMatch(/range/);
+  expect(new Set((["tint", "fire", "ice", "cubehelix"] as const).map((palette) => shaderFor(palette, "FFFFFF"))).size).toBe(4);
+});

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { TABLES, speaker } from "../src/strings";
+
+test("both languages say everything", () => {
+  expect(Object.keys(TABLES.zh).sort()).toEqual(Object.keys(TABLES.en).sort());
+  for (const [word, text] of Object.entries(TABLES.zh)) expect(text.length, word).toBeGreaterThan(0);
+});
+
+test("the language follows the page", () => {
+  expect(speaker("zh-Hans")("layers")).toBe("图层");
+  expect(speaker("en")("layers")).toBe("Layers");
+  expect(speaker("fr")("layers")).toBe("Layers");
+});

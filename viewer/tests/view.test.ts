@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { decodeView, defaultView, encodeView, type View } from "../src/view";
+import { sampleScene } from "./fixtures";
+
+const scene = sampleScene();
+
+test("an untouched view needs only its position in the link", () => {
+  expect(encodeView(defaultView(scene), scene)).toBe("p=-250_-6250_1750");
+});
+
+test("a link restores everything that a person can change", () => {
+  const view: View = {
+    ...defaultView(scene),
+    layout: "xz",
+    position: [1234.5, -0.25, 70000],
+    time: 3,
+    scale: 12.5,
+    scale3d: 90000,
+    rotation: [0.5, 0.5, -0.5, 0.5],
+    rotation3d: [0, 0, 0, 1],
+    axes: false,
+    slices: false,
+    scaleBar: false,
+  };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000" };
+  view.layers[2]!.opacity = 0.9;
+  expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
+});
+
+test("a link is short enough to send", () => {
+  const view = { ...defaultView(scene), scale: 123.456, scale3d: 98765.4, layout: "3d" as const };
+  view.layers.forEach((layer) => (layer.window = [1, 2]));
+  expect(encodeView(view, scene).length).toBeLessThan(160);
+});
+
+test.each(["", "#", "#p=1_2", "#p=a_b_c&s=-4&s3=0&r=0_0_0_0&l=hexagon&0=w1~ox~mrainbow~c12", "#=&&&%E4%B8", "#p=1e999_2_3"])(
+  "a damaged link %j opens the scene's own view",
+  (fragment) => {
+    expect(decodeView(fragment, scene)).toEqual(defaultView(scene));
+  },
+);
+
+test("a link to layers that are gone changes nothing else", () => {
+  const view = decodeView("#l=3d&9=v0~o0.1", scene);
+  expect(view.layout).toBe("3d");
+  expect(view.layers).toEqual(defaultView(scene).layers);
+});
