@@ -85,13 +85,22 @@ def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
 
     with opened() as platform:
         wanted = species_of(species) if species else None
-        page = list_datasets(platform.database, platform.actor, limit=limit, species=wanted, query=query)
+        found, cursor = [], None
+        while len(found) < limit:
+            count = min(limit - len(found), 100)
+            page = list_datasets(
+                platform.database, platform.actor, cursor=cursor, limit=count, species=wanted, query=query
+            )
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
     if as_json:
-        print_json([dataset_to_json(dataset) for dataset in page.items])
+        print_json([dataset_to_json(dataset) for dataset in found])
         return
-    if page.items:
-        print_table([dataset_row(dataset) for dataset in page.items], ["dataset", "species", "version", "title"])
-    if page.next_cursor:
+    if found:
+        print_table([dataset_row(dataset) for dataset in found], ["dataset", "species", "version", "title"])
+    if cursor:
         print("... and more: --limit shows them")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
 from pulvinar.ingest.progress import Progress, Silent
@@ -34,7 +34,6 @@ from pulvinar.ingest.sessions import (
     known_assets,
 )
 from pulvinar.ingest.submission import Submission, open_submission
-from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
 
@@ -119,11 +118,7 @@ def _make_visible(
 ) -> Version:
     """The one commit: dataset, version, assets, objects and the end of the session, together or not at all."""
     with UnitOfWork(means.database, means.actor) as work:
-        if request.dataset_id is None:
-            dataset_id = create_dataset(work, record, node=means.node).id
-        else:
-            dataset_id = request.dataset_id
-            work.ask(Right.WRITE, dataset_id)
+        dataset_id = request.dataset_id or create_dataset(work, record, node=means.node).id
         version = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, version.id, asset, objects)
@@ -149,10 +144,7 @@ def _brought_in_before(means: Means, request: Request, fingerprint: str) -> Vers
 
 
 def _version(means: Means, dataset_id: str, version_id: str) -> Version:
-    dataset = get_dataset(means.database, means.actor, dataset_id)
-    numbers = range(dataset.latest.number if dataset.latest else 0, 0, -1)
-    for number in numbers:
-        version = get_version(means.database, means.actor, dataset_id, number)
+    for version in list_versions(means.database, means.actor, dataset_id):
         if version.id == version_id:
             return version
     raise NotFound(f"version {version_id} of dataset {dataset_id} is gone")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pulvinar.catalogue.datasets import get_dataset
-from pulvinar.catalogue.versions import get_version, objects_of
+from pulvinar.catalogue.versions import list_versions, objects_of
 from pulvinar.errors import Corrupt, NotFound
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.model.access import Actor
@@ -49,7 +48,7 @@ def verify(
     The digests of assets and versions are worked out anew as well. Raises `NotFound` when the actor sees no such
     dataset, `Unavailable` when the store doesn't answer; damage is no error but the answer.
     """
-    versions = list(_versions(database, actor, dataset_id))
+    versions = list_versions(database, actor, dataset_id)
     assets = {asset.id: asset for version in versions for asset in version.assets}
     objects = {key: objects_of(database, actor, key) for key in assets}
     total = sum(item.size_bytes for items in objects.values() for item in items)
@@ -108,7 +107,7 @@ def _shard_damage(store: Store, key: str, size: int, volume: Volume, level: int)
 
 
 def _catalogue_damage(
-    versions: list[Version], assets: dict[str, Asset], objects: dict[str, tuple[StoredObject, ...]]
+    versions: Sequence[Version], assets: dict[str, Asset], objects: dict[str, tuple[StoredObject, ...]]
 ) -> Iterator[Damage]:
     for key, asset in assets.items():
         if asset_digest(objects[key]) != asset.digest:
@@ -116,12 +115,3 @@ def _catalogue_damage(
     for version in versions:
         if version_digest(version.record, version.assets) != version.digest:
             yield Damage(version.id, "the catalogue's record and assets do not fit the version's digest")
-
-
-def _versions(database: Database, actor: Actor, dataset_id: str) -> Iterator[Version]:
-    latest = get_dataset(database, actor, dataset_id).latest
-    for number in range(1, (latest.number if latest else 0) + 1):
-        try:
-            yield get_version(database, actor, dataset_id, number)
-        except NotFound:  # a draft that was thrown away leaves a gap in the numbers
-            continue
