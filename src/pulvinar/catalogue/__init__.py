@@ -1,1 +1,17 @@
 """What the platform knows: datasets, versions, assets and their objects, and how to find them."""
+
+from pulvinar.catalogue.datasets import Page, create_dataset, get_dataset, list_datasets
+from pulvinar.catalogue.versions import add_asset, get_version, list_versions, manifest, open_draft, publish
+
+__all__ = [
+    "Page",
+    "add_asset",
+    "create_dataset",
+    "get_dataset",
+    "get_version",
+    "list_datasets",
+    "list_versions",
+    "manifest",
+    "open_draft",
+    "publish",
+]

@@ -78,7 +78,7 @@ class Database:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30, "autocommit": True, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"isolation_level": None, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -87,18 +87,11 @@ def _sqlite(url: str) -> Engine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    # isolation_level None leaves BEGIN to us: the driver alone would begin late, and only for some statements
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("pulvinar_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    @event.listens_for(engine, "commit")
-    def commit(connection: Connection) -> None:
-        connection.exec_driver_sql("COMMIT")
-
-    @event.listens_for(engine, "rollback")
-    def rollback(connection: Connection) -> None:
-        connection.exec_driver_sql("ROLLBACK")
 
     return engine
 

@@ -1,0 +1,97 @@
+"""The catalogue's tables. `seq` numbers datasets in the order they were made: every listing walks its index."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from pulvinar.storage.database import UtcDateTime, metadata
+
+# SQLite counts up only a column that is exactly INTEGER.
+_Counter = BigInteger().with_variant(Integer, "sqlite")
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("seq", _Counter, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("species", String(32), nullable=False),
+    Column("is_published", Boolean, nullable=False, default=False),
+    Column("record", JSON, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Index("dataset_by_species", "species", "seq"),
+    Index("dataset_by_published", "is_published", "seq"),
+)
+
+version = Table(
+    "version",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("dataset_id", String(64), ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("record", JSON, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("published", UtcDateTime),
+    UniqueConstraint("dataset_id", "number"),
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("object_count", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("details", JSON, nullable=False),
+)
+
+# An asset is in every version that carries it over, so that a new version copies no bytes.
+version_asset = Table(
+    "version_asset",
+    metadata,
+    Column("version_id", String(64), ForeignKey("version.id", ondelete="CASCADE"), primary_key=True),
+    Column("asset_id", String(64), ForeignKey("asset.id"), primary_key=True, index=True),
+)
+
+asset_object = Table(
+    "asset_object",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", String(512), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("species", String(32), primary_key=True),
+    Column("details", JSON, nullable=False),
+)
+
+# Which animal or person a dataset is of: splits by animal and erasure start here.
+dataset_subject = Table(
+    "dataset_subject",
+    metadata,
+    Column("dataset_id", String(64), ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject_name", String(255), primary_key=True),
+    Column("species", String(32), nullable=False),
+    Index("dataset_by_subject", "subject_name", "species"),
+)

@@ -1,0 +1,289 @@
+"""Versions: drafts that take assets, and published ones that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from pulvinar.access.visibility import visible_to
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.tables import asset, asset_object, dataset, version, version_asset
+from pulvinar.errors import Conflict, Invalid, NotFound
+from pulvinar.model.access import Actor, Right
+from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, VersionState, asset_digest, version_digest
+from pulvinar.model.identity import new_id
+from pulvinar.model.record import Record, record_from_json, record_to_json
+from pulvinar.storage.database import Database
+
+
+def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
+    """The draft of a dataset: the one there is, or a new one that carries over what was published last."""
+    work.ask(Right.WRITE, dataset_id)
+    rows = work.session.execute(
+        select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
+    ).all()
+    newest = _versions(work.session, rows)
+    if newest and newest[0].state is VersionState.DRAFT:
+        return newest[0]
+    return _new_draft(work, dataset_id, newest[0] if newest else None)
+
+
+def _new_draft(work: UnitOfWork, dataset_id: str, before: Version | None) -> Version:
+    assets = before.assets if before else ()
+    record = before.record if before else _record_of(work.session, dataset_id)
+    made = Version(
+        id=new_id(dataset_id.partition("-")[0]),
+        dataset_id=dataset_id,
+        number=before.number + 1 if before else 1,
+        state=VersionState.DRAFT,
+        digest=version_digest(record, assets),
+        record=record,
+        created=datetime.now(UTC),
+        assets=assets,
+    )
+    values = {"id": made.id, "dataset_id": dataset_id, "number": made.number, "state": made.state.value}
+    values |= {"digest": made.digest, "created": made.created}
+    work.session.execute(insert(version).values(**values, record=record_to_json(record)))
+    if assets:
+        links = [{"version_id": made.id, "asset_id": one.id} for one in assets]
+        work.session.execute(insert(version_asset), links)
+    work.record_event("open-draft", made.id, {"dataset": dataset_id, "number": made.number})
+    return made
+
+
+def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence[StoredObject]) -> Version:
+    """Put an asset and its objects into a draft. Raises `Conflict` for a published version or an asset that is there,
+    `Invalid` when digest, size or count don't belong to `objects`."""
+    draft = _draft(work, version_id)
+    size = sum(item.size_bytes for item in objects)
+    if (added.digest, added.size_bytes, added.object_count) != (asset_digest(objects), size, len(objects)):
+        raise Invalid(f"asset {added.id} ({added.name}) does not describe its {len(objects)} objects")
+    if work.session.scalar(select(asset.c.id).where(asset.c.id == added.id)) is not None:
+        raise Conflict(f"there is an asset {added.id} already")
+    values = {name: getattr(added, name) for name in ("id", "name", "prefix", "size_bytes", "object_count", "digest")}
+    work.session.execute(insert(asset).values(**values, kind=added.kind.value, details=added.details))
+    rows = [
+        {"asset_id": added.id, "path": one.path, "size_bytes": one.size_bytes, "sha256": one.sha256} for one in objects
+    ]
+    if rows:
+        work.session.execute(insert(asset_object), rows)
+    work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
+    work.record_event("add-asset", version_id, {"asset": added.id, "name": added.name, "digest": added.digest})
+    return _renew(work.session, replace(draft, assets=(*draft.assets, added)))
+
+
+def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
+    """Change the metadata of a draft. Raises `Conflict` for a published version."""
+    draft = _draft(work, version_id)
+    if record.species is not draft.record.species:
+        raise Conflict(f"dataset {draft.dataset_id} is of {draft.record.species.value}, not {record.species.value}")
+    work.record_event("set-record", version_id, {"title": record.title})
+    return _renew(work.session, replace(draft, record=record))
+
+
+def publish(work: UnitOfWork, version_id: str) -> Version:
+    """Freeze a draft: from now on it never changes, and its digest can be cited.
+
+    Raises `Conflict` when it is published already, `Invalid` when it has no asset.
+    """
+    draft = _draft(work, version_id)
+    if not draft.assets:
+        raise Invalid(f"version {draft.number} of dataset {draft.dataset_id} is empty", hint="ingest something first")
+    published = replace(draft, state=VersionState.PUBLISHED, published=datetime.now(UTC))
+    values = {"state": published.state.value, "published": published.published}
+    work.session.execute(update(version).where(version.c.id == version_id).values(**values))
+    work.session.execute(update(dataset).where(dataset.c.id == draft.dataset_id).values(is_published=True))
+    work.record_event("publish", version_id, {"digest": draft.digest, "number": draft.number})
+    return published
+
+
+def _draft(work: UnitOfWork, version_id: str) -> Version:
+    found = _versions(work.session, work.session.execute(select(version).where(version.c.id == version_id)).all())
+    if not found:
+        raise NotFound(f"there is no version {version_id}")
+    work.ask(Right.WRITE, found[0].dataset_id)
+    if found[0].state is VersionState.PUBLISHED:
+        raise Conflict(
+            f"version {found[0].number} of dataset {found[0].dataset_id} is published and never changes",
+            hint="open a new draft",
+        )
+    return found[0]
+
+
+def _renew(session: Session, draft: Version) -> Version:
+    """Store the digest and the record of a changed draft, and make it found by what it says now."""
+    renewed = replace(draft, digest=version_digest(draft.record, draft.assets))
+    values = {"digest": renewed.digest, "record": record_to_json(renewed.record)}
+    session.execute(update(version).where(version.c.id == draft.id).values(**values))
+    reindex(session, draft.dataset_id, draft.record, [one.name for one in draft.assets])
+    return renewed
+
+
+def _record_of(session: Session, dataset_id: str) -> Record:
+    stored = session.scalar(select(dataset.c.record).where(dataset.c.id == dataset_id))
+    if stored is None:
+        raise NotFound(f"there is no dataset {dataset_id}")
+    return record_from_json(stored)
+
+
+def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Version, ...]:
+    """The versions of a dataset that `actor` may see, newest first, with their assets. Raises `NotFound`."""
+    wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc())
+    with database.session() as session:
+        found = _versions(session, session.execute(wanted).all())
+    if not found:
+        raise NotFound(f"there is no dataset {dataset_id}")
+    return tuple(found)
+
+
+def get_version(database: Database, actor: Actor, dataset_id: str, number: int | None = None) -> Version:
+    """One version of a dataset, the newest when no number is given. Raises `NotFound`."""
+    wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
+    if number is not None:
+        wanted = wanted.where(version.c.number == number)
+    with database.session() as session:
+        found = _versions(session, session.execute(wanted).all())
+    if not found:
+        asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
+        raise NotFound(f"there is no {asked}")
+    return found[0]
+
+
+def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) -> dict[str, Version]:
+    """The newest version that `actor` may see of each dataset, with its assets."""
+    seen = _seen(actor).where(version.c.dataset_id.in_(dataset_ids)).subquery("seen")
+    newest = (
+        select(seen.c.dataset_id, func.max(seen.c.number).label("number"))
+        .group_by(seen.c.dataset_id)
+        .subquery("newest")
+    )
+    wanted = select(version).join(
+        newest, (newest.c.dataset_id == version.c.dataset_id) & (newest.c.number == version.c.number)
+    )
+    rows = session.execute(wanted).all() if dataset_ids else []
+    return {found.dataset_id: found for found in _versions(session, rows)}
+
+
+def _seen(actor: Actor) -> Select[Any]:
+    """Versions that `actor` may see: drafts are for the owner."""
+    visible = visible_to(actor).subquery("visible")
+    seen = select(version).join(visible, visible.c.id == version.c.dataset_id)
+    return seen if actor.is_owner else seen.where(version.c.state == VersionState.PUBLISHED.value)
+
+
+def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
+    assets: dict[str, list[Asset]] = {row.id: [] for row in rows}
+    wanted = (
+        select(version_asset.c.version_id, asset)
+        .join(asset, asset.c.id == version_asset.c.asset_id)
+        .where(version_asset.c.version_id.in_(list(assets)))
+        .order_by(asset.c.id)
+    )
+    for row in session.execute(wanted) if rows else ():
+        assets[row.version_id].append(_asset(row))
+    return [
+        Version(
+            id=row.id,
+            dataset_id=row.dataset_id,
+            number=row.number,
+            state=VersionState(row.state),
+            digest=row.digest,
+            record=record_from_json(row.record),
+            created=row.created,
+            published=row.published,
+            assets=tuple(assets[row.id]),
+        )
+        for row in rows
+    ]
+
+
+def _asset(row: Row[Any]) -> Asset:
+    return Asset(
+        id=row.id,
+        name=row.name,
+        kind=AssetKind(row.kind),
+        prefix=row.prefix,
+        size_bytes=row.size_bytes,
+        object_count=row.object_count,
+        digest=row.digest,
+        details=row.details,
+    )
+
+
+def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any]:
+    """Everything in a version as JSON values: record, assets, and path, size and SHA-256 of every object.
+
+    `model.dataset.asset_digest` and `version_digest` of what it holds give the digests that it states.
+    """
+    with database.session() as session:
+        found = _versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all())
+    if not found:
+        raise NotFound(f"there is no version {version_id}")
+    stated = found[0]
+    return {
+        "dataset": stated.dataset_id,
+        "version": stated.id,
+        "number": stated.number,
+        "state": stated.state.value,
+        "digest": stated.digest,
+        "record": record_to_json(stated.record),
+        "assets": [_manifest_of(one, objects_of(database, actor, one.id)) for one in stated.assets],
+    }
+
+
+def _manifest_of(one: Asset, objects: Iterable[StoredObject]) -> dict[str, Any]:
+    listed = [{"path": item.path, "size_bytes": item.size_bytes, "sha256": item.sha256} for item in objects]
+    return {"id": one.id, "name": one.name, "kind": one.kind.value, "digest": one.digest, "objects": listed}
+
+
+def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) -> Asset:
+    """The asset of the version with that digest. Raises `NotFound`; a draft's digest is gone once it has changed."""
+    seen = _seen(actor).where(version.c.digest == digest).subquery("seen")
+    wanted = (
+        select(asset)
+        .join(version_asset, version_asset.c.asset_id == asset.c.id)
+        .join(seen, seen.c.id == version_asset.c.version_id)
+        .where(asset.c.id == asset_id)
+        .limit(1)
+    )
+    with database.session() as session:
+        row = session.execute(wanted).first()
+    if row is None:
+        raise NotFound(f"there is no asset {asset_id} in a version {digest}")
+    return _asset(row)
+
+
+def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:
+    """Every object of an asset that `actor` may see, sorted by path; nothing for another one."""
+    wanted = _objects_seen(actor, asset_id).order_by(asset_object.c.path)
+    with database.session() as session:
+        return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted))
+
+
+def find_object(database: Database, actor: Actor, asset_id: str, path: str) -> StoredObject | None:
+    """One object of an asset that `actor` may see, or None."""
+    with database.session() as session:
+        row = session.execute(_objects_seen(actor, asset_id).where(asset_object.c.path == path)).first()
+    return StoredObject(row.path, row.size_bytes, row.sha256) if row else None
+
+
+def _objects_seen(actor: Actor, asset_id: str) -> Select[Any]:
+    seen = _seen(actor).subquery("seen")
+    holders = (
+        select(version_asset.c.version_id)
+        .join(seen, seen.c.id == version_asset.c.version_id)
+        .where(version_asset.c.asset_id == asset_id)
+    )
+    return select(asset_object).where(asset_object.c.asset_id == asset_id, holders.exists())
+
+
+def known_asset_ids(database: Database) -> frozenset[str]:
+    """The asset of every version, for whoever clears the store: it hides nothing because it shows nothing."""
+    with database.session() as session:
+        return frozenset(session.scalars(select(version_asset.c.asset_id).distinct()))

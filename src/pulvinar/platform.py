@@ -1,0 +1,72 @@
+"""The composition root: settings in, a platform out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pulvinar.model.access import LOCAL_OWNER, Actor
+from pulvinar.settings import Settings, load_settings
+from pulvinar.storage.database import Database
+from pulvinar.storage.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that the verbs need, made from one `Settings`."""
+
+    settings: Settings
+    database: Database
+    store: Store
+    actor: Actor = field(default=LOCAL_OWNER)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_platform(settings: Settings | None = None) -> Platform:
+    """Open the platform that `settings` describe (the environment's when None), making and migrating what is new.
+
+    Raises `Unavailable` when the database or the store doesn't answer.
+    """
+    settings = settings or load_settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url())
+    migrate(database)
+    store = open_store(
+        settings.resolved_store_url(),
+        endpoint=settings.s3_endpoint,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        region=settings.s3_region,
+    )
+    return Platform(settings, database, store)
+
+
+def migrate(database: Database) -> None:
+    """Bring the tables of `database` to the newest revision; costs one look when they are there already."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with database.writing() as session:
+        connection = session.connection()
+        if MigrationContext.configure(connection).get_current_revision() == newest:
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
