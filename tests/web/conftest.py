@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import uvicorn
+
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
-from pulvinar.platform import Platform, open_platform
-
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, Species
 from pulvinar.model.volume import Channel, Triple, Volume, VolumeKind, volume_to_json
+from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import ArraySource
@@ -33,6 +33,9 @@ class _Forgetful:
         return {}
 
     def record(self, objects: Sequence[StoredObject]) -> None: ...
+
+
+Stored = tuple[Asset, tuple[StoredObject, ...]]
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,7 @@ class Shown:
         return f"/api/v1/assets/{self.version.digest}/{self.asset.id}"
 
 
-def stored_volume(
-    platform: Platform, name: str, voxels: np.ndarray, kind: VolumeKind
-) -> tuple[Asset, tuple[StoredObject, ...]]:
+def stored_volume(platform: Platform, name: str, voxels: np.ndarray, kind: VolumeKind) -> Stored:
     levels = plan_levels(voxels.shape, SIZE_UM, voxels.dtype, kind)
     window = (0.0, 60_000.0) if kind is VolumeKind.IMAGE else None
     channels = tuple(Channel(f"channel {n}", window=window) for n in range(voxels.shape[1]))
@@ -82,13 +83,14 @@ def stored_volume(
     return asset, tuple(objects)
 
 
-def add_dataset(platform: Platform, title: str, assets: Sequence[tuple[Asset, Sequence[StoredObject]]]) -> Version:
+def add_dataset(platform: Platform, title: str, assets: Sequence[Stored], *, published: bool = True) -> Version:
     with UnitOfWork(platform.database, platform.actor) as work:
         dataset = create_dataset(work, Record(title, Species.MOUSE, "CC0-1.0"), node="local")
         draft = open_draft(work, dataset.id)
         for asset, objects in assets:
             add_asset(work, draft.id, asset, objects)
-        publish(work, draft.id)
+        if published:
+            publish(work, draft.id)
     return get_version(platform.database, platform.actor, dataset.id)
 
 
@@ -101,9 +103,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def image(platform: Platform) -> Shown:
-    """Two channels of noise with an empty rim, in several chunks and one shard."""
+    """Two channels of noise in some chunks of a shard; the others are empty."""
     voxels = np.zeros((1, 2, 100, 130, 150), np.uint16)
-    voxels[:, :, 70:90, 10:120, 5:] = np.random.default_rng(0).integers(0, 60_000, (1, 2, 20, 110, 145))
+    voxels[:, :, 5:95, 10:100, 70:] = np.random.default_rng(0).integers(0, 60_000, (1, 2, 90, 90, 80))
     return _shown(platform, "image", voxels, VolumeKind.IMAGE)
 
 
@@ -113,6 +115,14 @@ def labels(platform: Platform) -> Shown:
     voxels = np.zeros((1, 1, 90, 70, 80), np.uint64)
     voxels[:, :, 20:40, 30:60, 50:] = 2**40 + 7
     return _shown(platform, "labels", voxels, VolumeKind.LABELS)
+
+
+@pytest.fixture(scope="session")
+def draft(platform: Platform) -> Shown:
+    """A volume that isn't published."""
+    voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
+    asset, objects = stored_volume(platform, "draft", voxels, VolumeKind.IMAGE)
+    return Shown(add_dataset(platform, "A draft", [(asset, objects)], published=False), asset, voxels)
 
 
 def _shown(platform: Platform, name: str, voxels: np.ndarray, kind: VolumeKind) -> Shown:

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pulvinar.platform import Platform
+from sqlalchemy import text
 
+from pulvinar.catalogue.versions import objects_of
 from pulvinar.errors import Forbidden, NotAuthenticated
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.model.volume import volume_from_json
+from pulvinar.platform import Platform
 from pulvinar.storage.shards import chunks_per_shard, index_size, parse_index, shard_path
 from pulvinar.web.cors import Cors
 from pulvinar.web.gateway import Gateway
@@ -69,7 +71,7 @@ def stored_chunks(platform: Platform, shown: Shown) -> dict[str, bytes]:
 def test_every_chunk_is_passed_on_unchanged_and_every_other_is_absent(name, request, get, platform):
     shown = request.getfixturevalue(name)
     chunks = stored_chunks(platform, shown)
-    assert len(chunks) > 4
+    assert len(chunks) >= 4
     for number, level in enumerate(volume_from_json(shown.asset.details["volume"]).levels):
         for place in np.ndindex(*(-(-a // b) + 1 for a, b in zip(level.shape, level.chunk_shape, strict=True))):
             path = f"{number}/c/" + "/".join(map(str, place))
@@ -80,7 +82,7 @@ def test_every_chunk_is_passed_on_unchanged_and_every_other_is_absent(name, requ
 
 
 def test_head_says_what_get_would(get, image):
-    for path in ("/chunks/0/c/0/0/1/0/0", "/objects/image.ome.zarr/0/c/0/0/0/0/0", "/chunks/0/zarr.json"):
+    for path in ("/chunks/0/c/0/0/1/0/1", "/objects/image.ome.zarr/0/c/0/0/0/0/0", "/chunks/0/zarr.json"):
         whole, head = get(image.data + path), get(image.data + path, "HEAD")
         assert (head.status, head.body) == (200, b"")
         assert head.headers["content-length"] == str(len(whole.body))
@@ -91,7 +93,7 @@ def test_head_says_what_get_would(get, image):
 def test_objects_come_whole_and_by_range(get, platform, image):
     path = "image.ome.zarr/0/c/0/0/0/0/0"
     data = platform.store.read(f"{image.asset.prefix}/{path}")
-    assert len(data) > 2 << 20  # more than one piece
+    assert len(data) > 1 << 20  # more than one piece
     whole = get(f"{image.data}/objects/{path}")
     assert (whole.status, whole.body) == (200, data)
     size = len(data)
@@ -99,7 +101,7 @@ def test_objects_come_whole_and_by_range(get, platform, image):
         ("bytes=0-0", 0, 1),
         ("bytes=5-", 5, size),
         ("bytes=-20", size - 20, size),
-        ("bytes=100-2000000", 100, 2_000_001),
+        ("bytes=100-1100000", 100, 1_100_001),
         (f"bytes=7-{size * 2}", 7, size),
     ):
         part = get(f"{image.data}/objects/{path}", Range=asked)
@@ -112,8 +114,8 @@ def test_objects_come_whole_and_by_range(get, platform, image):
 
 
 def test_a_chunk_has_ranges_too(get, image):
-    whole = get(f"{image.data}/chunks/0/c/0/0/1/0/0")
-    part = get(f"{image.data}/chunks/0/c/0/0/1/0/0", Range="bytes=-4")
+    whole = get(f"{image.data}/chunks/0/c/0/0/1/0/1")
+    part = get(f"{image.data}/chunks/0/c/0/0/1/0/1", Range="bytes=-4")
     assert (part.status, part.body) == (206, whole.body[-4:])
 
 
@@ -127,14 +129,12 @@ def test_etags_save_what_is_known(get, platform, image):
     assert get(path, If_None_Match='"other"').status == 200
     assert get(path, Range="bytes=0-3", If_Range=etag).status == 206
     assert get(path, Range="bytes=0-3", If_Range='"other"').status == 200
-    chunks = [get(f"{image.data}/chunks/0/c/0/{c}/1/0/0").headers["etag"] for c in (0, 1)]
+    chunks = [get(f"{image.data}/chunks/0/c/0/{c}/1/0/1").headers["etag"] for c in (0, 1)]
     assert len({etag, *chunks}) == 3
-    assert get(f"{image.data}/chunks/0/c/0/1/1/0/0", If_None_Match=chunks[1]).status == 304
+    assert get(f"{image.data}/chunks/0/c/0/1/1/0/1", If_None_Match=chunks[1]).status == 304
 
 
 def _objects(platform: Platform, shown: Shown):
-    from pulvinar.catalogue.versions import objects_of
-
     return objects_of(platform.database, platform.actor, shown.asset.id)
 
 
@@ -200,7 +200,7 @@ def test_only_plain_numbers_name_a_chunk(number, get, image):
         place = ["0"] * 5
         place[position] = number
         assert get(f"{image.data}/chunks/0/c/{'/'.join(place).replace(' ', '%20')}").status == 404
-    assert get(f"{image.data}/chunks/{number.replace(' ', '%20')}/c/0/0/1/0/0").status == 404
+    assert get(f"{image.data}/chunks/{number.replace(' ', '%20')}/c/0/0/1/0/1").status == 404
 
 
 def test_nothing_can_be_changed(get, image):
@@ -251,19 +251,41 @@ def test_a_refused_chunk_is_401_because_viewers_take_403_for_empty(refusal, make
     def refuse(_: Any) -> Actor:
         raise refusal("sign in")
 
-    answer = ask(make(refuse), f"{image.data}/chunks/0/c/0/0/1/0/0")
+    answer = ask(make(refuse), f"{image.data}/chunks/0/c/0/0/1/0/1")
     assert (answer.status, answer.headers["cache-control"]) == (401, "no-store")
 
 
-def test_a_stranger_sees_nothing(make, image):
-    stranger = make(lambda _: Actor("somebody", "somebody"))
-    for path in (
-        "/chunks/zarr.json",
-        "/chunks/0/c/0/0/1/0/0",
-        "/objects/image.ome.zarr/zarr.json",
-        "/precomputed/info",
-    ):
-        assert ask(stranger, image.data + path).status == 404
+STRANGER = Actor("somebody", "somebody")
+
+
+def test_a_draft_is_not_there_for_a_stranger(make, platform, draft):
+    for path in ("chunks/zarr.json", "chunks/0/c/0/0/0/0/0", "objects/image.ome.zarr/zarr.json", "precomputed/info"):
+        assert ask(make(), f"{draft.data}/{path}").status == 200
+        assert ask(make(lambda _: STRANGER), f"{draft.data}/{path}").status == 404
+
+
+def test_a_right_that_is_taken_away_bites_within_two_seconds(make, platform, image):
+    gateway = make(lambda _: STRANGER)
+    path = f"{image.data}/chunks/0/c/0/0/1/0/1"
+
+    def publish(value: bool) -> None:
+        with platform.database.writing() as session:
+            change = text("UPDATE dataset SET is_published = :value WHERE id = :id")
+            session.execute(change, {"value": value, "id": image.version.dataset_id})
+
+    async def until_refused() -> float:
+        assert (await _ask(gateway, path)).status == 200
+        publish(False)
+        began = time.monotonic()
+        while (await _ask(gateway, path)).status == 200:
+            await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    try:
+        assert asyncio.run(until_refused()) < 2
+        assert ask(gateway, path).status == 404
+    finally:
+        publish(True)
 
 
 @pytest.fixture
@@ -282,11 +304,11 @@ def copy(platform: Platform, image: Shown) -> Iterator[Path]:
 
 def test_a_lost_shard_is_an_error_and_never_an_empty_chunk(make, image, copy):
     (copy / "image.ome.zarr/0/c/0/0/0/0/0").unlink()
-    answer = ask(make(), f"{image.data}/chunks/0/c/0/0/1/0/0")
+    answer = ask(make(), f"{image.data}/chunks/0/c/0/0/1/0/1")
     assert (answer.status, answer.error["code"]) == (500, "corrupt")
     assert answer.headers["cache-control"] == "no-store"
     assert ask(make(), f"{image.data}/objects/image.ome.zarr/0/c/0/0/0/0/0").status == 500
-    assert ask(make(), f"{image.data}/chunks/0/c/0/1/1/0/0").status == 200
+    assert ask(make(), f"{image.data}/chunks/0/c/0/1/1/0/1").status == 200
 
 
 def test_a_damaged_index_is_an_error_and_never_an_empty_chunk(make, image, copy):
@@ -294,7 +316,7 @@ def test_a_damaged_index_is_an_error_and_never_an_empty_chunk(make, image, copy)
     data = bytearray(shard.read_bytes())
     data[-30] ^= 1
     shard.write_bytes(data)
-    assert ask(make(), f"{image.data}/chunks/0/c/0/0/1/0/0").error["code"] == "corrupt"
+    assert ask(make(), f"{image.data}/chunks/0/c/0/0/1/0/1").error["code"] == "corrupt"
 
 
 def test_a_shortened_object_breaks_off_and_is_never_whole(make, image, copy):
@@ -306,7 +328,7 @@ def test_a_shortened_object_breaks_off_and_is_never_whole(make, image, copy):
 
 
 def test_other_origins_read_only_what_the_settings_let_them(make, image):
-    path = f"{image.data}/chunks/0/c/0/0/1/0/0"
+    path = f"{image.data}/chunks/0/c/0/0/1/0/1"
     ours = ask(make(), path, Origin="https://lab.example")
     assert "access-control-allow-origin" not in ours.headers
     named = make(origins="https://lab.example https://other.example")
@@ -345,7 +367,7 @@ def test_no_address_makes_the_gateway_fail(path, view, platform, image):
 
 def test_what_is_read_twice_comes_from_memory_and_is_the_same(make, image):
     gateway = make()
-    path = f"{image.data}/chunks/0/c/0/0/1/0/0"
+    path = f"{image.data}/chunks/0/c/0/0/1/0/1"
 
     async def several() -> list[bytes]:
         return [(await _ask(gateway, path)).body for _ in range(5)]
@@ -355,7 +377,7 @@ def test_what_is_read_twice_comes_from_memory_and_is_the_same(make, image):
 
 def test_an_answer_is_quick_once_its_shard_is_known(make, image):
     gateway = make()
-    path = f"{image.data}/chunks/0/c/0/0/1/0/0"
+    path = f"{image.data}/chunks/0/c/0/0/1/0/1"
 
     async def timed() -> float:
         await _ask(gateway, path)

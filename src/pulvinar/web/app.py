@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene
-from pulvinar.web.api import assets, datasets
+from pulvinar.web.api import assets, datasets, health
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
@@ -70,6 +70,7 @@ def describe_api() -> FastAPI:
     for part in (datasets, assets, scene):
         api.include_router(part.router)
     pages.include_router(api)
+    pages.include_router(health.router)
     return pages
 
 

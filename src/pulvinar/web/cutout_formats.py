@@ -18,6 +18,7 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from nibabel.spatialimages import HeaderDataError
 
 from pulvinar.model.space import Affine, Window
 from pulvinar.storage.codecs import ChunkCodec
@@ -114,7 +115,7 @@ def _set_qform(head: Any, affine: npt.NDArray[np.float64]) -> None:
     """Say the same once more as a rotation, where that is possible: some programs read only this."""
     try:
         head.set_qform(affine, code=1, strip_shears=False)
-    except nibabel.spatialimages.HeaderDataError:
+    except HeaderDataError:
         head["qform_code"] = 0
 
 

@@ -119,7 +119,7 @@ class Gateway:
         path, inside = place
         shard = self._shards.at_once(holding.asset, path)
         if shard is None:
-            shard = await self._shards.find(actor, holding.asset, path, level)
+            shard = await self._shards.find(actor, holding, path, level)
         extent = _chunk_extent(shard, inside, holding)
         await (self._send_extent(extent, scope, send) if extent else self._absent(holding, scope, send))
 

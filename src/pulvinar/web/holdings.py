@@ -22,6 +22,7 @@ NO_STORE = b"no-store"
 class Holding:
     """One asset that an actor may read: where its bytes are, its chunks when it is a volume, how long to keep them."""
 
+    version_digest: str
     asset: Asset
     grid: ChunkGrid | None
     cache_control: bytes
@@ -61,7 +62,7 @@ class Holdings:
         # The age counts from before the question: a right revoked while it is answered isn't kept any longer.
         asked = time.monotonic()
         asset = await asyncio.to_thread(resolve_asset, self._database, actor, key[1], key[2])
-        holding = Holding(asset, self._grid(asset), cache_control(asset))
+        holding = Holding(key[1], asset, self._grid(asset), cache_control(asset))
         self._known.put(key, (asked + self._lifetime_s, holding))
         return holding
 

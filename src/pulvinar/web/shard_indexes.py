@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pulvinar.catalogue.versions import find_object
+from pulvinar.catalogue.versions import find_object, resolve_asset
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, StoredObject
 from pulvinar.storage.database import Database
 from pulvinar.storage.shards import ShardIndex, index_size, parse_index
 from pulvinar.web.byte_source import ByteSource
 from pulvinar.web.chunk_grid import LevelGrid
+from pulvinar.web.holdings import Holding
 from pulvinar.web.recent import Recent
 
 ABSENT_BYTES = 200
@@ -57,21 +58,28 @@ class ShardIndexes:
         """The shard at `path` below `asset` when it is in memory."""
         return self._shards.get((asset.id, path))
 
-    async def find(self, actor: Actor, asset: Asset, path: str, level: LevelGrid) -> Shard:
-        """The shard at `path` below `asset`. Raises `Corrupt` when its index is damaged or its file is gone."""
-        shard = self.at_once(asset, path)
+    async def find(self, actor: Actor, holding: Holding, path: str, level: LevelGrid) -> Shard:
+        """The shard at `path` below an asset that `actor` may read. Raises `Corrupt` when its index is damaged or its
+        file is gone, and `NotFound` when the right has just gone."""
+        shard = self.at_once(holding.asset, path)
         if shard is not None:
             return shard
-        key = (asset.id, path)
+        key = (holding.asset.id, path)
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._load(actor, asset, path, level))
+            task = self._loading[key] = asyncio.create_task(self._load(actor, holding, path, level))
             task.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _load(self, actor: Actor, asset: Asset, path: str, level: LevelGrid) -> Shard:
-        stored: StoredObject | None = await self._source.run(find_object, self._database, actor, asset.id, path)
-        shard = Shard("", "", None) if stored is None else await self._read(asset, stored, level)
+    async def _load(self, actor: Actor, holding: Holding, path: str, level: LevelGrid) -> Shard:
+        asset = holding.asset
+        stored = await self._source.run(find_object, self._database, actor, asset.id, path)
+        if stored is None:
+            # No such shard, or no right any more? What this actor can't see must not be empty to the others.
+            await self._source.run(resolve_asset, self._database, actor, holding.version_digest, asset.id)
+            shard = Shard("", "", None)
+        else:
+            shard = await self._read(asset, stored, level)
         self._shards.put((asset.id, path), shard)
         return shard
 
