@@ -43,7 +43,8 @@ def nginx_server(root: Path, folder: Path) -> Iterator[Server]:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder / kind};" for kind in kinds)
     configuration.write_text(
-        f"worker_processes 1; daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'};\n"
+        # Started by root, nginx would give its worker to nobody, who may not read the folder.
+        f"{'user root root;' if os.geteuid() == 0 else ''} worker_processes 1; daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'};\n"
         "events { worker_connections 1024; }\n"
         f"http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; {temporary}\n"
         f"  open_file_cache max=1000; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
