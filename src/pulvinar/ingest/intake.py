@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 from pulvinar.access.work import UnitOfWork
@@ -34,6 +35,7 @@ from pulvinar.ingest.sessions import (
     known_assets,
 )
 from pulvinar.ingest.submission import Submission, open_submission
+from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
 
@@ -46,32 +48,40 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     raised, nothing is visible, and the same request goes on from what was finished.
     """
     progress = progress or Silent()
-    with open_submission(request.path, means.scratch, means.limits) as submission:
+    # the same request works in the same folder: what a killed run has unpacked there is used again
+    with (
+        held_workplace(means.scratch, request_fingerprint(request, str(request.path.absolute()))[:24]) as scratch,
+        open_submission(request.path, scratch, means.limits) as submission,
+    ):
         submission = _only(submission, request.only)
         fingerprint = request_fingerprint(request, submission.fingerprint)
         done = _brought_in_before(means, request, fingerprint)
         if done is not None:
             return Ingested(_published(means, request, done), before=True)
         with held_session(means.database, fingerprint, str(request.path), means.node) as session:
-            return _go_through(means, request, progress, submission, session)
+            return _go_through(means, request, progress, submission, session, scratch)
 
 
 def _go_through(
-    means: Means, request: Request, progress: Progress, submission: Submission, session: IngestSession
+    means: Means, request: Request, progress: Progress, submission: Submission, session: IngestSession, scratch: Path
 ) -> Ingested:
-    scratch = means.scratch / session.id
-    # what a killed run left half written here is of no use: the ledger knows what is whole
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        with ReaderHost(submission.root, scratch=scratch, limits=means.limits, options=request.options) as host:
-            found = _named(host.find(submission.files), request)
-            refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
-            record = _record(means, request, found)
-            bench = Bench(means, request, submission, host, record.species, scratch, progress)
-            assets = _write_all(bench, session, found)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    parts, reading = scratch / "parts", scratch / "reading"
+    for folder in (parts, reading):
+        # what a killed run left half written here is of no use: the ledger knows what is whole
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    with ReaderHost(
+        submission.root,
+        scratch=reading,
+        limits=means.limits,
+        options=request.options,
+        readable=submission.readable,
+    ) as host:
+        found = _named(host.find(submission.files), request)
+        refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
+        record = _record(means, request, found)
+        bench = Bench(means, request, submission, host, record.species, parts, progress)
+        assets = _write_all(bench, session, found)
     version = _make_visible(means, request, session, record, assets)
     findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))

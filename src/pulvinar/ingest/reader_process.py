@@ -1,0 +1,182 @@
+"""The reader process: give up every right, then answer the platform's questions about one submission.
+
+Run as `python -m pulvinar.ingest.reader_process DESCRIPTOR` by `sandbox.ReaderHost`, never by a person.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import socket
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
+from pulvinar.extensions import Registry
+from pulvinar.ingest import landlock
+from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
+from pulvinar.ingest.geometry_wire import geometry_to_wire
+from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
+from pulvinar.ingest.unpacking import unpack
+from pulvinar.model.space import Window
+
+HEAD_BYTES = 4096
+_FOUND = TypeAdapter(FoundAsset)
+_OPTIONS = TypeAdapter(Options)
+
+Answer = tuple[dict[str, Any], int | None]
+
+
+def main() -> None:
+    """Serve until the platform hangs up."""
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    landlock.die_with_parent()
+    try:
+        begin, _ = channel.receive()
+        protect(begin)
+        process = ReaderProcess(begin)
+        channel.send({})
+        while True:
+            question, descriptor = channel.receive()
+            answer, memory = process.answer(question, descriptor)
+            channel.send(answer, memory)
+            if memory is not None:
+                os.close(memory)
+    except ChannelClosed:
+        return
+
+
+def protect(begin: dict[str, Any]) -> None:
+    """Give up what reading one submission does not need; what the kernel can't take, it leaves."""
+    limits = begin["limits"]
+    landlock.cut_network()
+    landlock.restrict_files(
+        readable=[*_libraries(), *map(Path, begin["readable"])], writable=[Path(begin["scratch"]), Path("/dev/null")]
+    )
+    landlock.drop_capabilities()
+    landlock.limit_resources(limits["memory_bytes"], limits["cpu_s"], limits["budget_bytes"])
+
+
+def _libraries() -> list[Path]:
+    """What Python and its packages load at run time."""
+    paths = {*sysconfig.get_paths().values(), *site.getsitepackages(), *sys.path, sys.prefix, sys.base_prefix}
+    paths |= {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo"}
+    paths |= {"/dev/urandom", "/dev/zero", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"}
+    return [Path(path) for path in paths if path and path != "/"]
+
+
+class ReaderProcess:
+    """What the process holds: the readers, the open volumes and the shared memory of each."""
+
+    def __init__(self, begin: dict[str, Any]) -> None:
+        self._root = Path(begin["root"])
+        self._scratch = Path(begin["scratch"])
+        self._budget_bytes: int = begin["limits"]["budget_bytes"]
+        self._options = _OPTIONS.validate_python(begin["options"])
+        self._registry: Registry[type[Reader]] = Registry("reader")
+        self._volumes: dict[int, tuple[OpenVolume, FoundAsset]] = {}
+        self._slots: dict[tuple[int, int], SharedMemory] = {}
+        self._verbs: dict[str, Callable[[dict[str, Any], int | None], Answer]] = {
+            "find": self._find,
+            "open": self._open,
+            "slot": self._slot,
+            "drop": self._drop,
+            "read": self._read,
+            "close": self._close,
+            "geometry": self._geometry,
+            "unpack": self._unpack,
+        }
+
+    def answer(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """The answer to one question; an error is an answer too."""
+        try:
+            return self._verbs[question["verb"]](question, descriptor)
+        except PulvinarError as error:
+            return _told(error), None
+        except MemoryError:
+            return _told(TooLarge("reading it takes more memory than a reader may have", hint="reader_memory_mb")), None
+        except Exception as error:  # noqa: BLE001 (whatever a format library throws at a bad file)
+            return _told(UnreadableFile(f"it can't be read: {type(error).__name__}: {error}"[:2000])), None
+
+    def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        files = [self._source_file(name) for name in question["names"]]
+        return {"assets": [asdict(asset) for asset in self._found(files)]}, None
+
+    def _found(self, files: Sequence[SourceFile]) -> Iterable[FoundAsset]:
+        readers = [reader() for reader in self._registry.working().values()]
+        left = {file.name: file for file in files}
+        for reader in sorted(readers, key=lambda reader: reader.priority):
+            for asset in reader.find(list(left.values()), self._options):
+                for name in asset.files:
+                    left.pop(name, None)
+                yield asset
+
+    def _source_file(self, name: str) -> SourceFile:
+        path = self._root / name
+        with path.open("rb") as file:
+            return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(HEAD_BYTES))
+
+    def _reader(self, asset: FoundAsset) -> Reader:
+        return next(reader for reader in self._registry.working().values() if reader.name == asset.reader)()
+
+    def _open(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        asset = _FOUND.validate_python(question["asset"])
+        scratch = self._scratch / f"volume-{question['volume']}"
+        scratch.mkdir()
+        opened = self._reader(asset).open_volume(asset, self._root, self._options, scratch)
+        self._volumes[question["volume"]] = (opened, asset)
+        return {}, None
+
+    def _slot(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        if descriptor is None:
+            raise UnreadableFile("shared memory did not arrive")
+        self._slots[question["volume"], question["slot"]] = SharedMemory(descriptor, question["size"])
+        return {}, None
+
+    def _drop(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        self._slots.pop((question["volume"], question["slot"])).close()
+        return {}, None
+
+    def _read(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        opened, asset = self._volumes[question["volume"]]
+        memory = self._slots[question["volume"], question["slot"]]
+        window = Window(tuple(question["start"]), tuple(question["stop"]))
+        assert asset.volume is not None
+        out = np.frombuffer(memory.map, asset.volume.dtype, prod(window.shape)).reshape(window.shape)
+        opened.read_into(window, out)
+        return {}, None
+
+    def _close(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        number = question["volume"]
+        self._volumes.pop(number)[0].close()
+        for key in [key for key in self._slots if key[0] == number]:
+            self._slots.pop(key).close()
+        return {}, None
+
+    def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        asset = _FOUND.validate_python(question["asset"])
+        described, body = geometry_to_wire(self._reader(asset).read_geometry(asset, self._root, self._options))
+        memory = os.memfd_create("pulvinar-geometry", os.MFD_CLOEXEC)
+        with os.fdopen(os.dup(memory), "wb") as file:
+            file.write(body)
+        return described, memory
+
+    def _unpack(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        unpack(Path(question["archive"]), Path(question["into"]), self._budget_bytes)
+        return {}, None
+
+
+def _told(error: PulvinarError) -> dict[str, Any]:
+    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What somebody hands in: a file, a folder or an archive, as a plain list of regular files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulvinar.errors import NotFound, UnreadableFile
+from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.sandbox import Limits, ReaderHost
+from pulvinar.ingest.unpacking import compression_of, is_tar, peek
+
+_HEAD_BYTES = 4096
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_CONTENT_BYTES = 1 << 20
+"""Up to this size a file is told from another by its content, above by its size and time."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An opened submission. `skipped` names what was passed over (links, devices, system files), with the reason."""
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    fingerprint: str
+    readable: tuple[Path, ...]
+    skipped: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submission]:
+    """Open `path`; an archive is unpacked below `scratch`, in the reader process, and removed at the end.
+
+    An unpacked archive that a killed process left behind is used again. Raises `NotFound`, `UnreadableFile`,
+    `TooLarge`.
+    """
+    if not path.exists():
+        raise NotFound(f"there is nothing at {path}")
+    path = path.resolve()
+    if path.is_dir():
+        yield _folder(path, _fingerprint)
+        return
+    if not path.is_file():
+        raise UnreadableFile(f"{path} is neither a file nor a folder")
+    single = _source_file(path, path.name)
+    fingerprint = _fingerprint((single,))
+    if not _is_packed(single):
+        yield Submission(path.parent, (single,), fingerprint, (path,))
+        return
+    with _unpacked(path, fingerprint, scratch, limits) as root:
+        yield _folder(root, lambda files: fingerprint)
+
+
+@contextmanager
+def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) -> Iterator[Path]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    whole = scratch / f"unpacked-{fingerprint[:16]}"
+    partial = scratch / f"unpacking-{fingerprint[:16]}-{os.getpid()}"
+    try:
+        if not whole.exists():
+            partial.mkdir()
+            with ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host:
+                host.unpack(archive, partial / "content")
+            (partial / "content").rename(whole)
+        yield whole
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(whole, ignore_errors=True)
+
+
+def _is_packed(file: SourceFile) -> bool:
+    """Whether it is an archive, or a compressed file of a format that has no compression of its own.
+
+    A compressed NIfTI or MGH is left to its reader.
+    """
+    if file.head.startswith(b"PK\x03\x04"):
+        return True
+    inside = peek(file.path, file.head)
+    return is_tar(inside) or (compression_of(file.head) is not None and inside.startswith(_TIFF))
+
+
+def _folder(root: Path, fingerprint: Callable[[tuple[SourceFile, ...]], str]) -> Submission:
+    files, skipped = [], []
+    for path in _walk(root):
+        name = path.relative_to(root).as_posix()
+        if path.name.startswith("._") or path.name in (".DS_Store", "Thumbs.db"):
+            skipped.append(f"{name}: left by an operating system")
+        elif not stat.S_ISREG(path.lstat().st_mode):
+            skipped.append(f"{name}: a link or a device, which is never followed")
+        else:
+            files.append(_source_file(path, name))
+    found = tuple(files)
+    return Submission(root, found, fingerprint(found), (root,), tuple(skipped))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Everything below `root` but real folders, in a stable order; links are named, never followed."""
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        base = Path(folder)
+        yield from (base / name for name in sorted([*names, *(f for f in folders if (base / f).is_symlink())]))
+
+
+def _source_file(path: Path, name: str) -> SourceFile:
+    try:
+        # O_NOFOLLOW: what was a file a moment ago may be a link now
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(_HEAD_BYTES))
+    except OSError as error:
+        raise UnreadableFile(f"{path} can't be read: {error.strerror}") from error
+
+
+def _fingerprint(files: tuple[SourceFile, ...]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        if file.size_bytes <= _CONTENT_BYTES and len(files) <= 1000:
+            told = hashlib.sha256(file.path.read_bytes()).hexdigest()
+        else:
+            told = str(file.path.stat().st_mtime_ns)
+        digest.update(f"{file.name}\0{file.size_bytes}\0{told}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
