@@ -211,8 +211,8 @@ class BlockWriter:
     def _feed_box(self, quantum: _Quantum, box: Window) -> None:
         base = self.block.base
         shape = self.given.volume.levels[base].chunk_shape
-        chunks = list(morton(cells(box, shape))) if base in self.block.levels else []
-        wanted = [self._wanted((base, cell)) for cell in chunks]
+        chunks = list(morton(cells(box, shape)))
+        wanted = [base in self.block.levels and self._wanted((base, cell)) for cell in chunks]
         parent = self._parent_of(base, box)
         target = self._target(parent)
         job = _Job(base, chunks, None, prod(box.shape), parent, quantum=quantum)
@@ -288,19 +288,21 @@ class BlockWriter:
         shape = self.given.volume.levels[base].chunk_shape
         encoded: list[bytes | None] = []
         for cell, is_wanted in zip(chunks, wanted, strict=True):
-            inside = voxels[_relative(clip(cell, shape, box), quantum.window).slices] if is_wanted else None
-            encoded.append(None if inside is None else self._encode(base, self._whole_chunk(inside, shape)))
-        if target is not None:
-            self._halve(base, voxels, _relative(box, quantum.window), box, target)
+            window = clip(cell, shape, box)
+            chunk = self._whole_chunk(voxels[_relative(window, quantum.window).slices], shape)
+            # chunk by chunk, while it is in this core's cache
+            if target is not None:
+                self._halve(base, chunk, window, target)
+            encoded.append(self._encode(base, chunk) if is_wanted else None)
         return encoded
 
     def _work_chunk(self, level: int, voxels: Voxels, window: Window, target: Voxels | None) -> list[bytes | None]:
         if target is not None:
-            self._halve(level, voxels, Window(_ORIGIN, window.shape), window, target)
+            self._halve(level, voxels, window, target)
         return [self._encode(level, voxels)]
 
     def _work_stored(self, level: int, window: Window, target: Voxels) -> list[bytes | None]:
-        self._halve(level, self.given.stored(level, window), Window(_ORIGIN, window.shape), window, target)
+        self._halve(level, self.given.stored(level, window), window, target)
         return [None]
 
     def _whole_chunk(self, inside: Voxels, shape: Shape5) -> Voxels:
@@ -318,14 +320,14 @@ class BlockWriter:
     def _encode(self, level: int, chunk: Voxels) -> bytes | None:
         return self._codecs[level].encode(chunk) if _any_bit(chunk) else None
 
-    def _halve(self, level: int, voxels: Voxels, inside: Window, box: Window, target: Voxels) -> None:
-        """Halve `inside` of `voxels` into `target`; `box` is the same in voxels of `level`."""
+    def _halve(self, level: int, voxels: Voxels, window: Window, target: Voxels) -> None:
+        """Halve `window` of `level`, which lies at the beginning of `voxels`, into `target`."""
         factors = self._factors[level]
         above = self.given.volume.levels[level + 1].chunk_shape
-        start = (a // f for a, f in zip(box.start, (1, 1, *factors), strict=True))
+        start = (a // f for a, f in zip(window.start, (1, 1, *factors), strict=True))
         t, c, z, y, x = (a % n for a, n in zip(start, above, strict=True))
         kind = self.given.volume.kind
-        downsample_into(voxels, inside.start, inside.shape, target, (t, c, z, y, x), factors, kind)
+        downsample_into(voxels, _ORIGIN, window.shape, target, (t, c, z, y, x), factors, kind)
 
     # taking results, in the order in which work was given out
 
