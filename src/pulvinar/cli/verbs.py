@@ -232,4 +232,8 @@ def limits_of(settings: Settings) -> Limits:
     """What a reader process may take."""
     from pulvinar.ingest.sandbox import Limits
 
-    raise NotImplementedError(settings, Limits)
+    return Limits(
+        memory_bytes=settings.reader_memory_mb << 20,
+        cpu_s=settings.reader_cpu_s,
+        budget_bytes=int(settings.reader_budget_gb * 1e9),
+    )

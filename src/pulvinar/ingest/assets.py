@@ -29,7 +29,6 @@ from pulvinar.model.dataset import AssetKind, StoredObject
 from pulvinar.model.record import Species
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
-from pulvinar.storage.checksums import sha256_of
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
 
@@ -198,7 +197,7 @@ def _originals(bench: Bench, found: FoundAsset, asset_id: str) -> tuple[list[dic
     if policy is Originals.DISCARD:
         return [{"name": item.name, "size_bytes": item.size_bytes} for item in mine], []
     with ThreadPoolExecutor(4) as pool:  # hashing lets go of the interpreter's lock
-        hashes = list(pool.map(lambda item: sha256_of(item.path), mine))
+        hashes = list(pool.map(lambda item: _sha256(item.path), mine))
     recorded, kept = [], []
     for item, digest in zip(mine, hashes, strict=True):
         entry = {"name": item.name, "size_bytes": item.size_bytes, "sha256": digest}
@@ -208,6 +207,11 @@ def _originals(bench: Bench, found: FoundAsset, asset_id: str) -> tuple[list[dic
             )
         recorded.append(entry)
     return recorded, kept
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _keep(bench: Bench, asset_id: str, path: Path, entry: StoredObject) -> StoredObject:

@@ -58,12 +58,11 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         done = _brought_in_before(means, request, fingerprint)
         if done is not None:
             return Ingested(_published(means, request, done), before=True)
-        with held_session(means.database, fingerprint, str(request.path), means.node) as session:
-            return _go_through(means, request, progress, submission, session, scratch)
+        return _go_through(means, request, progress, submission, fingerprint, scratch)
 
 
 def _go_through(
-    means: Means, request: Request, progress: Progress, submission: Submission, session: IngestSession, scratch: Path
+    means: Means, request: Request, progress: Progress, submission: Submission, fingerprint: str, scratch: Path
 ) -> Ingested:
     parts, reading = scratch / "parts", scratch / "reading"
     for folder in (parts, reading):
@@ -81,8 +80,9 @@ def _go_through(
         refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
         record = _record(means, request, found)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
-        assets = _write_all(bench, session, found)
-    version = _make_visible(means, request, session, record, assets)
+        with held_session(means.database, fingerprint, str(request.path), means.node) as session:
+            assets = _write_all(bench, session, found)
+            version = _make_visible(means, request, session, record, assets)
     findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
 
