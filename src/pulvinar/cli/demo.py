@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 import tomllib
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pulvinar.errors import NotFound, Unavailable
+from pulvinar.errors import NotFound, PulvinarError, Unavailable
 
 if TYPE_CHECKING:
     from pulvinar.ingest.request import Request
@@ -75,7 +76,11 @@ def bring_in_brains(platform: Platform) -> None:
     started = time.monotonic()
     print(f"Pulvinar demo: {len(here)} datasets of real brains, stored in {platform.settings.home}")
     for brain in here:
-        digest = _bring_in(platform, brain)
+        try:
+            digest = _bring_in(platform, brain)
+        except PulvinarError as error:  # one brain that can't be shown must not hide the others
+            print(f"- {brain.said['title']}: NOT SHOWN: {error.message}", file=sys.stderr)
+            continue
         print(f"- {brain.said['title']}  ({brain.said['species']})")
         print(f"    licence: {brain.said['licence']}")
         print(f"    source:  {brain.said['source']}")

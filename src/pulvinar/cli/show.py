@@ -142,7 +142,8 @@ def print_version(version: Version) -> None:
     for asset in version.assets:
         print(f"  - {asset.name}  [{asset.kind.value}, {size(asset.size_bytes)}, {asset.object_count} objects]")
         for line in asset.details.get("findings", []):
-            print(f"      {line}")
+            flag = f" ({line['flag']})" if line["flag"] else ""
+            print(f"      {line['severity']}: {line['message']}{flag}")
 
 
 def _files(files: Sequence[str]) -> str:
