@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
 
@@ -59,10 +60,13 @@ class S3Server:
     secret_key: str
 
     def store(self, bucket: str) -> Store:
-        """A store in a new or old bucket."""
-        return open_store(
+        """A store in a bucket, which is made when it isn't there (this server makes it with the first object)."""
+        store = open_store(
             f"s3://{bucket}/data", endpoint=self.endpoint, access_key=self.access_key, secret_key=self.secret_key
         )
+        store.put_bytes("first", b"")
+        store.delete("first")
+        return store
 
 
 def free_ports(count: int) -> list[int]:

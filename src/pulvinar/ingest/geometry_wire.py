@@ -55,10 +55,10 @@ def geometry_from_wire(described: dict[str, Any], descriptor: int) -> GeometryDa
     reading = _Reading(descriptor)
     try:
         kind = _KINDS[described["kind"]]
-        arrays = {name: reading.array(value) for name, value in described["arrays"].items()}
-        columns = {str(name): reading.array(value) for name, value in described["columns"]}
-        takes_columns = "columns" in {field.name for field in fields(kind)}
-        return kind(**arrays, **({"columns": columns} if takes_columns else {}))
+        given: dict[str, Any] = {name: reading.array(value) for name, value in described["arrays"].items()}
+        if "columns" in {field.name for field in fields(kind)}:
+            given["columns"] = {str(name): reading.array(value) for name, value in described["columns"]}
+        return kind(**given)
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableFile(f"the reader process sent data that can't be: {error}") from None
 

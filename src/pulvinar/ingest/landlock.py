@@ -74,7 +74,7 @@ def limit_resources(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
 
 def cut_network() -> bool:
     """Give this process a network of its own with nothing in it; False when the kernel refuses."""
-    return _libc.unshare(_CLONE_NEWNET) == 0 or _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
 def drop_capabilities() -> None:

@@ -15,10 +15,10 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Protocol
 
 from pulvinar.errors import TooLarge, UnreadableFile
 
@@ -26,7 +26,7 @@ _BLOCK = 1 << 20
 _FREE_BYTES = 100 << 20
 _RATIO = 250
 _RATIO_FROM_BYTES = 1 << 30
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
+_OPENERS: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
@@ -119,6 +119,10 @@ def _unpack_tar(archive: Path, target: _Target) -> None:
                 target.write(member.name, stream)
 
 
+class _Stream(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
 class _Target:
     """The folder that an archive is unpacked into, with what may still come."""
 
@@ -146,7 +150,7 @@ class _Target:
                 hint="unpack it yourself if you trust it, and ingest the folder",
             )
 
-    def write(self, name: str, stream: IO[bytes]) -> None:
+    def write(self, name: str, stream: _Stream) -> None:
         """Write one member."""
         path = self._into.joinpath(*self._parts(name))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pulvinar.errors import NotFound, Unavailable
@@ -47,14 +48,18 @@ class FolderStore:
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """`length` bytes from `start`, or all that follow."""
-        with _refusals(key), self._file(key).open("rb") as file:
+        # never through a link: what lies outside the folder is no object
+        with _refusals(key), open(self._file(key), "rb", opener=_open_no_link) as file:
             file.seek(start)
             return file.read(-1 if length is None else length)
 
     def size(self, key: str) -> int:
         """Size in bytes."""
         with _refusals(key):
-            return self._file(key).stat().st_size
+            found = self._file(key).lstat()
+        if not S_ISREG(found.st_mode):
+            raise NotFound(f"the store has no object {key!r}")
+        return found.st_size
 
     def list(self, prefix: str) -> Iterator[StoreEntry]:
         """Every object under the folder `prefix`, sorted by key."""
@@ -63,7 +68,7 @@ class FolderStore:
         for folder, folders, files in os.walk(base):
             if Path(folder) == self.root:
                 folders.remove(_PARTIAL)
-            found += [Path(folder) / name for name in files]
+            found += [path for name in files if not (path := Path(folder) / name).is_symlink()]
         for path in sorted(found, key=lambda path: path.relative_to(self.root).as_posix()):
             yield StoreEntry(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
@@ -112,6 +117,10 @@ class FolderStore:
             _sync(folder)
 
 
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -135,5 +144,7 @@ def _refusals(name: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFound(f"the store has no object {name!r}") from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotFound(f"the store has no object {name!r}") from error
         hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
         raise Unavailable(f"the store can't serve {name!r}: {error.strerror}", hint=hint) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pulvinar.model.identity import new_id
 from pulvinar.storage.store import StoreEntry, check_key
 
 _PART_BYTES = 16 << 20
+_PROFILE = "pulvinar"
 
 
 class S3Store:
@@ -29,8 +32,12 @@ class S3Store:
         self._prefix = f"{prefix}/" if prefix else ""
         self._endpoint = endpoint
         self._region = region
-        self._keys = (access_key, secret_key)
-        given: dict[str, Any] = {"region": region, "client_options": {"allow_http": True}}
+        self._credentials = _credentials_file(access_key, secret_key) if access_key else None
+        given: dict[str, Any] = {
+            "region": region,
+            "client_options": {"allow_http": True},
+            "retry_config": {"max_retries": 4, "retry_timeout": timedelta(seconds=20)},
+        }
         if endpoint:
             given |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
         if access_key:
@@ -100,10 +107,26 @@ class S3Store:
         }
         if self._endpoint:
             spec["endpoint"] = self._endpoint
+        if self._credentials is not None:
+            path = f"/proc/self/fd/{self._credentials}"
+            spec["aws_credentials"] = {
+                "type": "profile",
+                "profile": _PROFILE,
+                "credentials_file": path,
+                "config_file": "/dev/null",
+            }
         return spec
 
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
+
+
+def _credentials_file(access_key: str, secret_key: str) -> int:
+    """A file that lives in memory only: tensorstore takes keys from a file or the environment, never as values."""
+    descriptor = os.memfd_create("pulvinar-s3-credentials", os.MFD_CLOEXEC)
+    text = f"[{_PROFILE}]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n"
+    os.write(descriptor, text.encode())
+    return descriptor
 
 
 @contextmanager
