@@ -147,14 +147,14 @@ def display_window(sample: npt.NDArray[Any], extremes: tuple[float, float]) -> t
     """The range to show black to white, from a `sample` of voxels.
 
     Background would take most of the percentiles of a brain in a large empty field, so the top is taken among what
-    lies above the darkest tenth of the range that 99.9 % of the voxels fill; where that is nothing, the extremes.
+    lies above the darkest twentieth of the range that 99.9 % of the voxels fill; where that is nothing, the extremes.
     """
     if not sample.size:
         return _open_range(extremes)
     low, top = (float(value) for value in np.percentile(sample, (0.5, 99.9)))
-    foreground = sample[sample > low + 0.1 * (top - low)]
+    foreground = sample[sample > low + 0.05 * (top - low)]
     if foreground.size:
-        top = float(np.percentile(foreground, 99.7))
+        top = float(np.percentile(foreground, 98.5))
     if not isfinite(low) or not isfinite(top) or top <= low:
         return _open_range(extremes)
     return low, top
