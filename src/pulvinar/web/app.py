@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.platform import Platform
@@ -40,7 +41,8 @@ class WebApplication:
             platform.database, platform.store, actor_of=lambda scope: actor_of(platform, scope), cors=cors
         )
         self.pages = _pages(platform, self.gateway.close)
-        self._guarded = Guarded(self.pages, cors)
+        # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
+        self._guarded = ProxyHeadersMiddleware(Guarded(self.pages, cors))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

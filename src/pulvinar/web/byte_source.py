@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,18 +31,29 @@ PIECE_BYTES = 1 << 20
 _PAGE = mmap.PAGESIZE
 
 
-class _MinCore(Protocol):
-    def __call__(self, address: ctypes.c_void_p, length: ctypes.c_size_t, vector: Any, /) -> int: ...
+class Residency:
+    """Asks the kernel which pages are in memory. For one thread."""
 
+    def __init__(self) -> None:
+        self._pages = bytearray(PIECE_BYTES // _PAGE + 1)
+        self._vector = ctypes.addressof(ctypes.c_char.from_buffer(self._pages))
+        self._mincore = getattr(ctypes.CDLL(None), "mincore", None)
+        if self._mincore is not None:
+            self._mincore.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p
 
-def _find_mincore() -> _MinCore | None:
-    return cast("_MinCore | None", getattr(ctypes.CDLL(None), "mincore", None))
+    def holds(self, address: int, length: int) -> bool:
+        """Whether `length` bytes from `address`, at most `PIECE_BYTES`, are in memory."""
+        first = address - address % _PAGE
+        whole = address + length - first
+        if self._mincore is None or self._mincore(first, whole, self._vector):
+            return False
+        return self._pages.find(0, 0, -(-whole // _PAGE)) < 0
 
 
 class MappedFile:
     """A file mapped for reading. It goes when nobody holds it or a part of it any more, so never under an answer."""
 
-    __slots__ = ("_address", "_mapping", "view")
+    __slots__ = ("_mapping", "address", "view")
 
     def __init__(self, path: os.PathLike[str]) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -51,15 +62,7 @@ class MappedFile:
         finally:
             os.close(descriptor)
         self.view = memoryview(self._mapping)
-        self._address: int = np.frombuffer(self._mapping, np.uint8).__array_interface__["data"][0]
-
-    def resident(self, start: int, stop: int, mincore: _MinCore) -> bool:
-        """Whether the kernel has bytes `start` to `stop`, at most `PIECE_BYTES`, in memory."""
-        first = start - start % _PAGE
-        pages = -(-(stop - first) // _PAGE)
-        vector = ctypes.create_string_buffer(pages)
-        failed = mincore(ctypes.c_void_p(self._address + first), ctypes.c_size_t(stop - first), vector)
-        return not failed and b"\0" not in vector.raw
+        self.address: int = np.frombuffer(self._mapping, np.uint8).__array_interface__["data"][0]
 
 
 class ByteSource:
@@ -75,15 +78,15 @@ class ByteSource:
         self._files: OrderedDict[str, MappedFile] = OrderedDict()
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bytes")
-        self._mincore = _find_mincore()
+        self._residency = Residency()
 
     def at_once(self, key: str, start: int, length: int) -> Bytes | None:
         """`length` bytes of `key` from `start`, at most `PIECE_BYTES`, when they are in memory, else None."""
         file = self._held(key)
-        if file is None or self._mincore is None:
+        if file is None:
             return None
         found = file.view[start : start + length]
-        return found if len(found) == length and file.resident(start, start + length, self._mincore) else None
+        return found if len(found) == length and self._residency.holds(file.address + start, length) else None
 
     async def read(self, key: str, start: int, length: int) -> Bytes:
         """`length` bytes of `key` from `start`, at most `PIECE_BYTES`. Raises `Corrupt` when the store holds less."""

@@ -6,9 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from pulvinar.model.dataset import Asset
-from pulvinar.model.volume import Level, volume_from_json
-from pulvinar.storage.shards import ROOT, chunks_per_shard
+from pulvinar.model.volume import Level, Shape5, volume_from_json
+from pulvinar.storage.shards import chunks_per_shard
 from pulvinar.storage.volumes import unsharded_documents
+
+NUMBER = "(0|[1-9][0-9]{0,8})"
+"""A number in an address, as a regular expression: there is one way to write it."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +26,18 @@ class LevelGrid:
     """The chunk grid of one level, axes (t, c, z, y, x)."""
 
     def __init__(self, number: int, level: Level) -> None:
+        self.number = number
         self.per_shard = chunks_per_shard(level)
         self._chunks = [-(-size // chunk) for size, chunk in zip(level.shape, level.chunk_shape, strict=True)]
-        self._folder = f"{ROOT}/{number}/c"
 
-    def place(self, chunk: list[int]) -> tuple[str, int] | None:
-        """The path of the shard of `chunk`, and its place in the shard's index; None outside of the volume."""
-        inside = 0
-        path = self._folder
-        for number, chunks, per_shard in zip(chunk, self._chunks, self.per_shard, strict=True):
-            if number >= chunks:
-                return None
-            shard, within = divmod(number, per_shard)
-            inside = inside * per_shard + within
-            path += f"/{shard}"
-        return path, inside
+    def place(self, t: int, c: int, z: int, y: int, x: int) -> tuple[Shape5, int] | None:
+        """The shard of a chunk, and the chunk's place in the shard's index; None outside of the volume."""
+        in_t, in_c, in_z, in_y, in_x = self._chunks
+        if t >= in_t or c >= in_c or z >= in_z or y >= in_y or x >= in_x:
+            return None
+        by_t, by_c, by_z, by_y, by_x = self.per_shard
+        inside = (((t % by_t * by_c + c % by_c) * by_z + z % by_z) * by_y + y % by_y) * by_x + x % by_x
+        return (t // by_t, c // by_c, z // by_z, y // by_y, x // by_x), inside
 
 
 class ChunkGrid:
@@ -45,17 +45,9 @@ class ChunkGrid:
 
     def __init__(self, asset: Asset) -> None:
         volume = volume_from_json(asset.details["volume"])
-        self.levels = {str(number): LevelGrid(number, level) for number, level in enumerate(volume.levels)}
+        self.levels = tuple(LevelGrid(number, level) for number, level in enumerate(volume.levels))
         self.documents = {path: _document(data) for path, data in unsharded_documents(volume).items()}
 
 
 def _document(data: bytes) -> Document:
     return Document(data, b'"%s"' % hashlib.sha256(data).hexdigest().encode())
-
-
-def parse_numbers(parts: list[str]) -> list[int] | None:
-    """The numbers in a part of an address; None unless each is spelt in the one plain way."""
-    # isdigit alone would let other scripts' digits pass, and int() signs, blanks and underscores.
-    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
-    plain = len(numbers) == len(parts) and all(part == "0" or part[0] != "0" for part in parts)
-    return numbers if plain else None

@@ -14,14 +14,14 @@ class Cors:
     """The headers that let a page of another origin read an answer; `origins` are separated by blanks, `*` is any."""
 
     def __init__(self, origins: str) -> None:
-        self._origins = frozenset(origin.rstrip("/").encode() for origin in origins.split())
+        self.origins = frozenset(origin.rstrip("/").encode() for origin in origins.split())
 
     def headers(self, scope: Scope) -> Headers:
         """What to add to the answer to `scope`: nothing for the server's own pages and for strangers."""
-        if not self._origins:
+        if not self.origins:
             return []
         origin = header(scope, b"origin")
-        if not origin or not self._origins & {origin, b"*"}:
+        if not origin or not self.origins & {origin, b"*"}:
             return [(b"vary", b"origin")]
         return [
             (b"vary", b"origin"),

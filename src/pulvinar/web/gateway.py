@@ -15,8 +15,9 @@ This is plain ASGI, without a framework: a request that finds everything in memo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
@@ -25,16 +26,19 @@ from pulvinar.model.dataset import StoredObject
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
 from pulvinar.web.byte_source import PIECE_BYTES, ByteSource
-from pulvinar.web.chunk_grid import Document, parse_numbers
+from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import new_request_id, tell
 from pulvinar.web.holdings import NO_STORE, Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
 from pulvinar.web.recent import Recent
 from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, header, matches_etag, wanted_range
-from pulvinar.web.shard_indexes import Shard, ShardIndexes
+from pulvinar.web.shard_indexes import ShardIndexes
 
 ROOT = "/data/"
+_CHUNK = re.compile(rf"{ROOT}([^/]+)/([^/]+)/chunks/{NUMBER}/c/{'/'.join([NUMBER] * 5)}")
+_ASKING = frozenset({b"range", b"if-none-match"})
+"""Headers that ask for something else than the whole."""
 _TYPES = {"json": b"application/json", "webp": b"image/webp", "png": b"image/png"}
 _BINARY = b"application/octet-stream"
 _ALWAYS = [(b"accept-ranges", b"bytes"), (b"x-content-type-options", b"nosniff")]
@@ -44,8 +48,7 @@ class BrokenOff(Exception):
     """Bytes failed after the answer had begun: the connection must end, so that the client sees it is not whole."""
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(NamedTuple):
     """Bytes of the store to answer with: `length` bytes of `key` from `start`."""
 
     key: str
@@ -86,42 +89,70 @@ class Gateway:
         if scope["method"] not in ("GET", "HEAD"):
             await self._answer_other_method(scope, send)
             return
-        # "", "data", version digest, asset, view, the rest
-        parts = scope["path"].split("/")
-        if len(parts) < 6:
-            raise NotFound(f"nothing is served at {scope['path']}", hint="/data/<version digest>/<asset>/chunks/...")
-        actor = self._actor_of(scope)
-        holding = self._holdings.at_once(actor, parts[2], parts[3])
-        if holding is None:
-            holding = await self._holdings.find(actor, parts[2], parts[3])
-        if parts[4] == "chunks" and len(parts) == 12 and parts[6] == "c":
-            await self._answer_chunk(actor, holding, parts, scope, send)
-        elif parts[4] == "chunks":
-            await self._answer_document(holding, "/".join(parts[5:]), scope, send)
-        elif parts[4] == "objects":
-            await self._answer_object(actor, holding, "/".join(parts[5:]), scope, send)
-        elif parts[4] == "precomputed" and holding.grid is not None:
-            document = await self._source.run(self._precomputed.read, holding.asset, "/".join(parts[5:]))
-            await self._send_document(document, holding, scope, send)
+        chunk = _CHUNK.fullmatch(scope["path"])
+        if chunk:
+            digest, asset_id, number, *numbers = chunk.groups()
         else:
-            raise NotFound(f"an asset has no view {parts[4]!r}", hint="chunks, objects or precomputed")
+            _, _, digest, asset_id, view, *rest = (*scope["path"].split("/"), "", "", "")
+        actor = self._actor_of(scope)
+        holding = self._holdings.at_once(actor, digest, asset_id)
+        if holding is None:
+            holding = await self._holdings.find(actor, digest, asset_id)
+        if chunk:
+            await self._answer_chunk(actor, holding, int(number), map(int, numbers), scope, send)
+        else:
+            await self._answer_other(actor, holding, view, "/".join(rest[:-3]), scope, send)
 
-    async def _answer_chunk(self, actor: Actor, holding: Holding, parts: list[str], scope: Scope, send: Send) -> None:
-        numbers = parse_numbers(parts[7:])
+    async def _answer_chunk(
+        self, actor: Actor, holding: Holding, number: int, numbers: Iterable[int], scope: Scope, send: Send
+    ) -> None:
         grid = holding.grid
-        if numbers is None or grid is None or parts[5] not in grid.levels:
+        if grid is None or number >= len(grid.levels):
             raise NotFound(f"{scope['path']} is not the address of a chunk")
-        level = grid.levels[parts[5]]
-        place = level.place(numbers)
+        level = grid.levels[number]
+        place = level.place(*numbers)
         if place is None:
             await self._absent(holding, scope, send)
             return
-        path, inside = place
-        shard = self._shards.at_once(holding.asset, path)
+        shard = self._shards.at_once(holding.asset, level, place[0])
         if shard is None:
-            shard = await self._shards.find(actor, holding, path, level)
-        extent = _chunk_extent(shard, inside, holding)
-        await (self._send_extent(extent, scope, send) if extent else self._absent(holding, scope, send))
+            shard = await self._shards.find(actor, holding, level, place[0])
+        found = shard.locate(place[1])
+        if found is None:
+            await self._absent(holding, scope, send)
+            return
+        # A shard's digest and a place in it name these bytes for ever; hashing every chunk would cost more than it
+        # tells.
+        extent = Extent(shard.key, *found, b'"%s.%d"' % (shard.etag, found[0]), _BINARY, holding.cache_control)
+        if not await self._send_at_once(extent, scope, send):
+            await self._send_extent(extent, scope, send)
+
+    async def _send_at_once(self, extent: Extent, scope: Scope, send: Send) -> bool:
+        """The short way of the usual case: a whole chunk, nothing asked beside it, its bytes in memory."""
+        if scope["method"] != "GET" or extent.length > PIECE_BYTES or self._cors.origins:
+            return False
+        if any(name in _ASKING for name, _ in scope["headers"]):
+            return False
+        data = self._source.at_once(extent.key, extent.start, extent.length)
+        if data is None:
+            return False
+        headers = [*_headers(extent), (b"content-length", b"%d" % extent.length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": data})
+        return True
+
+    async def _answer_other(
+        self, actor: Actor, holding: Holding, view: str, path: str, scope: Scope, send: Send
+    ) -> None:
+        if view == "chunks":
+            await self._answer_document(holding, path, scope, send)
+        elif view == "objects":
+            await self._answer_object(actor, holding, path, scope, send)
+        elif view == "precomputed" and holding.grid is not None:
+            document = await self._source.run(self._precomputed.read, holding.asset, path)
+            await self._send_document(document, holding, scope, send)
+        else:
+            raise NotFound(f"{scope['path']} is no view of an asset", hint="chunks, objects or precomputed")
 
     async def _answer_document(self, holding: Holding, path: str, scope: Scope, send: Send) -> None:
         document = holding.grid.documents.get(path) if holding.grid else None
@@ -149,13 +180,7 @@ class Gateway:
 
     async def _send_extent(self, extent: Extent, scope: Scope, send: Send, data: bytes | None = None) -> None:
         """Answer with `extent`, or with the part of it that is asked for; its bytes are `data` where that is given."""
-        headers = [
-            (b"etag", extent.etag),
-            (b"cache-control", extent.cache_control),
-            (b"content-type", extent.media_type),
-            *_ALWAYS,
-            *self._cors.headers(scope),
-        ]
+        headers = [*_headers(extent), *self._cors.headers(scope)]
         if matches_etag(header(scope, b"if-none-match"), extent.etag):
             await _respond(send, 304, headers)
             return
@@ -224,15 +249,13 @@ class Gateway:
             await _respond(send, 405, [(b"allow", b"GET, HEAD"), *_ALWAYS], b"")
 
 
-def _chunk_extent(shard: Shard, inside: int, holding: Holding) -> Extent | None:
-    """Where the chunk at place `inside` of `shard` lies; None when it holds only the fill value."""
-    found = shard.locate(inside)
-    if found is None:
-        return None
-    start, length = found
-    # A shard's digest and a place in it name these bytes for ever; hashing every chunk would cost more than it tells.
-    etag = b'"%s.%d"' % (shard.sha256[:32].encode(), start)
-    return Extent(shard.key, start, length, etag, _BINARY, holding.cache_control)
+def _headers(extent: Extent) -> Headers:
+    return [
+        (b"etag", extent.etag),
+        (b"cache-control", extent.cache_control),
+        (b"content-type", extent.media_type),
+        *_ALWAYS,
+    ]
 
 
 async def _start(send: Send, status: int, headers: Headers) -> None:

@@ -18,11 +18,11 @@ from pulvinar.model.space import Window
 from pulvinar.model.volume import Level, Volume, VolumeKind, volume_from_json
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume, open_volume
-from pulvinar.web.chunk_grid import Document, parse_numbers
+from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.recent import Recent
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "float32")
-_NAME = re.compile(r"(\d{1,9})-(\d{1,9})_(\d{1,9})-(\d{1,9})_(\d{1,9})-(\d{1,9})", re.ASCII)
+_CHUNK = re.compile(f"{NUMBER}/" + "_".join([f"{NUMBER}-{NUMBER}"] * 3))
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class PrecomputedViews:
             self._views.put((asset.id, asset.digest), view)
         if path == "info":
             return view.info
-        number, _, name = path.partition("/")
-        levels = parse_numbers([number])
-        if levels is None or levels[0] >= len(view.stored.volume.levels):
+        found, levels = _CHUNK.fullmatch(path), view.stored.volume.levels
+        number, *bounds = map(int, found.groups()) if found else (len(levels),)
+        window = _window(levels[number], bounds) if number < len(levels) else None
+        if window is None:
             raise NotFound(f"a precomputed volume has no {path!r}")
-        window = _window(view.stored.volume.levels[levels[0]], name)
-        data = view.stored.read(levels[0], window)[0].astype(view.stored.volume.dtype, copy=False).tobytes()
-        return Document(data, f'"{asset.digest[:32]}.{number}.{name}"'.encode())
+        data = view.stored.read(number, window)[0].tobytes()
+        return Document(data, f'"{asset.digest[:32]}.{path}"'.encode())
 
 
 def _info(volume: Volume, digest: str) -> Document:
@@ -81,14 +81,13 @@ def _scale(number: int, level: Level) -> dict[str, object]:
     }
 
 
-def _window(level: Level, name: str) -> Window:
-    """The window of the chunk called `name`; raises `NotFound` unless it is exactly one of the grid's."""
-    found = _NAME.fullmatch(name)
-    bounds = np.array([int(text) for text in found.groups()] if found else [0] * 6).reshape(3, 2)[::-1]
-    start, stop = bounds[:, 0], bounds[:, 1]
+def _window(level: Level, bounds: list[int]) -> Window | None:
+    """The window of the chunk with these bounds (x from, x to, y, z); None unless it is exactly one of the grid's."""
+    corners = np.array(bounds).reshape(3, 2)[::-1]
+    start, stop = corners[:, 0], corners[:, 1]
     side, size = np.array(level.chunk_shape[2:]), np.array(level.shape[2:])
     if (start % side).any() or (start >= size).any() or (stop != np.minimum(start + side, size)).any():
-        raise NotFound(f"{name!r} is not a chunk of this level")
+        return None
     z, y, x = start.tolist()
     z_end, y_end, x_end = stop.tolist()
     return Window((0, 0, z, y, x), (1, level.shape[1], z_end, y_end, x_end))

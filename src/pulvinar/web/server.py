@@ -36,6 +36,7 @@ def configuration(platform: Platform) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pulvinar.catalogue.versions import find_object, resolve_asset
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, StoredObject
+from pulvinar.model.volume import Shape5
 from pulvinar.storage.database import Database
-from pulvinar.storage.shards import ShardIndex, index_size, parse_index
+from pulvinar.storage.shards import ShardIndex, index_size, parse_index, shard_path
 from pulvinar.web.byte_source import ByteSource
 from pulvinar.web.chunk_grid import LevelGrid
 from pulvinar.web.holdings import Holding
@@ -22,10 +23,10 @@ _MISSING = 2**64 - 1
 
 @dataclass(frozen=True)
 class Shard:
-    """One stored shard: its key in the store, its SHA-256 (hex), and where its chunks are; no index: it is absent."""
+    """One stored shard: its key in the store, what names it, and where its chunks are; no index: it is absent."""
 
     key: str
-    sha256: str
+    etag: bytes
     index: ShardIndex | None
 
     @property
@@ -51,40 +52,42 @@ class ShardIndexes:
     def __init__(self, database: Database, source: ByteSource, *, budget_bytes: int = 64 << 20) -> None:
         self._database = database
         self._source = source
-        self._shards: Recent[tuple[str, str], Shard] = Recent(budget_bytes, lambda shard: shard.weight)
-        self._loading: dict[tuple[str, str], asyncio.Task[Shard]] = {}
+        self._shards: Recent[tuple[str, int, Shape5], Shard] = Recent(budget_bytes, lambda shard: shard.weight)
+        self._loading: dict[tuple[str, str, int, Shape5], asyncio.Task[Shard]] = {}
 
-    def at_once(self, asset: Asset, path: str) -> Shard | None:
-        """The shard at `path` below `asset` when it is in memory."""
-        return self._shards.get((asset.id, path))
+    def at_once(self, asset: Asset, level: LevelGrid, place: Shape5) -> Shard | None:
+        """The shard at `place` (t, c, z, y, x) of `level` when it is in memory."""
+        return self._shards.get((asset.id, level.number, place))
 
-    async def find(self, actor: Actor, holding: Holding, path: str, level: LevelGrid) -> Shard:
-        """The shard at `path` below an asset that `actor` may read. Raises `Corrupt` when its index is damaged or its
-        file is gone, and `NotFound` when the right has just gone."""
-        shard = self.at_once(holding.asset, path)
+    async def find(self, actor: Actor, holding: Holding, level: LevelGrid, place: Shape5) -> Shard:
+        """The shard at `place` of a level of an asset that `actor` may read.
+
+        Raises `Corrupt` when its index is damaged or its file is gone, `NotFound` when the right has just gone.
+        """
+        shard = self.at_once(holding.asset, level, place)
         if shard is not None:
             return shard
-        key = (holding.asset.id, path)
+        key = (actor.id, holding.asset.id, level.number, place)
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._load(actor, holding, path, level))
+            task = self._loading[key] = asyncio.create_task(self._load(actor, holding, level, place))
             task.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _load(self, actor: Actor, holding: Holding, path: str, level: LevelGrid) -> Shard:
-        asset = holding.asset
+    async def _load(self, actor: Actor, holding: Holding, level: LevelGrid, place: Shape5) -> Shard:
+        asset, path = holding.asset, shard_path(level.number, place)
         stored = await self._source.run(find_object, self._database, actor, asset.id, path)
         if stored is None:
             # No such shard, or no right any more? What this actor can't see must not be empty to the others.
             await self._source.run(resolve_asset, self._database, actor, holding.version_digest, asset.id)
-            shard = Shard("", "", None)
+            shard = Shard("", b"", None)
         else:
             shard = await self._read(asset, stored, level)
-        self._shards.put((asset.id, path), shard)
+        self._shards.put((asset.id, level.number, place), shard)
         return shard
 
     async def _read(self, asset: Asset, stored: StoredObject, level: LevelGrid) -> Shard:
         key = f"{asset.prefix}/{stored.path}"
         length = index_size(level.per_shard)
         data = await self._source.read(key, stored.size_bytes - length, length)
-        return Shard(key, stored.sha256, parse_index(bytes(data), level.per_shard))
+        return Shard(key, stored.sha256[:32].encode(), parse_index(bytes(data), level.per_shard))
