@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +163,8 @@ def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encodin
     has_types = bool(body) and body[0][0].strip() == "TYPE" and {cell.strip() for cell in body[0][1:]} <= _TYPE_WORDS
     body = body[1:] if has_types else body
     names = unique_names(header or [""] * width)
-    numeric = [name for name, cells in zip(names, zip(*body, strict=True), strict=True) if _all_numbers(cells)]
+    columns = list(zip(*body, strict=True)) or [()] * width
+    numeric = [name for name, cells in zip(names, columns, strict=True) if _all_numbers(cells)]
     has_header = header is not None
     return Dialect(delimiter, tuple(names), tuple(numeric), skip + has_types, has_header, has_types, encoding)
 
@@ -179,5 +181,5 @@ def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> tuple
     return rows[0], len(comments) + 1
 
 
-def _all_numbers(cells: tuple[str, ...]) -> bool:
+def _all_numbers(cells: Sequence[str]) -> bool:
     return any(cell.strip() for cell in cells) and all(is_number(cell) for cell in cells)

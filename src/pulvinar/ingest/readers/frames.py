@@ -25,6 +25,7 @@ _MICROMETRES = {
     "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3,
 }  # fmt: skip
 _SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "usec": 1e-6, "µs": 1e-6}
+_LARGEST_UM = 1e12
 _WORLD = {"S": (0, 1), "I": (0, -1), "A": (1, 1), "P": (1, -1), "R": (2, 1), "L": (2, -1)}
 _LETTERS = (("S", "I"), ("A", "P"), ("R", "L"))
 
@@ -51,9 +52,10 @@ def sar_from_ras(ras: npt.NDArray[Any], unit_um: float) -> Matrix:
 
 def check_matrix(matrix: Matrix, name: str, what: str) -> Matrix:
     """`matrix` itself; raises `UnreadableFile` when it has a number that isn't finite or flattens an axis."""
-    if not np.isfinite(matrix).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.isfinite(matrix).all() or sizes.max() > _LARGEST_UM:
         raise UnreadableFile(f"{name}: {what} has a number that is not finite", hint="repair the file's header")
-    sizes = np.linalg.norm(matrix[:3, :3], axis=0)
     # the axes' parallelepiped against their box: below a millionth two axes are one
     if not sizes.all() or abs(np.linalg.det(matrix[:3, :3] / np.where(sizes == 0, 1, sizes))) < 1e-6:
         raise UnreadableFile(f"{name}: {what} is singular: it maps the volume to a plane", hint="repair the header")

@@ -7,6 +7,7 @@ x rises to the right, y to the front, z upwards, in millimetres. Source: the MIN
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Invalid, TooLarge, UnreadableFile
+from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
@@ -100,7 +101,8 @@ class MincReader:
         name = asset.files[0]
         file = _open(root / name, name)
         try:
-            return _MincVolume(file, _read(file, name), options.kind, name)
+            with _damage(name):
+                return _MincVolume(file, _read(file, name), options.kind, name)
         except BaseException:
             file.close()
             raise
@@ -110,7 +112,7 @@ class MincReader:
         raise Invalid(f"{asset.name} is a volume")
 
     def _found(self, file: SourceFile, options: Options) -> FoundAsset:
-        with _open(file.path, file.name) as opened:
+        with _open(file.path, file.name) as opened, _damage(file.name):
             image = _read(opened, file.name)
             ras = _map(opened, image, file.name)
         matrix = check_matrix(sar_from_ras(ras, _UM_PER_MM), file.name, "the map of its dimensions")
@@ -153,10 +155,8 @@ class _MincVolume:
         """Fill `out`, of `window.shape` and the described dtype."""
         slices = dict(zip(AXES, window.slices, strict=True))
         wanted = tuple(slices[letter] for letter in self._image.letters)
-        try:
+        with _damage(self._name):
             stored = self._data[wanted]
-        except (OSError, RuntimeError) as error:
-            raise UnreadableFile(f"{self._name} is damaged: {error}", hint="copy the file again") from error
         values = self._scaled(stored, wanted)
         order = [self._image.letters.index(axis) for axis in AXES if axis in self._image.letters]
         out[...] = values.transpose(order).reshape(window.shape)
@@ -182,10 +182,21 @@ class _MincVolume:
         return values
 
 
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Turns whatever h5py raises on a damaged file into `UnreadableFile`."""
+    try:
+        yield
+    except PulvinarError:
+        raise
+    except Exception as error:
+        raise UnreadableFile(f"{name} is damaged: {error}", hint="copy the file again") from error
+
+
 def _is_minc(file: SourceFile) -> bool:
     """Whether an HDF5 file is MINC2; a damaged one is where its name says so."""
     try:
-        with _open(file.path, file.name) as opened:
+        with _open(file.path, file.name) as opened, _damage(file.name):
             return "minc-2.0" in opened
     except UnreadableFile:
         if file.name.lower().endswith((".mnc", ".mnc2")):
@@ -196,11 +207,9 @@ def _is_minc(file: SourceFile) -> bool:
 def _open(path: Path, name: str) -> Any:
     import h5py
 
-    try:
+    with _damage(name):
         # a cache that holds a few large chunks, for files that are one chunk
         return h5py.File(path, "r", locking=False, rdcc_nbytes=_LARGEST_CHUNK_BYTES)
-    except (OSError, RuntimeError) as error:
-        raise UnreadableFile(f"{name} is damaged: {error}", hint="copy the file again") from error
 
 
 def _member(file: Any, path: str, name: str) -> Any:
@@ -214,10 +223,7 @@ def _member(file: Any, path: str, name: str) -> Any:
             return None
         if not isinstance(link, h5py.HardLink):
             raise UnreadableFile(f"{name}: {path} is a link to elsewhere", hint="save the file whole")
-        try:
-            place = place[part]
-        except (OSError, KeyError, RuntimeError) as error:
-            raise UnreadableFile(f"{name} is damaged at {path}: {error}", hint="copy the file again") from error
+        place = place[part]
     return place
 
 

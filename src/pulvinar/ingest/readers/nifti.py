@@ -17,7 +17,15 @@ import numpy as np
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
 from pulvinar.ingest.readers.nifti_frame import Frame, nifti_frame
-from pulvinar.ingest.readers.raw_volume import RawLayout, RawVolume, check_room, check_shape, described, name_findings
+from pulvinar.ingest.readers.raw_volume import (
+    RawLayout,
+    RawVolume,
+    check_room,
+    check_shape,
+    component_channels,
+    described,
+    name_findings,
+)
 from pulvinar.ingest.readers.streams import compression, plain_name, start_of, stem_of, unpack
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Channel, VolumeKind
@@ -185,7 +193,7 @@ def _axes(
     if not _DTYPES[datatype].startswith("rgb"):
         if c > 1:
             findings.append(Finding(Severity.NOTE, f"its {c} values a voxel become {c} channels"))
-        return tuple(Channel(f"component {i + 1}") for i in range(c)) if c > 1 else (), "ctzyx", (t, c, z, y, x)
+        return component_channels(c, name), "ctzyx", (t, c, z, y, x)
     if c > 1:
         raise UnreadableFile(f"{name} has colours and a fifth dimension of {c}")
     colours = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))

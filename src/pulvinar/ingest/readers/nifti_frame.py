@@ -67,7 +67,9 @@ def _maps(header: Any, unit_um: float, name: str) -> dict[str, Matrix]:
     """The maps that the header says are valid, each checked."""
     found: dict[str, Matrix] = {}
     if int(header["sform_code"]) > 0:
-        found["sform"] = check_matrix(sar_from_ras(header.get_sform(), unit_um), name, "the sform")
+        with np.errstate(invalid="ignore", over="ignore"):
+            sform = sar_from_ras(header.get_sform(), unit_um)
+        found["sform"] = check_matrix(sform, name, "the sform")
     if int(header["qform_code"]) > 0:
         sizes = np.asarray(header["pixdim"][1:4], np.float64)
         if not np.isfinite(sizes).all() or (sizes <= 0).any():

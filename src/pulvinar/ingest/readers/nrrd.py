@@ -16,10 +16,17 @@ from typing import Any, ClassVar
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, OpenVolume, Options, SourceFile
 from pulvinar.ingest.readers.nrrd_frame import nrrd_axes, nrrd_frame
-from pulvinar.ingest.readers.raw_volume import RawLayout, RawVolume, check_room, check_shape, described, name_findings
+from pulvinar.ingest.readers.raw_volume import (
+    RawLayout,
+    RawVolume,
+    check_room,
+    check_shape,
+    component_channels,
+    described,
+    name_findings,
+)
 from pulvinar.ingest.readers.streams import stem_of, unpack
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Channel
 
 _LONGEST_HEADER = 1 << 20
 _DTYPES = {
@@ -89,7 +96,6 @@ class NrrdReader:
         check_room(behind, RawLayout(image.layout.shape, image.layout.dtype), image.packing, data.name)
         frame = nrrd_frame(image.header, image.layout, file.name, options)
         stem = stem_of(file.name)
-        count = image.layout.shape[1]
         return FoundAsset(
             self.name,
             key=file.name,
@@ -102,7 +108,7 @@ class NrrdReader:
                 voxel_size_um=frame.voxel_size_um,
                 affine_um=frame.affine_um,
                 time_step_s=frame.time_step_s,
-                channels=tuple(Channel(f"component {i + 1}") for i in range(count)) if count > 1 else (),
+                channels=component_channels(image.layout.shape[1], file.name),
             ),
             findings=(*frame.findings, *name_findings(stem, options)),
             metadata={"header": _summary(image.header)},

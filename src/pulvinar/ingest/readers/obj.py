@@ -57,7 +57,7 @@ class ObjReader:
         """One asset a file, recognised by its keywords."""
         for file in files:
             head = start_of(file.head)
-            if is_text(head) and _looks_like_obj(whole_lines(head, file.size_bytes), file.name):
+            if is_text(head) and _looks_like_obj(whole_lines(file), file.name):
                 yield self._found(file, head, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:

@@ -14,21 +14,17 @@ _FOOTER_LIMIT = 64 << 20
 
 
 def open_parquet(path: Path, name: str) -> Any:
-    """The file's footer; raises `UnreadableFile` when it is damaged or points elsewhere, `TooLarge` past the limits."""
+    """The file's footer; raises `UnreadableFile` when it is damaged, `TooLarge` past the limits."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         opened = pq.ParquetFile(path, thrift_string_size_limit=_FOOTER_LIMIT, thrift_container_size_limit=10_000_000)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
     footer = opened.metadata
     if footer.num_columns > MOST_COLUMNS or footer.num_rows * max(footer.num_columns, 1) > MOST_CELLS:
         raise TooLarge(f"{name} declares {footer.num_rows} rows of {footer.num_columns} columns")
-    for group in range(footer.num_row_groups):
-        row_group = footer.row_group(group)
-        if any(row_group.column(column).file_path for column in range(row_group.num_columns)):
-            raise UnreadableFile(f"{name} keeps columns in other files", hint="save it as one file")
     return opened
 
 
@@ -47,7 +43,7 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
     opened = open_parquet(path, name)
     try:
         table = opened.read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
     names = unique_names(table.column_names)
     return {key: from_arrow(table.column(i), key) for i, key in enumerate(names)}, names

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Options, Severity, VolumeDescription
 from pulvinar.model.space import Window
-from pulvinar.model.volume import AXES, Shape5, VolumeKind
+from pulvinar.model.volume import AXES, Channel, Shape5, VolumeKind
 
 Voxels = npt.NDArray[Any]
 _LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", "mask", "atlas")
@@ -28,6 +28,7 @@ _SLAB_BYTES = 16 << 20
 _MOST_WASTE = 4
 DEFLATE_MOST = 1032
 """Deflate makes at most 258 bytes of 2 bits (RFC 1951)."""
+MOST_CHANNELS = 4096
 LARGEST_AXIS = 1 << 40
 """No axis is longer: what a header may declare before it is not believed."""
 
@@ -155,6 +156,13 @@ def described(layout: RawLayout, kind: VolumeKind | None, **more: Any) -> Volume
     return VolumeDescription(
         shape=layout.shape, dtype=layout.meaning_dtype(kind), block_shape=layout.block_shape, kind=kind, **more
     )
+
+
+def component_channels(count: int, name: str) -> tuple[Channel, ...]:
+    """Channels for the values of a voxel, none for one; raises `UnreadableFile` for more than are believed."""
+    if count > MOST_CHANNELS:
+        raise UnreadableFile(f"{name}: its header declares {count} values a voxel, {MOST_CHANNELS} are read")
+    return tuple(Channel(f"component {index + 1}") for index in range(count)) if count > 1 else ()
 
 
 def name_findings(stem: str, options: Options, *, certain: bool = False) -> list[Finding]:

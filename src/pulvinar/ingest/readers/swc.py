@@ -71,7 +71,7 @@ class SwcReader:
         for file in files:
             head = start_of(file.head)
             named = plain_name(file.name).endswith((".swc", ".eswc"))
-            if is_text(head) and (named or _looks_like_swc(whole_lines(head, file.size_bytes))):
+            if is_text(head) and (named or _looks_like_swc(whole_lines(file))):
                 yield self._found(file, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:

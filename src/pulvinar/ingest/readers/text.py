@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.readers.streams import unpacked
+from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.readers.streams import start_of, unpacked
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,10 +34,11 @@ def is_text(head: bytes) -> bool:
     return strange * 100 <= len(head)
 
 
-def whole_lines(head: bytes, size_bytes: int) -> list[bytes]:
-    """The lines of `head`, without the last one where it is cut off by the head's end."""
-    lines = head.splitlines()
-    return lines[:-1] if size_bytes > len(head) and not head.endswith((b"\n", b"\r")) else lines
+def whole_lines(file: SourceFile) -> list[bytes]:
+    """The lines of the file's (unpacked) head, without the last one where the head's end may have cut it off."""
+    head = start_of(file.head)
+    whole = head == file.head and file.size_bytes <= len(head)
+    return head.splitlines() if whole or head.endswith((b"\n", b"\r")) else head.splitlines()[:-1]
 
 
 def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
