@@ -3,7 +3,7 @@
 import "neuroglancer";
 import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
 import { getDefaultPerspectivePanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
-import { ChunkState, getChunkStateStatisticIndex } from "neuroglancer/unstable/chunk_manager/base.js";
+import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf } from "./geometry";
 import type { Scene } from "./scene";
@@ -305,7 +305,7 @@ export class Explorer {
 
   private async hasFailedChunks(): Promise<boolean> {
     const statistics = await this.viewer.chunkQueueManager.getStatistics();
-    const failed = [0, 1, 2].map((tier) => getChunkStateStatisticIndex(ChunkState.FAILED, tier));
+    const failed = [0, 1, 2].map((tier) => getChunkStateStatisticIndex(ChunkState.FAILED, tier) * numChunkMemoryStatistics);
     return [...statistics.values()].some((counts) => failed.some((at) => (counts[at] ?? 0) > 0));
   }
 

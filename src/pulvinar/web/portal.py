@@ -12,13 +12,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.catalogue.datasets import get_dataset, list_datasets
 from pulvinar.catalogue.versions import get_version, list_versions
-from pulvinar.errors import NotFound
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
 from pulvinar.web import phrases
@@ -80,15 +79,17 @@ def home(
     """The list of datasets, or of those that a search finds."""
     chosen = Species(species) if species in list(Species) else None
     page = list_datasets(platform.database, actor, cursor=cursor, limit=PAGE_SIZE, species=chosen, query=q.strip())
+    # htmx asks for the results alone while somebody types; a restored history wants the page.
+    partial = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
     values = {
         "page": page,
+        "partial": partial,
+        "cover_of": cover_of,
         "chosen": chosen,
         "query": q.strip(),
         "first": cursor is None,
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
-    # htmx asks for the results alone while somebody types; a restored history wants the page.
-    partial = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
     response = _render(request, "_results.html" if partial else "home.html", values)
     response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
     return response
@@ -129,18 +130,6 @@ def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[
     found: Download | None = downloads(asset, version, base, budget_bytes)
     measured: Measures | None = measures(asset)
     return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": phrases.kind_of(asset)}
-
-
-@router.get("/datasets/{dataset_id}/thumbnail")
-def thumbnail(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str) -> Response:
-    """The picture that stands for a dataset: that of its first image."""
-    version = get_version(platform.database, actor, dataset_id)
-    cover = cover_of(version.assets)
-    if cover is None:
-        raise NotFound(f"dataset {dataset_id} has no picture")
-    response = RedirectResponse(f"/api/v1/assets/{version.digest}/{cover.id}/thumbnail", 302)
-    response.headers["cache-control"] = "private, max-age=60"
-    return response
 
 
 @router.get("/datasets/{dataset_id}/view")

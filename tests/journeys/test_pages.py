@@ -1,0 +1,134 @@
+"""The pages for everyone: by keyboard, on a phone, without scripts, and by axe's rules."""
+
+import pytest
+
+from pulvinar.web.language import LANGUAGES
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("home", "search", "nothing", "dataset", "neurons", "missing", "viewer")
+
+
+def address_of(site, name: str) -> str:
+    return {
+        "home": site.address,
+        "search": f"{site.address}/?q=zebrafish&species=zebrafish",
+        "nothing": f"{site.address}/?q=okapi",
+        "dataset": site.page(site.macaque),
+        "neurons": site.page(site.neurons),
+        "missing": f"{site.address}/datasets/none",
+        "viewer": site.viewer(site.macaque),
+    }[name]
+
+
+@pytest.fixture(scope="session")
+def axe(request) -> str:
+    path = request.config.rootpath / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail("axe-core is not installed: run `make viewer`")
+    return path.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(site, visit, axe, name, language, scheme):
+    visitor = visit(locale={"en": "en-GB", "zh": "zh-CN"}[language], color_scheme=scheme)
+    page = visitor.see(address_of(site, name))
+    page.evaluate("for (const closed of document.querySelectorAll('details')) closed.open = true")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    told = [f"{item['id']}: {node['html'][:200]}" for item in found["violations"] for node in item["nodes"]]
+    assert told == []
+    expected = ["404"] if name == "missing" else []
+    assert [line for line in visitor.complaints if not any(word in line for word in expected)] == []
+
+
+def test_everything_is_reached_by_keyboard_and_seen_to_be_reached(site, visit):
+    page = visit().see(site.address)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "search":
+            break
+    page.keyboard.type("INIA19")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=INIA19**")
+    _tab_to(page, "a.card-link")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/datasets/**")
+    _tab_to(page, "a.primary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("pulvinar-viewer[ready]", timeout=60_000)
+
+    _tab_to(page, "input[name=pv-layout]")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('input[name=pv-layout]:checked').value") == "xy"
+    _tab_to(page, ".pv-canvas")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    place = "document.querySelector('pulvinar-viewer').explorer.position()"
+    x, y, z = page.evaluate(place)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press(".")
+    moved = page.evaluate(place)
+    assert moved[0] > x  # to the right
+    assert moved[1] > y  # deeper: a coronal section goes on to the front
+    assert moved[2] > z  # up
+    _tab_to(page, ".pv-layers summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    _tab_to(page, ".pv-layers input[type=range]")
+    before = page.evaluate("document.activeElement.value")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.value") != before
+
+
+def _tab_to(page, selector: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"{selector} is not reached by Tab")
+
+
+def test_list_search_and_dataset_work_without_scripts(site, visit):
+    page = visit(java_script_enabled=False).see(site.address)
+    assert page.locator(".card").count() == 3
+    page.get_by_role("searchbox").fill("zebrafish")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".card").count() == 1
+    page.locator("a.card-link").click()
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Larval zebrafish")
+    assert page.locator(".sections img").count() == 3
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Cut out").first.click()
+    assert download.value.path().read_bytes().startswith(b"\x1f\x8b")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_sticks_out_on_a_phone(site, visit, name):
+    page = visit(viewport={"width": 360, "height": 740}).see(address_of(site, name))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_language_switch_is_remembered(site, visit):
+    page = visit().see(site.page(site.macaque))
+    page.get_by_role("link", name="中文").click()
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    page.goto(site.address)
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    page.get_by_role("link", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_nothing_is_fetched_from_elsewhere(site, visit):
+    asked = []
+    visitor = visit()
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.see(site.viewer(site.macaque))
+    outside = [url for url in asked if not url.startswith((site.address, "data:", "blob:"))]
+    assert outside == []

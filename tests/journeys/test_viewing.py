@@ -1,0 +1,137 @@
+"""From a question to a brain on the screen, and to a colleague's screen."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorstore
+
+pytestmark = pytest.mark.browser
+
+LIT = "document.querySelector('pulvinar-viewer').explorer.litPanels()"
+STATE = "document.querySelector('pulvinar-viewer').explorer.rawState()"
+
+
+def state_of(page) -> dict:
+    return json.loads(page.evaluate(f"JSON.stringify({STATE})"))
+
+
+def settle(page) -> None:
+    """Wait until what was changed has been written to the address and drawn."""
+    page.wait_for_timeout(700)
+    page.wait_for_selector("pulvinar-viewer[ready]", timeout=60_000)
+
+
+def test_a_search_in_chinese_leads_to_a_view_that_a_link_restores(site, visit):
+    visitor = visit(locale="zh-CN")
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visitor.see(site.address)
+    page.get_by_role("searchbox").press_sequentially("猕猴")
+    page.wait_for_url("**q=**")
+    assert page.locator(".card").count() == 1
+    page.get_by_role("link", name="INIA19").click()
+    page.get_by_role("link", name="在查看器中打开").click()
+    page.wait_for_selector("pulvinar-viewer[ready]", timeout=60_000)
+    settle(page)
+    lit = page.evaluate(LIT)
+    assert len(lit) == 4
+    assert min(lit) > 0.05, lit
+
+    page.get_by_label("白点").first.fill("60")
+    page.get_by_label("显示: NeuroMaps").uncheck()
+    page.get_by_role("radio", name="水平面").check()
+    page.get_by_label("前往").fill("5000, -10000, 8000")
+    page.get_by_role("button", name="前往").click()
+    settle(page)
+    page.get_by_role("button", name="复制链接").click()
+    page.get_by_text("链接已复制").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    before = state_of(page)
+
+    colleague = visit(locale="en-US")
+    theirs = colleague.see(link)
+    settle(theirs)
+    after = state_of(theirs)
+    for part in ("position", "layout", "crossSectionScale", "projectionScale"):
+        assert after[part] == pytest.approx(before[part], rel=1e-4) if part != "layout" else after[part] == before[part]
+    white = float(theirs.get_by_label("White at").first.input_value())
+    assert white == pytest.approx(60, abs=1)
+    assert not theirs.get_by_label("Show: NeuroMaps").is_checked()
+    assert theirs.get_by_role("radio", name="Axial").is_checked()
+    assert visitor.complaints == colleague.complaints == []
+
+
+@pytest.mark.parametrize("which", ["zebrafish", "neurons"])
+def test_every_kind_of_data_is_drawn_in_every_panel(site, visit, which):
+    visitor = visit()
+    page = visitor.see(site.viewer(getattr(site, which)))
+    settle(page)
+    lit = page.evaluate(LIT)
+    assert len(lit) == 4
+    # neurons are thin lines, and a section meets few of them; in 3D they are all there
+    assert max(lit) > 0.01 if which == "neurons" else min(lit) > 0.02, lit
+    assert visitor.complaints == []
+
+
+def test_what_the_viewer_reads_is_what_was_stored_voxel_by_voxel(site, visit):
+    page = visit().see(site.viewer(site.macaque))
+    scene = page.request.get(f"{site.address}/api/v1/scenes/{site.macaque.dataset_id}").json()
+    found = np.random.default_rng(3)
+    for index, layer in enumerate(scene["layers"]):
+        address = layer["source"].removeprefix("zarr3://")
+        spec = {
+            "driver": "zarr3",
+            "kvstore": f"{site.address}{address.replace('chunks/', 'objects/image.ome.zarr/')}0/",
+        }
+        stored = tensorstore.open(spec).result()[0, 0].read().result()
+        inside = np.argwhere(stored > 0)
+        matrix = np.array(layer["transform"])
+        page.evaluate("document.querySelector('pulvinar-viewer').explorer.zoom(0.1)")
+        for voxel in inside[found.integers(0, len(inside), 5)]:
+            z, y, x = matrix @ [*voxel, 1]
+            page.evaluate(f"document.querySelector('pulvinar-viewer').explorer.setPosition([{x}, {y}, {z}])")
+            settle(page)
+            seen = page.evaluate(f"String(document.querySelector('pulvinar-viewer').explorer.valueHere({index}))")
+            assert int(float(seen)) == stored[tuple(voxel)], (layer["name"], voxel)
+
+
+def test_the_region_under_the_cursor_is_named(site, visit):
+    page = visit().see(site.viewer(site.macaque))
+    settle(page)
+    box = page.locator(".pv-canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25 + 30, box["y"] + box["height"] * 0.25 - 10)
+    page.mouse.move(box["x"] + box["width"] * 0.25 + 32, box["y"] + box["height"] * 0.25 - 12)
+    page.wait_for_function("/\\w \\(\\d+\\)/.test(document.querySelector('.pv-reading').textContent)", timeout=15_000)
+    assert "µm" in page.locator(".pv-reading").inner_text()
+
+
+def test_the_picture_can_be_saved(site, visit):
+    page = visit().see(site.viewer(site.zebrafish))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_refused_source_is_said_in_plain_words(site, visit):
+    page = visit().page
+    page.route("**/data/**", lambda route: route.fulfill(status=401, body=""))
+    page.goto(site.viewer(site.macaque))
+    page.get_by_role("alert").get_by_text("You are not signed in").wait_for(timeout=20_000)
+
+
+def test_chunks_that_fail_are_not_passed_over_in_silence(site, visit):
+    page = visit().page
+    page.route("**/chunks/*/c/**", lambda route: route.fulfill(status=500, body=""))
+    page.goto(site.viewer(site.macaque))
+    page.get_by_role("alert").get_by_text("did not load").wait_for(timeout=20_000)
+
+
+def test_a_browser_that_cannot_draw_is_told_what_helps(site, visit):
+    page = visit().page
+    page.add_init_script(
+        "const real = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        "  return kind === 'webgl2' ? null : real.call(this, kind, ...rest); };"
+    )
+    page.goto(site.viewer(site.macaque))
+    page.get_by_role("alert").get_by_text("WebGL 2").wait_for(timeout=20_000)
