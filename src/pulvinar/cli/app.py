@@ -231,7 +231,7 @@ def serve(
     """Serve the portal, the API and the chunks."""
     from pulvinar.cli.serve import serve_platform
 
-    serve_platform(_platform(host=host, port=port))
+    serve_platform(_platform(host, port))
 
 
 @app.command()
@@ -244,7 +244,7 @@ def demo(
     from pulvinar.cli.demo import bring_in_brains
     from pulvinar.cli.serve import serve_platform
 
-    platform = _platform(host=host, port=port)
+    platform = _platform(host, port)
     bring_in_brains(platform)
     if not no_serve:
         serve_platform(platform)
@@ -295,8 +295,8 @@ def _options(
     )
 
 
-def _platform(**arguments: object) -> Platform:
+def _platform(host: str | None, port: int | None) -> Platform:
     from pulvinar.platform import open_platform
     from pulvinar.settings import load_settings
 
-    return open_platform(load_settings(**arguments))
+    return open_platform(load_settings(host=host, port=port))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pulvinar.ingest.reader import Options
     from pulvinar.ingest.request import Means, Request
     from pulvinar.ingest.sandbox import Limits
+    from pulvinar.model.dataset import Dataset
     from pulvinar.platform import Platform
     from pulvinar.settings import Settings
 
@@ -85,7 +86,8 @@ def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
 
     with opened() as platform:
         wanted = species_of(species) if species else None
-        found, cursor = [], None
+        found: list[Dataset] = []
+        cursor: str | None = None
         while len(found) < limit:
             count = min(limit - len(found), 100)
             page = list_datasets(
