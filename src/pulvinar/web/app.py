@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +21,7 @@ from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
 from pulvinar.web.errors import MethodNotAllowed, tell
-from pulvinar.web.requests import Receive, Scope, Send
+from pulvinar.web.requests import Application, Receive, Scope, Send
 from pulvinar.web.security import Guarded
 
 API_ROOT = "/api/v1"
@@ -42,7 +43,7 @@ class WebApplication:
         )
         self.pages = _pages(platform, self.gateway.close)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
-        self._guarded = ProxyHeadersMiddleware(Guarded(self.pages, cors))
+        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(self.pages, cors))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -36,7 +36,7 @@ from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, hea
 from pulvinar.web.shard_indexes import ShardIndexes
 
 ROOT = "/data/"
-_CHUNK = re.compile(rf"{ROOT}([^/]+)/([^/]+)/chunks/{NUMBER}/c/{'/'.join([NUMBER] * 5)}")
+_CHUNK = re.compile(f"{NUMBER}/c/{'/'.join([NUMBER] * 5)}")
 _ASKING = frozenset({b"range", b"if-none-match"})
 """Headers that ask for something else than the whole."""
 _TYPES = {"json": b"application/json", "webp": b"image/webp", "png": b"image/png"}
@@ -89,28 +89,29 @@ class Gateway:
         if scope["method"] not in ("GET", "HEAD"):
             await self._answer_other_method(scope, send)
             return
-        chunk = _CHUNK.fullmatch(scope["path"])
-        if chunk:
-            digest, asset_id, number, *numbers = chunk.groups()
-        else:
-            _, _, digest, asset_id, view, *rest = (*scope["path"].split("/"), "", "", "")
+        # "", "data", version digest, asset, view, path
+        parts: list[str] = scope["path"].split("/", 5)
+        if len(parts) < 6:
+            raise NotFound(f"nothing is served at {scope['path']}", hint="/data/<version digest>/<asset>/chunks/...")
         actor = self._actor_of(scope)
-        holding = self._holdings.at_once(actor, digest, asset_id)
+        holding = self._holdings.at_once(actor, parts[2], parts[3])
         if holding is None:
-            holding = await self._holdings.find(actor, digest, asset_id)
+            holding = await self._holdings.find(actor, parts[2], parts[3])
+        chunk = _CHUNK.fullmatch(parts[5]) if parts[4] == "chunks" else None
         if chunk:
-            await self._answer_chunk(actor, holding, int(number), map(int, numbers), scope, send)
+            await self._answer_chunk(actor, holding, map(int, chunk.groups()), scope, send)
         else:
-            await self._answer_other(actor, holding, view, "/".join(rest[:-3]), scope, send)
+            await self._answer_other(actor, holding, parts[4], parts[5], scope, send)
 
     async def _answer_chunk(
-        self, actor: Actor, holding: Holding, number: int, numbers: Iterable[int], scope: Scope, send: Send
+        self, actor: Actor, holding: Holding, numbers: Iterable[int], scope: Scope, send: Send
     ) -> None:
+        number, *chunk = numbers
         grid = holding.grid
         if grid is None or number >= len(grid.levels):
             raise NotFound(f"{scope['path']} is not the address of a chunk")
         level = grid.levels[number]
-        place = level.place(*numbers)
+        place = level.place(*chunk)
         if place is None:
             await self._absent(holding, scope, send)
             return
