@@ -143,14 +143,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.get_uri()
 
 
-def new_postgres_database(server: str) -> str:
+def new_postgres_database(server: str, template: str = "template0") -> str:
     """The SQLAlchemy address of a new, empty database of the server."""
     import psycopg
     from sqlalchemy import make_url
 
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")  # type: ignore[call-overload]
     return make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
 
 
@@ -162,12 +162,33 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_postgres_database(request.getfixturevalue("postgres_server"))
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database of each kind, with every table at the newest migration."""
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[pytest.FixtureRequest, str], str]:
+    """Databases of each kind at the newest migration, made once; a test gets a copy."""
     from pulvinar.platform import migrate
 
-    made = Database(database_url)
-    migrate(made)
+    folder = tmp_path_factory.mktemp("migrated")
+    templates: dict[str, str] = {}
+
+    def copy(request: pytest.FixtureRequest, kind: str) -> str:
+        server = request.getfixturevalue("postgres_server") if kind == "postgresql" else ""
+        if kind not in templates:
+            templates[kind] = new_postgres_database(server) if server else f"sqlite:///{folder / 'template.sqlite'}"
+            database = Database(templates[kind])
+            migrate(database)
+            database.close()
+        if server:
+            return new_postgres_database(server, template=templates[kind].rpartition("/")[2].partition("?")[0])
+        target = tmp_path_factory.mktemp("sqlite") / "catalogue.sqlite"
+        shutil.copy(folder / "template.sqlite", target)
+        return f"sqlite:///{target}"
+
+    return copy
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, migrated: Callable[..., str]) -> Iterator[Database]:
+    """A database of each kind, with every table at the newest migration."""
+    made = Database(migrated(request, request.param))
     yield made
     made.close()

@@ -41,8 +41,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Mark what SQLite gives back as UTC."""
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+        """In UTC; what SQLite gives back is marked so."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Database:

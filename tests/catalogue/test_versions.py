@@ -1,0 +1,146 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+from tests.catalogue.conftest import OBJECTS, RECORD, new_asset
+
+from pulvinar.access.tables import event
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue import add_asset, get_dataset, get_version, list_versions, manifest, open_draft, publish
+from pulvinar.catalogue.versions import find_object, objects_of, resolve_asset, set_record
+from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
+from pulvinar.model.dataset import (
+    Asset,
+    AssetKind,
+    Dataset,
+    StoredObject,
+    VersionState,
+    asset_digest,
+    version_digest,
+)
+from pulvinar.model.record import record_from_json
+from pulvinar.storage.database import Database
+
+Add = Callable[..., Dataset]
+
+
+def test_a_version_comes_back_with_its_assets_and_objects(database: Database, add: Add):
+    dataset = add("鼠脑 mouse brain", lab="A lab")
+    version = get_version(database, LOCAL_OWNER, dataset.id)
+    assert (version.number, version.state) == (1, VersionState.PUBLISHED)
+    assert version.record == replace(RECORD, title="鼠脑 mouse brain", lab="A lab")
+    (asset,) = version.assets
+    assert (asset.name, asset.size_bytes, asset.object_count) == ("brain", 15, 2)
+    assert objects_of(database, LOCAL_OWNER, asset.id) == OBJECTS
+    assert find_object(database, LOCAL_OWNER, asset.id, OBJECTS[0].path) == OBJECTS[0]
+    assert find_object(database, LOCAL_OWNER, asset.id, "../secret") is None
+
+
+def test_a_manifest_holds_what_its_digest_is_made_of(database: Database, add: Add):
+    version = get_version(database, LOCAL_OWNER, add().id)
+    stated = manifest(database, LOCAL_OWNER, version.id)
+    assets = []
+    for one in stated["assets"]:
+        objects = [StoredObject(**item) for item in one["objects"]]
+        assert asset_digest(objects) == one["digest"]
+        assets.append(Asset(one["id"], one["name"], AssetKind(one["kind"]), "", 0, 0, one["digest"]))
+    assert version_digest(record_from_json(stated["record"]), assets) == stated["digest"] == version.digest
+
+
+def test_a_published_version_never_changes(database: Database, add: Add):
+    dataset = add()
+    version = get_version(database, LOCAL_OWNER, dataset.id)
+    for change in (
+        lambda work: add_asset(work, version.id, new_asset("more"), OBJECTS),
+        lambda work: set_record(work, version.id, RECORD),
+        lambda work: publish(work, version.id),
+    ):
+        with pytest.raises(Conflict, match="published"), UnitOfWork(database, LOCAL_OWNER) as work:
+            change(work)
+    assert get_version(database, LOCAL_OWNER, dataset.id) == version
+
+
+def test_a_new_draft_carries_the_published_assets_over(database: Database, add: Add):
+    dataset = add()
+    first = get_version(database, LOCAL_OWNER, dataset.id)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = open_draft(work, dataset.id)
+        assert draft.digest == first.digest
+        again = open_draft(work, dataset.id)
+        assert again.id == draft.id
+        changed = add_asset(work, draft.id, new_asset("second"), OBJECTS)
+    assert (draft.number, {asset.name for asset in changed.assets}) == (2, {"brain", "second"})
+    assert changed.digest != first.digest
+    assert [one.number for one in list_versions(database, LOCAL_OWNER, dataset.id)] == [2, 1]
+    assert get_version(database, LOCAL_OWNER, dataset.id, 1) == first
+
+
+def test_an_asset_must_describe_its_objects_and_come_once(database: Database, add: Add):
+    dataset = add(published=False)
+    draft = get_version(database, LOCAL_OWNER, dataset.id)
+    with pytest.raises(Invalid, match="describe"), UnitOfWork(database, LOCAL_OWNER) as work:
+        add_asset(work, draft.id, new_asset(), OBJECTS[:1])
+    with pytest.raises(Conflict), UnitOfWork(database, LOCAL_OWNER) as work:
+        add_asset(work, draft.id, draft.assets[0], OBJECTS)
+
+
+def test_an_empty_version_is_not_published(database: Database, add: Add):
+    from pulvinar.catalogue import create_dataset
+
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        made = create_dataset(work, RECORD)
+        draft = open_draft(work, made.id)
+    with pytest.raises(Invalid, match="empty"), UnitOfWork(database, LOCAL_OWNER) as work:
+        publish(work, draft.id)
+
+
+def test_assets_are_found_by_the_digest_of_a_version_that_holds_them(database: Database, add: Add):
+    dataset = add(published=False)
+    before = get_version(database, LOCAL_OWNER, dataset.id)
+    asset = before.assets[0]
+    assert resolve_asset(database, LOCAL_OWNER, before.digest, asset.id) == asset
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        set_record(work, before.id, replace(before.record, title="Renamed"))
+    with pytest.raises(NotFound):
+        resolve_asset(database, LOCAL_OWNER, before.digest, asset.id)
+    after = get_dataset(database, LOCAL_OWNER, dataset.id)
+    assert after.latest is not None
+    assert after.record.title == "Renamed"
+    assert resolve_asset(database, LOCAL_OWNER, after.latest.digest, asset.id) == asset
+
+
+def test_a_stranger_sees_published_versions_only_and_nothing_of_drafts(database: Database, add: Add):
+    dataset = add()
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = open_draft(work, dataset.id)
+        draft = add_asset(work, draft.id, new_asset("secret"), OBJECTS)
+    secret = next(asset for asset in draft.assets if asset.name == "secret")
+    assert get_version(database, ANONYMOUS, dataset.id).number == 1
+    assert get_dataset(database, ANONYMOUS, dataset.id).latest == get_version(database, LOCAL_OWNER, dataset.id, 1)
+    assert [one.number for one in list_versions(database, ANONYMOUS, dataset.id)] == [1]
+    assert objects_of(database, ANONYMOUS, secret.id) == ()
+    assert find_object(database, ANONYMOUS, secret.id, OBJECTS[0].path) is None
+    for hidden in (
+        lambda: get_version(database, ANONYMOUS, dataset.id, 2),
+        lambda: manifest(database, ANONYMOUS, draft.id),
+        lambda: resolve_asset(database, ANONYMOUS, draft.digest, secret.id),
+    ):
+        with pytest.raises(NotFound):
+            hidden()
+
+
+def test_a_stranger_may_change_nothing(database: Database, add: Add):
+    seen, hidden = add(), add(published=False)
+    with pytest.raises(Forbidden), UnitOfWork(database, ANONYMOUS) as work:
+        open_draft(work, seen.id)
+    with pytest.raises(NotFound), UnitOfWork(database, ANONYMOUS) as work:
+        open_draft(work, hidden.id)
+
+
+def test_every_change_leaves_an_event(database: Database, add: Add):
+    add()
+    with database.session() as session:
+        verbs = list(session.scalars(select(event.c.verb).order_by(event.c.seq)))
+    assert verbs == ["create", "open-draft", "add-asset", "publish"]
