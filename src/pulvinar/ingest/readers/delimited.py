@@ -71,6 +71,8 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     rows = _rows(rows_text, delimiter)
     if not rows or (not named and not _is_table(rows)):
         return None
+    if plain.endswith(".apo"):
+        rows = _with_apo_header(rows)
     _check_rows(rows, comments, file.name)
     return _dialect(rows, lines[:comments], delimiter, encoding)
 
@@ -80,10 +82,7 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    with unpacked(path, name) as stream:
-        data = stream.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
+    data = _content(path, name)
     for _ in range(dialect.skip_lines):
         data = data[data.find(b"\n") + 1 :]
     names = list(dialect.names)
@@ -97,6 +96,18 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
     except (pa.ArrowException, UnicodeError) as error:
         raise UnreadableFile(f"{name}: {str(error).splitlines()[0][:300]}", hint="repair the row") from error
     return {key: from_text(table.column(key)) for key in names}
+
+
+def _content(path: Path, name: str) -> bytes:
+    """The whole text, read in pieces: one read would set aside memory for the limit."""
+    pieces, total = [], 0
+    with unpacked(path, name) as stream:
+        while piece := stream.read(_SAMPLE):
+            pieces.append(piece)
+            total += len(piece)
+            if total > _LARGEST:
+                raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
+    return b"".join(pieces)
 
 
 def _encoding(sample: bytes) -> str:
@@ -142,6 +153,15 @@ def _is_table(rows: list[list[str]]) -> bool:
     body = rows[1:]
     numeric = any(all(is_number(cell) for cell in column) and any(column) for column in zip(*body, strict=False))
     return len(rows) >= 3 and numeric
+
+
+def _with_apo_header(rows: list[list[str]]) -> list[list[str]]:
+    """Vaa3D writes one value a row more than its header names: an unnamed one, before the header's own unnamed."""
+    header = rows[0]
+    if "" in header and len(rows) > 1 and all(len(row) == len(header) + 1 for row in rows[1:]):
+        first = header.index("")
+        return [[*header[:first], "", *header[first:]], *rows[1:]]
+    return rows
 
 
 def _check_rows(rows: list[list[str]], comments: int, name: str) -> None:
