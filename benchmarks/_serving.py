@@ -30,7 +30,7 @@ def pulvinar_server(home: Path) -> Iterator[Server]:
     """`pulvinar serve` over the platform in `home`."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks._serving", str(home), str(port)]
-    with _running(command, port) as server:
+    with running(command, port) as server:
         yield server
 
 
@@ -42,15 +42,16 @@ def nginx_server(root: Path, folder: Path) -> Iterator[Server]:
     configuration = folder / "nginx.conf"
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder / kind};" for kind in kinds)
+    # Started by root, nginx would give its worker to nobody, who may not read the folder.
+    user = "user root root;" if os.geteuid() == 0 else ""
     configuration.write_text(
-        # Started by root, nginx would give its worker to nobody, who may not read the folder.
-        f"{'user root root;' if os.geteuid() == 0 else ''} worker_processes 1; daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'};\n"
+        f"{user} worker_processes 1; daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'};\n"
         "events { worker_connections 1024; }\n"
         f"http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; {temporary}\n"
         f"  open_file_cache max=1000; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )
     command = [tool("nginx"), "-c", str(configuration), "-e", str(folder / "error.log")]
-    with _running(command, port) as server:
+    with running(command, port) as server:
         yield server
 
 
@@ -71,7 +72,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[Server]:
+def running(command: list[str], port: int) -> Iterator[Server]:
     process = subprocess.Popen(command)
     try:
         _wait_for(port, process)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from pulvinar import Platform, load_settings, open_platform
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
-
-from pulvinar import Platform, load_settings, open_platform
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, Species

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-noto-cjk", "libgl1-mesa-dri", "libegl1")
@@ -31,7 +32,7 @@ def _may_install() -> bool:
 def _install() -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
-    with open(os.devnull, "w") as quiet:
+    with Path(os.devnull).open("w") as quiet:
         subprocess.run([*apt, "update"], check=True, env=environment, stdout=quiet)
         subprocess.run(
             [*apt, "install", "-y", "--no-install-recommends", *PACKAGES], check=True, env=environment, stdout=quiet

@@ -2,6 +2,7 @@ import inspect
 import pickle
 
 import pytest
+
 from pulvinar import errors
 
 TREE = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]

@@ -2,6 +2,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+
 from pulvinar import extensions
 from pulvinar.errors import Conflict, NotFound, Unavailable
 from pulvinar.extensions import Registry

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from pulvinar.errors import Invalid
 from pulvinar.settings import Settings, load_settings
 

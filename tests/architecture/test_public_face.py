@@ -3,8 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pulvinar
 import pytest
+
+import pulvinar
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "pulvinar").rglob("*.py"))

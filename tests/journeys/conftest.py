@@ -128,7 +128,7 @@ class Maker:
 
 
 def _nifti(path: Path, dtype: str, kind: VolumeKind) -> tuple[np.ndarray, Volume]:
-    """A NIfTI file's voxels (t, c, z, y, x) and the volume that they make, with its affine in (z, y, x), micrometres."""
+    """A NIfTI file's voxels (t, c, z, y, x) and the volume that they make; its affine is (z, y, x), micrometres."""
     image = nibabel.load(path)
     voxels = np.ascontiguousarray(np.squeeze(np.asarray(image.dataobj)).T.astype(dtype))[None, None]
     turn = np.eye(4)[[2, 1, 0, 3]]
@@ -174,7 +174,8 @@ def _neurons(maker: Maker, sample: Callable[[str], Path]) -> Version:
 
 
 def _swc(path: Path) -> SkeletonData:
-    lines = (line.split() for line in gzip.open(path, "rt") if re.match(r"\s*\d", line))
+    text = gzip.decompress(path.read_bytes()).decode()
+    lines = (line.split() for line in text.splitlines() if re.match(r"\s*\d", line))
     rows = np.array([[float(value) for value in line[:7]] for line in lines])
     row_of = {int(node): row for row, node in enumerate(rows[:, 0])}
     return SkeletonData(

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest, version_digest
 from pulvinar.model.record import Contributor, Record, Species, Subject, record_from_json, record_to_json
 

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+
 from pulvinar.errors import Invalid
 from pulvinar.model.identity import check_id, new_id
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.space import Box, Points, Space, Window, check_orientation, opposite
 

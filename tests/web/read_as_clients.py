@@ -1,6 +1,6 @@
 """Reads one volume from a gateway as other people's programs do. Runs in an environment of its own, without Pulvinar.
 
-python read_as_clients.py CLIENT ADDRESS: prints shape, type and SHA-256 of the voxels that CLIENT read, (t, c, z, y, x).
+python read_as_clients.py CLIENT ADDRESS: prints shape, type and SHA-256 of the voxels (t, c, z, y, x) that it read.
 """
 
 import hashlib

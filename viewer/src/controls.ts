@@ -25,7 +25,7 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   paint();
   const settings = [opacityRow(view, say, changed)];
   if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint));
-  const details = make("details", { open: open && layer.kind === "image" }, make("summary", {}, layer.name), ...(layer.kind === "points" ? [] : settings));
+  const details = make("details", { open: open && view.visible && layer.kind === "image" }, make("summary", {}, layer.name), ...(layer.kind === "points" ? [] : settings));
   return make("li", { class: "pv-layer" }, make("label", { class: "pv-check" }, box, swatch), details);
 }
 

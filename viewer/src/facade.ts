@@ -103,7 +103,9 @@ export class Explorer {
     const scale = fittingScale(this.scene, rotation, Math.max(80, width / cut), Math.max(80, height / cut));
     const largest = Math.hypot(...boxOnScreen(this.scene, rotation));
     const narrow = Math.min(1, Math.max(0.3, width / Math.max(1, height)));
-    return { scale, scale3d: (largest * 0.72) / narrow };
+    // A volume's corners are empty; what lies in the world by itself fills its box.
+    const volumes = this.scene.layers.some((layer) => layer.kind === "image" || layer.kind === "labels");
+    return { scale, scale3d: (largest * (volumes ? 0.72 : 0.95)) / narrow };
   }
 
   /** What is shown now, read back from Neuroglancer; the layers' own settings stay with the caller. */

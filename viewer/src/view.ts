@@ -42,7 +42,8 @@ export interface View {
 export function defaultView(scene: Scene): View {
   const [z, y, x] = scene.position_um;
   return {
-    layout: "4panel",
+    // A mesh or a neuron alone leaves next to nothing in a section.
+    layout: scene.layers.every((layer) => layer.kind === "mesh" || layer.kind === "skeleton") ? "3d" : "4panel",
     position: [x, y, z],
     time: 0,
     scale: null,

@@ -120,7 +120,7 @@ def volume_from_json(data: dict[str, Any]) -> Volume:
                 Channel(item["name"], item["color"], tuple(item["window"]) if item["window"] else None)
                 for item in data["channels"]
             ),
-            affine_um=tuple(tuple(row) for row in data["affine_um"]) if data["affine_um"] else None,  # type: ignore[misc]
+            affine_um=tuple(tuple(row) for row in data["affine_um"]) if data["affine_um"] else None,
             time_step_s=data["time_step_s"],
         )
     except (KeyError, TypeError, ValueError) as error:

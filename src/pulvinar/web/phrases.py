@@ -80,6 +80,13 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
 
 
+def share(part: float) -> str:
+    """A part of one as a percentage; what is there but tiny is said to be that, not written out."""
+    if 0 < part < 1e-4:
+        return "< 0.01 %"
+    return f"{number(round(part * 100, 2))} %"
+
+
 def lengths(triple: Sequence[float]) -> str:
     """Three lengths (z, y, x) with one unit: "50 × 40 × 40 µm"; one when all are the same."""
     worth, unit = (1000.0, "mm") if min(triple) >= 1000 else (1.0, "µm")

@@ -36,12 +36,10 @@ _POLICY = (
     "frame-ancestors 'self'"
 )
 _PAGE_POLICY = _POLICY.format(script="", connect="")
-# Neuroglancer makes functions from text and sets styles on its own elements; only its page may.
-_VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:").replace(
-    "style-src 'self'", "style-src 'self' 'unsafe-inline'"
-)
+# Neuroglancer makes functions from text; only its page may.
+_VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:")
 # A worker obeys the policy of its own file: decoders of chunks are WebAssembly.
-_BUNDLE_POLICY = "default-src 'self'; script-src 'self' 'unsafe-eval'; connect-src 'self' data: blob:"
+_BUNDLE_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' data: blob:"
 
 router = APIRouter(include_in_schema=False)
 
@@ -164,6 +162,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "size": phrases.size,
         "number": phrases.number,
+        "share": phrases.share,
         "lengths": phrases.lengths,
     }
     return environment

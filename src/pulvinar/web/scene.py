@@ -14,6 +14,7 @@ from pulvinar.catalogue.versions import get_version
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.dataset_page import can_show
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -68,8 +69,14 @@ def get_scene(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, v
 
 def build_scene(version: Version) -> Scene:
     """The scene of `version`: all of its assets that can be drawn, the first image and the first labels switched on."""
-    acquisition = version.record.acquisition
-    parts = [_Part(asset, version.digest, acquisition.orientation) for asset in version.assets if can_draw(asset)]
+    orientation = version.record.acquisition.orientation
+    # The letters are those of the voxels' axes: beside a volume, neurons and points are in the world already.
+    mixed = {asset.kind is AssetKind.VOLUME for asset in version.assets} == {True, False}
+    parts = [
+        _Part(asset, version.digest, "" if mixed and asset.kind is not AssetKind.VOLUME else orientation)
+        for asset in version.assets
+        if can_show(asset)
+    ]
     parts.sort(key=lambda part: _ORDER.index(part.kind))
     layers = [layer for part in parts for layer in part.layers()]
     _choose_visible(layers)
@@ -91,11 +98,6 @@ def build_scene(version: Version) -> Scene:
 
 
 _ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
-
-
-def can_draw(asset: Asset) -> bool:
-    """Whether the viewer has a way to show `asset`."""
-    return asset.kind is AssetKind.VOLUME or "precomputed" in asset.details
 
 
 class _Part:

@@ -1,0 +1,118 @@
+import gzip
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.ingest.readers.reading import find_one, flags, read_geometry, said
+
+from pulvinar.errors import Invalid, MetadataMissing, UnreadableFile
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.readers.swc import SwcReader
+
+READER = SwcReader()
+
+
+def neuron(folder, text, options=None):
+    (folder / "a.swc").write_text(text)
+    return read_geometry(READER, folder, options)
+
+
+@given(data=st.data(), count=st.integers(1, 40))
+def test_any_forest_in_any_order_keeps_its_edges(tmp_path_factory, data, count):
+    ids = data.draw(st.lists(st.integers(0, 10**6), min_size=count, max_size=count, unique=True))
+    parents = [-1 if i == 0 else data.draw(st.sampled_from([-1, *ids[:i]])) for i in range(count)]
+    order = data.draw(st.permutations(range(count)))
+    lines = [f"{ids[i]} 3 {i} {2 * i} {3 * i} 1.5 {parents[i]}" for i in order]
+    found = neuron(tmp_path_factory.mktemp("swc"), "\n".join(lines))
+    assert (found.parent < np.arange(count)).all()
+    edges = {
+        (n, -1 if p < 0 else int(found.node_id[p])) for n, p in zip(found.node_id.tolist(), found.parent, strict=True)
+    }
+    assert edges == set(zip(ids, parents, strict=True))
+    places = dict(zip(found.node_id.tolist(), found.zyx_um.tolist(), strict=True))
+    assert places == {ids[i]: [3.0 * i, 2.0 * i, float(i)] for i in range(count)}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 1 0 0 0 1 -1\n2 3 0 0 0 1 3\n3 3 0 0 0 1 2\n", "line 2: the node is its own ancestor"),
+        ("1 1 0 0 0 1 1\n", "line 1: the node is its own ancestor"),
+        ("1 1 0 0 0 1 -1\n2 3 0 0 0 1 7\n", "line 2: its parent is not in the file"),
+        ("# c\n1 1 0 0 0 1 -1\n1 3 0 0 0 1 1\n", "line 3: its number was given to a node before"),
+        ("1 1 0 0 nan 1 -1\n", "line 1: a number is not finite"),
+        ("1 1 0 0 0 1 -1\n\n2 3 0 inf 0 1 1\n", "line 3: a number is not finite"),
+        ("1 1 0 0 0 1 -1\n2 3 0 x 0 1 1\n", "line 2: 'x' is not a number"),
+        ("1 1 0 0 0 1\n", "line 1: a node needs seven numbers"),
+        ("1 1 0 0 0 1 -1\n2 3 0 0 0 1 1 9\n", "line 2: it has not 7 numbers"),
+        ("1.5 1 0 0 0 1 -1\n", "line 1: number, type and parent must be whole"),
+        ("1 99999 0 0 0 1 -1\n", "line 1: its type"),
+        ("# nothing\n", "has no node"),
+        ("1 " * 100 + "\n", "line 1: it has more than 64 numbers"),
+    ],
+)
+def test_what_is_no_forest_is_refused_with_its_line(tmp_path, text, reason):
+    (tmp_path / "a.swc").write_text(text)
+    with pytest.raises(UnreadableFile, match=reason):
+        find_one(READER, tmp_path)
+
+
+def test_many_roots_and_radii_of_nothing_are_said(tmp_path):
+    found = neuron(tmp_path, "1 1 0 0 0 1 -1\n2 1 5 5 5 0 -1\n3 3 5 5 6 -2 2\n")
+    assert np.isnan(found.radius_um).tolist() == [False, True, True]
+    asset = find_one(READER, tmp_path)
+    assert "2 roots" in said(asset)
+    assert "2 of 3 radii" in said(asset)
+
+
+def test_units_axes_and_scale(tmp_path):
+    text = "1 1 1 2 3 4 -1\n"
+    assert neuron(tmp_path, text).zyx_um.tolist() == [[3, 2, 1]]
+    assert neuron(tmp_path, text, Options(unit="mm")).zyx_um.tolist() == [[3000, 2000, 1000]]
+    voxels = Options(unit="voxel", voxel_size_um=(25.0, 25.0, 25.0), axes="zyx")
+    assert neuron(tmp_path, text, voxels).zyx_um.tolist() == [[25, 50, 75]]
+    assert neuron(tmp_path, text, voxels).radius_um.tolist() == [100]
+    assert neuron(tmp_path, "# SCALE 0.5 0.5 2\n" + text).zyx_um.tolist() == [[6, 1, 0.5]]
+    assert neuron(tmp_path, "# All positions in mm\n" + text).zyx_um.tolist() == [[3000, 2000, 1000]]
+    with pytest.raises(MetadataMissing, match="voxel"):
+        neuron(tmp_path, text, Options(unit="voxel"))
+    with pytest.raises(Invalid, match="--axes"):
+        neuron(tmp_path, text, Options(axes="xxy"))
+    (tmp_path / "a.swc").write_text("# positions in voxels\n" + text)
+    assert ("question", "--unit") in flags(find_one(READER, tmp_path))
+
+
+def test_a_comment_on_axes_is_doubted_and_not_believed(sample):
+    folder = sample("mouse/mouselight_dendrites/demo-trees/AA0001.swc").parent
+    from pulvinar.ingest.reader_contract import source_files
+
+    (first, *_) = READER.find([f for f in source_files(folder) if f.name.endswith(".swc")], Options())
+    assert ("doubt", "--axes") in flags(first)
+
+
+def test_atlas_voxels_land_inside_the_atlas(sample):
+    path = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um/18458_00375_AM.swc.gz")
+    from pulvinar.ingest.reader_contract import source_files
+
+    options = Options(unit="voxel", voxel_size_um=(25.0, 25.0, 25.0), axes="zyx")
+    (asset,) = READER.find([f for f in source_files(path.parent) if f.path == path], options)
+    found = READER.read_geometry(asset, path.parent, options)
+    assert (found.zyx_um >= 0).all()
+    assert (found.zyx_um <= [13200, 8000, 11400]).all()
+    assert np.count_nonzero(found.parent < 0) == 2
+
+
+def test_a_neuron_of_many_branches_and_a_long_one_are_quick(tmp_path):
+    count = 300_000
+    star = "\n".join(["1 1 0 0 0 1 -1", *(f"{i} 3 {i} 0 0 1 1" for i in range(2, count))])
+    chain = "\n".join(f"{i} 3 {i} 0 0 1 {i + 1 if i < count else -1}" for i in range(1, count + 1))
+    for text, ending in ((star, ".swc"), (chain, ".swc.gz")):
+        path = tmp_path / f"a{ending}"
+        path.write_bytes(gzip.compress(text.encode(), 1) if ending.endswith("gz") else text.encode())
+        began = time.process_time()
+        found = read_geometry(READER, tmp_path)
+        assert time.process_time() - began < 10
+        assert len(found.parent) >= count - 1
+        path.unlink()

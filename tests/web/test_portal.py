@@ -1,0 +1,181 @@
+"""The pages as a server makes them: their words, their links, and what they let a browser do."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from starlette.testclient import TestClient
+
+from pulvinar.web import phrases, portal
+from pulvinar.web.app import create_app
+from pulvinar.web.language import LANGUAGES, preferred, translations
+
+WEB = Path(portal.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    return TestClient(create_app(platform), headers={"accept": "text/html"})
+
+
+def test_the_list_shows_what_is_there_and_finds_it(client, image, labels):
+    assert "A brain with image" in client.get("/").text
+    found = client.get("/", params={"q": "labels"}).text
+    assert "A brain with labels" in found
+    assert "A brain with image" not in found
+    assert "No dataset that you may see matches" in client.get("/", params={"species": "human"}).text
+
+
+def test_paging_goes_on_where_the_page_ended(client, image, labels, monkeypatch):
+    monkeypatch.setattr(portal, "PAGE_SIZE", 1)
+    first = client.get("/").text
+    following = re.search(r'href="(/\?cursor=[^"]+)" rel="next"', first)
+    second = client.get(following[1]).text
+    titles = [re.search(r'card-title">([^<]+)<', text)[1] for text in (first, second)]
+    assert len(set(titles)) == 2
+    assert "Back to the newest" in second
+
+
+def test_htmx_gets_the_results_alone_and_says_how_many(client, image):
+    answer = client.get("/", params={"q": "brain"}, headers={"HX-Request": "true"})
+    assert "<html" not in answer.text
+    assert 'hx-swap-oob="true"' in answer.text
+    assert "HX-Request" in answer.headers["vary"]
+    restored = client.get("/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in restored.text
+
+
+def test_a_dataset_says_its_licence_its_digest_and_how_to_get_it(client, image):
+    page = client.get(f"/datasets/{image.version.dataset_id}").text
+    assert 'href="https://creativecommons.org/publicdomain/zero/1.0/"' in page
+    assert f"sha256:{image.version.digest}" in page
+    assert f"{image.data}/objects/image.ome.zarr/" in page
+    assert f"{image.data}/chunks/" in page
+    assert f"{image.api}/sections/z" in page
+    cutout = re.search(r'href="([^"]+format=npy)"', page)[1].replace("&amp;", "&")
+    assert client.get(cutout).content[:6] == b"\x93NUMPY"
+
+
+def test_each_request_speaks_its_own_language(client, image):
+    for _ in range(3):
+        assert "Search datasets" in client.get("/", headers={"accept-language": "en"}).text
+        assert "搜索数据集" in client.get("/", headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}).text
+
+
+def test_the_language_that_was_asked_for_is_kept(platform, image):
+    client = TestClient(create_app(platform))
+    assert "搜索数据集" in client.get("/?lang=zh").text
+    assert "搜索数据集" in client.get("/", headers={"accept-language": "en"}).text
+    assert "Search datasets" in client.get("/?lang=en").text
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("", "en"), ("fr,zh;q=0.4,en;q=0.3", "zh"), ("zh;q=0,en;q=0.1", "en"), ("de", "en"), (";;q=x,zh-TW", "zh")],
+)
+def test_what_the_browser_prefers(header, language):
+    assert preferred(header) == language
+
+
+def test_every_message_is_translated_and_no_translation_is_left_over():
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    keywords = {"_": None, "_mark": None, "ngettext": (1, 2)}
+    used = set()
+    for _, _, message, _, _ in extract_from_dir(WEB, methods, keywords=keywords):
+        used.add(message if isinstance(message, str) else tuple(message))
+    for language in set(LANGUAGES) - {"en"}:
+        path = WEB / "locale" / language / "LC_MESSAGES" / "messages.po"
+        catalogue = read_po(BytesIO(path.read_bytes()))
+        said = {entry.id: entry.string for entry in catalogue if entry.id}
+        assert set(said) == used
+        assert all(all(text) if isinstance(text, tuple) else text for text in said.values())
+        assert not [entry for entry in catalogue if entry.fuzzy]
+        for message, text in said.items():
+            one = message if isinstance(message, str) else message[1]
+            translated = text if isinstance(text, str) else text[0]
+            assert set(re.findall(r"%\(\w+\)\w", one)) == set(re.findall(r"%\(\w+\)\w", translated)), message
+
+
+def test_a_language_without_a_catalogue_speaks_english():
+    assert translations("en").gettext("Search") == "Search"
+    assert translations("zh").gettext("Search") == "搜索"
+
+
+def test_only_the_viewer_may_make_code_from_text(client, image):
+    for path in ("/", f"/datasets/{image.version.dataset_id}", "/nothing"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert "unsafe" not in policy, path
+    policy = client.get(f"/datasets/{image.version.dataset_id}/view").headers["content-security-policy"]
+    assert "'unsafe-eval'" in policy
+    assert "'unsafe-inline'" not in policy
+
+
+def test_pages_have_no_inline_script_or_style(client, image):
+    for path in ("/", f"/datasets/{image.version.dataset_id}", f"/datasets/{image.version.dataset_id}/view"):
+        page = client.get(path).text
+        assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+        assert not re.search(r"\s(on\w+|style)=", page)
+
+
+def test_what_people_write_is_shown_and_not_run(platform, client):
+    from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.datasets import create_dataset
+    from pulvinar.catalogue.versions import open_draft
+    from pulvinar.model.record import Record, Species
+
+    hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    with UnitOfWork(platform.database, platform.actor) as work:
+        made = create_dataset(work, Record(hostile, Species.HUMAN, hostile, description=hostile), node="local")
+        open_draft(work, made.id)
+    for path in ("/", f"/datasets/{made.id}", f"/datasets/{made.id}/view", f"/?q={hostile}"):
+        page = client.get(path).text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+
+
+def test_what_is_missing_is_a_page_with_the_request_named(client):
+    answer = client.get("/datasets/nothing-here")
+    assert answer.status_code == 404
+    assert "text/html" in answer.headers["content-type"]
+    assert answer.headers["x-request-id"] in answer.text
+
+
+def test_programs_still_get_the_envelope(client):
+    answer = client.get("/datasets/nothing-here", headers={"accept": "application/json"})
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+def test_a_scene_has_a_layer_a_channel_and_lies_where_the_affine_says(client, image, labels):
+    scene = client.get(f"/api/v1/scenes/{image.version.dataset_id}").json()
+    assert [layer["channel"] for layer in scene["layers"]] == [0, 1]
+    assert scene["layers"][0]["source"] == f"zarr3://{image.data}/chunks/"
+    assert scene["layers"][0]["window"] == [0, 60000]
+    assert scene["oriented"]
+    assert scene["bounds_um"] == [[99, 199.5, 299.5], [299, 329.5, 449.5]]
+    assert scene["position_um"] == [199, 264.5, 374.5]
+    other = client.get(f"/api/v1/scenes/{labels.version.dataset_id}", params={"version": 1}).json()
+    assert other["layers"][0]["kind"] == "labels"
+    assert client.get("/api/v1/scenes/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (123_456_789, "123 MB"), (999_900_000_000, "1000 GB")],
+)
+def test_sizes(count, text):
+    assert phrases.size(count) == text
+
+
+def test_lengths_use_one_unit():
+    assert phrases.lengths((50.0, 40.0, 40.0)) == "50 × 40 × 40 µm"
+    assert phrases.lengths((1000.0, 1000.0, 1000.0)) == "1 mm"
+    assert phrases.lengths((0.65, 0.65, 0.65)) == "0.65 µm"
+
+
+def test_shares_that_are_tiny_are_not_written_out():
+    assert phrases.share(0.0) == "0 %"
+    assert phrases.share(1.2e-7) == "< 0.01 %"
+    assert phrases.share(0.1234) == "12.34 %"
