@@ -1,0 +1,197 @@
+"""What a TIFF file says of its voxels, in the dialects that microscopes write: OME-XML, ImageJ, LSM, Micro-Manager.
+
+Sources: the OME data model 2016-06 (`Pixels` and its default units), ImageJ's `TiffEncoder` (its description lists
+`spacing`, `unit` and `finterval`; the resolution tags hold pixels a unit), TIFF 6.0 for the resolution tags.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import Finding, Severity
+from pulvinar.ingest.readers.frames import micrometres, seconds
+from pulvinar.model.volume import Channel
+
+_UM_PER_INCH = 25_400.0
+_UM_PER_CM = 10_000.0
+_LARGEST_XML = 256 << 20
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one image of a file says: sides in micrometres by axis letter, where given."""
+
+    dialect: str = ""
+    sides_um: Mapping[str, float] = field(default_factory=dict)
+    time_step_s: float | None = None
+    channels: tuple[Channel, ...] = ()
+    title: str = ""
+    findings: tuple[Finding, ...] = ()
+    header: Mapping[str, Any] = field(default_factory=dict)
+
+
+def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
+    """What the open `tif` says of its image `number`; raises `UnreadableFile` for OME-XML that isn't XML."""
+    if tif.is_ome:
+        return _ome(tif.ome_metadata or "", number, name)
+    if tif.is_imagej:
+        return _imagej(tif.imagej_metadata or {}, series.keyframe)
+    if tif.is_lsm:
+        return _lsm(tif.lsm_metadata or {})
+    if tif.is_micromanager:
+        return _micromanager(tif.micromanager_metadata or {})
+    return Said(findings=tuple(_untrusted(series.keyframe)))
+
+
+def ome_files(xml: str, name: str) -> tuple[str, ...]:
+    """The names of the files over which an OME-TIFF is spread, as its XML has them."""
+    found = (node.get("FileName") or "" for node in _parse(xml, name).iter() if _tag(node) == "UUID")
+    return tuple(dict.fromkeys(file for file in found if file))
+
+
+def _parse(xml: str, name: str) -> ElementTree.Element:
+    if len(xml) > _LARGEST_XML:
+        raise UnreadableFile(f"{name}: its OME-XML has {len(xml)} characters")
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        raise UnreadableFile(f"{name}: its OME-XML defines entities, which no microscope writes")
+    try:
+        return ElementTree.fromstring(xml.encode())
+    except ElementTree.ParseError as error:
+        raise UnreadableFile(f"{name}: its OME-XML is damaged: {error}", hint="repair its ImageDescription") from error
+
+
+def _tag(node: ElementTree.Element) -> str:
+    return node.tag.rpartition("}")[2]
+
+
+def _ome(xml: str, number: int, name: str) -> Said:
+    images = [node for node in _parse(xml, name) if _tag(node) == "Image"]
+    if number >= len(images):
+        return Said("OME")
+    pixels = next((node for node in images[number] if _tag(node) == "Pixels"), None)
+    if pixels is None:
+        return Said("OME", title=images[number].get("Name") or "")
+    sides, findings = {}, []
+    for letter in "zyx":
+        size, unit = pixels.get(f"PhysicalSize{letter.upper()}"), pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm")
+        if size is None:
+            continue
+        worth = micrometres(unit)
+        if worth is None or not _positive(size):
+            text = f"its OME-XML gives the side {letter} as {size} {unit}, which is no length"
+            findings.append(Finding(Severity.DOUBT, text, "--voxel-size"))
+        else:
+            sides[letter] = _rounded(_positive(size) * worth)
+    step, unit = pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")
+    worth = seconds(unit)
+    return Said(
+        "OME",
+        sides,
+        _positive(step) * (worth or 0) or None,
+        tuple(_ome_channels(pixels)),
+        images[number].get("Name") or "",
+        tuple(findings),
+    )
+
+
+def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:
+    found = []
+    for index, node in enumerate(child for child in pixels if _tag(child) == "Channel"):
+        wave = node.get("EmissionWavelength")
+        name = node.get("Name") or node.get("Fluor") or (f"{_positive(wave):g} nm" if _positive(wave) else "")
+        given = node.get("Color")
+        # a signed 32-bit RGBA; -1 is white
+        color = f"{(int(given) & 0xFFFFFFFF) >> 8:06X}" if given and re.fullmatch(r"-?\d{1,11}", given) else "FFFFFF"
+        count = node.get("SamplesPerPixel", "1")
+        copies = int(count) if count.isdigit() and int(count) <= 16 else 1
+        name = name or f"channel {index}"
+        found += [Channel(f"{name} {part}" if copies > 1 else name, color) for part in range(copies)]
+    return found
+
+
+def _imagej(header: Mapping[str, Any], page: Any) -> Said:
+    unit = str(header.get("unit", "")).encode("latin-1", "replace").decode("unicode_escape", "replace")
+    worth = micrometres(unit)
+    sides, findings = {}, []
+    if worth is not None:
+        for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
+            density = _density(page, tag)
+            if density:
+                sides[letter] = _rounded(worth / density)
+        if _positive(header.get("spacing")):
+            sides["z"] = _rounded(_positive(header["spacing"]) * worth)
+    elif unit.strip() not in ("", "pixel", "pixels"):
+        findings.append(Finding(Severity.NOTE, f"its unit of length is {unit[:40]!r}, which is none", "--voxel-size"))
+    step = header.get("finterval")
+    return Said(
+        "ImageJ",
+        sides,
+        _positive(step) or None,
+        findings=tuple(findings),
+        header={key: header[key] for key in ("unit", "spacing", "mode", "Info") if _plain(header.get(key))},
+    )
+
+
+def _lsm(header: Mapping[str, Any]) -> Said:
+    sides = {
+        letter: _rounded(_positive(header[f"VoxelSize{letter.upper()}"]) * 1e6)
+        for letter in "zyx"
+        if _positive(header.get(f"VoxelSize{letter.upper()}"))
+    }
+    step = header.get("TimeIntervall")
+    return Said("LSM", sides, _positive(step) or None)
+
+
+def _micromanager(header: Mapping[str, Any]) -> Said:
+    summary = header.get("Summary") or {}
+    side, deep = summary.get("PixelSize_um") or summary.get("PixelSizeUm"), summary.get("z-step_um")
+    sides = {letter: _positive(side) for letter in "yx" if _positive(side)}
+    if _positive(deep):
+        sides["z"] = _positive(deep)
+    step = summary.get("Interval_ms")
+    names = summary.get("ChNames")
+    channels = tuple(Channel(str(one)) for one in names) if isinstance(names, list) else ()
+    return Said("Micro-Manager", sides, _positive(step) / 1000 or None, channels)
+
+
+def _untrusted(page: Any) -> list[Finding]:
+    """The resolution tags of a file that no microscope's program described: most hold a printer's or screen's value."""
+    unit = page.tags.valueof("ResolutionUnit", 2)
+    worth = {2: _UM_PER_INCH, 3: _UM_PER_CM}.get(int(unit) if unit is not None else 2)
+    density = _density(page, "XResolution")
+    if not worth or not density or density <= 1:
+        return []
+    text = f"its resolution tag says {worth / density:.4g} µm a pixel; it is not believed, as most programs invent it"
+    return [Finding(Severity.NOTE, text, "--voxel-size")]
+
+
+def _density(page: Any, tag: str) -> float:
+    """Pixels a unit, 0 where the tag isn't there."""
+    value = page.tags.valueof(tag)
+    if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
+        return 0.0
+    return float(value[0]) / float(value[1])
+
+
+def _positive(value: Any) -> float:
+    """`value` as a number; 0 where it isn't one, or isn't positive and finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return number if 0 < number < math.inf else 0.0
+
+
+def _rounded(side_um: float) -> float:
+    """To float32's precision, which headers have."""
+    return float(f"{side_um:.7g}")
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, str) and len(value) < 10_000)
