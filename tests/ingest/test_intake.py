@@ -187,8 +187,8 @@ def test_labels_with_names(means, tmp_path):
 
 def test_labels_of_a_floating_type_are_refused(means, tmp_path):
     path = tmp_path / "probabilities.tif"
-    tifffile.imwrite(path, np.zeros((4, 20, 20), np.float32))
-    with pytest.raises(Invalid, match="whole numbers"):
+    tifffile.imwrite(path, np.full((4, 20, 20), 0.5, np.float32), photometric="minisblack")
+    with pytest.raises(Invalid, match="aren't labels"):
         ingest(means, Request(path, replace(TWO_UM, kind=VolumeKind.LABELS), ANSWERS))
 
 

@@ -201,10 +201,16 @@ def publish(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset
 
 
 @app.command()
-def verify(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")], json: Json = False) -> None:
+def verify(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every dataset, one after the other.")] = False,
+    json: Json = False,
+) -> None:
     """Re-read every stored object of a dataset and name each one that is damaged or missing."""
     from pulvinar.cli.verbs import run_verify
 
+    if bool(dataset) == everything:
+        raise typer.BadParameter("name one dataset, or give --all")
     run_verify(dataset, as_json=json)
 
 

@@ -141,28 +141,36 @@ def publish_draft(dataset_id: str, *, as_json: bool) -> None:
 
 
 def run_verify(dataset_id: str, *, as_json: bool) -> None:
-    """`pulvinar verify`. Raises `Corrupt` when anything is damaged."""
+    """`pulvinar verify`, of every dataset when none is named. Raises `Corrupt` when anything is damaged."""
     from pulvinar.ingest.progress import TerminalProgress
     from pulvinar.operations.scrub import verify
 
     with opened() as platform:
-        result = verify(platform.database, platform.store, platform.actor, dataset_id, TerminalProgress())
+        chosen = [dataset_id] if dataset_id else list(_every_dataset(platform))
+        results = [verify(platform.database, platform.store, platform.actor, one, TerminalProgress()) for one in chosen]
+    objects, size_bytes = (sum(getattr(result, name) for result in results) for name in ("objects", "size_bytes"))
+    damages = [damage for result in results for damage in result.damages]
     if as_json:
-        print_json(
-            {
-                "objects": result.objects,
-                "size_bytes": result.size_bytes,
-                "damaged": [{"key": damage.key, "what": damage.what} for damage in result.damages],
-            }
-        )
+        damaged = [{"key": damage.key, "what": damage.what} for damage in damages]
+        print_json({"objects": objects, "size_bytes": size_bytes, "damaged": damaged})
     else:
-        for damage in result.damages:
+        for damage in damages:
             print(f"damaged: {damage.key}: {damage.what}")
-        print(f"{result.objects} objects, {size(result.size_bytes)} read, {len(result.damages)} damages")
-    if result.damages:
-        raise Corrupt(
-            f"{len(result.damages)} damages in dataset {dataset_id}", hint="bring the named objects back from a backup"
-        )
+        print(f"{objects} objects, {size(size_bytes)} read, {len(damages)} damages")
+    if damages:
+        where = f"dataset {dataset_id}" if dataset_id else f"{len(chosen)} datasets"
+        raise Corrupt(f"{len(damages)} damages in {where}", hint="bring the named objects back from a backup")
+
+
+def _every_dataset(platform: Platform) -> Iterator[str]:
+    from pulvinar.catalogue import list_datasets
+
+    cursor = None
+    while True:
+        page = list_datasets(platform.database, platform.actor, cursor=cursor, limit=200)
+        yield from (dataset.id for dataset in page.items)
+        if not (cursor := page.next_cursor):
+            return
 
 
 def run_sweep(grace_hours: float, abandon_days: float, *, dry: bool, as_json: bool) -> None:

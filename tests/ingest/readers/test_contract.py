@@ -8,6 +8,7 @@ import nrrd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tifffile
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -18,6 +19,7 @@ from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.ingest.readers.tiff import TiffReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -119,3 +121,21 @@ class TestTables(ReaderContract):
         (folder / "semi.csv.gz").write_bytes(gzip.compress(b"x;y;z\n1;2;3\n4;5;6\n7;8;9\n"))
         columns = {"X": [1.0, 2.0], "Y": [3, 4], "name": ["a", None], "flag": [True, False], "big": [2**40, None]}
         pq.write_table(pa.table(columns), folder / "points.parquet")
+
+
+class TestTiff(ReaderContract):
+    reader = TiffReader()
+
+    def write_samples(self, folder):
+        tifffile.imwrite(folder / "plain.tif", voxels(6, 17, 19), metadata=None, photometric="minisblack")
+        tiles = {"tile": (16, 16), "compression": "zlib", "predictor": True}
+        tifffile.imwrite(
+            folder / "tiles.ome.tif", voxels(2, 3, 40, 30, dtype="u2"), ome=True, metadata={"axes": "CZYX"}, **tiles
+        )
+        about = {"axes": "TZYX", "spacing": 2.0, "unit": "um"}
+        tifffile.imwrite(folder / "series.tif", voxels(3, 4, 12, 13, dtype="u2"), imagej=True, metadata=about)
+        colours = {"photometric": "rgb", "compression": "lzw", "byteorder": ">", "bigtiff": True}
+        tifffile.imwrite(folder / "colours.tif", voxels(30, 20, 3, dtype="u1"), **colours)
+        (folder / "planes").mkdir()
+        for number in range(4):
+            tifffile.imwrite(folder / f"planes/p{number:03d}.tif", voxels(21, 22, dtype="u1"))

@@ -137,12 +137,15 @@ def _read_images(file: SourceFile, paths: dict[str, Path], options: Options) -> 
     try:
         if len(tif.pages) == 0:
             raise UnreadableFile(f"{file.name} is a TIFF without a page", hint="copy the file again")
-        others = _others(tif, file, paths)
+        listed = _listed(tif, file)
+        absent = [name for name in listed if name not in paths]
+        others = () if absent else listed
         if others:
             tif.close()
             tif = open_tiff(file.path, file.name, several=True)
         count = len(tif.series)
-        return [replace(_image(tif, file, n, options), others=others, is_series=count > 1) for n in range(count)]
+        images = [replace(_image(tif, file, n, options), others=others, is_series=count > 1) for n in range(count)]
+        return [replace(image, findings=(*image.findings, *_absent(absent, len(listed)))) for image in images]
     except PulvinarError:
         raise
     except Exception as error:
@@ -153,15 +156,22 @@ def _read_images(file: SourceFile, paths: dict[str, Path], options: Options) -> 
         tif.close()
 
 
-def _others(tif: Any, file: SourceFile, paths: dict[str, Path]) -> tuple[str, ...]:
-    """All files of the set that an OME-TIFF belongs to, or none where it stands alone or some are missing."""
+def _listed(tif: Any, file: SourceFile) -> tuple[str, ...]:
+    """All files of the set that an OME-TIFF belongs to, itself first; none where it stands alone."""
     if not tif.is_ome:
         return ()
     folder = file.name.rpartition("/")[0]
     listed = [f"{folder}/{name}".lstrip("/") for name in ome_files(tif.ome_metadata or "", file.name)]
-    if len(listed) < 2 or file.name not in listed or not all(name in paths for name in listed):
+    if len(listed) < 2 or file.name not in listed:
         return ()
     return (file.name, *(name for name in listed if name != file.name))
+
+
+def _absent(names: Sequence[str], count: int) -> list[Finding]:
+    if not names:
+        return []
+    text = f"it is one of a set of {count} files, of which {len(names)} are not here ({names[0]}): it is read alone"
+    return [Finding(Severity.DOUBT, text)]
 
 
 def _image(tif: Any, file: SourceFile, number: int, options: Options) -> _Image:
