@@ -11,58 +11,99 @@ import mmap
 import os
 import socket
 import struct
+import time
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
-_LONGEST = 1 << 30
+_LONGEST = 64 << 20
+"""Of what the reader process says; a JSON value takes up to some twenty times its text in memory."""
 
 
 class ChannelClosed(Exception):
     """The other side is gone."""
 
 
-class Channel:
-    """One end; a message is a dictionary of JSON values and at most one file descriptor."""
+class Garbled(ChannelClosed):
+    """The other side sent what is no message, or one that is too long."""
 
-    def __init__(self, end: socket.socket) -> None:
+
+class TooLate(ChannelClosed):
+    """The other side did not answer, or did not listen, in time."""
+
+
+class Channel:
+    """One end; a message is a dictionary of JSON values and at most one file descriptor.
+
+    `longest` bounds what is received, `within_s` how long sending or receiving one message may take; None: no bound.
+    After an error nothing more can be said over it.
+    """
+
+    def __init__(self, end: socket.socket, *, longest: int | None = None, within_s: float | None = None) -> None:
         self._end = end
+        self._longest = longest
+        self._within_s = within_s
+
+    @classmethod
+    def to_reader(cls, end: socket.socket, within_s: float) -> Channel:
+        """The platform's end, which trusts nothing that it hears."""
+        return cls(end, longest=_LONGEST, within_s=within_s)
 
     def send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
-        """Send one message. Raises `ChannelClosed`."""
+        """Send one message. Raises `ChannelClosed`, and what isn't JSON as `TypeError` or `ValueError`."""
         body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+        self._end.settimeout(self._within_s)
         try:
             if descriptor is None:
                 self._end.sendall(_LENGTH.pack(len(body)))
             else:
                 socket.send_fds(self._end, [_LENGTH.pack(len(body))], [descriptor])
             self._end.sendall(body)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except TimeoutError as error:
+            raise TooLate from error
+        except OSError as error:
             raise ChannelClosed from error
 
     def receive(self) -> tuple[dict[str, Any], int | None]:
-        """Wait for one message. Raises `ChannelClosed`, also for what is no message."""
+        """Wait for one message. Raises `ChannelClosed`, for what is no message `Garbled`."""
+        deadline = None if self._within_s is None else time.monotonic() + self._within_s
+        descriptors: list[int] = []
         try:
+            self._wait(deadline)
             head, descriptors, _, _ = socket.recv_fds(self._end, _LENGTH.size, 1)
-            head += self._exactly(_LENGTH.size - len(head))
-            (length,) = _LENGTH.unpack(head)
-            if length > _LONGEST:
-                raise ChannelClosed
-            message = json.loads(self._exactly(length).decode("utf-8", "surrogateescape"))
-        except (ConnectionResetError, ValueError) as error:
-            raise ChannelClosed from error
-        if not isinstance(message, dict):
-            raise ChannelClosed
+            (length,) = _LENGTH.unpack(head + self._exactly(_LENGTH.size - len(head), deadline))
+            if self._longest is not None and length > self._longest:
+                raise Garbled
+            message = json.loads(self._exactly(length, deadline).decode("utf-8", "surrogateescape"))
+            if not isinstance(message, dict):
+                raise Garbled
+        except BaseException as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if isinstance(error, TimeoutError):
+                raise TooLate from error
+            if isinstance(error, OSError):
+                raise ChannelClosed from error
+            # RecursionError: brackets in brackets without end
+            if isinstance(error, (ValueError, RecursionError, MemoryError)):
+                raise Garbled from error
+            raise
         return message, descriptors[0] if descriptors else None
 
-    def _exactly(self, count: int) -> bytes:
-        buffer = bytearray(count)
-        view, filled = memoryview(buffer), 0
-        while filled < count:
-            got = self._end.recv_into(view[filled:])
-            if got == 0:
+    def _exactly(self, count: int, deadline: float | None) -> bytes:
+        # as it comes, and not as much as was announced
+        parts, missing = [], count
+        while missing:
+            self._wait(deadline)
+            part = self._end.recv(min(missing, 1 << 20))
+            if not part:
                 raise ChannelClosed
-            filled += got
-        return bytes(buffer)
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, deadline: float | None) -> None:
+        """Let the next call wait no longer than until `deadline`, however little each one before it brought."""
+        self._end.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
 
     def close(self) -> None:
         """Hang up."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.answers import check_geometry, plain
 from pulvinar.ingest.reader import GeometryData, MeshData, PointsData, SkeletonData, TableData
 
 _KINDS: dict[str, type[GeometryData]] = {
@@ -58,9 +59,11 @@ def geometry_from_wire(described: dict[str, Any], descriptor: int) -> GeometryDa
         given: dict[str, Any] = {name: reading.array(value) for name, value in described["arrays"].items()}
         if "columns" in {field.name for field in fields(kind)}:
             given["columns"] = {str(name): reading.array(value) for name, value in described["columns"]}
-        return kind(**given)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableFile(f"the reader process sent data that can't be: {error}") from None
+        data = kind(**given)
+        check_geometry(data)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise UnreadableFile(f"the reader sent data that can't be: {plain(error)}") from None
+    return data
 
 
 class _Reading:
@@ -76,6 +79,8 @@ class _Reading:
         body = self._bytes(size)
         if kind == _TEXT:
             texts = json.loads(body)
+            if not (isinstance(texts, list) and all(text is None or isinstance(text, str) for text in texts)):
+                raise ValueError("a column of text holds something else")
             array = np.empty(len(texts), dtype=object)
             array[:] = texts
             return array.reshape(shape)

@@ -38,14 +38,6 @@ def landlock_version() -> int:
     return max(0, version)
 
 
-def network_can_be_cut() -> bool:
-    """Whether this kernel lets a process of this user have a network of its own, with nothing in it."""
-    if os.geteuid() == 0:
-        return True
-    switches = ("/proc/sys/user/max_user_namespaces", "/proc/sys/kernel/unprivileged_userns_clone")
-    return all(not Path(name).exists() or Path(name).read_text().strip() != "0" for name in switches)
-
-
 def die_with_parent() -> None:
     """Have the kernel end this process when the one that started it ends; forbid gaining rights by `exec`."""
     _libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)
@@ -87,8 +79,9 @@ def drop_capabilities() -> None:
 def restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     """Let this process read below `readable`, read and write below `writable`, and touch no other file.
 
-    From version 4 of the interface TCP is forbidden too, from 6 signals and sockets to the outside. Returns False, and
-    changes nothing, where the kernel has no Landlock.
+    A path that isn't there, or that this user can't reach, is passed over. From version 4 of the interface TCP is
+    forbidden too, from 6 signals and sockets to the outside. Returns False, and changes nothing, where the kernel has
+    no Landlock.
     """
     version = landlock_version()
     if version == 0:
@@ -115,7 +108,7 @@ def restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
 def _allow(ruleset: int, path: Path, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
         if not path.is_dir():

@@ -10,6 +10,7 @@ import site
 import socket
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import prod
@@ -24,11 +25,12 @@ from pulvinar.extensions import Registry
 from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
 from pulvinar.ingest.geometry_wire import geometry_to_wire
+from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
+from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.unpacking import unpack
 from pulvinar.model.space import Window
 
-HEAD_BYTES = 4096
 _FOUND = TypeAdapter(FoundAsset)
 _OPTIONS = TypeAdapter(Options)
 
@@ -47,7 +49,11 @@ def main() -> None:
         while True:
             question, descriptor = channel.receive()
             answer, memory = process.answer(question, descriptor)
-            channel.send(answer, memory)
+            try:
+                channel.send(answer, memory)
+            except (TypeError, ValueError) as error:
+                # a reader described a file by what is no JSON
+                channel.send(_unforeseen(error))
             if memory is not None:
                 os.close(memory)
     except ChannelClosed:
@@ -57,12 +63,13 @@ def main() -> None:
 def protect(begin: dict[str, Any]) -> None:
     """Give up what reading one submission does not need; what the kernel can't take, it leaves."""
     limits = begin["limits"]
-    landlock.cut_network()
-    landlock.restrict_files(
-        readable=[*_libraries(), *map(Path, begin["readable"])], writable=[Path(begin["scratch"]), Path("/dev/null")]
+    give_up_rights(
+        readable=[*_libraries(), *map(Path, begin["readable"])],
+        writable=[Path(begin["scratch"]), Path("/dev/null")],
+        memory_bytes=limits["memory_bytes"],
+        cpu_s=limits["cpu_s"],
+        file_bytes=limits["budget_bytes"],
     )
-    landlock.drop_capabilities()
-    landlock.limit_resources(limits["memory_bytes"], limits["cpu_s"], limits["budget_bytes"])
 
 
 def _libraries() -> list[Path]:
@@ -102,9 +109,9 @@ class ReaderProcess:
         except PulvinarError as error:
             return _told(error), None
         except MemoryError:
-            return _told(TooLarge("reading it takes more memory than a reader may have", hint="reader_memory_mb")), None
+            return _NO_MEMORY, None
         except Exception as error:  # noqa: BLE001 (whatever a format library throws at a bad file)
-            return _told(UnreadableFile(f"it can't be read: {type(error).__name__}: {error}"[:2000])), None
+            return _unforeseen(error), None
 
     def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         files = [self._source_file(name) for name in question["names"]]
@@ -120,9 +127,7 @@ class ReaderProcess:
                 yield asset
 
     def _source_file(self, name: str) -> SourceFile:
-        path = self._root / name
-        with path.open("rb") as file:
-            return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(HEAD_BYTES))
+        return source_file(self._root / name, name)
 
     def _reader(self, asset: FoundAsset) -> Reader:
         return next(reader for reader in self._registry.working().values() if reader.name == asset.reader)()
@@ -164,18 +169,35 @@ class ReaderProcess:
     def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])
         described, body = geometry_to_wire(self._reader(asset).read_geometry(asset, self._root, self._options))
-        memory = os.memfd_create("pulvinar-geometry", os.MFD_CLOEXEC)
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(body)
-        return described, memory
+        with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
+            view = memoryview(body)
+            while view:
+                view = view[file.write(view) :]
+            return described, os.dup(file.fileno())
 
     def _unpack(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         unpack(Path(question["archive"]), Path(question["into"]), self._budget_bytes)
         return {}, None
 
 
-def _told(error: PulvinarError) -> dict[str, Any]:
-    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:
+    """An error as an answer; `named`: its message says of what it is."""
+    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "named": named}}
+
+
+def _unforeseen(error: Exception) -> dict[str, Any]:
+    message = f"it can't be read: {type(error).__name__}: {error}"[:2000]
+    return _told(UnreadableFile(message, hint="the file may be damaged: copy or save it again"), named=False)
+
+
+# made while there is memory
+_NO_MEMORY = _told(
+    TooLarge(
+        "reading it takes more memory than a reader may have",
+        hint="raise reader_memory_mb if the file is known to be good",
+    ),
+    named=False,
+)
 
 
 if __name__ == "__main__":

@@ -11,44 +11,45 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
-
-from pulvinar import errors
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
-from pulvinar.ingest.channel import Channel, ChannelClosed
+from pulvinar.ingest.answers import HOSTILE, checked_assets, plain, told_error
+from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
-from pulvinar.ingest.landlock import landlock_version, network_can_be_cut
+from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import FoundAsset, GeometryData, Options, SourceFile
 from pulvinar.ingest.remote_source import RemoteSource
 
-_FOUND = TypeAdapter(tuple[FoundAsset, ...])
+_MORE_MEMORY = "raise reader_memory_mb if the file is known to be good"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one reader process may take, and what one submission may declare."""
+    """What one reader process may take, and what one submission may declare.
+
+    `memory_bytes` and `cpu_s` are of one process, `answer_s` is the longest that one question may take by the clock.
+    """
 
     memory_bytes: int = 4 << 30
     cpu_s: int = 86_400
+    answer_s: int = 86_400
     budget_bytes: int = 4096 * 10**9
     """The largest size that the data of one file, or an archive's content, may declare."""
 
 
 def describe_protection() -> list[str]:
-    """What this machine lacks for reading hostile files safely, one sentence each; empty when nothing."""
-    missing = []
-    if landlock_version() == 0:
-        missing.append("this kernel has no Landlock: readers can read every file that you can read")
-    if not network_can_be_cut():
-        missing.append("this kernel forbids own network namespaces: readers can open network connections")
-    return missing
+    """What this machine lacks for reading hostile files safely, one sentence each; empty when nothing.
+
+    It is tried, once, by a process that gives up its rights as a reader does.
+    """
+    return [*missing_protection()]
 
 
 class ReaderHost:
@@ -75,13 +76,14 @@ class ReaderHost:
         self._asking = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._words: IO[bytes] | None = None
         self._volumes = 0
 
     def find(self, files: Sequence[SourceFile]) -> list[FoundAsset]:
         """What the readers recognise among `files`, each file claimed once; raises `UnreadableFile` and `TooLarge`."""
         names = [file.name for file in files]
-        answer = self.ask({"verb": "find", "names": names}, about=_summary(names))
-        found = list(_validated(answer["assets"]))
+        about = _summary(names)
+        found = checked_assets(self.ask({"verb": "find", "names": names}, about=about), names, about)
         for asset in found:
             self._refuse_oversized(asset)
         return found
@@ -101,9 +103,14 @@ class ReaderHost:
         about = _summary(asset.files)
         answer, descriptor = self.ask_for_memory({"verb": "geometry", "asset": asdict(asset)}, about=about)
         if descriptor is None:
-            raise UnreadableFile(f"{about}: the reader sent no data")
+            raise UnreadableFile(f"{about}: the reader sent no data", hint=HOSTILE)
         try:
+            size = os.fstat(descriptor).st_size
+            if size > self._limits.memory_bytes:
+                raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
             return geometry_from_wire(answer, descriptor)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"{about}: {error.message}", hint=HOSTILE) from None
         finally:
             os.close(descriptor)
 
@@ -123,22 +130,31 @@ class ReaderHost:
     ) -> tuple[dict[str, Any], int | None]:
         """As `ask`, and the file descriptor that came with the answer."""
         with self._asking:
-            channel = self._channel or self._start()
+            channel = self._channel or self._start(about)
             try:
                 channel.send(question, descriptor)
                 answer, received = channel.receive()
-            except ChannelClosed:
-                raise self._obituary(about) from None
+            except ChannelClosed as error:
+                raise self._obituary(about, error) from None
+            except BaseException:
+                # an answer that still comes would be taken for that to the next question
+                self._end(patience_s=0)
+                raise
         if "error" in answer:
-            raise _error(answer["error"])
+            if received is not None:
+                os.close(received)
+            raise told_error(answer["error"], about)
         return answer, received
 
-    def _start(self) -> Channel:
+    def _start(self, about: str) -> Channel:
+        self._end(patience_s=0)
         ours, theirs = socket.socketpair()
         # -P and a bare environment: nothing in the working folder, and no secret of ours, reaches the process
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME") if name in os.environ}
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         command = [sys.executable, "-P", "-m", "pulvinar.ingest.reader_process", str(theirs.fileno())]
+        # what it prints is for nobody's terminal; its last words say how it died
+        self._words = tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115 (closed in _end)
         with theirs:
             self._process = subprocess.Popen(
                 command,
@@ -146,8 +162,11 @@ class ReaderHost:
                 env=kept | single | {"TMPDIR": str(self._scratch)},
                 cwd=self._scratch,
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                start_new_session=True,
             )
-        self._channel = Channel(ours)
+        self._channel = channel = Channel.to_reader(ours, self._limits.answer_s)
         begin = {
             "root": str(self._root),
             "scratch": str(self._scratch),
@@ -156,29 +175,46 @@ class ReaderHost:
             "options": asdict(self._options),
         }
         try:
-            self._channel.send(begin)
-            answer, _ = self._channel.receive()
+            channel.send(begin)
+            answer, received = channel.receive()
         except ChannelClosed:
-            raise Unavailable("the reader process does not start") from None
+            _, words = self._end(patience_s=2)
+            raise Unavailable(f"the reader process does not start{words}", hint="install Pulvinar again") from None
+        except BaseException:
+            self._end(patience_s=0)
+            raise
+        if received is not None:
+            os.close(received)
         if "error" in answer:
-            raise _error(answer["error"])
-        return self._channel
+            self._end(patience_s=0)
+            raise told_error(answer["error"], about)
+        return channel
 
-    def _obituary(self, about: str) -> PulvinarError:
-        """Why the process is gone, as an error that names the file."""
-        process = self._process
-        self._channel = None
-        code = process.wait(timeout=30) if process else 0
+    def _obituary(self, about: str, error: ChannelClosed) -> PulvinarError:
+        """Why there is no answer, as an error that names the file; the process is ended."""
+        # one that hung up is about to end by itself, and how it does says why
+        code, words = self._end(patience_s=0 if isinstance(error, Garbled | TooLate) else 5)
+        if isinstance(error, Garbled):
+            return UnreadableFile(f"{about}: the reader sent something that is no answer, and was ended", hint=HOSTILE)
+        if isinstance(error, TooLate):
+            return UnreadableFile(
+                f"{about}: the reader gave no answer for {self._limits.answer_s} seconds, and was ended", hint=HOSTILE
+            )
         if code == -signal.SIGXCPU:
             return UnreadableFile(
                 f"{about}: reading it took more than {self._limits.cpu_s} seconds of processor time",
                 hint="raise reader_cpu_s if the file is known to be good",
             )
         if code == -signal.SIGKILL:
-            return TooLarge(f"{about}: the reader process was killed, most likely for want of memory")
+            return TooLarge(
+                f"{about}: the reader process was killed: for want of memory, or because it went on after its time",
+                hint="close other programs, or raise reader_memory_mb, if the file is known to be good",
+            )
+        if code is None:
+            return UnreadableFile(f"{about}: the reader hung up and went on, and was ended", hint=HOSTILE)
         if code < 0:
-            return UnreadableFile(f"{about}: the reader crashed on it ({signal.Signals(-code).name})")
-        return UnreadableFile(f"{about}: the reader ended with code {code} before it had answered")
+            return UnreadableFile(f"{about}: the reader crashed on it ({_signal_name(-code)}){words}", hint=HOSTILE)
+        return UnreadableFile(f"{about}: the reader ended with code {code} before it had answered{words}", hint=HOSTILE)
 
     def _refuse_oversized(self, asset: FoundAsset) -> None:
         if asset.volume is None:
@@ -200,17 +236,52 @@ class ReaderHost:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, also while another thread waits for its answer."""
+        process = self._process
+        free = self._asking.acquire(blocking=False)
+        if not free:
+            if process is not None:
+                process.kill()
+            self._asking.acquire()
+        try:
+            self._end(patience_s=2)
+        finally:
+            self._asking.release()
+
+    def _end(self, patience_s: float) -> tuple[int | None, str]:
+        """End the process, after waiting so long for it to end by itself, and reap it.
+
+        Gives its exit code, None if it had to be ended, and the last line that it printed, in brackets.
+        """
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+        code = None
         if self._process is not None:
             try:
-                self._process.wait(timeout=2)
+                code = self._process.wait(timeout=patience_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+        words, self._words = self._words, None
+        if words is None:
+            return code, ""
+        with words:
+            return code, _last_line(words)
+
+
+def _last_line(words: IO[bytes]) -> str:
+    words.seek(max(0, words.seek(0, os.SEEK_END) - 4096))
+    lines = words.read(4096).decode("utf-8", "replace").strip().splitlines()
+    return f" ({plain(lines[-1].strip())})" if lines else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _size_bytes(shape: Sequence[int], dtype: str) -> int:
@@ -224,19 +295,3 @@ def _size_bytes(shape: Sequence[int], dtype: str) -> int:
 
 def _summary(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
-
-
-def _validated(assets: Any) -> tuple[FoundAsset, ...]:
-    try:
-        return _FOUND.validate_python(assets)
-    except ValidationError as error:
-        raise UnreadableFile(
-            f"the reader process described something that can't be: {error.errors()[0]['msg']}"
-        ) from None
-
-
-def _error(told: dict[str, str]) -> PulvinarError:
-    kind = getattr(errors, told["kind"], None)
-    if not (isinstance(kind, type) and issubclass(kind, PulvinarError)):
-        kind = UnreadableFile
-    return kind(told["message"], hint=told["hint"])

@@ -14,9 +14,10 @@ from pathlib import Path
 from pulvinar.errors import NotFound, UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.sandbox import Limits, ReaderHost
+from pulvinar.ingest.source_files import opened, source_file
 from pulvinar.ingest.unpacking import compression_of, is_tar, peek
 
-_HEAD_BYTES = 4096
+_SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _CONTENT_BYTES = 1 << 20
 """Up to this size a file is told from another by its content, above by its size and time."""
@@ -40,15 +41,20 @@ def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submi
     An unpacked archive that a killed process left behind is used again. Raises `NotFound`, `UnreadableFile`,
     `TooLarge`.
     """
-    if not path.exists():
-        raise NotFound(f"there is nothing at {path}")
-    path = path.resolve()
-    if path.is_dir():
+    try:
+        path = path.resolve(strict=True)
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"there is nothing at {path}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        # RuntimeError: links in a ring; ValueError: a zero byte in the name
+        raise UnreadableFile(f"{path} can't be read: {_reason(error)}") from error
+    if stat.S_ISDIR(mode):
         yield _folder(path, _fingerprint)
         return
-    if not path.is_file():
-        raise UnreadableFile(f"{path} is neither a file nor a folder")
-    single = _source_file(path, path.name)
+    if not stat.S_ISREG(mode):
+        raise UnreadableFile(f"{path} is neither a file nor a folder", hint="copy what it gives into a file")
+    single = source_file(path, path.name)
     fingerprint = _fingerprint((single,))
     if not _is_packed(single):
         yield Submission(path.parent, (single,), fingerprint, (path,))
@@ -64,6 +70,8 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) ->
     partial = scratch / f"unpacking-{fingerprint[:16]}-{os.getpid()}"
     try:
         if not whole.exists():
+            # of a killed process that had the same number
+            shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             with ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host:
                 host.unpack(archive, partial / "content")
@@ -89,39 +97,52 @@ def _folder(root: Path, fingerprint: Callable[[tuple[SourceFile, ...]], str]) ->
     files, skipped = [], []
     for path in _walk(root):
         name = path.relative_to(root).as_posix()
-        if path.name.startswith("._") or path.name in (".DS_Store", "Thumbs.db"):
+        if path.name.startswith("._") or path.name in _SYSTEM_FILES:
             skipped.append(f"{name}: left by an operating system")
-        elif not stat.S_ISREG(path.lstat().st_mode):
+        elif not _is_regular(path):
             skipped.append(f"{name}: a link or a device, which is never followed")
         else:
-            files.append(_source_file(path, name))
+            files.append(source_file(path, name))
     found = tuple(files)
     return Submission(root, found, fingerprint(found), (root,), tuple(skipped))
 
 
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        # opening it says that it is gone
+        return True
+
+
 def _walk(root: Path) -> Iterator[Path]:
     """Everything below `root` but real folders, in a stable order; links are named, never followed."""
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        base = Path(folder)
-        yield from (base / name for name in sorted([*names, *(f for f in folders if (base / f).is_symlink())]))
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UnreadableFile(
+                f"the folder {folder} can't be read: {_reason(error)}", hint="mend it, or leave it out"
+            ) from error
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield from (Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False))
+        waiting.extend(Path(entry.path) for entry in reversed(folders))
 
 
-def _source_file(path: Path, name: str) -> SourceFile:
-    try:
-        # O_NOFOLLOW: what was a file a moment ago may be a link now
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-            return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(_HEAD_BYTES))
-    except OSError as error:
-        raise UnreadableFile(f"{path} can't be read: {error.strerror}") from error
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _fingerprint(files: tuple[SourceFile, ...]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        if file.size_bytes <= _CONTENT_BYTES and len(files) <= 1000:
-            told = hashlib.sha256(file.path.read_bytes()).hexdigest()
-        else:
-            told = str(file.path.stat().st_mtime_ns)
+        with opened(file.path) as content:
+            if file.size_bytes <= _CONTENT_BYTES and len(files) <= 1000:
+                told = hashlib.sha256(content.read(_CONTENT_BYTES + 1)).hexdigest()
+            else:
+                told = str(os.fstat(content.fileno()).st_mtime_ns)
         digest.update(f"{file.name}\0{file.size_bytes}\0{told}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -7,8 +7,10 @@ disk or a sane ratio allows: what is declared is checked before, what really com
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
+import os
 import shutil
 import stat
 import tarfile
@@ -18,20 +20,36 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol, Self, cast
 
 from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.source_files import opened
 
 _BLOCK = 1 << 20
 _FREE_BYTES = 100 << 20
 _RATIO = 250
 _RATIO_FROM_BYTES = 1 << 30
+_COST_BYTES = 4096
+"""What a file takes on disk however small it is; so a million empty ones count as four gigabytes."""
+_DEEPEST = 64
+_LONGEST_NAME, _LONGEST_PATH = 255, 2000
+_AFTER_END = 1 << 20
+"""Archives are padded at their end, and rarely by more than this."""
+_PEEKED = 64 << 10
+_PEEK_MEMORY = 128 << 20
 _OPENERS: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError)
+_BROKEN = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError,
+    # zipfile: a compression or a version that it doesn't know
+    NotImplementedError,
+    # tarfile: a long name's long name, and so on
+    RecursionError,
+)  # fmt: skip
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def compression_of(head: bytes) -> bytes | None:
@@ -45,13 +63,21 @@ def is_tar(head: bytes) -> bool:
 
 
 def peek(path: Path, head: bytes, count: int = 512) -> bytes:
-    """The first `count` bytes inside a compressed file; nothing when it is damaged."""
+    """The first `count` bytes inside a compressed file; nothing when it is damaged.
+
+    It takes little time and memory whatever the file holds, so that it may run outside the reader process.
+    """
     magic = compression_of(head)
     if magic is None:
         return head[:count]
+    with opened(path) as file:
+        packed = file.read(_PEEKED)
     try:
-        with _OPENERS[magic](path) as stream:
-            return stream.read(count)
+        if magic.startswith(b"\x1f"):
+            return zlib.decompressobj(wbits=31).decompress(packed, count)
+        if magic.startswith(b"BZ"):
+            return bz2.BZ2Decompressor().decompress(packed, count)
+        return lzma.LZMADecompressor(memlimit=_PEEK_MEMORY).decompress(packed, count)
     except _BROKEN:
         return b""
 
@@ -64,19 +90,25 @@ def unpack(archive: Path, into: Path, budget_bytes: int) -> None:
     """
     into.mkdir(parents=True, exist_ok=True)
     target = _Target(archive, into, budget_bytes)
-    with archive.open("rb") as file:
+    with opened(archive) as file:
         head = file.read(512)
     with _damage_named(archive):
-        if zipfile.is_zipfile(archive) and head.startswith(b"PK"):
+        if head.startswith(b"PK"):
             _unpack_zip(archive, target)
         elif is_tar(peek(archive, head)):
-            _unpack_tar(archive, target)
-        else:
-            magic = compression_of(head)
-            if magic is None:
-                raise UnreadableFile(f"{archive.name} is no archive")
-            with _OPENERS[magic](archive) as stream:
+            with _stream(archive, head) as stream:
+                _unpack_tar(archive, stream, target)
+        elif compression_of(head) is not None:
+            with _stream(archive, head) as stream:
                 target.write(archive.name.rpartition(".")[0] or "content", stream)
+        else:
+            raise UnreadableFile(f"{archive.name} is no archive")
+
+
+def _stream(archive: Path, head: bytes) -> IO[bytes]:
+    """The uncompressed bytes; a compressed file's own checksum is checked when its end is reached."""
+    magic = compression_of(head)
+    return cast(IO[bytes], archive.open("rb") if magic is None else _OPENERS[magic](archive))
 
 
 @contextmanager
@@ -84,39 +116,72 @@ def _damage_named(archive: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise TooLarge(f"{archive.name} can't be unpacked: {error.strerror}", hint="free some space") from error
-        raise UnreadableFile(f"{archive.name} is damaged: {error}", hint="copy or pack it again") from error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise TooLarge(
+                f"{archive.name} can't be unpacked: {error.strerror}",
+                hint="free some space, or set PULVINAR_SCRATCH to a larger disk",
+            ) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UnreadableFile(f"{archive.name} is damaged: {reason}", hint="copy or pack it again") from error
 
 
 def _unpack_zip(archive: Path, target: _Target) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        members = opened.infolist()
+    with zipfile.ZipFile(archive) as opened_zip:
+        members = opened_zip.infolist()
         if sum(member.compress_size for member in members) > archive.stat().st_size:
-            raise UnreadableFile(f"{archive.name}: its members overlap, as only a bomb's do")
-        target.expect(sum(member.file_size for member in members))
+            raise UnreadableFile(
+                f"{archive.name}: its members overlap, as only a bomb's do", hint="don't open it with other programs"
+            )
+        target.expect(sum(member.file_size for member in members), files=len(members))
         for member in members:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise UnreadableFile(f"{archive.name}: {member.filename!r} is a link or a device, not a file")
+                raise target.no_file(member.filename)
             if member.flag_bits & 1:
-                raise UnreadableFile(f"{archive.name}: {member.filename!r} is encrypted", hint="unpack it yourself")
+                raise UnreadableFile(
+                    f"{archive.name}: {member.filename!r} is encrypted",
+                    hint="unpack it with its password, and hand in the folder",
+                )
             if not member.is_dir():
-                with opened.open(member) as stream:
+                with opened_zip.open(member) as stream:
                     target.write(member.filename, stream)
 
 
-def _unpack_tar(archive: Path, target: _Target) -> None:
-    with tarfile.open(archive, "r|*") as opened:
-        for member in opened:
+class _Member(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        """The next member. Damage is an error; tarfile takes it for the end, and so would lose what follows."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a member's header can't be read, or is missing ({error})") from error
+
+
+def _unpack_tar(archive: Path, stream: IO[bytes], target: _Target) -> None:
+    # errorlevel has no part in it: tarfile only reads, files are made here
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as opened_tar:
+        for member in opened_tar:
+            # tarfile remembers every member
+            opened_tar.members = []  # type: ignore[attr-defined]
             if member.isdir():
+                target.pass_over()
                 continue
             if not member.isreg():
-                raise UnreadableFile(f"{archive.name}: {member.name!r} is a link or a device, not a file")
-            target.expect(member.size)
-            stream = opened.extractfile(member)
-            if stream is not None:
-                target.write(member.name, stream)
+                raise target.no_file(member.name)
+            target.expect(member.size, files=1)
+            content = opened_tar.extractfile(member)
+            if content is not None:
+                target.write(member.name, content)
+    # to the end, where a compressed file's checksum is
+    after = 0
+    while block := stream.read(_BLOCK):
+        after += len(block)
+        if b"ustar" in block or after > _AFTER_END:
+            raise UnreadableFile(
+                f"{archive.name}: something follows the end of the archive", hint="unpack it, and hand in the folder"
+            )
 
 
 class _Stream(Protocol):
@@ -133,15 +198,26 @@ class _Target:
         self._names: set[str] = set()
         self._written = 0
 
-    def expect(self, size_bytes: int) -> None:
-        """Refuse early what is declared and can't fit."""
+    def no_file(self, name: str) -> UnreadableFile:
+        """What to say of a member that is no plain file."""
+        return UnreadableFile(
+            f"{self._archive.name}: {name!r} is a link or a device, not a file",
+            hint="unpack it yourself, and hand in the folder",
+        )
+
+    def expect(self, size_bytes: int, files: int = 0) -> None:
+        """Refuse early what is declared and can't fit; `files` are counted by what an empty one takes on disk."""
+        size_bytes += files * _COST_BYTES
         total = self._written + size_bytes
         free = shutil.disk_usage(self._into).free - _FREE_BYTES
         if total > self._budget_bytes:
-            raise TooLarge(f"{self._archive.name} holds {total:,} bytes, more than the limit of {self._budget_bytes:,}")
+            raise TooLarge(
+                f"{self._archive.name} takes {total:,} bytes unpacked, more than the limit of {self._budget_bytes:,}",
+                hint="raise reader_budget_gb if the file is known to be good",
+            )
         if size_bytes > free:
             raise TooLarge(
-                f"{self._archive.name} holds {total:,} bytes, and {max(0, free):,} are free on disk",
+                f"{self._archive.name} takes {total:,} bytes unpacked, and {max(0, free):,} are free on disk",
                 hint="free some space, or set PULVINAR_SCRATCH to a larger disk",
             )
         if total > _RATIO_FROM_BYTES and total > _RATIO * self._archive.stat().st_size:
@@ -150,10 +226,16 @@ class _Target:
                 hint="unpack it yourself if you trust it, and ingest the folder",
             )
 
+    def pass_over(self) -> None:
+        """Count a member that isn't written, so that they don't go on for ever."""
+        self.expect(0, files=1)
+        self._written += _COST_BYTES
+
     def write(self, name: str, stream: _Stream) -> None:
         """Write one member."""
         path = self._into.joinpath(*self._parts(name))
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._written += _COST_BYTES
         with path.open("xb") as file:
             while block := stream.read(_BLOCK):
                 self.expect(len(block))
@@ -165,10 +247,25 @@ class _Target:
         parts = tuple(part for part in pure.parts if part != ".")
         bad = pure.is_absolute() or ".." in parts or "\\" in name or "\0" in name or not parts
         if bad or (len(parts[0]) == 2 and parts[0][1] == ":"):
-            raise UnreadableFile(f"{self._archive.name}: the name {name!r} leads out of the archive")
+            raise UnreadableFile(
+                f"{self._archive.name}: the name {name!r} leads out of the archive",
+                hint="don't unpack it with other programs",
+            )
+        if len(parts) > _DEEPEST or len(os.fsencode(name)) > _LONGEST_PATH or _longest(parts) > _LONGEST_NAME:
+            raise UnreadableFile(
+                f"{self._archive.name}: the name {name[:60]!r}... is too long, or too deep in folders",
+                hint="unpack it yourself, and hand in the folder",
+            )
         # two names that some file system takes for one would overwrite each other
         folded = unicodedata.normalize("NFC", "/".join(parts)).casefold()
         if folded in self._names:
-            raise UnreadableFile(f"{self._archive.name}: the name {name!r} stands twice")
+            raise UnreadableFile(
+                f"{self._archive.name}: the name {name!r} stands twice",
+                hint="unpack it yourself, and hand in the folder",
+            )
         self._names.add(folded)
         return parts
+
+
+def _longest(parts: tuple[str, ...]) -> int:
+    return max(len(os.fsencode(part)) for part in parts)

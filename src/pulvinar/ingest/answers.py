@@ -1,0 +1,131 @@
+"""What the reader process says, checked before it is believed: a hostile file may have taken that process over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from pulvinar import errors
+from pulvinar.errors import PulvinarError, UnreadableFile
+from pulvinar.ingest.reader import FoundAsset, GeometryData, MeshData, PointsData, SkeletonData, VolumeDescription
+from pulvinar.model.dataset import AssetKind
+
+_FOUND = TypeAdapter(tuple[FoundAsset, ...])
+_LONGEST_TEXT = 2000
+HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
+_COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
+_SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
+
+
+def plain(text: object) -> str:
+    """`text` without what could steer a terminal, cut to a readable length."""
+    whole = str(text)
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole[:_LONGEST_TEXT])
+    return f"{shown} ..." if len(whole) > _LONGEST_TEXT else shown
+
+
+def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
+    """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
+    try:
+        found = _FOUND.validate_python(answer.get("assets"))
+        _refuse_doubtful(found, names)
+    except ValidationError as error:
+        raise _impossible(about, plain(error.errors()[0]["msg"])) from None
+    except ValueError as error:
+        raise _impossible(about, str(error)) from None
+    return [*found]
+
+
+def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> None:
+    left, keys = set(names), set()
+    for asset in found:
+        claimed = set(asset.files)
+        if not claimed or len(claimed) < len(asset.files) or not claimed <= left:
+            raise ValueError(f"{plain(asset.name)} has no files, or some that were not given or are another asset's")
+        if (asset.reader, asset.key) in keys:
+            raise ValueError(f"{plain(asset.name)} has the key of another asset")
+        for doubt in _doubts(asset):
+            raise ValueError(f"{plain(asset.name)} has {doubt}")
+        left -= claimed
+        keys.add((asset.reader, asset.key))
+
+
+def _doubts(asset: FoundAsset) -> Iterator[str]:
+    if (asset.volume is not None) != (asset.kind is AssetKind.VOLUME):
+        yield f"the kind {asset.kind.value} and {'a' if asset.volume else 'no'} volume"
+    elif asset.volume is not None:
+        yield from _doubts_of_volume(asset.volume)
+
+
+def _doubts_of_volume(volume: VolumeDescription) -> Iterator[str]:
+    if not all(0 < block <= size for block, size in zip(volume.block_shape, volume.shape, strict=True)):
+        yield f"the shape {volume.shape} in blocks of {volume.block_shape}"
+    if not _is_number_type(volume.dtype):
+        yield f"voxels of the type {plain(volume.dtype)!r}"
+    if volume.voxel_size_um and not all(isfinite(size) and size > 0 for size in volume.voxel_size_um):
+        yield f"the voxel size {volume.voxel_size_um}"
+    if volume.affine_um is not None and not _is_affine(volume.affine_um):
+        yield "a map to the world that can't be turned round"
+    if len(volume.channels) not in (0, volume.shape[1]):
+        yield f"{len(volume.channels)} names for {volume.shape[1]} channels"
+    if not all(_COLOUR.fullmatch(channel.color) for channel in volume.channels):
+        yield "a channel with no colour"
+    if volume.time_step_s is not None and not 0 < volume.time_step_s < float("inf"):
+        yield f"the time step {volume.time_step_s}"
+
+
+def _is_number_type(name: str) -> bool:
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        return False
+    return dtype.name == name and dtype.kind in "iuf"
+
+
+def _is_affine(rows: Any) -> bool:
+    matrix = np.asarray(rows)
+    return matrix.shape == (4, 4) and bool(np.isfinite(matrix).all()) and abs(np.linalg.det(matrix[:3, :3])) > 0
+
+
+def check_geometry(data: GeometryData) -> None:
+    """Refuse what would end in an error, or never end, where it is used. Raises `UnreadableFile`."""
+    if isinstance(data, SkeletonData):
+        arrays = {name: getattr(data, name) for name in _SKELETON}
+        count = len(data.zyx_um)
+        fits = all(array.dtype == _SKELETON[name] and len(array) == count for name, array in arrays.items())
+        # a parent that comes before its child can't be in a ring
+        fits = fits and bool((data.parent >= -1).all() and (data.parent < np.arange(count)).all())
+    elif isinstance(data, MeshData):
+        fits = data.zyx_um.dtype == "f8" and data.faces.dtype == "u4" and data.faces.shape[1:] == (3,)
+        fits = fits and (data.faces.size == 0 or int(data.faces.max()) < len(data.zyx_um))
+    else:
+        lengths = {column.shape for column in data.columns.values()}
+        if isinstance(data, PointsData):
+            lengths.add(data.zyx_um.shape[:1])
+        fits = len(lengths) <= 1 and all(len(shape) == 1 for shape in lengths)
+    if isinstance(data, SkeletonData | MeshData | PointsData):
+        fits = fits and data.zyx_um.dtype == "f8" and data.zyx_um.shape[1:] == (3,)
+    if not fits:
+        raise UnreadableFile("the reader sent data that can't be: its arrays don't fit together")
+
+
+def told_error(told: Any, about: str) -> PulvinarError:
+    """The error that the process answers with; one that no reader raised on purpose is said of `about`."""
+    if not isinstance(told, dict):
+        told = {"message": "it can't be read"}
+    kind = getattr(errors, str(told.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, PulvinarError)):
+        kind = UnreadableFile
+    message = plain(told.get("message", "it can't be read"))
+    if told.get("named") is not True:
+        message = f"{about}: {message}"
+    return kind(message, hint=plain(told.get("hint", "")))
+
+
+def _impossible(about: str, reason: str) -> UnreadableFile:
+    return UnreadableFile(f"{about}: the reader described something that can't be: {reason}", hint=HOSTILE)

@@ -1,0 +1,43 @@
+"""Opening the files of a submission: regular files only, and whatever a name has become meanwhile is not followed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import SourceFile
+
+_HEAD_BYTES = 4096
+_REASONS = {
+    errno.ENOENT: "it was removed meanwhile",
+    errno.ELOOP: "it is a link, and links are never followed",
+    errno.ENXIO: "it is no regular file",
+    errno.EACCES: "you may not read it",
+}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading. Raises `UnreadableFile` for all else, and for what fails while it is read."""
+    try:
+        # O_NONBLOCK: what was a file a moment ago may be a pipe now, whose opening would wait for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableFile(f"{path} can't be read: it is no regular file")
+            yield file
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror)
+        raise UnreadableFile(f"{path} can't be read: {reason}", hint="mend it, or leave it out") from error
+
+
+def source_file(path: Path, name: str) -> SourceFile:
+    """What a reader is told of a file."""
+    with opened(path) as file:
+        return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(_HEAD_BYTES))
