@@ -38,7 +38,7 @@ _POLICY = (
 _PAGE_POLICY = _POLICY.format(script="", connect="")
 # Neuroglancer makes functions from text; only its page may.
 _VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:")
-# A worker obeys the policy of its own file: the decoders of chunks are WebAssembly, whose glue makes functions from text.
+# A worker obeys the policy of its own file: its decoders are WebAssembly, whose glue makes functions from text.
 _BUNDLE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self'; connect-src 'self' data: blob:"
 )
