@@ -52,7 +52,7 @@ def limit_resources(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
     """
     bounds = {
         resource.RLIMIT_DATA: (memory_bytes, memory_bytes),
-        resource.RLIMIT_CPU: (cpu_s, cpu_s + 5),
+        resource.RLIMIT_CPU: (cpu_s, cpu_s + 1),
         resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
         resource.RLIMIT_NOFILE: (1024, 1024),
         resource.RLIMIT_CORE: (0, 0),

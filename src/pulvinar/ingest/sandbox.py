@@ -193,7 +193,7 @@ class ReaderHost:
     def _obituary(self, about: str, error: ChannelClosed) -> PulvinarError:
         """Why there is no answer, as an error that names the file; the process is ended."""
         # one that hung up is about to end by itself, and how it does says why
-        code, words = self._end(patience_s=0 if isinstance(error, Garbled | TooLate) else 5)
+        code, words = self._end(patience_s=0 if isinstance(error, Garbled | TooLate) else 3)
         if isinstance(error, Garbled):
             return UnreadableFile(f"{about}: the reader sent something that is no answer, and was ended", hint=HOSTILE)
         if isinstance(error, TooLate):
