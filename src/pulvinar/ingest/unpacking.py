@@ -35,7 +35,8 @@ _DEEPEST = 64
 _LONGEST_NAME, _LONGEST_PATH = 255, 2000
 _AFTER_END = 1 << 20
 """Archives are padded at their end, and rarely by more than this."""
-_PEEKED = 64 << 10
+_PEEKED = 1 << 20
+"""bzip2 gives nothing before a whole block, which is 900 kB at most."""
 _PEEK_MEMORY = 128 << 20
 _OPENERS: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     b"\x1f\x8b": gzip.GzipFile,
@@ -102,7 +103,9 @@ def unpack(archive: Path, into: Path, budget_bytes: int) -> None:
             with _stream(archive, head) as stream:
                 target.write(archive.name.rpartition(".")[0] or "content", stream)
         else:
-            raise UnreadableFile(f"{archive.name} is no archive")
+            raise UnreadableFile(
+                f"{archive.name} is no archive that can be unpacked", hint="zip, tar, gz, bz2 and xz can be"
+            )
 
 
 def _stream(archive: Path, head: bytes) -> IO[bytes]:
