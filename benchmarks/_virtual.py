@@ -92,5 +92,5 @@ def _chunks(chunk_shape: Shape5) -> list[bytes]:
     """Some real chunks of tissue, encoded as a volume's are."""
     codec = ChunkCodec.for_volume(VolumeKind.IMAGE, "uint16", chunk_shape)
     block = tissue((1, 1, 64 + VARIANTS, 80, 80))
-    z, y, x = chunk_shape[2:]
-    return [codec.encode(np.ascontiguousarray(block[:, :, n : n + z, :y, :x])) for n in range(VARIANTS)]
+    t, _, z, y, x = chunk_shape
+    return [codec.encode(np.repeat(block[:, :, n : n + z, :y, :x], t, axis=0)) for n in range(VARIANTS)]
