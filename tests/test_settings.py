@@ -70,3 +70,11 @@ def test_empty_addresses_resolve_to_the_home(tmp_path: Path):
     assert settings.resolved_database_url() == f"sqlite:///{tmp_path}/catalogue.sqlite"
     assert settings.resolved_store_url() == f"file://{tmp_path}/store"
     assert settings.resolved_scratch() == tmp_path / "scratch"
+
+
+def test_a_relative_home_means_the_same_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(environment={}, home=Path("here"))
+    assert settings.resolved_scratch() == tmp_path / "here" / "scratch"
+    assert str(tmp_path) in settings.resolved_database_url()
+    assert str(tmp_path) in settings.resolved_store_url()

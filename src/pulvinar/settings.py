@@ -63,15 +63,15 @@ class Settings(BaseModel):
 
     def resolved_database_url(self) -> str:
         """`database_url`, or the SQLite file in `home`."""
-        return self.database_url or f"sqlite:///{self.home / 'catalogue.sqlite'}"
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'catalogue.sqlite'}"
 
     def resolved_store_url(self) -> str:
         """`store_url`, or the folder `store` in `home`."""
         return self.store_url or (self.home / "store").absolute().as_uri()
 
     def resolved_scratch(self) -> Path:
-        """`scratch`, or the folder `scratch` in `home`."""
-        return self.scratch or self.home / "scratch"
+        """`scratch`, or the folder `scratch` in `home`; absolute, for the reader process works elsewhere."""
+        return (self.scratch or self.home / "scratch").absolute()
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
