@@ -1,11 +1,10 @@
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from pulvinar.access.tables import event, granted
-from pulvinar.access.visibility import may
+from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Forbidden
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Right
 from pulvinar.storage.database import Database
 
 
@@ -37,15 +36,3 @@ def test_an_error_undoes_the_event_too(database: Database):
 def test_a_stranger_may_not_write_on_the_node(database: Database):
     with pytest.raises(Forbidden), UnitOfWork(database, ANONYMOUS) as work:
         work.ask(Right.WRITE)
-
-
-@pytest.mark.parametrize("level", list(Right))
-def test_a_granted_right_includes_those_before_it(database: Database, level: Right):
-    guest = Actor("guest", "guest")
-    with UnitOfWork(database, LOCAL_OWNER) as work:
-        work.ask(Right.SHARE)
-        work.session.execute(insert(granted).values(actor_id=guest.id, dataset_id="d", level=int(level)))
-        work.record_event("grant", "d")
-    with database.session() as session:
-        allowed = {right for right in Right if right > Right.READ and may(session, guest, right, "d")}
-    assert allowed == {right for right in Right if Right.READ < right <= level}

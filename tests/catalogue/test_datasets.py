@@ -1,20 +1,31 @@
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from tests.catalogue.conftest import OBJECTS, new_asset
 
-from pulvinar.access.tables import granted
+from pulvinar.access.visibility import EVERYONE
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue import create_dataset, get_dataset, list_datasets
-from pulvinar.catalogue.search import words_of
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.catalogue import (
+    add_asset,
+    create_dataset,
+    get_dataset,
+    list_datasets,
+    open_draft,
+    publish,
+    search,
+)
+from pulvinar.catalogue.sharing import share, unshare
+from pulvinar.catalogue.versions import set_record
+from pulvinar.catalogue.words import audience_word, owners_word, species_word, words_of
+from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import Dataset
 from pulvinar.model.record import Acquisition, Contributor, Record, Species, Specimen, Subject
-from pulvinar.platform import migrate
 from pulvinar.storage.database import Database
 
 Add = Callable[..., Dataset]
@@ -43,7 +54,7 @@ def test_a_page_that_ends_the_list_has_no_next(database: Database, add: Add):
     assert list_datasets(database, LOCAL_OWNER, limit=3).next_cursor is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "ZHg", "!!", "🧠", "ZA", "d1"])
+@pytest.mark.parametrize("cursor", ["x", "1", "!!", "🧠", "\0", f"local-{'0' * 26}"])
 def test_a_cursor_that_no_page_gave_is_refused(database: Database, cursor: str):
     with pytest.raises(Invalid, match="cursor"):
         list_datasets(database, LOCAL_OWNER, cursor=cursor)
@@ -121,16 +132,67 @@ def test_what_an_actor_may_not_see_is_nowhere(database: Database, add: Add):
     assert get_dataset(database, ANONYMOUS, shown.id).id == shown.id
 
 
-def test_a_grant_shows_one_dataset_more(database: Database, add: Add):
+def test_a_cursor_is_none_where_its_dataset_is_not_seen(database: Database, add: Add):
+    hidden = add(published=False)
+    with pytest.raises(Invalid, match="cursor"):
+        list_datasets(database, ANONYMOUS, cursor=hidden.id)
+
+
+def test_a_dataset_is_shared_with_one_actor_until_it_is_not(database: Database, add: Add):
     hidden = add("Hidden", published=False)
     guest = Actor("guest", "guest")
     assert titles(database, actor=guest) == []
     with UnitOfWork(database, LOCAL_OWNER) as work:
-        work.ask(Right.SHARE, hidden.id)
-        work.session.execute(insert(granted).values(actor_id=guest.id, dataset_id=hidden.id, level=int(Right.SEE)))
-        work.record_event("grant", hidden.id)
-    assert titles(database, actor=guest) == ["Hidden"]
-    assert titles(database, "hidden", guest) == ["Hidden"]
+        share(work, hidden.id, guest.id)
+    assert titles(database, actor=guest) == titles(database, "hidden", guest) == ["Hidden"]
+    assert titles(database, "hidden", ANONYMOUS) == titles(database, actor=Actor("other", "other")) == []
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        unshare(work, hidden.id, guest.id)
+    assert titles(database, actor=guest) == titles(database, "hidden", guest) == []
+
+
+def test_only_who_may_share_does(database: Database, add: Add):
+    seen, guest = add(), Actor("guest", "guest")
+    with pytest.raises(Forbidden), UnitOfWork(database, guest) as work:
+        share(work, seen.id, guest.id, Right.ADMINISTER)
+
+
+def test_a_draft_is_found_by_the_owner_alone_until_it_is_published(database: Database, add: Add):
+    made = add("Old")
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = set_record(work, open_draft(work, made.id).id, replace(made.record, title="New 脑"))
+        add_asset(work, draft.id, new_asset("secret"), OBJECTS)
+    for query in ("new", "ne", "脑", "secret", "secr"):
+        assert titles(database, query, ANONYMOUS) == []
+        assert titles(database, query) == ["New 脑"]
+    assert titles(database, "old", ANONYMOUS) == ["Old"]
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        publish(work, draft.id)
+    assert titles(database, "new secret", ANONYMOUS) == titles(database, "secr") == ["New 脑"]
+    assert titles(database, "old", ANONYMOUS) == titles(database, "old") == []
+
+
+def test_a_word_that_only_hidden_datasets_have_is_no_word(database: Database, add: Add):
+    add("Hippocampus")
+    add("Hippo", published=False)
+    # were the hidden one asked, "hippo" would be a whole word, and the beginning of none
+    assert titles(database, "hippo", ANONYMOUS) == ["Hippocampus"]
+    assert titles(database, "hippo") == ["Hippo"]
+
+
+def test_no_text_is_taken_for_a_word_of_the_platform(database: Database, add: Add):
+    own = (species_word(Species.HUMAN), audience_word(EVERYONE), owners_word("mouse"))
+    hidden = add(" ".join(own), published=False)
+    assert titles(database, " ".join(own)) == [hidden.record.title]
+    assert titles(database, "mouse", ANONYMOUS) == titles(database, "mouse", species="human") == []
+    for word in own:
+        assert titles(database, word, ANONYMOUS) == []
+
+
+def test_words_beyond_what_a_database_takes_are_cut(database: Database, add: Add):
+    add("a" * 5000, description=" ".join(f"w{number} 第{number}" for number in range(9000)))
+    assert len(titles(database, "a" * 4000)) == len(titles(database, "w100 第")) == 1
+    assert titles(database, "w8999") == []
 
 
 LETTERS = st.text(alphabet="ab海马脑", min_size=1, max_size=4)
@@ -157,21 +219,68 @@ def expected(text: str, query: str, all_texts: list[str]) -> bool:
     return all(checks) and holds(asked[-1], text, beginning=not last_is_whole)
 
 
+@dataclass(frozen=True)
+class Case:
+    """A dataset of the test: what it is made with, what a draft calls it, and who sees it."""
+
+    title: str
+    draft: str
+    published: bool
+    shared: bool
+
+    def text(self, actor: Actor) -> str | None:
+        """What is to be found of it for `actor`, or None when they don't see it."""
+        if actor.is_owner:
+            return f"{self.title} {self.draft} 斑马鱼"
+        return f"{self.title} 斑马鱼" if self.published or (self.shared and actor == GUEST) else None
+
+
+GUEST = Actor("guest", "guest")
+TEXT = st.lists(LETTERS, min_size=1, max_size=3).map(" ".join)
+CASE = st.builds(Case, TEXT, TEXT | st.just(""), st.booleans(), st.booleans())
+
+
+def make(work: UnitOfWork, case: Case) -> str:
+    made = create_dataset(
+        work, Record(title=case.title, species=Species.ZEBRAFISH, licence="x", specimen=Specimen(part=""))
+    )
+    if case.published:
+        draft = open_draft(work, made.id)
+        add_asset(work, draft.id, new_asset("scan"), OBJECTS)
+        publish(work, draft.id)
+    if case.draft:
+        set_record(work, open_draft(work, made.id).id, replace(made.record, title=case.draft))
+    if case.shared:
+        share(work, made.id, GUEST.id, Right.SEE)
+    return made.id
+
+
+def every_page(database: Database, actor: Actor, query: str, limit: int) -> list[str]:
+    found, page = [], list_datasets(database, actor, query=query, limit=limit)
+    while True:
+        found += [one.id for one in page.items]
+        if page.next_cursor is None:
+            return found
+        assert len(page.items) == limit
+        page = list_datasets(database, actor, query=query, limit=limit, cursor=page.next_cursor)
+
+
+@pytest.mark.parametrize(("block", "window"), [(16_384, 1_000), (3, 2)], ids=["one block", "many blocks"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(LETTERS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=5), LETTERS, LETTERS)
-def test_search_finds_what_a_plain_reading_finds(database_url: str, texts: list[str], one: str, two: str):
-    database = Database(database_url)
-    migrate(database)
+@given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
+def test_lists_and_searches_are_what_a_plain_reading_gives(
+    database: Database, block: int, window: int, cases: list[Case], one: str, two: str, limit: int
+):
     with UnitOfWork(database, LOCAL_OWNER) as work:
         # what an example before this one left is not to be found
-        for table in ("dataset_words", "dataset"):
+        for table in ("dataset_words", "granted", "dataset"):
             work.session.connection().exec_driver_sql(f"DELETE FROM {table}")
-        for text in texts:
-            create_dataset(work, Record(title=text, species=Species.ZEBRAFISH, licence="x", specimen=Specimen(part="")))
-    query = f"{one} {two}"
-    found = titles(database, query)
-    read = [f"{text} 斑马鱼" for text in texts]
-    assert sorted(found) == sorted(
-        text for text, whole in zip(texts, read, strict=True) if expected(whole, query, read)
-    )
-    database.close()
+        with patch.multiple(search, _BLOCK=block, _WINDOW=window):
+            made = [make(work, case) for case in cases]
+    for actor in (LOCAL_OWNER, ANONYMOUS, GUEST):
+        texts = {made[at]: case.text(actor) for at, case in enumerate(cases) if case.text(actor) is not None}
+        assert every_page(database, actor, "", limit) == list(texts)[::-1]
+        for query in (one, f"{one} {two}"):
+            wanted = [key for key, text in texts.items() if expected(text, query, list(texts.values()))]
+            with patch.multiple(search, _BLOCK=block, _WINDOW=window):
+                assert every_page(database, actor, query, limit) == wanted[::-1]

@@ -6,13 +6,18 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, SmallInteger, S
 
 from pulvinar.storage.database import UtcDateTime, metadata
 
+# `audience` is everyone or one actor, see `visibility`. `seq` and `species` repeat what never changes of a dataset, so
+# that each audience's list is one walk of an index, however little of the node it is.
 granted = Table(
     "granted",
     metadata,
-    Column("actor_id", String(64), primary_key=True),
     Column("dataset_id", String(64), primary_key=True),
+    Column("audience", String(80), primary_key=True),
     Column("level", SmallInteger, nullable=False),
-    Index("granted_by_dataset", "dataset_id"),
+    Column("seq", BigInteger, nullable=False),
+    Column("species", String(32), nullable=False),
+    Index("granted_by_audience", "audience", "seq"),
+    Index("granted_by_species", "audience", "species", "seq"),
 )
 
 event = Table(

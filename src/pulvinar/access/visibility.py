@@ -1,39 +1,92 @@
-"""What an actor may see, as one SQL statement that every read joins."""
+"""What an actor may see: one meaning, for a list, a look-up and a search.
+
+A dataset is shown to an audience: to everyone once it is published, or to one actor. An actor belongs to some audiences
+and sees what is shown to any of them; the owner of the node sees all.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Select, column, literal, select, table, true, union
+from sqlalchemy import ColumnElement, FromClause, Select, column, delete, insert, literal, select, table, true, union
 from sqlalchemy.orm import Session
 
 from pulvinar.access.tables import granted
 from pulvinar.model.access import Actor, Right
 
-# The room above owns this table; here only its key and its state matter.
-_dataset = table("dataset", column("id"), column("is_published"))
+EVERYONE = "everyone"
+
+# The room above owns this table; here only what never changes of a dataset matters.
+_dataset = table("dataset", column("id"), column("seq"), column("species"))
 
 
-def visible_to(actor: Actor) -> Select[tuple[str]]:
-    """The identifiers of the datasets that `actor` may see, one column `id`.
+def audience_of(actor_id: str) -> str:
+    """The audience that is one actor alone."""
+    return f"actor:{actor_id}"
 
-    The owner sees all; anybody else what is published and what was granted. The two are joined by UNION, never by OR,
-    so that each walks its own index.
+
+def audiences(actor: Actor) -> tuple[str, ...]:
+    """The audiences to which `actor` belongs."""
+    return EVERYONE, audience_of(actor.id)
+
+
+def visible(actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
+    """The condition that `actor` has `right` (to see, unless said otherwise) on the dataset of a row.
+
+    It costs one look into an index for each row that is asked about.
     """
     if actor.is_owner:
-        return select(_dataset.c.id)
-    either = union(
-        select(_dataset.c.id).where(_dataset.c.is_published == true()),
-        select(granted.c.dataset_id.label("id")).where(granted.c.actor_id == actor.id, granted.c.level >= Right.SEE),
-    ).subquery("either")
-    return select(either.c.id)
+        return true()
+    shown = select(literal(1)).where(
+        granted.c.dataset_id == dataset_id, granted.c.audience.in_(audiences(actor)), granted.c.level >= right
+    )
+    return shown.exists()
+
+
+def newest_visible(actor: Actor, *, species: str | None, below: int | None, limit: int) -> Select[tuple[int]]:
+    """The numbers (`seq`) of the newest `limit` datasets that `actor` may see, below a number, newest first.
+
+    Each audience walks its own index as far as the page needs, and no further; UNION takes out what two of them give.
+    """
+    if actor.is_owner:
+        return _newest(select(_dataset.c.seq), _dataset, species, below, limit)
+    walks = []
+    for audience in audiences(actor):
+        shown = select(granted.c.seq).where(granted.c.audience == audience, granted.c.level >= Right.SEE)
+        walks.append(select(_newest(shown, granted, species, below, limit).subquery()))
+    either = union(*walks).subquery("either")
+    return select(either.c.seq).order_by(either.c.seq.desc()).limit(limit)
+
+
+def _newest(
+    rows: Select[tuple[int]], source: FromClause, species: str | None, below: int | None, limit: int
+) -> Select[tuple[int]]:
+    if species:
+        rows = rows.where(source.c.species == species)
+    if below is not None:
+        rows = rows.where(source.c.seq < below)
+    return rows.order_by(source.c.seq.desc()).limit(limit)
 
 
 def may(session: Session, actor: Actor, right: Right, dataset_id: str) -> bool:
-    """Whether `actor` has `right` on a dataset. To see is enough to read what is published."""
-    if actor.is_owner:
-        return True
-    if right <= Right.READ:
-        visible = visible_to(actor).subquery()
-        return session.execute(select(literal(1)).where(visible.c.id == dataset_id)).first() is not None
-    found = select(granted.c.level).where(granted.c.actor_id == actor.id, granted.c.dataset_id == dataset_id)
-    level = session.scalar(found)
-    return level is not None and level >= right
+    """Whether `actor` has `right` on a dataset."""
+    return session.scalar(select(visible(actor, literal(dataset_id), right))) or False
+
+
+def show(session: Session, dataset_id: str, audience: str, right: Right) -> None:
+    """Give an audience `right` on a dataset instead of what it had.
+
+    Private to the rooms above, which ask whether it is allowed, and keep the search in step with it.
+    """
+    hide(session, dataset_id, audience)
+    of = select(_dataset.c.id, literal(audience), literal(int(right)), _dataset.c.seq, _dataset.c.species)
+    columns = ["dataset_id", "audience", "level", "seq", "species"]
+    session.execute(insert(granted).from_select(columns, of.where(_dataset.c.id == dataset_id)))
+
+
+def hide(session: Session, dataset_id: str, audience: str) -> None:
+    """Take from an audience what it was given on a dataset."""
+    session.execute(delete(granted).where(granted.c.dataset_id == dataset_id, granted.c.audience == audience))
+
+
+def shown_to(session: Session, dataset_id: str) -> tuple[str, ...]:
+    """The audiences that see a dataset."""
+    return tuple(session.scalars(select(granted.c.audience).where(granted.c.dataset_id == dataset_id)))

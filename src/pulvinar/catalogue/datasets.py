@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, insert, select
+from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible_to
+from pulvinar.access.visibility import newest_visible, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import search
 from pulvinar.catalogue.tables import dataset, dataset_subject, subject
@@ -20,7 +18,7 @@ from pulvinar.catalogue.versions import latest_versions
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Dataset
-from pulvinar.model.identity import new_id
+from pulvinar.model.identity import check_id, new_id
 from pulvinar.model.record import Record, Species, Subject, record_from_json, record_to_json
 from pulvinar.storage.database import Database
 
@@ -40,10 +38,9 @@ def create_dataset(work: UnitOfWork, record: Record, *, node: str = "local") -> 
     """A new dataset without a version; nobody sees it before `work` is committed."""
     work.ask(Right.WRITE)
     made = Dataset(new_id(node), record, datetime.now(UTC))
-    values = {"id": made.id, "species": record.species.value, "is_published": False, "created": made.created}
-    added = insert(dataset).values(**values, record=record_to_json(record)).returning(dataset.c.seq)
-    seq = work.session.scalars(added).one()
-    search.store_words(work.session, seq, search.words_of_dataset(record, ()))
+    values = {"id": made.id, "species": record.species.value, "created": made.created}
+    work.session.execute(insert(dataset).values(**values, record=record_to_json(record)))
+    search.reindex(work.session, made.id)
     if record.subject:
         _link_subject(work.session, made.id, record.subject)
     work.record_event("create", made.id, {"title": record.title})
@@ -77,38 +74,29 @@ def list_datasets(
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {_LIMIT}")
     wanted = _species(species)
     with database.session() as session:
-        rows = session.execute(_listing(session, actor, cursor, wanted, query).limit(limit + 1)).all()
-        items = _with_latest(session, actor, rows[:limit])
-    return Page(tuple(items), _cursor(rows[limit - 1].seq) if len(rows) > limit else None)
-
-
-def _listing(session: Session, actor: Actor, cursor: str | None, species: Species | None, query: str) -> Select[Any]:
-    visible = visible_to(actor).subquery("visible")
-    chosen = select(dataset).join(visible, visible.c.id == dataset.c.id)
-    match = search.matching(session, query, species) if query.strip() else None
-    key: ColumnElement[Any] = dataset.c.seq
-    if match is not None:
-        chosen = chosen.join(match.source, match.seq == dataset.c.seq).where(match.condition)
-        key = match.seq
-    elif species:
-        chosen = chosen.where(dataset.c.species == species.value)
-    if cursor:
-        chosen = chosen.where(key < _number(cursor))
-    return chosen.order_by(key.desc())
+        below = _number(session, actor, cursor) if cursor else None
+        found = None
+        if query.strip():
+            found = search.find(session, actor, query, species=wanted, below=below, limit=limit + 1)
+        if found is None:
+            found = list(session.scalars(newest_visible(actor, species=wanted, below=below, limit=limit + 1)))
+        items = _read(session, actor, dataset.c.seq.in_(found[:limit]))
+    return Page(tuple(items), items[-1].id if items and len(found) > limit else None)
 
 
 def get_dataset(database: Database, actor: Actor, dataset_id: str) -> Dataset:
     """One dataset with its newest version. Raises `NotFound` when there is none that `actor` may see."""
-    visible = visible_to(actor).subquery("visible")
-    wanted = select(dataset).join(visible, visible.c.id == dataset.c.id).where(dataset.c.id == dataset_id)
     with database.session() as session:
-        found = _with_latest(session, actor, session.execute(wanted).all())
+        found = _read(session, actor, dataset.c.id == dataset_id)
     if not found:
         raise NotFound(f"there is no dataset {dataset_id}")
     return found[0]
 
 
-def _with_latest(session: Session, actor: Actor, rows: Sequence[Row[Any]]) -> list[Dataset]:
+def _read(session: Session, actor: Actor, which: ColumnElement[bool]) -> list[Dataset]:
+    """Those of the datasets that `actor` may see, newest first, each with its newest version."""
+    wanted = select(dataset).where(which, visible(actor, dataset.c.id)).order_by(dataset.c.seq.desc())
+    rows = session.execute(wanted).all()
     latest = latest_versions(session, actor, [row.id for row in rows])
     return [
         Dataset(
@@ -129,15 +117,12 @@ def _species(name: Species | str | None) -> Species | None:
         raise Invalid(f"{name!r} is not a species of this platform", hint=f"known: {known}") from error
 
 
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(f"d{seq}".encode()).decode().rstrip("=")
-
-
-def _number(cursor: str) -> int:
+def _number(session: Session, actor: Actor, cursor: str) -> int:
+    """The number of the dataset that ended the page before: the cursor is its identifier, and so tells nothing of how
+    many there are that nobody showed."""
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        if text[:1] != "d" or len(text) > 19:
-            raise ValueError(text)
-        return int(text[1:])
-    except (ValueError, binascii.Error) as error:
+        known = select(dataset.c.seq).where(dataset.c.id == check_id(cursor), visible(actor, dataset.c.id))
+        number: int = session.scalars(known).one()
+    except (Invalid, NoResultFound) as error:
         raise Invalid(f"{cursor!r} is not a cursor", hint="use next_cursor of the page before") from error
+    return number

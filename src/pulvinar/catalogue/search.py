@@ -1,81 +1,93 @@
-"""Text search in 中文 and English with one meaning on both databases.
+"""Text search with one meaning on both databases, and for each actor only within what they may see.
 
-Text becomes words: Latin ones in lower case without accents, Chinese by pairs of characters (every character starts a
-pair, the last stands alone), so that a phrase of pairs is the exact text and one character is the beginning of a pair.
-No dictionary is needed, and none can split a term wrongly. SQLite keeps the words in FTS5, PostgreSQL in a tsvector;
-neither parses the text itself.
+A dataset has one row of words: those of what it shows to others (its newest published version, or what it was made
+with), the words of its species and of every audience that sees it, and apart from these the words that a draft adds,
+which only the owner finds. SQLite keeps the rows in FTS5, PostgreSQL in a tsvector; neither parses the text itself.
+
+FTS5 walks a word's datasets from the newest down and stops when the page is full. PostgreSQL's index has no order, so
+there every word is written with the number of the block of datasets in which it stands, and the search goes from block
+to block, newest first. Neither depends on what a planner believes of how common words are, or where.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
-from sqlalchemy import ColumnClause, ColumnElement, String, TableClause, cast, column, literal, select, table, text
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pulvinar.catalogue.tables import dataset
+from pulvinar.access.visibility import audiences, shown_to
+from pulvinar.catalogue.tables import asset, dataset, version, version_asset
+from pulvinar.catalogue.words import (
+    Run,
+    audience_word,
+    is_chinese,
+    owners_word,
+    species_word,
+    words_of,
+    words_of_record,
+)
 from pulvinar.errors import Invalid, NotFound
-from pulvinar.model.record import Record, Species
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import VersionState
+from pulvinar.model.record import Species, record_from_json
 
 _WORD_LIMIT = 8000
 _QUERY_LIMIT = 16
-_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_SPECIES_NAMES = {
-    Species.ZEBRAFISH: "zebrafish Danio rerio 斑马鱼",
-    Species.MOUSE: "mouse Mus musculus 小鼠",
-    Species.MACAQUE: "macaque monkey Macaca mulatta 猕猴 恒河猴",
-    Species.HUMAN: "human Homo sapiens 人类 人脑",
-}
+_BLOCK = 16_384
+_WINDOW = 1_000
 
 
-def words_of(content: str) -> list[list[str]]:
-    """The runs of `content`, each a list of index words: one for a Latin word, the pairs for a Chinese run."""
-    folded = unicodedata.normalize("NFKD", content).casefold()
-    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    return [_pairs(run) if _is_chinese(run) else [run] for run in _RUN.findall(unicodedata.normalize("NFC", plain))]
+def reindex(session: Session, dataset_id: str) -> None:
+    """Make a dataset found by what it says now, by those who may see it now.
 
-
-def _is_chinese(run: str) -> bool:
-    return "\u3400" <= run[0] <= "\ufaff"
-
-
-def _pairs(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run))]
-
-
-def species_word(species: Species) -> str:
-    """The word that every dataset of `species` carries, so that the filter is a part of the search."""
-    return f"speciesis{species.value}"
-
-
-def words_of_dataset(record: Record, asset_names: Iterable[str]) -> list[str]:
-    """The words under which a dataset is found, in order; at most 8,000."""
-    acquisition = record.acquisition
-    parts = [record.title, record.description, _SPECIES_NAMES[record.species], record.lab, *record.keywords]
-    parts += [acquisition.modality, acquisition.stain, acquisition.instrument, record.specimen.part, record.citation]
-    parts += [person.name for person in record.contributors]
-    parts += [record.subject.name, record.subject.strain] if record.subject else []
-    parts += asset_names
-    words = [word for part in parts for run in words_of(part) for word in run]
-    return [species_word(record.species), *words][:_WORD_LIMIT]
-
-
-def reindex(session: Session, dataset_id: str, record: Record, asset_names: Iterable[str]) -> None:
-    """Make a dataset found by what its newest version says."""
-    seq = session.scalar(select(dataset.c.seq).where(dataset.c.id == dataset_id))
-    if seq is None:
+    Whatever changes its text or its audiences calls this in the same transaction.
+    """
+    row = session.execute(select(dataset).where(dataset.c.id == dataset_id)).first()
+    if row is None:
         raise NotFound(f"there is no dataset {dataset_id}")
-    store_words(session, seq, words_of_dataset(record, asset_names))
+    newest = _words_of_version(session, dataset_id)
+    shown = _words_of_version(session, dataset_id, VersionState.PUBLISHED)
+    if shown is None:
+        shown = words_of_record(record_from_json(row.record), ())
+    words = index_words(Species(row.species), shown_to(session, dataset_id), shown, newest or ())
+    _store(session, row.seq, words)
 
 
-def store_words(session: Session, seq: int, words: list[str]) -> None:
-    """Make dataset number `seq` found by `words` and by no other."""
-    if session.get_bind().dialect.name == "sqlite":
+def _words_of_version(session: Session, dataset_id: str, state: VersionState | None = None) -> list[Run] | None:
+    """The words of the newest version (of those in `state`), or None when there is none."""
+    wanted = select(version.c.id, version.c.record).where(version.c.dataset_id == dataset_id)
+    if state:
+        wanted = wanted.where(version.c.state == state.value)
+    row = session.execute(wanted.order_by(version.c.number.desc()).limit(1)).first()
+    if row is None:
+        return None
+    names = (
+        select(asset.c.name)
+        .join(version_asset, version_asset.c.asset_id == asset.c.id)
+        .where(version_asset.c.version_id == row.id)
+        .order_by(asset.c.id)
+    )
+    return words_of_record(record_from_json(row.record), session.scalars(names))
+
+
+def index_words(
+    species: Species, seen_by: Iterable[str], shown: Sequence[Run], newest: Sequence[Run] = ()
+) -> list[str]:
+    """A dataset's row of words, in order: those it shows, those that only `newest` has, and the platform's own.
+
+    Of the first two at most 8,000 each.
+    """
+    known = set(shown)
+    added = (owners_word(word) for run in newest if run not in known for word in run)
+    said = islice((word for run in shown for word in run), _WORD_LIMIT)
+    return [*said, *islice(added, _WORD_LIMIT), species_word(species), *map(audience_word, seen_by)]
+
+
+def _store(session: Session, seq: int, words: list[str]) -> None:
+    if _is_sqlite(session):
         session.execute(text("DELETE FROM dataset_words WHERE rowid = :seq"), {"seq": seq})
         values = {"seq": seq, "words": " ".join(words)}
         session.execute(text("INSERT INTO dataset_words (rowid, words) VALUES (:seq, :words)"), values)
@@ -84,73 +96,115 @@ def store_words(session: Session, seq: int, words: list[str]) -> None:
         "INSERT INTO dataset_words (seq, words) VALUES (:seq, CAST(:words AS tsvector)) "
         "ON CONFLICT (seq) DO UPDATE SET words = excluded.words"
     )
-    session.execute(text(insert), {"seq": seq, "words": vector_literal(words)})
+    session.execute(text(insert), {"seq": seq, "words": vector_literal(seq, words)})
 
 
-def vector_literal(words: list[str]) -> str:
-    """`words` as a PostgreSQL tsvector literal with their positions (which end at 16,383)."""
-    return " ".join(f"'{word}':{position}" for position, word in enumerate(words, 1))
+def vector_literal(seq: int, words: list[str]) -> str:
+    """`words` of dataset number `seq` as a PostgreSQL tsvector literal with their block and positions (to 16,383)."""
+    block = seq // _BLOCK
+    return " ".join(f"'{block}.{word}':{min(position, 16_383)}" for position, word in enumerate(words, 1))
 
 
 @dataclass(frozen=True)
-class Match:
-    """How a listing joins the index: `seq` is the dataset's number in `source`, `condition` keeps those that match."""
+class _Term:
+    """Words that must follow each other; the last of them may be the beginning of one."""
 
-    source: TableClause
-    seq: ColumnClause[Any]
-    condition: ColumnElement[bool]
+    words: Run
+    begins: bool = False
 
 
-def matching(session: Session, query: str, species: Species | None) -> Match | None:
-    """What to join for the datasets that `query` finds, or None when it has no word.
+_Clause = tuple[_Term, ...]
+"""Terms one of which must be found."""
 
-    Every run of the query must be found; the last Latin word may be the beginning of one when no dataset has it
-    whole (who types "hippoc" is on the way to "hippocampus"). Raises `Invalid` for more than 16 runs.
+
+def find(
+    session: Session, actor: Actor, query: str, *, species: Species | None, below: int | None, limit: int
+) -> list[int] | None:
+    """The numbers of the newest `limit` datasets below a number that `query` finds for `actor`, newest first.
+
+    None when `query` has no word. Every run of it must be found; the last Latin word may be the beginning of one when
+    nothing that the actor may see has it whole (who types "hippoc" is on the way to "hippocampus"). Raises `Invalid`
+    for more than 16 runs.
     """
     runs = words_of(query)
     if len(runs) > _QUERY_LIMIT:
         raise Invalid(f"the search has {len(runs)} words", hint=f"use at most {_QUERY_LIMIT}")
     if not runs:
         return None
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    last = _match([runs[-1]], sqlite=sqlite, begins=False)
-    begins = session.execute(select(last.seq).where(last.condition).limit(1)).first() is None
-    return _match([[species_word(species)], *runs] if species else runs, sqlite=sqlite, begins=begins)
+    within = [] if actor.is_owner else [tuple(_Term((audience_word(one),)) for one in audiences(actor))]
+    of_species = [(_Term((species_word(species),)),)] if species else []
+    asked = [_clause(actor, _term(run)) for run in runs]
+    found = _walk(session, [*within, *of_species, *asked], below, limit)
+    if found or is_chinese(runs[-1][0]) or _walk(session, [*within, asked[-1]], None, 1):
+        return found
+    beginning = _clause(actor, _Term(runs[-1], begins=True))
+    return _walk(session, [*within, *of_species, *asked[:-1], beginning], below, limit)
 
 
-def _match(runs: list[list[str]], *, sqlite: bool, begins: bool) -> Match:
-    terms = _terms(runs, begins=begins)
-    if sqlite:
-        # FTS5 calls its key rowid; the table's own name stands for all its columns.
-        source = table("dataset_words", column("rowid"), column("words"))
-        return Match(source, source.c.rowid, text("dataset_words MATCH :words").bindparams(words=_fts5(terms)))  # type: ignore[arg-type]
-    source = table("dataset_words", column("seq"), column("words"))
-    condition = source.c.words.op("@@")(cast(literal(_tsquery(terms), String), TSQUERY))
-    return Match(source, source.c.seq, condition)
+def _term(run: Run) -> _Term:
+    """A run as it is looked for: of a Chinese one the whole pairs; a single character is the beginning of a pair."""
+    if is_chinese(run[0]):
+        return _Term(run[:-1]) if len(run) > 1 else _Term(run, begins=True)
+    return _Term(run)
 
 
-def _terms(runs: list[list[str]], *, begins: bool) -> list[tuple[list[str], bool]]:
-    """Each run as the words that must follow each other, and whether the last of them is a beginning.
-
-    A Chinese run is asked for by its whole pairs alone; a single character is the beginning of a pair.
-    """
-    terms = []
-    for number, run in enumerate(runs):
-        if _is_chinese(run[0]):
-            terms.append((run[:-1], False) if len(run) > 1 else (run, True))
-        else:
-            terms.append((run, begins and number == len(runs) - 1))
-    return terms
+def _clause(actor: Actor, term: _Term) -> _Clause:
+    """The term among what a dataset shows and, for the owner, also among what a draft adds."""
+    if not actor.is_owner:
+        return (term,)
+    return term, _Term(tuple(map(owners_word, term.words)), term.begins)
 
 
-def _fts5(terms: list[tuple[list[str], bool]]) -> str:
-    return " AND ".join(f'"{" ".join(words)}"{"*" if prefix else ""}' for words, prefix in terms)
+def _walk(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
+    return (_walk_sqlite if _is_sqlite(session) else _walk_postgresql)(session, clauses, below, limit)
 
 
-def _tsquery(terms: list[tuple[list[str], bool]]) -> str:
-    parts = []
-    for words, prefix in terms:
-        quoted = [f"'{word}'" for word in words]
-        quoted[-1] += ":*" if prefix else ""
-        parts.append(f"({' <-> '.join(quoted)})")
-    return " & ".join(parts)
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _walk_sqlite(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
+    asked = " AND ".join(f"({' OR '.join(map(_fts5, clause))})" for clause in clauses)
+    lower = " AND rowid < :below" if below is not None else ""
+    statement = f"SELECT rowid FROM dataset_words WHERE dataset_words MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
+    values = {"asked": asked, "n": limit} | ({"below": below} if below is not None else {})
+    return list(session.scalars(text(statement), values))
+
+
+def _fts5(term: _Term) -> str:
+    return f'"{" ".join(term.words)}"{"*" if term.begins else ""}'
+
+
+# OFFSET 0 keeps the planner from merging the parts: the rows of the window are read and compared, no index is asked.
+_NEWEST = text(
+    "SELECT seq FROM (SELECT seq, words FROM dataset_words WHERE seq >= :start AND seq < :below "
+    "ORDER BY seq DESC OFFSET 0) AS newest "
+    "WHERE words @@ (CAST(:asked AS tsquery) || CAST(:before AS tsquery)) ORDER BY seq DESC LIMIT :n"
+)
+# "seq + 0" keeps the planner from walking the whole table by its key rather than the words of a block.
+_BLOCKS = text(
+    "SELECT found.seq FROM generate_series(CAST(:block AS integer), 0, -1) AS block CROSS JOIN LATERAL ("
+    "SELECT seq FROM dataset_words WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
+    "AND seq + 0 < :below ORDER BY seq + 0 DESC LIMIT :n) AS found LIMIT :n"
+)
+
+
+def _walk_postgresql(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
+    """First compare the newest 1,000 rows, which is enough for common words; for others go on block by block."""
+    asked = " & ".join(f"({' | '.join(map(_tsquery, clause))})" for clause in clauses)
+    if below is None:
+        below = session.scalar(text("SELECT max(seq) + 1 FROM dataset_words")) or 1
+    start = below - _WINDOW
+    here, before = (asked.replace("@", str(number // _BLOCK)) for number in (below - 1, start))
+    newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
+    found = list(session.scalars(_NEWEST, newest))
+    if len(found) < limit and start > 0:
+        older = {"asked": asked, "block": (start - 1) // _BLOCK, "below": start, "n": limit - len(found)}
+        found += session.scalars(_BLOCKS, older)
+    return found
+
+
+def _tsquery(term: _Term) -> str:
+    quoted = [f"'@.{word}'" for word in term.words]
+    quoted[-1] += ":*" if term.begins else ""
+    return f"({' <-> '.join(quoted)})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -27,11 +26,9 @@ dataset = Table(
     Column("seq", _Counter, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("species", String(32), nullable=False),
-    Column("is_published", Boolean, nullable=False, default=False),
     Column("record", JSON, nullable=False),
     Column("created", UtcDateTime, nullable=False),
     Index("dataset_by_species", "species", "seq"),
-    Index("dataset_by_published", "is_published", "seq"),
 )
 
 version = Table(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible_to
+from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import asset, asset_object, dataset, version, version_asset
@@ -98,7 +98,8 @@ def publish(work: UnitOfWork, version_id: str) -> Version:
     published = replace(draft, state=VersionState.PUBLISHED, published=datetime.now(UTC))
     values = {"state": published.state.value, "published": published.published}
     work.session.execute(update(version).where(version.c.id == version_id).values(**values))
-    work.session.execute(update(dataset).where(dataset.c.id == draft.dataset_id).values(is_published=True))
+    show(work.session, draft.dataset_id, EVERYONE, Right.READ)
+    reindex(work.session, draft.dataset_id)
     work.record_event("publish", version_id, {"digest": draft.digest, "number": draft.number})
     return published
 
@@ -121,7 +122,7 @@ def _renew(session: Session, draft: Version) -> Version:
     renewed = replace(draft, digest=version_digest(draft.record, draft.assets))
     values = {"digest": renewed.digest, "record": record_to_json(renewed.record)}
     session.execute(update(version).where(version.c.id == draft.id).values(**values))
-    reindex(session, draft.dataset_id, draft.record, [one.name for one in draft.assets])
+    reindex(session, draft.dataset_id)
     return renewed
 
 
@@ -172,8 +173,7 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
 
 def _seen(actor: Actor) -> Select[Any]:
     """Versions that `actor` may see: drafts are for the owner."""
-    visible = visible_to(actor).subquery("visible")
-    seen = select(version).join(visible, visible.c.id == version.c.dataset_id)
+    seen = select(version).where(visible(actor, version.c.dataset_id))
     return seen if actor.is_owner else seen.where(version.c.state == VersionState.PUBLISHED.value)
 
 

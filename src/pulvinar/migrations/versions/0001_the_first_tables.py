@@ -11,11 +11,12 @@ branch_labels = None
 depends_on = None
 
 
-# The words under which a dataset is found. SQLite's prefix lists make the first letters of a word as quick as a word.
+# The words under which a dataset is found; those with "_" are the platform's own. SQLite's prefix lists make the first
+# letters of a word as quick as a word.
 _SEARCH = {
     "sqlite": (
         "CREATE VIRTUAL TABLE dataset_words USING fts5("
-        "words, prefix='1 2 3 4', tokenize='unicode61 remove_diacritics 0')"
+        "words, prefix='1 2 3 4', tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\")"
     ),
     "postgresql": "CREATE TABLE dataset_words (seq BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
 }
@@ -39,14 +40,12 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("species", sa.String(length=32), nullable=False),
-        sa.Column("is_published", sa.Boolean(), nullable=False),
         sa.Column("record", sa.JSON(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_dataset")),
         sa.UniqueConstraint("id", name=op.f("uq_dataset_id")),
     )
     with op.batch_alter_table("dataset", schema=None) as batch_op:
-        batch_op.create_index("dataset_by_published", ["is_published", "seq"], unique=False)
         batch_op.create_index("dataset_by_species", ["species", "seq"], unique=False)
 
     op.create_table(
@@ -64,13 +63,16 @@ def upgrade() -> None:
 
     op.create_table(
         "granted",
-        sa.Column("actor_id", sa.String(length=64), nullable=False),
         sa.Column("dataset_id", sa.String(length=64), nullable=False),
+        sa.Column("audience", sa.String(length=80), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("actor_id", "dataset_id", name=op.f("pk_granted")),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("species", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("dataset_id", "audience", name=op.f("pk_granted")),
     )
     with op.batch_alter_table("granted", schema=None) as batch_op:
-        batch_op.create_index("granted_by_dataset", ["dataset_id"], unique=False)
+        batch_op.create_index("granted_by_audience", ["audience", "seq"], unique=False)
+        batch_op.create_index("granted_by_species", ["audience", "species", "seq"], unique=False)
 
     op.create_table(
         "ingest_session",
@@ -183,7 +185,8 @@ def upgrade() -> None:
     op.execute(_SEARCH[op.get_bind().dialect.name])
     if op.get_bind().dialect.name == "postgresql":
         op.execute("CREATE INDEX dataset_words_by_word ON dataset_words USING gin (words) WITH (fastupdate = off)")
-        op.execute("ALTER TABLE dataset_words ALTER COLUMN words SET STATISTICS 1000")
+        # no search is planned by how common a word is, so ANALYZE need not count them
+        op.execute("ALTER TABLE dataset_words ALTER COLUMN words SET STATISTICS 0")
 
 
 def downgrade() -> None:
@@ -210,7 +213,8 @@ def downgrade() -> None:
     op.drop_table("subject")
     op.drop_table("ingest_session")
     with op.batch_alter_table("granted", schema=None) as batch_op:
-        batch_op.drop_index("granted_by_dataset")
+        batch_op.drop_index("granted_by_species")
+        batch_op.drop_index("granted_by_audience")
 
     op.drop_table("granted")
     with op.batch_alter_table("event", schema=None) as batch_op:
@@ -219,7 +223,6 @@ def downgrade() -> None:
     op.drop_table("event")
     with op.batch_alter_table("dataset", schema=None) as batch_op:
         batch_op.drop_index("dataset_by_species")
-        batch_op.drop_index("dataset_by_published")
 
     op.drop_table("dataset")
     op.drop_table("asset")

@@ -1,0 +1,76 @@
+"""The words under which text in 中文 and English is found.
+
+Text becomes runs of words: Latin ones in lower case without accents, Chinese by pairs of characters (every character
+starts a pair, the last stands alone), so that a phrase of pairs is the exact text and one character is the beginning
+of a pair. No dictionary is needed, and none can split a term wrongly.
+
+No text gives a word with "_" in it: words that the platform itself adds have one, and nobody can write them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from pulvinar.model.record import Record, Species
+
+Run = tuple[str, ...]
+
+_LONGEST = 128
+_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_SPECIES_NAMES = {
+    Species.ZEBRAFISH: "zebrafish Danio rerio 斑马鱼",
+    Species.MOUSE: "mouse Mus musculus 小鼠",
+    Species.MACAQUE: "macaque monkey Macaca mulatta 猕猴 恒河猴",
+    Species.HUMAN: "human Homo sapiens 人类 人脑",
+}
+
+
+def words_of(content: str) -> list[Run]:
+    """The runs of `content`, each the index words of it: one for a Latin word, the pairs for a Chinese run.
+
+    Of a word of more than 128 letters the first 128 count.
+    """
+    if content.isascii():
+        return [(run[:_LONGEST],) for run in _RUN.findall(content.lower())]
+    folded = unicodedata.normalize("NFKD", content).casefold()
+    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    runs = _RUN.findall(unicodedata.normalize("NFC", plain))
+    return [_pairs(run) if is_chinese(run) else (run[:_LONGEST],) for run in runs]
+
+
+def is_chinese(word: str) -> bool:
+    """Whether a run or a word is a Chinese one."""
+    return "\u3400" <= word[0] <= "\ufaff"
+
+
+def _pairs(run: str) -> Run:
+    return tuple(run[i : i + 2] for i in range(len(run)))
+
+
+def words_of_record(record: Record, asset_names: Iterable[str]) -> list[Run]:
+    """The runs under which a dataset is found that says `record` and has those assets, each once."""
+    acquisition = record.acquisition
+    parts = [record.title, record.description, _SPECIES_NAMES[record.species], record.lab, *record.keywords]
+    parts += [acquisition.modality, acquisition.stain, acquisition.instrument, record.specimen.part, record.citation]
+    parts += [person.name for person in record.contributors]
+    parts += [record.subject.name, record.subject.strain] if record.subject else []
+    parts += asset_names
+    return list(dict.fromkeys(run for part in parts for run in words_of(part)))
+
+
+def species_word(species: Species) -> str:
+    """The word that every dataset of `species` carries, so that the filter is a part of the search."""
+    return f"__{species.value}"
+
+
+def audience_word(audience: str) -> str:
+    """The word that every dataset carries that is shown to `audience`, so that the right is a part of the search."""
+    return f"__{hashlib.sha256(audience.encode()).hexdigest()[:32]}"
+
+
+def owners_word(word: str) -> str:
+    """`word` as it stands in the index where nobody but the owner may find it."""
+    return f"_{word}"
