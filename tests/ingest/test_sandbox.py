@@ -465,6 +465,13 @@ def test_a_volume_that_declares_more_than_the_budget_is_refused_before_it_is_rea
     assert "128,000 GB" in str(error)
 
 
+def test_what_headers_hold_is_made_fit_to_be_stored(host, submission):
+    odd = "{'a': 'x\\0\\udcff\\ud800', 'b': [float('nan'), float('-inf'), 1.5], 'c\\udc80': {'d': '\\U0001f9e0'}}"
+    (asset,) = host.find([hostile_file(submission, f"asset = reader.asset(file, name='a\\0b\\udcff', metadata={odd})")])
+    assert asset.name == "ab?"
+    assert asset.metadata == {"a": "x??", "b": [None, None, 1.5], "c?": {"d": "\U0001f9e0"}}
+
+
 OPENED = """
 class V:
     def read_into(self, window, out):

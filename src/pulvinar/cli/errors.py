@@ -16,6 +16,7 @@ from pulvinar.errors import (
     TooLarge,
     Unavailable,
 )
+from pulvinar.model.text import plain
 
 EXIT_CODES: dict[type[PulvinarError], int] = {
     Invalid: 2,
@@ -38,6 +39,8 @@ def exit_code(error: PulvinarError) -> int:
 
 def tell(error: PulvinarError) -> None:
     """Say on standard error what is wrong and what to do next."""
-    print(f"pulvinar: {error.message}", file=sys.stderr)
+    # names in it come from files that somebody else made
+    for number, line in enumerate(error.message.splitlines() or [""]):
+        print(plain(line if number else f"pulvinar: {line}"), file=sys.stderr)
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        print(f"  hint: {plain(error.hint)}", file=sys.stderr)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pulvinar.model.text import plain
 
 if TYPE_CHECKING:
     from pulvinar.ingest.reader import Finding, FoundAsset, VolumeDescription
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """`value` as indented JSON on standard output."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    print()
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    # a file name that is no Unicode: JSON has escapes for what UTF-8 can't write
+    print(re.sub("[\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text))
 
 
 def print_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
@@ -36,7 +39,7 @@ def size(count: float) -> str:
 
 def describe_found(asset: FoundAsset) -> Iterable[str]:
     """The lines that say what was found in a file."""
-    yield f"{asset.name}  [{asset.kind.value}, read by {asset.reader}, {_files(asset.files)}]"
+    yield plain(f"{asset.name}  [{asset.kind.value}, read by {asset.reader}, {_files(asset.files)}]")
     if asset.volume is not None:
         yield from (f"  {line}" for line in _describe_volume(asset.volume))
     for finding in asset.findings:
@@ -46,7 +49,7 @@ def describe_found(asset: FoundAsset) -> Iterable[str]:
 def describe_finding(finding: Finding) -> str:
     """One finding, with the flag that settles it."""
     flag = f" ({finding.flag})" if finding.flag else ""
-    return f"{finding.severity.value}: {finding.message}{flag}"
+    return plain(f"{finding.severity.value}: {finding.message}{flag}")
 
 
 def _describe_volume(volume: VolumeDescription) -> Iterable[str]:
@@ -59,7 +62,7 @@ def _describe_volume(volume: VolumeDescription) -> Iterable[str]:
         yield f"voxel size z={z:g} y={y:g} x={x:g} um"
     yield f"orientation {orientation_of(volume.affine_um) or 'not known'} (rising z, y, x)"
     if volume.channels:
-        yield "channels " + ", ".join(channel.name for channel in volume.channels)
+        yield plain("channels " + ", ".join(channel.name for channel in volume.channels))
     if volume.time_step_s:
         yield f"time step {volume.time_step_s:g} s"
 

@@ -21,6 +21,8 @@ from pulvinar.cli.show import (
     version_to_json,
 )
 from pulvinar.errors import Corrupt, NotFound
+from pulvinar.extensions import Registry
+from pulvinar.model.text import plain
 
 if TYPE_CHECKING:
     from pulvinar.ingest.reader import Options
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from pulvinar.model.dataset import Dataset
     from pulvinar.platform import Platform
     from pulvinar.settings import Settings
+
+SHOWN = 5
+"""How many names of a kind are printed."""
 
 
 def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
@@ -43,6 +48,7 @@ def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
             {
                 "assets": [found_to_json(asset) for asset in found.assets],
                 "unrecognised": list(found.unrecognised),
+                "skipped": list(found.skipped),
                 "protection": list(found.protection),
             }
         )
@@ -51,11 +57,17 @@ def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
         print(f"note: {line}", file=sys.stderr)
     for asset in found.assets:
         print("\n".join(describe_found(asset)))
-    if found.unrecognised:
-        shown = ", ".join(found.unrecognised[:5]) + (" ..." if len(found.unrecognised) > 5 else "")
-        print(f"not recognised: {len(found.unrecognised)} files: {shown}")
+    for line in found.skipped[:SHOWN]:
+        print(plain(f"passed over: {line}"))
+    if len(found.skipped) > SHOWN:
+        print(f"passed over: {len(found.skipped) - SHOWN} more")
+    count = len(found.unrecognised)
+    if count:
+        shown = ", ".join(map(plain, found.unrecognised[:SHOWN])) + (" ..." if count > SHOWN else "")
+        print(f"not recognised: {count} {'file' if count == 1 else 'files'}: {shown}")
     if not found.assets:
-        print("nothing here is of a format that Pulvinar reads")
+        known = "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
+        print(known if count else "there is no file here")
 
 
 def run_ingest(request: Request, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -14,26 +15,22 @@ from pulvinar import errors
 from pulvinar.errors import PulvinarError, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, MeshData, PointsData, SkeletonData, VolumeDescription
 from pulvinar.model.dataset import AssetKind
+from pulvinar.model.text import plain
 
 _FOUND = TypeAdapter(tuple[FoundAsset, ...])
-_LONGEST_TEXT = 2000
 HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
 _COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
 _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
 
 
-def plain(text: object) -> str:
-    """`text` without what could steer a terminal, cut to a readable length."""
-    whole = str(text)
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole[:_LONGEST_TEXT])
-    return f"{shown} ..." if len(whole) > _LONGEST_TEXT else shown
-
-
 def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
     """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
     try:
-        found = _FOUND.validate_python(answer.get("assets"))
+        found = _FOUND.validate_python(_storable(answer.get("assets")))
+        found = tuple(replace(asset, metadata=_finite(asset.metadata)) for asset in found)
         _refuse_doubtful(found, names)
+    except RecursionError:
+        raise _impossible(about, "lists in lists without end") from None
     except ValidationError as error:
         raise _impossible(about, plain(error.errors()[0]["msg"])) from None
     except ValueError as error:
@@ -53,6 +50,28 @@ def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> Non
             raise ValueError(f"{plain(asset.name)} has {doubt}")
         left -= claimed
         keys.add((asset.reader, asset.key))
+
+
+def _storable(value: Any) -> Any:
+    """JSON values without the letters that UTF-8 or a database can't write; headers hold any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "")
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """JSON values without the numbers that JSON doesn't know."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return value
 
 
 def _doubts(asset: FoundAsset) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Channel:
 
     def send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
         """Send one message. Raises `ChannelClosed`, and what isn't JSON as `TypeError` or `ValueError`."""
-        body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+        body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
         self._end.settimeout(self._within_s)
         try:
             if descriptor is None:
@@ -73,7 +73,7 @@ class Channel:
             (length,) = _LENGTH.unpack(head + self._exactly(_LENGTH.size - len(head), deadline))
             if self._longest is not None and length > self._longest:
                 raise Garbled
-            message = json.loads(self._exactly(length, deadline).decode("utf-8", "surrogateescape"))
+            message = json.loads(self._exactly(length, deadline).decode("utf-8"))
             if not isinstance(message, dict):
                 raise Garbled
         except BaseException as error:

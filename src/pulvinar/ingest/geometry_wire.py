@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.answers import check_geometry, plain
+from pulvinar.ingest.answers import check_geometry
 from pulvinar.ingest.reader import GeometryData, MeshData, PointsData, SkeletonData, TableData
+from pulvinar.model.text import plain
 
 _KINDS: dict[str, type[GeometryData]] = {
     kind.__name__: kind for kind in (SkeletonData, MeshData, PointsData, TableData)

@@ -6,7 +6,6 @@ same request, made again after whatever ended it, goes on from there.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.ingest.reader import Finding, FoundAsset
 from pulvinar.ingest.record import make_record, questions, refuse_unanswered, species_of
+from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.sessions import (
@@ -38,6 +38,10 @@ from pulvinar.ingest.submission import Submission, open_submission
 from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
+from pulvinar.model.text import plain
+
+_SAID = 5
+"""So many of the files that are passed over are named."""
 
 
 def ingest(means: Means, request: Request, progress: Progress | None = None) -> Ingested:
@@ -53,6 +57,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         held_workplace(means.scratch, request_fingerprint(request, str(request.path.absolute()))[:24]) as scratch,
         open_submission(request.path, scratch, means.limits) as submission,
     ):
+        _say_skipped(progress, submission.skipped)
         submission = _only(submission, request.only)
         fingerprint = request_fingerprint(request, submission.fingerprint)
         done = _brought_in_before(means, request, fingerprint)
@@ -61,13 +66,20 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         return _go_through(means, request, progress, submission, fingerprint, scratch)
 
 
+def _say_skipped(progress: Progress, skipped: Sequence[str]) -> None:
+    for line in skipped[:_SAID]:
+        progress.say(f"passed over: {plain(line)}")
+    if len(skipped) > _SAID:
+        progress.say(f"passed over: {len(skipped) - _SAID} more; pulvinar inspect --json names them")
+
+
 def _go_through(
     means: Means, request: Request, progress: Progress, submission: Submission, fingerprint: str, scratch: Path
 ) -> Ingested:
     parts, reading = scratch / "parts", scratch / "reading"
     for folder in (parts, reading):
         # what a killed run left half written here is of no use: the ledger knows what is whole
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         folder.mkdir()
     with ReaderHost(
         submission.root,
@@ -80,7 +92,7 @@ def _go_through(
         refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
         record = _record(means, request, found)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
-        with held_session(means.database, fingerprint, str(request.path), means.node) as session:
+        with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
             assets = _write_all(bench, session, found)
             version = _make_visible(means, request, session, record, assets)
     findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
@@ -136,7 +148,7 @@ def _make_visible(
             publish(work, version.id)
         finish(work.session, session, dataset_id, version.id)
         work.record_event(
-            "ingest", version.id, {"path": str(request.path), "assets": [asset.id for asset, _ in assets]}
+            "ingest", version.id, {"path": plain(request.path), "assets": [asset.id for asset, _ in assets]}
         )
     return get_version(means.database, means.actor, dataset_id, version.number)
 

@@ -20,12 +20,13 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
-from pulvinar.ingest.answers import HOSTILE, checked_assets, plain, told_error
+from pulvinar.ingest.answers import HOSTILE, checked_assets, told_error
 from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import FoundAsset, GeometryData, Options, SourceFile
 from pulvinar.ingest.remote_source import RemoteSource
+from pulvinar.model.text import plain
 
 _MORE_MEMORY = "raise reader_memory_mb if the file is known to be good"
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import SourceFile
+from pulvinar.model.text import plain, short
 
 _HEAD_BYTES = 4096
 _REASONS = {
@@ -22,6 +23,11 @@ _REASONS = {
 }
 
 
+def is_text(name: str) -> bool:
+    """Whether a file name that Python has read from a disk or an archive is text in UTF-8."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """A regular file, open for reading. Raises `UnreadableFile` for all else, and for what fails while it is read."""
@@ -30,14 +36,19 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableFile(f"{path} can't be read: it is no regular file")
+                raise UnreadableFile(f"{short(path)} can't be read: it is no regular file")
             yield file
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror)
-        raise UnreadableFile(f"{path} can't be read: {reason}", hint="mend it, or leave it out") from error
+        raise UnreadableFile(f"{short(path)} can't be read: {reason}", hint="mend it, or leave it out") from error
 
 
 def source_file(path: Path, name: str) -> SourceFile:
-    """What a reader is told of a file."""
+    """What a reader is told of a file. Raises `UnreadableFile`, also for a name that no catalogue can write."""
+    if not is_text(name):
+        raise UnreadableFile(
+            f"the name of {short(plain(path))} is no UTF-8 text",
+            hint="rename it, or leave it out: convmv can rename many",
+        )
     with opened(path) as file:
         return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(_HEAD_BYTES))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,11 @@ from pathlib import Path
 
 from pulvinar.errors import NotFound, UnreadableFile
 from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import opened, source_file
 from pulvinar.ingest.unpacking import compression_of, is_tar, peek
+from pulvinar.model.text import short
 
 _SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -45,10 +46,11 @@ def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submi
         path = path.resolve(strict=True)
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"there is nothing at {path}") from error
+        raise NotFound(f"there is nothing at {short(path)}") from error
     except (OSError, RuntimeError, ValueError) as error:
         # RuntimeError: links in a ring; ValueError: a zero byte in the name
-        raise UnreadableFile(f"{path} can't be read: {_reason(error)}") from error
+        reason = f"{short(path)} can't be read: {_reason(error)}"
+        raise UnreadableFile(reason, hint="mend it, or name another") from error
     if stat.S_ISDIR(mode):
         yield _folder(path, _fingerprint)
         return
@@ -71,15 +73,15 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) ->
     try:
         if not whole.exists():
             # of a killed process that had the same number
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_tree(partial)
             partial.mkdir()
             with ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host:
                 host.unpack(archive, partial / "content")
             (partial / "content").rename(whole)
         yield whole
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(whole, ignore_errors=True)
+        remove_tree(partial)
+        remove_tree(whole)
 
 
 def _is_packed(file: SourceFile) -> bool:
@@ -125,7 +127,7 @@ def _walk(root: Path) -> Iterator[Path]:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             raise UnreadableFile(
-                f"the folder {folder} can't be read: {_reason(error)}", hint="mend it, or leave it out"
+                f"the folder {short(folder)} can't be read: {_reason(error)}", hint="mend it, or leave it out"
             ) from error
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         yield from (Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False))

@@ -23,7 +23,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self, cast
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.source_files import opened
+from pulvinar.ingest.source_files import is_text, opened
+from pulvinar.model.text import plain
 
 _BLOCK = 1 << 20
 _FREE_BYTES = 100 << 20
@@ -253,6 +254,11 @@ class _Target:
             raise UnreadableFile(
                 f"{self._archive.name}: the name {name!r} leads out of the archive",
                 hint="don't unpack it with other programs",
+            )
+        if not is_text(name):
+            raise UnreadableFile(
+                f"{self._archive.name}: the name {plain(name)!r} is no UTF-8 text",
+                hint="unpack it yourself, rename, and hand in the folder",
             )
         if len(parts) > _DEEPEST or len(os.fsencode(name)) > _LONGEST_PATH or _longest(parts) > _LONGEST_NAME:
             raise UnreadableFile(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pulvinar.errors import Conflict
+from pulvinar.ingest.removal import remove_tree
 
 _LOCK = ".lock"
 
@@ -36,7 +36,7 @@ def held_workplace(scratch: Path, key: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
     finally:
         os.close(lock)
 
