@@ -83,6 +83,7 @@ class RawVolume:
         self._stored = np.dtype(layout.dtype)
         self._axes = [AXES.index(axis) for axis in layout.order]
         self._disk_shape = [layout.shape[axis] for axis in self._axes]
+        self._strides = [prod(self._disk_shape[axis + 1 :]) for axis in range(len(self._disk_shape))]
         self._dtype = np.dtype(dtype)
         self._name = name
 
@@ -95,10 +96,18 @@ class RawVolume:
         crop = tuple(slice(a, b) for a, b in zip(start[split + 1 :], stop[split + 1 :], strict=True))
         inner = self._disk_shape[split + 1 :]
         rows = stop[split] - start[split]
-        for index in product(*(range(a, b) for a, b in zip(start[:split], stop[:split], strict=True))):
-            first = int(np.ravel_multi_index((*index, start[split]), tuple(self._disk_shape[: split + 1])))
-            stored = self._stored_at(first * prod(inner), rows * prod(inner)).reshape(rows, *inner)
-            place = tuple(i - a for i, a in zip(index, start, strict=False))
+        outer = product(*(range(a, b) for a, b in zip(start[:split], stop[:split], strict=True)))
+        firsts = (sum(i * n for i, n in zip((*index, start[split]), self._strides, strict=False)) for index in outer)
+        whole = all(b - a == n for a, b, n in zip(start[split + 1 :], stop[split + 1 :], inner, strict=True))
+        straight = whole and self._layout.is_identity and self._stored == out.dtype and target.flags.c_contiguous
+        if straight:
+            # what lies in the file as it is wanted goes there without a copy
+            self._read(list(firsts), memoryview(target.reshape(-1).view(np.uint8).data))
+            return
+        places = product(*(range(b - a) for a, b in zip(start[:split], stop[:split], strict=True)))
+        for first, place in zip(firsts, places, strict=True):
+            stored = np.empty((rows, *inner), self._stored)
+            self._read([first], memoryview(stored.reshape(-1).view(np.uint8).data))
             self._convert(stored[(slice(None), *crop)], target[place])
 
     def close(self) -> None:
@@ -114,17 +123,17 @@ class RawVolume:
                 return split
         return len(start) - 1
 
-    def _stored_at(self, first: int, count: int) -> Voxels:
-        wanted = count * self._stored.itemsize
-        position = self._layout.offset + first * self._stored.itemsize
-        data = bytearray(wanted)
-        done = 0
-        while done < wanted:
-            got = os.preadv(self._file, [memoryview(data)[done:]], position + done)
-            if not got:
-                raise UnreadableFile(f"{self._name} is truncated: it ends at byte {position + done}")
-            done += got
-        return np.frombuffer(data, self._stored)
+    def _read(self, firsts: list[int], room: memoryview) -> None:
+        """Fill `room`, in equal parts, with what is stored from each of the voxel numbers `firsts` on."""
+        size = len(room) // len(firsts)
+        for number, first in enumerate(firsts):
+            part = room[number * size : (number + 1) * size]
+            position = self._layout.offset + first * self._stored.itemsize
+            while part:
+                got = os.preadv(self._file, [part], position)
+                if not got:
+                    raise UnreadableFile(f"{self._name} is truncated: it ends at byte {position}")
+                part, position = part[got:], position + got
 
     def _convert(self, stored: Voxels, out: Voxels) -> None:
         if self._layout.is_identity and (self._stored.kind != "f" or self._dtype.kind == "f"):

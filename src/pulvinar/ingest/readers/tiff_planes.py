@@ -291,12 +291,13 @@ class _Piece:
         packed = 1 if self.layout.is_planar else self.layout.samples
         straight = packed == 1 and self.goal.dtype == self.layout.dtype and _rows_are_packed(self.goal)
         if len(columns) * _NARROW <= self.layout.columns and len(rows) > 1:
+            step = packed * self.layout.dtype.itemsize
             for number, row in enumerate(rows):
-                position = (
-                    offset + (row - self.corner[0]) * row_bytes + columns.start * packed * self.layout.dtype.itemsize
-                )
-                goal = self.goal[:, number : number + 1]
-                self._read(position, goal) if straight else self._convert(position, goal, len(columns), packed)
+                position = offset + (row - self.corner[0]) * row_bytes + columns.start * step
+                if straight:
+                    self._read(position, self.goal[0, number])
+                else:
+                    self._convert(position, self.goal[:, number : number + 1], len(columns), packed)
         elif straight and len(columns) == self.layout.columns and self.goal[0].flags.c_contiguous:
             self._read(first, self.goal)
         else:
