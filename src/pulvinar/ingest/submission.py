@@ -58,7 +58,7 @@ def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submi
         raise UnreadableFile(f"{path} is neither a file nor a folder", hint="copy what it gives into a file")
     single = source_file(path, path.name)
     fingerprint = _fingerprint((single,))
-    if not _is_packed(single):
+    if not is_packed(single):
         yield Submission(path.parent, (single,), fingerprint, (path,))
         return
     with _unpacked(path, fingerprint, scratch, limits) as root:
@@ -84,7 +84,7 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) ->
         remove_tree(whole)
 
 
-def _is_packed(file: SourceFile) -> bool:
+def is_packed(file: SourceFile) -> bool:
     """Whether it is an archive, or a compressed file of a format that has no compression of its own.
 
     A compressed NIfTI or MGH is left to its reader.
