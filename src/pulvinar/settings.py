@@ -48,7 +48,7 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(8765, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
     threads: int = Field(0, ge=0, description="Threads that encode chunks; 0: one a processor core.")
-    reader_memory_mb: int = Field(4096, ge=256, description="Address space that one reader process may take, in MiB.")
+    reader_memory_mb: int = Field(4096, ge=256, description="Memory that one reader process may take, in MiB.")
     reader_cpu_s: int = Field(86_400, ge=1, description="CPU seconds that one reader process may take.")
     reader_budget_gb: float = Field(
         4096.0, gt=0, description="Largest declared size of one file's data that a reader accepts, in GB."

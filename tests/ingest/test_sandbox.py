@@ -192,6 +192,14 @@ def test_a_reader_writes_its_scratch(results_of, host_of, tmp_path):
     assert (tmp_path / "scratch-0" / "a" / "b").read_bytes() == b"0123"
 
 
+def test_a_host_takes_relative_folders(submission, tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    relative = Path(os.path.relpath(submission))
+    with ReaderHost(relative, scratch=Path("scratch"), limits=LIMITS) as host:
+        assert goes_on(host, submission)
+
+
 def test_a_reader_opens_no_socket(results_of):
     families = ("AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_VSOCK")
     assert all_refused(results_of(*(f"socket.socket(socket.{name})" for name in families), setup="import socket"))

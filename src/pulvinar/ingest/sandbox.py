@@ -57,7 +57,7 @@ class ReaderHost:
     """A running reader process for one submission; a context manager.
 
     It starts at the first question. `readable` names what may be read, the folder `root` when None. One thread asks at
-    a time; others wait.
+    a time; others wait. The thread that asks first must live as long as the host: the kernel ends the process with it.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class ReaderHost:
         options: Options | None = None,
         readable: Sequence[Path] | None = None,
     ) -> None:
-        self._root = root
-        self._scratch = scratch
+        # the process works in a folder of its own: nothing may depend on ours
+        self._root, self._scratch = root.absolute(), scratch.absolute()
         self._limits = limits
         self._options = options or Options()
-        self._readable = tuple(readable) if readable is not None else (root,)
+        self._readable = tuple(path.absolute() for path in readable) if readable is not None else (self._root,)
         self._asking = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
