@@ -1,7 +1,10 @@
 """Our side of the ingest figures, each a process of its own.
 
-`python -m benchmarks._one_ingest pyramid STACK OUT` turns a TIFF stack into a stored volume;
-`python -m benchmarks._one_ingest codec STACK OUT` then encodes the same chunks of all levels with all cores, and does
+`python -m benchmarks._one_ingest pyramid STACK OUT` turns a TIFF stack into a stored volume: the platform's own reader
+in its locked-up process, all levels, checksums, durable shards, documents.
+`python -m benchmarks._one_ingest whole STACK OUT` is `pulvinar ingest`, which also keeps figures of quality, pictures
+and a catalogue, and takes the checksum of the stack itself.
+`python -m benchmarks._one_ingest codec STACK OUT` encodes the same chunks of all levels with all cores, and does
 nothing else: once by the codec as zarr-python and the peers call it ("stock"), once as we call it ("own": the same
 format in larger blocks and by a newer build, which is faster). It prints the seconds of each.
 """
@@ -9,21 +12,19 @@ format in larger blocks and by a newer build, which is faster). It prints the se
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import prod
-from os import sched_getaffinity
 from pathlib import Path
 from typing import Any
 
 import numcodecs
 import numcodecs.blosc
 import numpy as np
-import numpy.typing as npt
 import tifffile
 
 from pulvinar.model.dataset import StoredObject
@@ -31,39 +32,10 @@ from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind
 from pulvinar.storage.codecs import ChunkCodec
 from pulvinar.storage.pyramid_plan import plan_levels, plan_pyramid, tiles
-from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import open_store
 from pulvinar.storage.volumes import StoredVolume
 
 PREFIX = "assets/stack"
-
-
-class StackSource:
-    """The pages of an uncompressed TIFF, read by window; nothing is decoded, so any window costs what it holds."""
-
-    def __init__(self, path: Path) -> None:
-        pages = tifffile.memmap(path, mode="r")
-        self.shape: Shape5 = (1, 1, *pages.shape)
-        self.dtype: np.dtype[Any] = pages.dtype
-        self.block_shape: Shape5 = (1, 1, 1, 1, 1)
-        self._path = path
-        self._spare: list[npt.NDArray[np.uint8]] = []
-
-    def read(self, window: Window) -> Voxels:
-        """A copy. The file is mapped anew each time, so that pages read before don't count as this process's."""
-        pages = tifffile.memmap(self._path, mode="r")[np.newaxis, np.newaxis]
-        size = prod(window.shape) * self.dtype.itemsize
-        room = self._spare.pop() if self._spare and self._spare[-1].nbytes >= size else np.empty(size, np.uint8)
-        voxels = room[:size].view(self.dtype).reshape(window.shape)
-        np.copyto(voxels, pages[window.slices])
-        return voxels
-
-    def release(self, voxels: Voxels) -> None:
-        """Its memory is used for another window."""
-        room = voxels
-        while isinstance(room.base, np.ndarray):
-            room = room.base
-        self._spare.append(room)
 
 
 class Forgetful:
@@ -77,32 +49,48 @@ class Forgetful:
         """Forget them."""
 
 
-def volume_of(source: StackSource) -> Volume:
-    """What the stack becomes."""
-    levels = plan_levels(source.shape, (1.0, 1.0, 1.0), source.dtype, VolumeKind.IMAGE)
-    return Volume(VolumeKind.IMAGE, source.dtype.name, levels, (Channel("signal"),))
+def volume_of(shape: Shape5, dtype: np.dtype[Any]) -> Volume:
+    """What a stack becomes."""
+    levels = plan_levels(shape, (1.0, 1.0, 1.0), dtype, VolumeKind.IMAGE)
+    return Volume(VolumeKind.IMAGE, dtype.name, levels, (Channel("signal"),))
 
 
 def pyramid(stack: Path, out: Path) -> None:
-    """The whole path: read, all levels, checksums, durable shards, documents."""
+    """From the file to every level, durable and with checksums."""
+    from pulvinar.ingest.sandbox import Limits, ReaderHost
+    from pulvinar.ingest.submission import open_submission
     from pulvinar.storage.pyramid import write_pyramid
 
-    source = StackSource(stack)
-    scratch = out / "scratch"
+    scratch = out.absolute() / "scratch"
     scratch.mkdir(parents=True)
-    plan = plan_pyramid(volume_of(source), source.block_shape)
     store = open_store(f"file://{out.absolute() / 'store'}")
-    write_pyramid(source, plan, store, PREFIX, ledger=Forgetful(), scratch=scratch)
+    with (
+        open_submission(stack.absolute(), scratch, Limits()) as submission,
+        ReaderHost(submission.root, scratch=scratch, limits=Limits(), readable=submission.readable) as host,
+    ):
+        (asset,) = host.find(submission.files)
+        with host.open_volume(asset) as source:
+            volume = volume_of(source.shape, source.dtype)
+            plan = plan_pyramid(volume, source.block_shape)
+            write_pyramid(source, plan, store, PREFIX, ledger=Forgetful(), scratch=scratch)
+
+
+def whole(stack: Path, out: Path) -> None:
+    """`pulvinar ingest`."""
+    answers = ["--species", "mouse", "--title", "A stack", "--licence", "CC0-1.0", "--voxel-size", "1"]
+    program = Path(sys.executable).with_name("pulvinar")
+    os.execve(program, [program, "ingest", stack, *answers], os.environ | {"PULVINAR_HOME": str(out.absolute())})
 
 
 def codec(stack: Path, out: Path) -> None:
     """Encode every chunk of every level, timing nothing but that."""
-    volume = volume_of(StackSource(stack))
+    pages = tifffile.memmap(stack, mode="r")
+    volume = volume_of((1, 1, *pages.shape), pages.dtype)
     stored = StoredVolume(open_store(f"file://{out.absolute() / 'store'}"), PREFIX, volume)
     stock = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.BITSHUFFLE)
     numcodecs.blosc.use_threads = False
     taken = {"stock": [0.0, 0.0], "own": [0.0, 0.0]}
-    with ThreadPoolExecutor(len(sched_getaffinity(0))) as workers:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
         for number, level in enumerate(volume.levels):
             own = ChunkCodec.for_volume(volume.kind, volume.dtype, level.chunk_shape)
             for window in tiles(Window.whole(level.shape), level.shard_shape):
@@ -123,4 +111,4 @@ def _cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    {"pyramid": pyramid, "codec": codec}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    {"pyramid": pyramid, "whole": whole, "codec": codec}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

@@ -80,6 +80,7 @@ def _compare(kind: str, side: int, rounds: int) -> Standing:
         for _ in range(rounds):
             taken.setdefault("pulvinar", []).append(_run(_ours("pyramid", stack, WORK / "out"), keep=True))
             limits.append(json.loads(subprocess.check_output(_ours("codec", stack, WORK / "out"))))
+            taken.setdefault("pulvinar ingest", []).append(_run(_ours("whole", stack, WORK / "out")))
             for peer in NAMES:
                 taken.setdefault(peer, []).append(_run(command(peer, stack, WORK / "out")))
     finally:
