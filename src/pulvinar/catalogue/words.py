@@ -4,7 +4,9 @@ Text becomes runs of words: Latin ones in lower case without accents, Chinese by
 starts a pair, the last stands alone), so that a phrase of pairs is the exact text and one character is the beginning
 of a pair. No dictionary is needed, and none can split a term wrongly.
 
-No text gives a word with "_" in it: words that the platform itself adds have one, and nobody can write them.
+A word begins with a sign of who may find it: none for everyone, "_" for those with whom the dataset is shared, "~" for
+the owner alone. So a search by one who sees little never meets what is hidden, however much that is. Words that the
+platform itself adds begin with "__". No text gives a word with such a sign, so that nobody can write one.
 """
 
 from __future__ import annotations
@@ -13,10 +15,20 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from enum import StrEnum
 
 from pulvinar.model.record import Record, Species
 
 Run = tuple[str, ...]
+
+
+class Reach(StrEnum):
+    """Who may find a word, by the sign with which it begins."""
+
+    EVERYONE = ""
+    SHARED = "_"
+    OWNER = "~"
+
 
 _LONGEST = 128
 _RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
@@ -67,10 +79,5 @@ def species_word(species: Species) -> str:
 
 
 def audience_word(audience: str) -> str:
-    """The word that every dataset carries that is shown to `audience`, so that the right is a part of the search."""
+    """The word that every dataset carries that is shared with `audience`."""
     return f"__{hashlib.sha256(audience.encode()).hexdigest()[:32]}"
-
-
-def owners_word(word: str) -> str:
-    """`word` as it stands in the index where nobody but the owner may find it."""
-    return f"_{word}"

@@ -52,7 +52,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = _sqlite(url) if url.startswith("sqlite") else create_engine(url, pool_pre_ping=True, pool_size=8)
+        self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
 
     @property
     def is_sqlite(self) -> bool:
@@ -94,6 +94,20 @@ def _sqlite(url: str) -> Engine:
     def begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("pulvinar_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        # every statement of ours ends in milliseconds: to compile one takes longer than to run it
+        cursor = connection.cursor()
+        cursor.execute("SET jit = off")
+        cursor.close()
+        connection.commit()
 
     return engine
 

@@ -11,12 +11,12 @@ branch_labels = None
 depends_on = None
 
 
-# The words under which a dataset is found; those with "_" are the platform's own. SQLite's prefix lists make the first
+# The words under which a dataset is found; some begin with "_" or "~". SQLite's prefix lists make the first
 # letters of a word as quick as a word.
 _SEARCH = {
     "sqlite": (
         "CREATE VIRTUAL TABLE dataset_words USING fts5("
-        "words, prefix='1 2 3 4', tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\")"
+        "words, prefix='1 2 3 4', tokenize=\"unicode61 remove_diacritics 0 tokenchars '_~'\")"
     ),
     "postgresql": "CREATE TABLE dataset_words (seq BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
 }
@@ -183,13 +183,16 @@ def upgrade() -> None:
     with op.batch_alter_table("version_asset", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_version_asset_asset_id"), ["asset_id"], unique=False)
     op.execute(_SEARCH[op.get_bind().dialect.name])
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("CREATE VIRTUAL TABLE dataset_words_vocabulary USING fts5vocab(dataset_words, instance)")
+    else:
         op.execute("CREATE INDEX dataset_words_by_word ON dataset_words USING gin (words) WITH (fastupdate = off)")
         # no search is planned by how common a word is, so ANALYZE need not count them
         op.execute("ALTER TABLE dataset_words ALTER COLUMN words SET STATISTICS 0")
 
 
 def downgrade() -> None:
+    op.execute("DROP TABLE IF EXISTS dataset_words_vocabulary")
     op.execute("DROP TABLE dataset_words")
     with op.batch_alter_table("version_asset", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_version_asset_asset_id"))
