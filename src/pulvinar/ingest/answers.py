@@ -39,16 +39,18 @@ def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -
 
 
 def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> None:
-    left, keys = set(names), set()
+    given, owners, keys = set(names), dict[str, str](), set()
     for asset in found:
         claimed = set(asset.files)
-        if not claimed or len(claimed) < len(asset.files) or not claimed <= left:
-            raise ValueError(f"{plain(asset.name)} has no files, or some that were not given or are another asset's")
+        if not claimed or len(claimed) < len(asset.files) or not claimed <= given:
+            raise ValueError(f"{plain(asset.name)} has no files, or some that were not given")
+        # one file may hold several images, but only one reader has a say in it
+        if any(owners.setdefault(name, asset.reader) != asset.reader for name in claimed):
+            raise ValueError(f"{plain(asset.name)} has files of another reader's assets")
         if (asset.reader, asset.key) in keys:
             raise ValueError(f"{plain(asset.name)} has the key of another asset")
         for doubt in _doubts(asset):
             raise ValueError(f"{plain(asset.name)} has {doubt}")
-        left -= claimed
         keys.add((asset.reader, asset.key))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
+import zarr
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -17,6 +18,7 @@ from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
+from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tiff import TiffReader
@@ -139,3 +141,18 @@ class TestTiff(ReaderContract):
         (folder / "planes").mkdir()
         for number in range(4):
             tifffile.imwrite(folder / f"planes/p{number:03d}.tif", voxels(21, 22, dtype="u1"))
+
+
+class TestOmeZarr(ReaderContract):
+    reader = OmeZarrReader()
+
+    def write_samples(self, folder):
+        axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+        scale = [{"type": "scale", "scale": [2.0, 0.5, 0.5]}]
+        multiscale = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+        new = zarr.open_group(folder / "new.ome.zarr", mode="w")
+        new.create_array("0", data=voxels(20, 21, 22, dtype="u2"), chunks=(8, 8, 8), shards=(16, 16, 16))
+        new.attrs["ome"] = {"version": "0.5", "multiscales": [multiscale]}
+        old = zarr.open_group(folder / "old.zarr", mode="w", zarr_format=2)
+        old.create_array("0", data=voxels(9, 8, 7, dtype=">i2"), chunks=(4, 4, 4))
+        old.attrs["multiscales"] = [multiscale]

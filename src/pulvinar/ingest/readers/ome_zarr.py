@@ -1,0 +1,237 @@
+"""OME-Zarr 0.4 and 0.5, and plain Zarr arrays of format 2 and 3, in a folder.
+
+Of an image with several levels the finest is read, for the platform makes its own levels. Sources: the OME-NGFF
+specification 0.4 and 0.5 (axes, coordinate transformations, labels, omero), the Zarr specifications 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import Invalid, PulvinarError, UnreadableFile
+from pulvinar.ingest.reader import (
+    Finding,
+    FoundAsset,
+    GeometryData,
+    OpenVolume,
+    Options,
+    Severity,
+    SourceFile,
+    VolumeDescription,
+)
+from pulvinar.ingest.readers.frames import settle
+from pulvinar.ingest.readers.raw_volume import as_labels, check_shape, name_findings
+from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
+from pulvinar.ingest.readers.zarr_said import ImageSaid, said_by_image
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.space import Window
+from pulvinar.model.volume import AXES, Shape5, VolumeKind, volume_from_json
+
+_CACHE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image: its finest array, what the group around it says, and whether that calls it labels."""
+
+    folder: str
+    array: ArrayNode
+    said: ImageSaid
+    is_labels: bool
+    findings: tuple[Finding, ...] = ()
+
+    def spread(self, sizes: Sequence[int]) -> Shape5:
+        """`sizes` of the array's axes as (t, c, z, y, x), 1 where it has no such axis."""
+        t, c, z, y, x = (dict(zip(self.said.letters, sizes, strict=True)).get(axis, 1) for axis in AXES)
+        return t, c, z, y, x
+
+    def dtype(self, kind: VolumeKind | None) -> str:
+        """What reading gives."""
+        stored = np.dtype(self.array.dtype)
+        if kind is VolumeKind.LABELS and stored.kind == "f":
+            return "uint32"
+        if stored.kind == "b":
+            return "uint8"
+        return "float32" if stored == np.float16 else stored.newbyteorder("=").name
+
+
+class OmeZarrReader:
+    """Reads images, labels and plain arrays, by the chunks that a window touches."""
+
+    name: ClassVar[str] = "ome_zarr"
+    priority: ClassVar[int] = 50
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """One asset an image, one a set of labels. Everything below a Zarr hierarchy's top belongs to its first."""
+        nodes = ZarrNodes.among(files)
+        claimed: set[str] = set()
+        for image in _images(nodes, options):
+            top = nodes.top_of(image.folder)
+            mine = (image.array.file,) if top in claimed else tuple(nodes.files_below(top))
+            claimed.add(top)
+            yield _asset(image, mine, nodes, options)
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """Open lazily with tensorstore; nothing is read yet."""
+        folder, _, kind = asset.key.rpartition("#")
+        nodes = ZarrNodes.on_disk(root, [name for name in asset.files if _is_metadata(name)], folder)
+        image = next(image for image in _images(nodes, options) if image.folder == folder)
+        return _ZarrVolume(root, image, image.dtype(VolumeKind(kind) if kind else options.kind))
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """Never: every asset of this reader is a volume."""
+        raise Invalid(f"{asset.name} is a volume")
+
+
+def _is_metadata(name: str) -> bool:
+    return name.rpartition("/")[2] in ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+
+
+def _images(nodes: ZarrNodes, options: Options) -> Iterator[_Image]:
+    """Every image of every hierarchy, in the order of folders."""
+    spoken_for: set[str] = set()
+    for folder in nodes.groups():
+        attributes = nodes.attributes(folder)
+        listed = _multiscales(attributes)
+        if not listed:
+            continue
+        spoken_for.add(folder)
+        # a group with several multiscales says the same image in several ways
+        datasets = listed[0].get("datasets")
+        if not isinstance(datasets, list) or not datasets or not isinstance(datasets[0], dict):
+            raise UnreadableFile(f"{nodes.file_of(folder)}: its multiscales list no datasets", hint="save it again")
+        array = nodes.array(nodes.child(folder, datasets[0].get("path")))
+        said = said_by_image(attributes, listed[0], datasets[0], array, options)
+        is_labels = "image-label" in _ome(attributes) or folder.rpartition("/")[0].rpartition("/")[2] == "labels"
+        yield _Image(folder, array, said, is_labels)
+    for folder in nodes.arrays():
+        if not any(folder == group or folder.startswith(f"{group}/") or not group for group in spoken_for):
+            array = nodes.array(folder)
+            yield _Image(folder, array, said_by_image({}, {}, {}, array, options), is_labels=False)
+
+
+def _ome(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Where the metadata lies: 0.5 has it below "ome", 0.4 at the top."""
+    inner = attributes.get("ome")
+    return inner if isinstance(inner, dict) else attributes
+
+
+def _multiscales(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = _ome(attributes).get("multiscales")
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _asset(image: _Image, mine: tuple[str, ...], nodes: ZarrNodes, options: Options) -> FoundAsset:
+    array, said = image.array, image.said
+    kind = options.kind or (VolumeKind.LABELS if image.is_labels else None)
+    shape = image.spread(array.shape)
+    check_shape(shape, array.file)
+    findings = [*said.findings, *_absent_chunks(image, nodes)]
+    size_um = said.voxel_size_um
+    affine = _own_affine(nodes.attributes(image.folder), shape)
+    if size_um is None and options.voxel_size_um is None:
+        findings.append(Finding(Severity.QUESTION, said.missing, "--voxel-size"))
+    size_um, affine_um = settle(size_um, affine, shape[2:], options)
+    stem = image.folder.rpartition("/")[2] or "array"
+    name = stem.removesuffix(".zarr").removesuffix(".ome") or stem
+    return FoundAsset(
+        OmeZarrReader.name,
+        key=f"{image.folder}#{kind or ''}",
+        name=name,
+        kind=AssetKind.VOLUME,
+        files=mine,
+        volume=VolumeDescription(
+            shape,
+            image.dtype(kind),
+            image.spread([min(pair) for pair in zip(array.chunks, array.shape, strict=True)]),
+            size_um,
+            affine_um,
+            kind,
+            channels=said.channels if len(said.channels) == shape[1] else (),
+            time_step_s=options.time_step_s or (said.time_step_s if shape[0] > 1 else None),
+        ),
+        findings=(*findings, *name_findings(name, replace(options, kind=kind))),
+        metadata={"header": {"zarr_format": array.format, "axes": said.letters, "stored_dtype": array.dtype}}
+        | ({"title": said.title} if said.title else {}),
+    )
+
+
+def _own_affine(attributes: dict[str, Any], shape: Shape5) -> npt.NDArray[np.float64] | None:
+    """The map to the world that Pulvinar itself has written beside a volume of this shape."""
+    try:
+        volume = volume_from_json(attributes["pulvinar"])
+        affine = np.asarray(volume.affine_um, np.float64)
+    except (KeyError, Invalid, IndexError, TypeError, ValueError):
+        return None
+    fits = volume.levels and volume.shape == shape and affine.shape == (4, 4) and np.isfinite(affine).all()
+    return affine if fits and abs(np.linalg.det(affine[:3, :3])) > 0 else None
+
+
+def _absent_chunks(image: _Image, nodes: ZarrNodes) -> list[Finding]:
+    array = image.array
+    expected = prod(-(-n // m) for n, m in zip(array.shape, array.grid, strict=True))
+    stored = nodes.chunk_files(array.folder)
+    if stored >= expected:
+        return []
+    return [Finding(Severity.NOTE, f"{expected - stored} of its {expected} chunks are not stored: they read as fill")]
+
+
+class _ZarrVolume:
+    """An `OpenVolume` over one array."""
+
+    def __init__(self, root: Path, image: _Image, dtype: str) -> None:
+        import tensorstore as ts
+
+        self._name = image.array.folder or image.array.file
+        self._letters = image.said.letters
+        self._dtype = np.dtype(dtype)
+        context = {
+            "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
+            "data_copy_concurrency": {"limit": 2},
+            "file_io_concurrency": {"limit": 4},
+        }
+        spec = {
+            "driver": "zarr3" if image.array.format == 3 else "zarr",
+            "kvstore": {"driver": "file", "path": f"{root / image.array.folder}/"},
+            "recheck_cached_data": False,
+            "recheck_cached_metadata": False,
+        }
+        try:
+            self._store = ts.open(spec, open=True, read=True, context=ts.Context(context)).result()
+        except ValueError as error:
+            raise UnreadableFile(
+                f"{image.array.file}: {_first_line(error)}", hint="save it with other codecs"
+            ) from error
+
+    def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+        slices = dict(zip(AXES, window.slices, strict=True))
+        wanted = tuple(slices[letter] for letter in self._letters)
+        try:
+            stored = np.asarray(self._store[wanted].read().result())
+        except PulvinarError:
+            raise
+        except Exception as error:
+            raise UnreadableFile(f"{self._name} is damaged: {_first_line(error)}", hint="copy it again") from error
+        order = [self._letters.index(axis) for axis in AXES if axis in self._letters]
+        values = stored.transpose(order).reshape(window.shape)
+        if self._dtype.kind in "iu" and values.dtype.kind == "f":
+            values = as_labels(values.astype(np.float64), self._dtype, self._name)
+        out[...] = values
+
+    def close(self) -> None:
+        """Let go of the array."""
+        del self._store
+
+
+def _first_line(error: Exception) -> str:
+    """What tensorstore says, without its list of source lines and this machine's folders."""
+    text = str(error).split(" [source locations=")[0].split(" [tensorstore_spec=")[0]
+    return text.splitlines()[0][:400] if text else type(error).__name__

@@ -1,0 +1,199 @@
+"""The hierarchy of a Zarr folder: its groups and arrays, from their metadata documents, none of which is believed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.readers.raw_volume import LARGEST_AXIS
+
+_LARGEST_DOCUMENT_BYTES = 16 << 20
+_LARGEST_CHUNK_BYTES = 256 << 20
+_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_MOST_AXES = 5
+
+
+@dataclass(frozen=True)
+class ArrayNode:
+    """One array as its document declares it: `chunks` are what is decoded at once, `grid` what a file holds."""
+
+    folder: str
+    file: str
+    format: int
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    grid: tuple[int, ...]
+    dtype: str
+    names: tuple[str, ...] = ()
+
+
+class ZarrNodes:
+    """Every node below a submission's folder; documents are read when they are asked for."""
+
+    def __init__(self, paths: dict[str, Path], files: Iterable[str] = ()) -> None:
+        self._paths = {name: path for name, path in paths.items() if name.rpartition("/")[2] in _DOCUMENTS}
+        self._files = list(files)
+        self._documents: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def among(cls, files: Sequence[SourceFile]) -> ZarrNodes:
+        """The nodes whose documents are among `files`."""
+        return cls({file.name: file.path for file in files}, [file.name for file in files])
+
+    @classmethod
+    def on_disk(cls, root: Path, names: Sequence[str], folder: str) -> ZarrNodes:
+        """The nodes of an asset found before: its documents, and those of its `folder`."""
+        own = [f"{folder}/{document}".lstrip("/") for document in _DOCUMENTS]
+        below = [str(path.relative_to(root)) for path in (root / folder).glob("*/*") if path.name in _DOCUMENTS]
+        present = [name for name in {*names, *own, *below} if (root / name).is_file()]
+        return cls({name: root / name for name in sorted(present)})
+
+    def groups(self) -> list[str]:
+        """Folders of groups, in order."""
+        found = []
+        for name in self._paths:
+            folder, _, document = name.rpartition("/")
+            if document == ".zgroup" or (document == "zarr.json" and self._document(name).get("node_type") == "group"):
+                found.append(folder)
+        return sorted(found)
+
+    def arrays(self) -> list[str]:
+        """Folders of arrays, in order."""
+        found = []
+        for name in self._paths:
+            folder, _, document = name.rpartition("/")
+            if document == ".zarray" or (document == "zarr.json" and self._document(name).get("node_type") == "array"):
+                found.append(folder)
+        return sorted(found)
+
+    def file_of(self, folder: str) -> str:
+        """The document that makes `folder` a node."""
+        for document in ("zarr.json", ".zarray", ".zgroup"):
+            if (name := f"{folder}/{document}".lstrip("/")) in self._paths:
+                return name
+        raise UnreadableFile(f"{folder or '.'} is no Zarr array or group", hint="hand in the whole folder")
+
+    def attributes(self, folder: str) -> dict[str, Any]:
+        """The attributes of a node."""
+        name = self.file_of(folder)
+        if name.endswith("zarr.json"):
+            found = self._document(name).get("attributes", {})
+        else:
+            other = f"{folder}/.zattrs".lstrip("/")
+            found = self._document(other) if other in self._paths else {}
+        return found if isinstance(found, dict) else {}
+
+    def child(self, folder: str, path: Any) -> str:
+        """The node that `path` in a group's attributes names; raises `UnreadableFile` where it leads elsewhere."""
+        parts = str(path).split("/")
+        if not isinstance(path, str) or not path or any(part in ("", ".", "..") for part in parts) or "\\" in path:
+            raise UnreadableFile(f"{self.file_of(folder)}: its dataset has the path {path!r}", hint="save it again")
+        return f"{folder}/{path}".lstrip("/")
+
+    def array(self, folder: str) -> ArrayNode:
+        """The array in `folder`; raises `UnreadableFile` and `TooLarge` for one that can't be read."""
+        name = self.file_of(folder)
+        if name.endswith(".zgroup"):
+            raise UnreadableFile(f"{name} is a group where an array is needed", hint="save it again")
+        document = self._document(name)
+        array = _array_v3(folder, name, document) if name.endswith("zarr.json") else _array_v2(folder, name, document)
+        if len({len(array.shape), len(array.chunks), len(array.grid)}) > 1 or not 2 <= len(array.shape) <= _MOST_AXES:
+            raise UnreadableFile(f"{name} has {len(array.shape)} axes in chunks of {array.chunks}; 2 to 5 are read")
+        size = prod(array.chunks) * np.dtype(array.dtype).itemsize
+        if size > _LARGEST_CHUNK_BYTES:
+            raise TooLarge(f"{name}: one chunk of it holds {size} bytes", hint="save it with smaller chunks")
+        return array
+
+    def top_of(self, folder: str) -> str:
+        """The outermost folder around `folder` that is a node."""
+        parts = folder.split("/") if folder else []
+        candidates = ["/".join(parts[:count]) for count in range(len(parts) + 1)]
+        return next(one for one in candidates if any(f"{one}/{d}".lstrip("/") in self._paths for d in _DOCUMENTS))
+
+    def files_below(self, folder: str) -> Iterator[str]:
+        """The names of all files in and below `folder`."""
+        return (name for name in self._files if not folder or name.startswith(f"{folder}/"))
+
+    def chunk_files(self, folder: str) -> int:
+        """How many files hold chunks of the array in `folder`."""
+        return self._chunk_files[folder]
+
+    @cached_property
+    def _chunk_files(self) -> Counter[str]:
+        arrays = set(self.arrays())
+        found: Counter[str] = Counter()
+        for name in self._files:
+            folder, _, last = name.rpartition("/")
+            if last in _DOCUMENTS:
+                continue
+            while folder not in arrays and folder:
+                folder = folder.rpartition("/")[0]
+            found[folder] += 1
+        return found
+
+    def _document(self, name: str) -> dict[str, Any]:
+        if name not in self._documents:
+            path = self._paths[name]
+            size = path.stat().st_size
+            if size > _LARGEST_DOCUMENT_BYTES:
+                raise UnreadableFile(f"{name} has {size} bytes: no metadata document is so large")
+            try:
+                found = json.loads(path.read_bytes())
+            except (ValueError, RecursionError) as error:
+                reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+                raise UnreadableFile(f"{name} is damaged: {reason}", hint="copy it again") from error
+            if not isinstance(found, dict):
+                raise UnreadableFile(f"{name} is damaged: it holds no JSON object", hint="copy it again")
+            self._documents[name] = found
+        return self._documents[name]
+
+
+def _array_v2(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
+    chunks = _sizes(document.get("chunks"), name)
+    dtype = document.get("dtype")
+    if not isinstance(dtype, str):
+        raise UnreadableFile(f"{name} holds structures, not numbers", hint="save each field as an array of its own")
+    return ArrayNode(folder, name, 2, _sizes(document.get("shape"), name), chunks, chunks, _number_type(dtype, name))
+
+
+def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
+    grid = document.get("chunk_grid")
+    if not isinstance(grid, dict) or grid.get("name") != "regular" or not isinstance(grid.get("configuration"), dict):
+        raise UnreadableFile(f"{name} has a chunk grid that isn't regular", hint="save it with equal chunks")
+    outer = _sizes(grid["configuration"].get("chunk_shape"), name)
+    chunks, codecs = outer, document.get("codecs")
+    for codec in codecs if isinstance(codecs, list) else []:
+        if isinstance(codec, dict) and codec.get("name") == "sharding_indexed":
+            configuration = codec.get("configuration")
+            chunks = _sizes(configuration.get("chunk_shape") if isinstance(configuration, dict) else None, name)
+    named = document.get("dimension_names")
+    names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
+    dtype = _number_type(document.get("data_type"), name)
+    return ArrayNode(folder, name, 3, _sizes(document.get("shape"), name), chunks, outer, dtype, names)
+
+
+def _sizes(value: Any, name: str) -> tuple[int, ...]:
+    whole = isinstance(value, list) and all(type(size) is int and 0 < size <= LARGEST_AXIS for size in value)
+    if not whole:
+        raise UnreadableFile(f"{name} declares the sizes {str(value)[:100]}", hint="repair the document")
+    return tuple(value)
+
+
+def _number_type(value: Any, name: str) -> str:
+    try:
+        dtype = np.dtype(value) if isinstance(value, str) else None
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.kind not in "iufb":
+        raise UnreadableFile(f"{name} holds {str(value)[:60]!r}, not numbers", hint="save it as integers or floats")
+    return dtype.str

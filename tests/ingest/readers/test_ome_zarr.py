@@ -1,0 +1,273 @@
+"""OME-Zarr and plain Zarr as other programs write them: every voxel, every unit, and nothing that is only declared."""
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+import tensorstore as ts
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ingest.readers.reading import find_one, flags, read_voxels, said
+
+from pulvinar.errors import Invalid, TooLarge, UnreadableFile
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader_contract import source_files
+from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Channel, Volume, VolumeKind
+from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.sources import ArraySource
+from pulvinar.storage.store import open_store
+
+READER = OmeZarrReader()
+VOXELS = np.random.default_rng(1).integers(0, 60_000, (2, 3, 20, 45, 50)).astype(np.uint16)
+AXES = [
+    {"name": "t", "type": "time", "unit": "millisecond"}, {"name": "c", "type": "channel"},
+    {"name": "z", "type": "space", "unit": "nanometer"}, {"name": "y", "type": "space", "unit": "micrometer"},
+    {"name": "x", "type": "space", "unit": "millimeter"},
+]  # fmt: skip
+SCALE = [{"type": "scale", "scale": [500, 1, 2000, 0.5, 0.00025]}]
+OMERO = {"channels": [{"label": "GFP", "color": "00FF00"}, {"label": "DAPI"}, {"color": "nonsense"}]}
+
+
+def same(read, expected):
+    assert read.shape == expected.shape
+    np.testing.assert_array_equal(read, expected)
+
+
+def write_image(folder, voxels, *, version="0.5", axes=AXES, scale=SCALE, more=None, **array):
+    """An OME-Zarr image with one level, by zarr-python."""
+    group = zarr.open_group(folder, mode="w", zarr_format=3 if version == "0.5" else 2)
+    array = {"chunks": tuple(min(n, 16) for n in voxels.shape)} | array
+    group.create_array("0", data=voxels, **array)
+    multiscale = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}], "version": version}
+    about = {"multiscales": [multiscale], **(more or {})}
+    group.attrs.update({"ome": {"version": "0.5", **about}} if version == "0.5" else about)
+    return folder
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_an_image_says_its_axes_lengths_and_channels(tmp_path, version):
+    write_image(tmp_path / "in" / "fish.ome.zarr", VOXELS, version=version, more={"omero": OMERO})
+    asset = find_one(READER, tmp_path / "in")
+    assert asset.name == "fish"
+    assert asset.volume.voxel_size_um == (2.0, 0.5, 0.25)
+    assert asset.volume.time_step_s == 0.5
+    assert asset.volume.block_shape == (2, 3, 16, 16, 16)
+    assert asset.volume.channels == (Channel("GFP", "00FF00"), Channel("DAPI"), Channel("channel 2"))
+    assert not asset.findings
+    assert set(asset.files) == {file.name for file in source_files(tmp_path / "in")}
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
+
+
+@pytest.mark.parametrize(
+    ("zarr_format", "dtype"),
+    [
+        *product((2, 3), ["bool", "uint8", "int32", "uint64", "float16", "float64"]),
+        # Zarr 3 has no byte order of its own
+        (2, ">u2"),
+        (2, ">f4"),
+    ],
+)
+def test_plain_arrays_of_every_type(tmp_path, dtype, zarr_format):
+    values = (VOXELS[0, 0] % 2 if dtype == "bool" else VOXELS[0, 0] % 200).astype(dtype)
+    zarr.create_array(tmp_path / "in" / "a.zarr", data=values, chunks=(8, 16, 50), zarr_format=zarr_format)
+    asset = find_one(READER, tmp_path / "in")
+    assert flags(asset) >= {("doubt", "--axes"), ("question", "--voxel-size")}
+    read = read_voxels(READER, tmp_path / "in", tmp_path / "s")
+    assert read.dtype == {"bool": "uint8", "float16": "float32"}.get(dtype, np.dtype(dtype).newbyteorder("="))
+    same(read, values[None, None])
+
+
+def test_a_sharded_image_is_read_by_its_inner_chunks(tmp_path):
+    write_image(tmp_path / "in" / "a.zarr", VOXELS, chunks=(1, 1, 8, 8, 8), shards=(1, 3, 16, 48, 56))
+    assert find_one(READER, tmp_path / "in").volume.block_shape == (1, 1, 8, 8, 8)
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
+
+
+@pytest.mark.parametrize("compressor", ["blosc", "zstd", "gzip", "none"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_every_codec_that_is_common(tmp_path, compressor, zarr_format):
+    import numcodecs
+    from zarr import codecs
+
+    made = {
+        3: {"blosc": codecs.BloscCodec(), "zstd": codecs.ZstdCodec(), "gzip": codecs.GzipCodec(), "none": None},
+        2: {"blosc": numcodecs.Blosc(), "zstd": numcodecs.Zstd(), "gzip": numcodecs.GZip(), "none": None},
+    }[zarr_format][compressor]
+    version = "0.5" if zarr_format == 3 else "0.4"
+    write_image(tmp_path / "in" / "a.zarr", VOXELS, version=version, compressors=made)
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
+
+
+def test_what_tensorstore_writes(tmp_path):
+    for driver in ("zarr", "zarr3"):
+        store = {"driver": driver, "kvstore": {"driver": "file", "path": f"{tmp_path}/in/{driver}/"}}
+        ts.open(store, create=True, dtype="uint16", shape=VOXELS[0, 0].shape).result()[...] = VOXELS[0, 0]
+    first, second = READER.find(source_files(tmp_path / "in"), Options())
+    for asset in (first, second):
+        opened = READER.open_volume(asset, tmp_path / "in", Options(), tmp_path)
+        out = np.zeros(asset.volume.shape, np.uint16)
+        opened.read_into(Window.whole(out.shape), out)
+        same(out, VOXELS[:1, :1])
+
+
+def test_our_own_volumes_come_back_with_their_place_in_the_world(tmp_path):
+    levels = plan_levels((1, 1, 70, 80, 90), (5.0, 2.0, 2.0), "uint16", VolumeKind.IMAGE)
+    affine = ((0.0, 0.0, 2.0, 1.0), (0.0, -2.0, 0.0, 2.0), (5.0, 0.0, 0.0, 3.0), (0.0, 0.0, 0.0, 1.0))
+    volume = Volume(VolumeKind.IMAGE, "uint16", levels, (Channel("a", window=(0.0, 9.0)),), affine)
+    voxels = np.random.default_rng(2).integers(0, 999, volume.shape).astype(np.uint16)
+    store = open_store((tmp_path / "in").as_uri())
+    (tmp_path / "w").mkdir()
+
+    class Ledger:
+        def finished(self):
+            return {}
+
+        def record(self, objects):
+            pass
+
+    plan = plan_pyramid(volume, volume.shape)
+    write_pyramid(ArraySource(voxels), plan, store, "assets/a", ledger=Ledger(), scratch=tmp_path / "w")
+    asset = find_one(READER, tmp_path / "in")
+    assert asset.volume.voxel_size_um == (5.0, 2.0, 2.0)
+    assert asset.volume.affine_um == affine
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), voxels)
+
+
+def test_labels_beside_an_image_are_labels(tmp_path):
+    write_image(tmp_path / "in" / "a.zarr", VOXELS)
+    labels = (VOXELS[0, 0] % 50).astype(np.uint32)
+    write_image(
+        tmp_path / "in" / "a.zarr" / "labels" / "cells", labels, axes=AXES[2:], more={"image-label": {}},
+        scale=[{"type": "scale", "scale": [2000, 0.5, 0.00025]}],
+    )  # fmt: skip
+    zarr.open_group(tmp_path / "in" / "a.zarr" / "labels", mode="a").attrs["labels"] = ["cells"]
+    image, cells = READER.find(source_files(tmp_path / "in"), Options())
+    assert image.volume.kind is None
+    assert cells.volume.kind is VolumeKind.LABELS
+    assert cells.name == "cells"
+    opened = READER.open_volume(cells, tmp_path / "in", Options(), tmp_path)
+    out = np.zeros(cells.volume.shape, cells.volume.dtype)
+    opened.read_into(Window.whole(out.shape), out)
+    same(out, labels[None, None])
+
+
+def test_axes_in_another_order_are_put_in_ours(tmp_path):
+    turned = VOXELS[0].transpose(3, 0, 2, 1)  # x, c, y, z
+    axes = [AXES[4], AXES[1], AXES[3], AXES[2]]
+    scale = [{"type": "scale", "scale": [0.00025, 1, 0.5, 2000]}]
+    write_image(tmp_path / "in" / "a.zarr", turned, axes=axes, scale=scale)
+    assert find_one(READER, tmp_path / "in").volume.voxel_size_um == (2.0, 0.5, 0.25)
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS[:1])
+
+
+def test_scales_of_image_and_dataset_are_multiplied_and_units_never_invented(tmp_path):
+    folder = write_image(tmp_path / "in" / "a.zarr", VOXELS)
+    document = json.loads((folder / "zarr.json").read_text())
+    multiscale = document["attributes"]["ome"]["multiscales"][0]
+    multiscale["coordinateTransformations"] = [{"type": "scale", "scale": [1, 1, 2, 2, 2]}]
+    (folder / "zarr.json").write_text(json.dumps(document))
+    assert find_one(READER, tmp_path / "in").volume.voxel_size_um == (4.0, 1.0, 0.5)
+    del multiscale["axes"][2]["unit"]
+    (folder / "zarr.json").write_text(json.dumps(document))
+    asset = find_one(READER, tmp_path / "in")
+    assert asset.volume.voxel_size_um is None
+    assert ("question", "--voxel-size") in flags(asset)
+    options = Options(voxel_size_um=(9, 9, 9))
+    assert find_one(READER, tmp_path / "in", options).volume.voxel_size_um == (9, 9, 9)
+
+
+def test_a_person_names_the_axes_of_a_plain_array(tmp_path):
+    zarr.create_array(tmp_path / "in" / "a.zarr", data=VOXELS[0, 0], chunks=(8, 16, 50))
+    options = Options(axes="txy", voxel_size_um=(1, 1, 1))
+    expected = VOXELS[0, 0].transpose(0, 2, 1)[:, None, None]
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s", options), expected)
+    with pytest.raises(Invalid, match="--axes"):
+        find_one(READER, tmp_path / "in", Options(axes="zy"))
+
+
+def test_chunks_that_are_not_stored_are_fill_and_said(tmp_path):
+    array = zarr.create_array(
+        tmp_path / "in" / "a.zarr", shape=(20, 45, 50), dtype="uint8", chunks=(10, 45, 50), fill_value=7
+    )
+    array[:10] = 1
+    assert "1 of its 2 chunks are not stored" in said(find_one(READER, tmp_path / "in"))
+    read = read_voxels(READER, tmp_path / "in", tmp_path / "s")
+    assert (read[0, 0, :10] == 1).all()
+    assert (read[0, 0, 10:] == 7).all()
+
+
+def test_damaged_chunks_are_named_and_never_zeros(tmp_path):
+    from zarr.codecs import ZstdCodec
+
+    folder = write_image(tmp_path / "in" / "a.zarr", VOXELS, compressors=ZstdCodec(checksum=True))
+    chunk = next(path for path in sorted((folder / "0").rglob("*")) if path.is_file() and path.name != "zarr.json")
+    whole = chunk.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], whole[:20] + bytes(40) + whole[60:]):
+        chunk.write_bytes(damage)
+        with pytest.raises(UnreadableFile, match=r"a\.zarr/0 is damaged"):
+            read_voxels(READER, tmp_path / "in", tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "error"),
+    [
+        (("shape",), [1 << 60, 1, 1, 1, 1], UnreadableFile),
+        (("shape",), [-1, 3, 20, 45, 50], UnreadableFile),
+        (("shape",), "many", UnreadableFile),
+        (("chunk_grid", "configuration", "chunk_shape"), [2, 3, 4096, 4096, 4096], TooLarge),
+        (("data_type",), "complex64", UnreadableFile),
+        (("data_type",), {"name": "struct"}, UnreadableFile),
+        (("codecs",), [{"name": "bytes"}, {"name": "unheard_of"}], UnreadableFile),
+        (("chunk_grid",), {"name": "rectangular"}, UnreadableFile),
+    ],
+)
+def test_what_a_document_declares_is_not_believed(tmp_path, place, value, error):
+    folder = write_image(tmp_path / "in" / "a.zarr", VOXELS)
+    document = json.loads((folder / "0" / "zarr.json").read_text())
+    inner = document
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    (folder / "0" / "zarr.json").write_text(json.dumps(document))
+    with pytest.raises(error, match=r"a\.zarr/0"):
+        read_voxels(READER, tmp_path / "in", tmp_path / "s")
+
+
+@pytest.mark.parametrize("path", ["../../secret", "/etc", "", "0/../../x", "a\\b", 7, None])
+def test_a_dataset_never_leads_out_of_its_group(tmp_path, path):
+    folder = write_image(tmp_path / "in" / "a.zarr", VOXELS)
+    document = json.loads((folder / "zarr.json").read_text())
+    document["attributes"]["ome"]["multiscales"][0]["datasets"][0]["path"] = path
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with pytest.raises(UnreadableFile, match=r"a\.zarr/zarr\.json"):
+        find_one(READER, tmp_path / "in")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"node_type": "group"'])
+def test_a_damaged_document_is_named(tmp_path, text):
+    folder = write_image(tmp_path / "in" / "a.zarr", VOXELS)
+    (folder / "zarr.json").write_text(text)
+    with pytest.raises(UnreadableFile, match=r"a\.zarr/zarr\.json"):
+        find_one(READER, tmp_path / "in")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data(), st.sampled_from([2, 3]), st.lists(st.integers(1, 20), min_size=2, max_size=5))
+def test_any_array_and_any_window(tmp_path_factory, data, zarr_format, shape):
+    folder = tmp_path_factory.mktemp("any")
+    chunks = tuple(data.draw(st.integers(1, size)) for size in shape)
+    voxels = np.random.default_rng(sum(shape)).integers(0, 250, shape).astype(np.uint8)
+    zarr.create_array(folder / "a.zarr", data=voxels, chunks=chunks, zarr_format=zarr_format)
+    asset = find_one(READER, folder)
+    expected = voxels.reshape(asset.volume.shape)
+    start = [data.draw(st.integers(0, size - 1)) for size in expected.shape]
+    stop = [data.draw(st.integers(a + 1, size)) for a, size in zip(start, expected.shape, strict=True)]
+    window = Window(tuple(start), tuple(stop))
+    out = np.zeros(window.shape, np.uint8)
+    opened = READER.open_volume(asset, folder, Options(), folder)
+    opened.read_into(window, out)
+    same(out, expected[window.slices])
