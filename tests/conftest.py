@@ -60,10 +60,13 @@ class S3Server:
     access_key: str
     secret_key: str
 
-    def store(self, bucket: str) -> Store:
-        """A store in a bucket, which is made when it isn't there (this server makes it with the first object)."""
+    def store(self, name: str) -> Store:
+        """An empty store below `name` in the server's one bucket, which it makes with the first object.
+
+        One bucket, since this server takes several volumes for each and has only so many.
+        """
         store = open_store(
-            f"s3://{bucket}/data", endpoint=self.endpoint, access_key=self.access_key, secret_key=self.secret_key
+            f"s3://tests/{name}", endpoint=self.endpoint, access_key=self.access_key, secret_key=self.secret_key
         )
         store.put_bytes("first", b"")
         store.delete("first")
@@ -116,6 +119,8 @@ def _weed(weed: str, folder: Path) -> Iterator[S3Server]:
     command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100"]
     command += ["-master.volumePreallocate=false", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}"]
     command += [f"-{name}={port}" for name, port in zip((*names, "s3.port.grpc"), others, strict=True)]
+    # two more services, at fixed ports that a second server could not have
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             _wait_for(process, s3, others[2], log=folder / "log")
@@ -149,7 +154,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "store").as_uri())
     server: S3Server = request.getfixturevalue("s3_server")
-    return server.store(f"test-{uuid4().hex[:12]}")
+    return server.store(uuid4().hex)
 
 
 @pytest.fixture(scope="session")

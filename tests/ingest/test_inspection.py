@@ -16,6 +16,7 @@ from tests.ingest.hostile import hostile_file, hostile_python
 from pulvinar.cli.errors import tell
 from pulvinar.cli.verbs import show_inspection
 from pulvinar.errors import PulvinarError, UnreadableFile
+from pulvinar.extensions import Registry
 from pulvinar.ingest.inspection import inspect
 from pulvinar.ingest.reader import Options, Severity
 from pulvinar.ingest.record import orientation_of
@@ -157,7 +158,7 @@ def test_a_person_reads_that_nothing_was_found(printed, tmp_path):
     (tmp_path / "notes.bin").write_bytes(b"\1\2\3")
     lines = printed(tmp_path / "notes.bin").splitlines()
     assert lines[0] == "not recognised: 1 file: notes.bin"
-    assert lines[1].startswith("nothing here is of a format that Pulvinar reads: mgh, minc, nifti, nrrd, obj, swc")
+    assert lines[1] == "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
     (tmp_path / "empty").mkdir()
     assert printed(tmp_path / "empty") == "there is no file here\n"
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
+from pulvinar.access.visibility import EVERYONE, hide, show
 from pulvinar.catalogue.versions import objects_of
 from pulvinar.errors import Forbidden, NotAuthenticated
-from pulvinar.model.access import LOCAL_OWNER, Actor
+from pulvinar.model.access import LOCAL_OWNER, Actor, Right
 from pulvinar.model.volume import volume_from_json
 from pulvinar.platform import Platform
 from pulvinar.storage.shards import chunks_per_shard, index_size, parse_index, shard_path
@@ -268,14 +268,10 @@ def test_a_right_that_is_taken_away_bites_within_two_seconds(make, platform, ima
     gateway = make(lambda _: STRANGER)
     path = f"{image.data}/chunks/0/c/0/0/1/0/1"
 
-    def publish(value: bool) -> None:
-        with platform.database.writing() as session:
-            change = text("UPDATE dataset SET is_published = :value WHERE id = :id")
-            session.execute(change, {"value": value, "id": image.version.dataset_id})
-
     async def until_refused() -> float:
         assert (await _ask(gateway, path)).status == 200
-        publish(False)
+        with platform.database.writing() as session:
+            hide(session, image.version.dataset_id, EVERYONE)
         began = time.monotonic()
         while (await _ask(gateway, path)).status == 200:
             await asyncio.sleep(0.02)
@@ -285,7 +281,8 @@ def test_a_right_that_is_taken_away_bites_within_two_seconds(make, platform, ima
         assert asyncio.run(until_refused()) < 2
         assert ask(gateway, path).status == 404
     finally:
-        publish(True)
+        with platform.database.writing() as session:
+            show(session, image.version.dataset_id, EVERYONE, Right.READ)
 
 
 @pytest.fixture
