@@ -51,6 +51,16 @@ def test_names_become_segment_properties(tmp_path):
     assert inline["properties"][0]["values"] == ["Cortex", "海马"]
 
 
+def test_an_atlas_keeps_its_colours(tmp_path, sample):
+    files = label_name_files(read_label_names(sample("mouse/allen_ccfv3_25um/ABA_annotation.json")))
+    inline = json.loads(files["segments/info"])["inline"]
+    colours = next(item["values"] for item in inline["properties"] if item["id"] == "color")
+    assert colours[inline["ids"].index("382")] == "#7ED04B"  # field CA1, as the Allen ontology colours it
+    path = tmp_path / "plain.csv"
+    path.write_text("id,name\n7,Cortex\n")
+    assert b"color" not in label_name_files(read_label_names(path))["segments/info"]
+
+
 def test_the_samples_tables(sample):
     macaque = read_label_names(sample("macaque/inia19/inia19-NeuroMaps.txt"))
     assert len(macaque) >= 724

@@ -168,8 +168,7 @@ def _zebrafish(maker: Maker, sample: Callable[[str], Path]) -> Version:
 def _neurons(maker: Maker, sample: Callable[[str], Path]) -> Version:
     folder = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um")
     assets = [maker.neuron(path.name.split(".")[0], _swc(path)) for path in sorted(folder.glob("*.swc.gz"))[:5]]
-    # columns are x to posterior, y to inferior, z to right; written (z, y, x) that is RIP
-    record = Record("Mouse neurons", Species.MOUSE, "CC-BY-4.0", acquisition=Acquisition(orientation="RIP"))
+    record = Record("Mouse neurons", Species.MOUSE, "CC-BY-4.0", acquisition=Acquisition(orientation="PIR"))
     return maker.dataset(record, assets)
 
 
@@ -179,7 +178,8 @@ def _swc(path: Path) -> SkeletonData:
     rows = np.array([[float(value) for value in line[:7]] for line in lines])
     row_of = {int(node): row for row, node in enumerate(rows[:, 0])}
     return SkeletonData(
-        zyx_um=rows[:, [4, 3, 2]] * 25.0,
+        # the columns run to posterior, inferior and right: superior, anterior and right of the world
+        zyx_um=rows[:, [3, 2, 4]] * (-25.0, -25.0, 25.0),
         radius_um=rows[:, 5],
         parent=np.array([row_of.get(int(node), -1) for node in rows[:, 6]]),
         type_code=rows[:, 1].astype(np.int32),

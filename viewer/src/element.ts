@@ -3,7 +3,7 @@
 import { layerList, tidy } from "./controls";
 import { debounce, make } from "./dom";
 import type { Cursor, Explorer, PanelEdge, Problem } from "./facade";
-import { fetchNames } from "./names";
+import { fetchRegions, type Region } from "./regions";
 import { readScene, type Scene } from "./scene";
 import { speaker, type Say, type Word } from "./strings";
 import { LAYOUTS, TOGGLES, decodeView, defaultView, encodeView, type Toggle, type View } from "./view";
@@ -12,7 +12,7 @@ export class PulvinarViewer extends HTMLElement {
   private say: Say = speaker("en");
   private scene: Scene | null = null;
   private state: View | null = null;
-  private names = new Map<number, Map<string, string>>();
+  private regions = new Map<number, Map<string, Region>>();
   private settled = 0;
 
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
@@ -68,7 +68,7 @@ export class PulvinarViewer extends HTMLElement {
     this.refresh();
     this.settled = window.setInterval(() => this.showProgress(), 400);
     window.addEventListener("hashchange", this.followLink);
-    void this.learnNames(this.scene);
+    void this.learnRegions(this.scene);
   }
 
   private async fetchScene(): Promise<unknown> {
@@ -79,10 +79,13 @@ export class PulvinarViewer extends HTMLElement {
     return answer.json();
   }
 
-  private async learnNames(scene: Scene): Promise<void> {
+  private async learnRegions(scene: Scene): Promise<void> {
     await Promise.all(
       scene.layers.map(async (layer, index) => {
-        if (layer.names) this.names.set(index, await fetchNames(layer.names).catch(() => new Map<string, string>()));
+        if (!layer.names) return;
+        const regions = await fetchRegions(layer.names).catch(() => new Map<string, Region>());
+        this.regions.set(index, regions);
+        this.explorer?.setRegionColors(index, new Map([...regions].map(([id, region]) => [id, region.color])));
       }),
     );
   }
@@ -274,7 +277,7 @@ export class PulvinarViewer extends HTMLElement {
     if (!cursor.position) return;
     const lines = cursor.readings.map(({ layer, value }) => {
       const id = String(value);
-      const name = this.names.get(layer)?.get(id);
+      const name = this.regions.get(layer)?.get(id)?.name;
       const shown = typeof value === "number" ? tidy(value) : name ? `${name} (${id})` : id;
       return [make("dt", {}, this.scene!.layers[layer]!.name), make("dd", {}, shown)];
     });

@@ -220,6 +220,13 @@ export class Explorer {
     }
   }
 
+  /** Draw the regions of a layer of labels in the atlas's own colours ("#RRGGBB"); "" leaves Neuroglancer's choice. */
+  setRegionColors(index: number, colors: Map<string, string>): void {
+    const segmentColors = Object.fromEntries([...colors].filter(([, color]) => color));
+    const layer = this.viewer.layerManager.managedLayers[index]?.layer as any;
+    layer?.displayState.segmentationColorGroupState.value.restoreState({ segmentColors });
+  }
+
   private cursor(): Cursor {
     const { mouseState, layerSelectedValues, layerManager } = this.viewer;
     if (!mouseState.active) return { position: null, readings: [] };

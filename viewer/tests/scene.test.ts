@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readScene } from "../src/scene";
-import { readNames } from "../src/names";
+import { readRegions } from "../src/regions";
 import { sampleScene } from "./fixtures";
 
 test("what the server leaves out is filled in", () => {
@@ -16,11 +16,14 @@ test("a scene that makes no sense is refused with the reason", () => {
   expect(() => readScene({ layers: [{ kind: "image", source: "javascript:alert(1)" }] })).toThrow("javascript");
 });
 
-test("region names are read from segment properties, whatever their alphabet", () => {
-  const info = { inline: { ids: ["7", "18446744073709551615"], properties: [{ id: "label", type: "label", values: ["海马", "V1"] }] } };
-  expect(readNames(info).get("7")).toBe("海马");
-  expect(readNames(info).get("18446744073709551615")).toBe("V1");
-  expect(readNames({}).size).toBe(0);
+test("regions have the names and colours of their segment properties, whatever their alphabet", () => {
+  const label = { id: "label", type: "label", values: ["海马", "V1"] };
+  const color = { id: "color", type: "string", values: ["#7ED04B", ""] };
+  const info = { inline: { ids: ["7", "18446744073709551615"], properties: [label, color] } };
+  expect(readRegions(info).get("7")).toEqual({ name: "海马", color: "#7ED04B" });
+  expect(readRegions(info).get("18446744073709551615")).toEqual({ name: "V1", color: "" });
+  expect(readRegions({ inline: { ids: ["7"], properties: [{ ...color, values: ["red;}"] }] } }).get("7")!.color).toBe("");
+  expect(readRegions({}).size).toBe(0);
 });
 
 test("every colour is upper case, so that links compare", () => {

@@ -47,7 +47,11 @@ VoxelSize = Annotated[
     str, typer.Option(help="Voxel size in um: one number, or z,y,x; or with a unit, as 0.5mm. Overrules the header.")
 ]
 Orientation = Annotated[
-    str, typer.Option(help="Three letters: the side that rising z, y, x go to, of L/R, P/A, I/S; NIfTI's RAS+ is SAR.")
+    str,
+    typer.Option(
+        help="Three letters: the side that rising z, y, x go to, of L/R, P/A, I/S; NIfTI's RAS+ is SAR. "
+        "Neurons, meshes and points are turned by it as a volume is."
+    ),
 ]
 Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
 Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]

@@ -150,12 +150,17 @@ def parquet(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
     return sink.getvalue()
 
 
-def segment_properties(labels: Mapping[int, str], tags: Mapping[int, str] | None = None) -> dict[str, Any]:
-    """Neuroglancer's segment properties document: the name (and a short description) of each id."""
+def segment_properties(
+    labels: Mapping[int, str], tags: Mapping[int, str] | None = None, colours: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """Neuroglancer's segment properties document: the name of each id, a short description, a colour as #RRGGBB."""
     ids = sorted(labels)
     properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": [labels[key] for key in ids]}]
     if tags:
         properties.append({"id": "description", "type": "description", "values": [tags.get(key, "") for key in ids]})
+    if colours:
+        shown = [f"#{colours[key]}" if key in colours else "" for key in ids]
+        properties.append({"id": "color", "type": "string", "values": shown})
     return {
         "@type": "neuroglancer_segment_properties",
         "inline": {"ids": [str(key) for key in ids], "properties": properties},

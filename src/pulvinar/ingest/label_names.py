@@ -51,7 +51,9 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
 def label_name_files(names: tuple[LabelName, ...]) -> dict[str, bytes]:
     """The objects that carry `names`: Neuroglancer's segment properties, and the whole table as JSON."""
     properties = segment_properties(
-        {item.id: item.name for item in names}, {item.id: item.acronym for item in names if item.acronym}
+        {item.id: item.name for item in names},
+        {item.id: item.acronym for item in names if item.acronym},
+        {item.id: item.color for item in names if item.color},
     )
     table = [{"id": item.id, "name": item.name, "acronym": item.acronym, "color": item.color} for item in names]
     return {

@@ -93,6 +93,7 @@ class Options:
 
     voxel_size_um: Triple | None = None
     orientation: str = ""
+    """Where rising z, y, x go, in letters as in `Space`: of a volume, and of places, which are turned by it."""
     kind: VolumeKind | None = None
     axes: str = ""
     """The meaning of a file's own axes, slowest first, of the letters t, c, z, y, x."""

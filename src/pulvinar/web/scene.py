@@ -20,7 +20,6 @@ router = APIRouter(prefix="/scenes", tags=["scenes"])
 
 MOST_VISIBLE_CHANNELS = 4
 _GEOMETRY_COLOURS = ("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF")
-_WORLD = {"S": (0, 1.0), "I": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "R": (2, 1.0), "L": (2, -1.0)}
 _NOWHERE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0))
 
 Kind = Literal["image", "labels", "skeleton", "mesh", "points"]
@@ -69,14 +68,7 @@ def get_scene(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, v
 
 def build_scene(version: Version) -> Scene:
     """The scene of `version`: all of its assets that can be drawn, the first image and the first labels switched on."""
-    orientation = version.record.acquisition.orientation
-    # The letters are those of the voxels' axes: beside a volume, neurons and points are in the world already.
-    mixed = {asset.kind is AssetKind.VOLUME for asset in version.assets} == {True, False}
-    parts = [
-        _Part(asset, version.digest, "" if mixed and asset.kind is not AssetKind.VOLUME else orientation)
-        for asset in version.assets
-        if can_show(asset)
-    ]
+    parts = [_Part(asset, version.digest) for asset in version.assets if can_show(asset)]
     parts.sort(key=lambda part: _ORDER.index(part.kind))
     layers = [layer for part in parts for layer in part.layers()]
     _choose_visible(layers)
@@ -92,9 +84,14 @@ def build_scene(version: Version) -> Scene:
         voxel_size_um=parts[0].voxel_size_um if parts else (1.0, 1.0, 1.0),
         position_um=(z, y, x),
         bounds_um=bounds,
-        oriented=bool(parts) and parts[0].transform is not None,
+        oriented=bool(parts) and _is_oriented(parts[0], version),
         attribution=" · ".join(text for text in (version.record.lab, version.record.licence) if text),
     )
+
+
+def _is_oriented(part: _Part, version: Version) -> bool:
+    """Whether the world of `part` is anatomy: a volume has a map to it; places were turned into it if one said how."""
+    return part.transform is not None if part.reference else bool(version.record.acquisition.orientation)
 
 
 _ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
@@ -103,13 +100,13 @@ _ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
 class _Part:
     """One asset as the viewer sees it."""
 
-    def __init__(self, asset: Asset, version_digest: str, orientation: str) -> None:
+    def __init__(self, asset: Asset, version_digest: str) -> None:
         self._asset = asset
         self._root = f"/data/{version_digest}/{asset.id}"
         self._volume = volume_from_json(asset.details["volume"]) if asset.kind is AssetKind.VOLUME else None
         self.kind: Kind = self._volume.kind.value if self._volume else asset.kind.value  # type: ignore[assignment]
         self.reference = self.kind in ("image", "labels")
-        self.transform = self._transform(orientation)
+        self.transform = self._transform()
 
     @property
     def voxel_size_um(self) -> Triple:
@@ -120,10 +117,10 @@ class _Part:
         step = max(max(b - a for a, b in zip(low, high, strict=True)) / 1000, 1e-3)
         return (step, step, step)
 
-    def _transform(self, orientation: str) -> Matrix | None:
-        if self._volume and self._volume.affine_um is not None:
-            return np.asarray(self._volume.affine_um, np.float64)[:3]
-        return _from_letters(orientation, self._volume.voxel_size_um if self._volume else (1.0, 1.0, 1.0))
+    def _transform(self) -> Matrix | None:
+        if self._volume is None or self._volume.affine_um is None:
+            return None
+        return np.asarray(self._volume.affine_um, np.float64)[:3]
 
     def bounds(self) -> tuple[Triple, Triple]:
         """The box around everything, in the world."""
@@ -181,17 +178,6 @@ def _choose_visible(layers: Sequence[SceneLayer]) -> None:
     for layer in labels:
         layer.visible = layer is labels[0]
         layer.opacity = 0.35 if images else 0.9
-
-
-def _from_letters(orientation: str, voxel_size_um: Triple) -> Matrix | None:
-    """The map from voxel index to the world that an orientation such as "SAR" says; None when nobody said one."""
-    if not orientation:
-        return None
-    matrix = np.zeros((3, 4))
-    for axis, letter in enumerate(orientation):
-        row, sign = _WORLD[letter]
-        matrix[row, axis] = sign * voxel_size_um[axis]
-    return matrix
 
 
 def _scaling(voxel_size_um: Triple) -> Matrix:

@@ -85,17 +85,23 @@ def orientation(matrix: Matrix) -> str:
     return "".join(found)
 
 
+def directions(letters: str) -> Matrix:
+    """The world's directions (rows z, y, x) of three axes (columns z, y, x) that go to `letters`, shape (3, 3)."""
+    check_orientation(letters)
+    matrix = np.zeros((3, 3))
+    for axis, letter in enumerate(letters):
+        world, sign = _WORLD[letter]
+        matrix[world, axis] = sign
+    return matrix
+
+
 def oriented(letters: str, size_um: Triple, shape: Sequence[int], before: Matrix | None) -> Matrix:
     """The map of a volume of `shape` (z, y, x) whose axes go to `letters`.
 
     Its centre stays where `before` has it; without one, the first voxel is the world's origin.
     """
-    check_orientation(letters)
     matrix = np.eye(4)
-    matrix[:3, :3] = 0
-    for axis, letter in enumerate(letters):
-        world, sign = _WORLD[letter]
-        matrix[world, axis] = sign * size_um[axis]
+    matrix[:3, :3] = directions(letters) * np.asarray(size_um)
     if before is not None:
         centre = np.array([*((np.asarray(shape) - 1) / 2), 1.0])
         matrix[:3, 3] = (before @ centre)[:3] - matrix[:3, :3] @ centre[:3]

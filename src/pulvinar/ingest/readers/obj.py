@@ -25,7 +25,7 @@ from pulvinar.ingest.reader import (
     Severity,
     SourceFile,
 )
-from pulvinar.ingest.readers.places import column_axes, places_zyx_um, step_um
+from pulvinar.ingest.readers.places import mirrors, places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import (
     Floats,
@@ -68,7 +68,8 @@ class ObjReader:
         """The mesh; raises `UnreadableFile`, naming the line, for a face without its vertices."""
         name = asset.files[0]
         vertices, faces = _read(root / name, name)
-        return MeshData(places_zyx_um(vertices, column_axes(options), step_um(options)), faces)
+        places = places_zyx_um(vertices, options, step_um(options))
+        return MeshData(places, np.ascontiguousarray(faces[:, ::-1]) if mirrors(options) else faces)
 
     def _found(self, file: SourceFile, head: bytes, options: Options) -> FoundAsset:
         vertices, faces = _read(file.path, file.name)

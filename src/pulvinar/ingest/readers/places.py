@@ -1,4 +1,4 @@
-"""Coordinates of files that have columns and no unit: which column is which axis, and how long one step is."""
+"""Coordinates of files that have columns and no unit: which column is which axis, where it goes, how long a step is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import Invalid, MetadataMissing
 from pulvinar.ingest.reader import Options
-from pulvinar.ingest.readers.frames import micrometres
+from pulvinar.ingest.readers.frames import directions, micrometres
 from pulvinar.model.volume import Triple
 
 Floats = npt.NDArray[np.float64]
@@ -44,10 +44,29 @@ def step_um(options: Options, stated_um: float = 1.0) -> Triple:
     return length, length, length
 
 
-def places_zyx_um(columns: Floats, axes: str, step: Triple) -> Floats:
-    """Coordinates (n, 3) in the file's column order `axes`, as (z, y, x) in micrometres."""
-    order = [axes.index(axis) for axis in "zyx"]
-    return np.ascontiguousarray(columns[:, order] * np.asarray(step))
+def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
+    """Coordinates (n, 3) in the file's column order, as (z, y, x) in micrometres.
+
+    Where the orientation is given they are turned into the world, as those of a volume are by its map: so that neurons
+    of an atlas lie in the atlas.
+    """
+    places = columns[:, _order(options)] * np.asarray(step)
+    return np.ascontiguousarray(places @ directions(options.orientation).T if options.orientation else places)
+
+
+def mirrors(options: Options) -> bool:
+    """Whether `places_zyx_um` turns a left hand into a right one, so that triangles must be walked the other way."""
+    turned = np.eye(3)[_order(options)]
+    if options.orientation:
+        turned = directions(options.orientation) @ turned
+    # x, y, z written as z, y, x is a mirror by itself, and the only one that changes nothing
+    return float(np.linalg.det(turned)) > 0
+
+
+def _order(options: Options) -> list[int]:
+    """The file's columns of z, y and x."""
+    axes = column_axes(options)
+    return [axes.index(axis) for axis in "zyx"]
 
 
 def mean_step_um(step: Triple) -> float:

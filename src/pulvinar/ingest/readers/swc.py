@@ -27,7 +27,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
 )
 from pulvinar.ingest.readers.frames import micrometres
-from pulvinar.ingest.readers.places import column_axes, mean_step_um, places_zyx_um, step_um
+from pulvinar.ingest.readers.places import mean_step_um, places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import (
     Floats,
@@ -191,7 +191,7 @@ def _skeleton(table: _Table, name: str, options: Options, scale: Triple3) -> Ske
     step = step_um(options)
     radius = (rows[:, 5] * mean_step_um(step) * mean_step_um(scale)).astype(np.float32)
     radius[~(rows[:, 5] > 0)] = np.nan
-    zyx_um = places_zyx_um(rows[:, 2:5] * np.asarray(scale), column_axes(options), step)
+    zyx_um = places_zyx_um(rows[:, 2:5] * np.asarray(scale), options, step)
     return SkeletonData(zyx_um, radius, parent, rows[:, 1].astype(np.int16), ids)
 
 
