@@ -46,6 +46,10 @@ def test_settings_lists_each_with_what_it_does_and_hides_secrets(monkeypatch):
         ("50,40,40", (50.0, 40.0, 40.0)),
         ("0.5mm", (500.0, 500.0, 500.0)),
         ("5um,2um,650nm", (5.0, 2.0, 0.65)),
+        ("0.5,0.2,0.2mm", (500.0, 200.0, 200.0)),
+        ("5 x 2 x 2 µm", (5.0, 2.0, 2.0)),
+        ("2 1 1", (2.0, 1.0, 1.0)),
+        ("1e-3mm", (1.0, 1.0, 1.0)),
         ("1x2x3", (1.0, 2.0, 3.0)),
         ("", None),
     ],
@@ -54,7 +58,7 @@ def test_voxel_sizes_as_people_type_them(text, expected):
     assert voxel_size(text) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "1,2", "5 parsec", "x", "1e400"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "1,2", "5 parsec", "x", "1e400", "1mm,2,3", "1,2mm,3"])
 def test_a_voxel_size_that_is_none_is_refused(text):
     with pytest.raises(Invalid):
         voxel_size(text)
