@@ -1,0 +1,125 @@
+"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, numpy's text parser, csv."""
+
+import csv
+import gzip
+import io
+import os
+from pathlib import Path
+
+import nibabel as nib
+import nrrd
+import numpy as np
+import tifffile
+
+SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
+FORMATS = {
+    ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
+    ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables",
+}  # fmt: skip
+REFUSED = {
+    "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
+    "macaque/mebrains/MarkovCC12_M132_91-area.32k_fs_LR.dlabel.nii": "CIFTI-2",
+    "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
+    "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
+}
+"""What of these formats is refused, and the reason that is said."""
+RTOL_SCALED = 1e-6
+"""Scaled integers are float32; a source that computes in float64 differs in the last bit."""
+
+
+def format_of(name):
+    return next((FORMATS[end] for end in sorted(FORMATS, key=len, reverse=True) if name.endswith(end)), None)
+
+
+def manifest():
+    listed = SAMPLES / "MANIFEST.tsv"
+    if not listed.is_file():
+        return ["MANIFEST.tsv"]
+    with listed.open() as file:
+        names = [row["file"] for row in csv.DictReader(file, delimiter="\t")]
+    return [name for name in names if format_of(name) and name not in REFUSED]
+
+
+def assert_same_voxels(found, expected):
+    """`found` is the source's, to the bit where nothing was scaled."""
+    assert found.shape == expected.shape
+    if found.dtype == expected.dtype.newbyteorder("="):
+        assert np.array_equal(found, expected, equal_nan=found.dtype.kind == "f")
+    else:
+        assert np.allclose(found, expected, rtol=RTOL_SCALED, atol=RTOL_SCALED * np.abs(expected).max())
+
+
+def nibabel_voxels(path):
+    data = np.asanyarray(nib.load(path).dataobj)
+    data = data.reshape(*data.shape, *[1] * (5 - data.ndim))
+    return data.transpose(3, 4, 2, 1, 0)
+
+
+def minc_voxels(path):
+    return np.asanyarray(nib.load(path).dataobj)[None, None]
+
+
+def nrrd_voxels(path):
+    return nrrd.read(str(path))[0].T[None, None]
+
+
+def tiff_voxels(path):
+    data = tifffile.imread(path)
+    if data.ndim > 2 and data.shape[-1] in (3, 4):
+        return np.moveaxis(data, -1, 0).reshape(1, data.shape[-1], 1, *data.shape[-3:-1])
+    return data.reshape(1, 1, -1, *data.shape[-2:])
+
+
+VOLUMES = {
+    "nifti": nibabel_voxels, "mgh": nibabel_voxels, "minc": minc_voxels, "nrrd": nrrd_voxels, "tiff": tiff_voxels
+}  # fmt: skip
+
+
+def text_of(path):
+    content = path.read_bytes()
+    return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode()
+
+
+def same_neuron(data, path):
+    rows = np.loadtxt(io.StringIO(text_of(path)), comments="#", ndmin=2)[:, :7]
+    order = {number: row for row, number in enumerate(data.node_id.tolist())}
+    mine = [order[number] for number in rows[:, 0].astype(int).tolist()]
+    assert np.allclose(data.zyx_um[mine][:, ::-1], rows[:, 2:5], rtol=1e-12)
+    assert np.array_equal(data.type_code[mine], rows[:, 1])
+    radius = np.where(rows[:, 5] > 0, rows[:, 5], np.nan).astype("f4")
+    assert np.array_equal(data.radius_um[mine], radius, equal_nan=True)
+    parents = data.parent[mine]
+    numbers = np.where(parents < 0, -1, data.node_id[np.maximum(parents, 0)])
+    assert np.array_equal(numbers, rows[:, 6])
+
+
+def same_mesh(data, path):
+    vertices, faces = [], []
+    for line in text_of(path).splitlines():
+        words = line.split()
+        if words[:1] == ["v"]:
+            vertices.append([float(word) for word in words[1:4]])
+        elif words[:1] == ["f"]:
+            faces.append([int(word.split("/")[0]) - 1 for word in words[1:]])
+    assert np.array_equal(data.zyx_um[:, ::-1], vertices)
+    assert data.faces.tolist() == faces
+
+
+def same_table(data, path):
+    text = text_of(path)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter="\t" if path.suffix == ".tsv" else ",") if row]
+    columns = list(data.columns.values())
+    rows = rows[len(rows) - len(columns[0]) :]
+    assert len(columns) == len(rows[0])
+    for index, column in enumerate(columns):
+        cells = [row[index] for row in rows]
+        if column.dtype.kind in "if":
+            assert np.array_equal(column, [float(cell) if cell.strip() else np.nan for cell in cells], equal_nan=True)
+        elif column.dtype.kind == "b":
+            assert [str(value).lower() for value in column.tolist()] == [cell.lower() for cell in cells]
+        else:
+            assert column.tolist() == cells
+
+
+GEOMETRY = {"swc": same_neuron, "obj": same_mesh, "tables": same_table}
