@@ -10,7 +10,7 @@ LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix bench viewer lock openapi clean
+.PHONY: help demo test lint fix bench viewer lock reference clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,8 +41,8 @@ viewer: $(VIEWER)/.built  ## build the viewer into the package
 lock: $(STAMPS)/dev  ## renew the pinned versions in requirements/
 	@$(BIN)/python requirements/lock.py
 
-openapi: $(STAMPS)/dev  ## renew docs/reference/openapi.json
-	@$(BIN)/python -m pulvinar.web.api.document > docs/reference/openapi.json
+reference: $(STAMPS)/dev  ## renew docs/reference from the code
+	@$(BIN)/python docs/reference/renew.py
 
 clean:  ## remove what was built (the virtual environment and the demo's data too)
 	rm -rf $(VENV) .venv-clients $(STAMPS) $(VIEWER) viewer/node_modules .bench .pulvinar

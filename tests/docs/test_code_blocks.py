@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +27,13 @@ def as_script(text: str) -> str:
 def test_every_block_of_a_tutorial_runs(tutorial: Path, tmp_path: Path):
     script = as_script(tutorial.read_text("utf-8"))
     assert script.count("pulvinar") > 3
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PULVINAR_PORT": port}
+    # the port that the reader has may be taken here
     ran = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        ["bash", "-c", script.replace("8765", port)], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

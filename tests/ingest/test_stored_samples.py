@@ -1,6 +1,8 @@
 """Every real volume goes the whole way, from the files into the store, and level 0 is the source voxel by voxel."""
 
+import gzip
 import io
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -61,9 +63,6 @@ def test_a_stored_volume_is_its_source(means, sample, tmp_path, name):
 
 
 def unpacked(path, folder):
-    import gzip
-    import lzma
-
     content = path.read_bytes()
     plain = folder / path.stem
     plain.write_bytes(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else lzma.decompress(content))
