@@ -1,0 +1,42 @@
+"""Who installs the wheel gets the whole product: the built viewer, both languages, the demo's list. No node is needed."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WANTED = (
+    "pulvinar/web/viewer/pulvinar-viewer.js",
+    "pulvinar/web/viewer/pulvinar-viewer.css",
+    "pulvinar/web/viewer/htmx.min.js",
+    "pulvinar/web/locale/zh/LC_MESSAGES/messages.mo",
+    "pulvinar/web/templates/base.html",
+    "pulvinar/web/static/portal.css",
+    "pulvinar/migrations/script.py.mako",
+    "pulvinar/demo/brains.toml",
+    "pulvinar/py.typed",
+)
+
+
+def test_a_wheel_holds_everything_that_runs(tmp_path: Path):
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        str(ROOT),
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("pulvinar-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+    assert set(WANTED) <= names
+    bundle = [name.rpartition("/")[2] for name in names if name.startswith("pulvinar/web/viewer/assets/")]
+    assert any(name.startswith("chunk_worker.bundle-") for name in bundle)
+    assert not any("node_modules" in name or name.startswith(("tests/", "viewer/")) for name in names)
