@@ -1,4 +1,4 @@
-"""Who installs the wheel gets the whole product: the built viewer, both languages, the demo's list. No node is needed."""
+"""Who installs the wheel gets the whole product, the built viewer and both languages included, and needs no node."""
 
 import subprocess
 import sys
