@@ -3,7 +3,7 @@
     import pulvinar
 
     brains = pulvinar.connect("http://127.0.0.1:8765")
-    for dataset in brains.search("hippocampus"):
+    for dataset in brains.search("light-sheet 斑马鱼"):
         print(dataset.title)
     volume = dataset.asset("brain").volume(level=2)     # xarray.DataArray, nothing is read yet
     plane = volume.sel(z=4000, method="nearest").compute()
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pulvinar.errors import (
     Conflict,
@@ -76,7 +77,7 @@ class Client:
 
     def dataset(self, dataset_id: str) -> RemoteDataset:
         """One dataset; raises `NotFound`."""
-        return RemoteDataset(self, self.json(f"/api/v1/datasets/{dataset_id}"))
+        return RemoteDataset(self, self.json(f"/api/v1/datasets/{quote(dataset_id, safe='')}"))
 
     def _listed(self, wanted: dict[str, str | None]) -> Iterator[RemoteDataset]:
         asked = {name: value for name, value in wanted.items() if value}
@@ -195,7 +196,7 @@ class RemoteAsset:
 
     def read(self, path: str) -> bytes:
         """The bytes of one of its stored objects; raises `NotFound`."""
-        return self._client.read(self._links["objects"] + path)
+        return self._client.read(self._links["objects"] + quote(path))
 
     def volume(self, level: int = 0) -> xarray.DataArray:
         """One level of a volume, read lazily: axes (t, c, z, y, x), coordinates of z, y, x in micrometres from the

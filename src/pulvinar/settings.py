@@ -59,7 +59,11 @@ class Settings(BaseModel):
         description="Origins whose pages may read this server from elsewhere, separated by blanks; * is any. "
         "Empty: only its own pages.",
     )
-    public: bool = Field(False, description="Whether people who are not signed in see every published dataset.")
+    public: bool = Field(
+        False,
+        description="Whether whoever comes is a visitor, who sees what is published and no more; "
+        "without it, whoever reaches the server acts as its owner.",
+    )
 
     def resolved_database_url(self) -> str:
         """`database_url`, or the SQLite file in `home`."""

@@ -90,7 +90,9 @@ def test_a_cut_out_is_the_box_that_was_asked_for(api, image):
     answer = cutout(api, image, format="npy", channel="1")
     found = np.load(io.BytesIO(answer.content))
     assert np.array_equal(found, image.voxels[:, 1:, 60:95, 5:90, 4:101])
-    assert answer.headers["content-disposition"].startswith('attachment; filename="image-level0-60_5_4.npy"')
+    assert answer.headers["content-disposition"].startswith(
+        'attachment; filename="image-level0-60_5_4-to-95_90_101-channel1.npy"'
+    )
 
 
 def test_64_bit_labels_stay_64_bit_in_nifti(api, labels):
@@ -135,7 +137,32 @@ def test_what_is_not_there_is_said_in_one_shape(api):
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "not_found"), path
         assert error["request_id"] == answer.headers["x-request-id"]
-    assert api.post("/api/v1/datasets").status_code == 405
+    refused = api.post("/api/v1/datasets")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999999999999999", "-1", "x"])
+def test_a_number_that_no_version_has_is_refused_in_plain_words(api, image, number):
+    dataset = image.version.dataset_id
+    for path in (f"/datasets/{dataset}/versions/{number}", f"/scenes/{dataset}?version={number}"):
+        answer = api.get(f"/api/v1{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid"), path
+        assert "version" in answer.json()["error"]["message"] or "number" in answer.json()["error"]["message"]
+
+
+def test_head_answers_as_get_does_without_the_body(api, image):
+    for path in ("/", "/api/v1/datasets", f"{image.api}/thumbnail", "/api/v1/nothing"):
+        whole, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-length"] == str(len(whole.content))
+
+
+def test_cut_outs_of_two_boxes_are_saved_under_two_names(api, image):
+    told = set()
+    for stop, channel in (("70,30,30", 0), ("70,30,30", 1), ("70,30,31", 0)):
+        asked = {"start": "60,5,4", "stop": stop, "channel": channel, "format": "npy"}
+        told.add(api.get(f"{image.api}/cutout", params=asked).headers["content-disposition"])
+    assert len(told) == 3
 
 
 def test_every_kind_of_failure_has_a_status():
@@ -194,6 +221,30 @@ def test_a_browser_gets_a_page_where_a_program_gets_the_envelope(api):
     page = api.get("/nothing", headers={"accept": "text/html"})
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert api.get("/nothing").json()["error"]["code"] == "not_found"
+
+
+def test_a_form_that_asks_for_too_much_is_answered_by_a_page(api, image):
+    asked = {"start": "0,0,0", "stop": "999,1,1"}
+    page = api.get(f"{image.api}/cutout", params=asked, headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "outside of level 0" in page.text
+
+
+def test_a_public_server_shows_visitors_what_is_published_and_no_more(platform: Platform, serving, image, draft):
+    import dataclasses
+
+    public = dataclasses.replace(platform, settings=platform.settings.model_copy(update={"public": True}))
+    with serving(public) as address, httpx2.Client(base_url=address) as visitor:
+        seen = {item["id"] for item in visitor.get("/api/v1/datasets").json()["items"]}
+        assert image.version.dataset_id in seen
+        assert draft.version.dataset_id not in seen
+        assert visitor.get(f"{image.data}/chunks/zarr.json").status_code == 200
+        for path in (
+            f"/datasets/{draft.version.dataset_id}",
+            f"{draft.data}/chunks/zarr.json",
+            f"{draft.api}/thumbnail",
+        ):
+            assert visitor.get(path).status_code == 404, path
 
 
 def test_more_than_the_budget_is_refused_with_a_level_that_fits(platform: Platform, serving, image):

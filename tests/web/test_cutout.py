@@ -132,6 +132,15 @@ def test_an_unknown_orientation_stays_unknown(tmp_path: Path):
     assert np.allclose(image.header.get_zooms(), (0.03, 0.01, 0.02))
 
 
+def test_a_box_of_unknown_orientation_says_where_it_was_cut(tmp_path: Path):
+    volume = replace(volume_of((1, 1, 9, 9, 9)), affine_um=None)
+    z, y, x = volume.voxel_size_um
+    cutout = plan_cutout(volume, Wish(0, (3, 2, 1), (9, 9, 9)), 10**9)
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(made(cutout, voxels_of(volume), Format.NIFTI, tmp_path)))
+    for matrix in (image.header.get_sform(), image.header.get_qform()):
+        assert np.allclose(matrix[:3, 3], np.array([x, 2 * y, 3 * z]) / 1000)
+
+
 def test_a_side_longer_than_nifti_1_can_say_gives_nifti_2(tmp_path: Path):
     volume = volume_of((1, 1, 1, 2, 40_000), "uint8")
     cutout = plan_cutout(volume, Wish(0, (0, 0, 0), (1, 2, 40_000)), 10**9)

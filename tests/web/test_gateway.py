@@ -111,6 +111,7 @@ def test_objects_come_whole_and_by_range(get, platform, image):
     assert get(f"{image.data}/objects/{path}", Range="bytes=0-1,5-9").body == data
     refused = get(f"{image.data}/objects/{path}", Range=f"bytes={size}-")
     assert (refused.status, refused.headers["content-range"]) == (416, f"bytes */{size}")
+    assert json.loads(refused.body)["error"]["code"] == "out_of_range"
 
 
 def test_a_chunk_has_ranges_too(get, image):

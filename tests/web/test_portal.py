@@ -8,7 +8,10 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from starlette.testclient import TestClient
+from tests.web.conftest import add_dataset
 
+from pulvinar.model.dataset import Asset, AssetKind, asset_digest
+from pulvinar.model.identity import new_id
 from pulvinar.web import phrases, portal
 from pulvinar.web.app import create_app
 from pulvinar.web.language import LANGUAGES, preferred, translations
@@ -57,6 +60,16 @@ def test_a_dataset_says_its_licence_its_digest_and_how_to_get_it(client, image):
     assert f"{image.api}/sections/z" in page
     cutout = re.search(r'href="([^"]+format=npy)"', page)[1].replace("&amp;", "&")
     assert client.get(cutout).content[:6] == b"\x93NUMPY"
+
+
+def test_what_was_doubtful_is_said_of_neurons_too(client, platform):
+    doubt = {"severity": "doubt", "message": "its radii are as large as the neuron", "flag": "--unit"}
+    nothing = asset_digest(())
+    neuron = Asset(new_id(), "A neuron", AssetKind.SKELETON, "x", 0, 0, nothing, {"count": 7, "findings": [doubt]})
+    version = add_dataset(platform, "A doubtful neuron", [(neuron, ())])
+    page = client.get(f"/datasets/{version.dataset_id}").text
+    assert doubt["message"] in page
+    assert "7 nodes" in page
 
 
 def test_each_request_speaks_its_own_language(client, image):

@@ -43,19 +43,26 @@ _SPECIES_NAMES = {
 def words_of(content: str) -> list[Run]:
     """The runs of `content`, each the index words of it: one for a Latin word, the pairs for a Chinese run.
 
-    Of a word of more than 128 letters the first 128 count.
+    Of a word of more than 128 letters the first 128 count. An English plural counts as its singular, so that each finds
+    the other.
     """
     if content.isascii():
-        return [(run[:_LONGEST],) for run in _RUN.findall(content.lower())]
+        return [(_singular(run[:_LONGEST]),) for run in _RUN.findall(content.lower())]
     folded = unicodedata.normalize("NFKD", content).casefold()
     plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
     runs = _RUN.findall(unicodedata.normalize("NFC", plain))
-    return [_pairs(run) if is_chinese(run) else (run[:_LONGEST],) for run in runs]
+    return [_pairs(run) if is_chinese(run) else (_singular(run[:_LONGEST]),) for run in runs]
 
 
 def is_chinese(word: str) -> bool:
     """Whether a run or a word is a Chinese one."""
     return "\u3400" <= word[0] <= "\ufaff"
+
+
+def _singular(word: str) -> str:
+    """`word` without a plural's s; Latin endings (thalamus, axis) and names such as GCaMP6s keep theirs."""
+    plural = len(word) > 3 and word[-1] == "s" and word[-2].isalpha() and word[-2] not in "sui"
+    return word[:-1] if plural else word
 
 
 def _pairs(run: str) -> Run:

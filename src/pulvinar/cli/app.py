@@ -239,7 +239,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
 ) -> None:
     """Serve the portal, the API and the chunks."""
-    from pulvinar.cli.serve import serve_platform
+    from pulvinar.cli.verbs import serve_platform
 
     serve_platform(_platform(host, port))
 
@@ -252,12 +252,14 @@ def demo(
 ) -> None:
     """Bring in real brains from installed packages (and the samples folder, where there is one), and serve them."""
     from pulvinar.cli.demo import bring_in_brains
-    from pulvinar.cli.serve import serve_platform
+    from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
-    bring_in_brains(platform)
+    all_shown = bring_in_brains(platform)
     if not no_serve:
         serve_platform(platform)
+    if not all_shown:
+        raise typer.Exit(1)
 
 
 @app.command()

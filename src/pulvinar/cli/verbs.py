@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pulvinar.platform import Platform
     from pulvinar.settings import Settings
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHOWN = 5
 """How many names of a kind are printed."""
 
@@ -202,6 +203,25 @@ def run_sweep(grace_hours: float, abandon_days: float, *, dry: bool, as_json: bo
         return
     word = "would be removed" if dry else "removed"
     print(f"{len(swept.keys)} objects ({size(swept.size_bytes)}) {word}, {swept.abandoned} unfinished ingests given up")
+
+
+def serve_platform(platform: Platform) -> None:
+    """`pulvinar serve`: until it is told to stop. Raises `Unavailable` when the port is taken."""
+    from pulvinar.web.server import serve
+
+    settings = platform.settings
+    if settings.host not in _LOOPBACK and not settings.public:
+        print(
+            f"note: whoever reaches {settings.host} acts as the owner and sees drafts too; "
+            "PULVINAR_PUBLIC=true shows visitors what is published, and no more",
+            file=sys.stderr,
+        )
+    serve(
+        platform,
+        host=settings.host,
+        port=settings.port,
+        ready=lambda address: print(f"Pulvinar is at {address}  (end it with Ctrl+C)", flush=True),
+    )
 
 
 def show_settings(*, as_json: bool) -> None:

@@ -27,9 +27,12 @@ from pulvinar.web.security import Guarded
 API_ROOT = "/api/v1"
 
 _FAILURES = {
+    401: "Nobody is signed in.",
     404: "It doesn't exist, or you may not see it.",
     422: "What was given can't be right.",
+    413: "It is more than this server allows.",
     500: "The server failed; its log says more under the request id.",
+    503: "The store or the database does not answer.",
 }
 
 
@@ -68,6 +71,7 @@ def describe_api() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses={code: {"model": Envelope, "description": text} for code, text in _FAILURES.items()},
+        generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, assets, scene):
@@ -102,7 +106,13 @@ def _told(request: Request, error: Exception) -> Response:
     request.state.told = True
     if wants_page(request):
         return portal.error_page(request, failure)
-    return Response(failure.body, failure.status, media_type="application/json")
+    return Response(failure.body, failure.status, headers=_allowed(error), media_type="application/json")
+
+
+def _allowed(error: Exception) -> dict[str, str]:
+    """The header that an answer of 405 must have: what can be done here."""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return {name: value for name, value in (headers or {}).items() if name.lower() == "allow"}
 
 
 def _as_known(error: Exception, request: Request) -> Exception:
@@ -119,4 +129,4 @@ def _as_known(error: Exception, request: Request) -> Exception:
 
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer, in a browser."""
-    return not request.url.path.startswith(API_ROOT) and "text/html" in request.headers.get("accept", "")
+    return "text/html" in request.headers.get("accept", "")

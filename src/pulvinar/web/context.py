@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Query, Request
 
-from pulvinar.model.access import Actor
+from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.platform import Platform
 from pulvinar.web.requests import Scope
 
 
 def actor_of(platform: Platform, scope: Scope) -> Actor:
-    """Who asks: the platform's own actor, until people can sign in. The one place that will change then."""
-    return platform.actor
+    """Who asks, until people can sign in: a visitor where the server is public, else the platform's own actor.
+
+    The one place that will change then.
+    """
+    return ANONYMOUS if platform.settings.public else platform.actor
 
 
 def current_platform(request: Request) -> Platform:
@@ -27,5 +30,12 @@ def current_actor(request: Request) -> Actor:
     return actor_of(current_platform(request), request.scope)
 
 
+DatasetId = Annotated[str, Path(description="Identifier of a dataset.", max_length=100)]
+VersionDigest = Annotated[str, Path(description="SHA-256 of a version's manifest, in hex.", max_length=100)]
+AssetId = Annotated[str, Path(description="Identifier of an asset of that version.", max_length=100)]
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version, from 1.")]
+WantedVersion = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="Number of a version; the newest that you may see without it.")
+]
 CurrentPlatform = Annotated[Platform, Depends(current_platform)]
 CurrentActor = Annotated[Actor, Depends(current_actor)]

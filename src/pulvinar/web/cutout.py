@@ -79,6 +79,13 @@ class Cutout:
         affine = np.array(self.volume.affine_um) @ into_level_0
         return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in affine)
 
+    @property
+    def own_frame_um(self) -> Affine:
+        """Maps its own voxel index to micrometres from the centre of level 0's first voxel, along the array's axes."""
+        z, y, x = self.level.voxel_size_um
+        at_z, at_y, at_x = self.origin_um
+        return ((z, 0.0, 0.0, at_z), (0.0, y, 0.0, at_y), (0.0, 0.0, x, at_x), (0.0, 0.0, 0.0, 1.0))
+
     def as_volume(self) -> Volume:
         """It as a volume of one level, with chunks and without shards; its translation says where it was cut."""
         chunk = self.level.chunk_shape

@@ -29,6 +29,8 @@ PIECE_BYTES = 1 << 20
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _IMAGEJ_LIMIT_BYTES = 2**32 - 2**20
 _OME_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+_UNKNOWN, _SCANNER = 0, 1
+"""NIfTI's codes for a frame of which nobody knows the anatomy, and for the subject's."""
 _NIFTI_1_LARGEST_SIDE = 32767
 
 Voxels = npt.NDArray[Any]
@@ -103,18 +105,20 @@ def _nifti_head(cutout: Cutout) -> bytes:
     head.set_zooms((*sizes_mm, cutout.volume.time_step_s or 1.0, 1.0)[: len(shape)])
     head.set_xyzt_units("mm", "sec")
     if cutout.affine_um is not None:
-        affine = ras_mm(cutout.affine_um)
-        head.set_sform(affine, code=1)
-        _set_qform(head, affine)
+        _set_frame(head, ras_mm(cutout.affine_um), _SCANNER)
+    else:
+        # nobody knows where its axes go, and no code may claim it; but the numbers say where the box was cut
+        _set_frame(head, ras_mm(cutout.own_frame_um), _UNKNOWN)
     head["vox_offset"] = 352 if old else 544
     # Four zero bytes behind the header say that no extension follows.
     return bytes(head.binaryblock) + bytes(4)
 
 
-def _set_qform(head: Any, affine: npt.NDArray[np.float64]) -> None:
-    """Say the same once more as a rotation, where that is possible: some programs read only this."""
+def _set_frame(head: Any, affine: npt.NDArray[np.float64], code: int) -> None:
+    """Say it as a matrix, and once more as a rotation where that is possible: some programs read only this."""
+    head.set_sform(affine, code=code)
     try:
-        head.set_qform(affine, code=1, strip_shears=False)
+        head.set_qform(affine, code=code, strip_shears=False)
     except HeaderDataError:
         head["qform_code"] = 0
 

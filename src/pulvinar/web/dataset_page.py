@@ -13,10 +13,10 @@ import numpy as np
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Level, Volume, volume_from_json
+from pulvinar.web.api.schemas import has_picture
 
 FORMATS = (("nii.gz", "NIfTI"), ("tif", "TIFF"), ("npy", "NumPy"), ("zarr", "Zarr"))
 _PLANES = {"S": "axial", "I": "axial", "A": "coronal", "P": "coronal", "L": "sagittal", "R": "sagittal"}
-_PICTURED = (AssetKind.MESH, AssetKind.SKELETON, AssetKind.POINTS)
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ class Measures:
 
     volume: Volume
     channels: tuple[dict[str, Any], ...]
-
-
-def has_picture(asset: Asset) -> bool:
-    """Whether ingest made a thumbnail of `asset`."""
-    return asset.kind is AssetKind.VOLUME or asset.kind in _PICTURED
 
 
 def can_show(asset: Asset) -> bool:

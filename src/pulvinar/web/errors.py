@@ -26,11 +26,16 @@ class MethodNotAllowed(Invalid):
     """Nothing can be done to this address in this way."""
 
 
+class OutOfRange(Invalid):
+    """A range of bytes that the object doesn't have."""
+
+
 STATUS: dict[type[PulvinarError], int] = {
     NotFound: 404,
     NotAuthenticated: 401,
     Forbidden: 403,
     MethodNotAllowed: 405,
+    OutOfRange: 416,
     Invalid: 422,
     Conflict: 409,
     TooLarge: 413,

@@ -28,7 +28,7 @@ from pulvinar.storage.store import Store
 from pulvinar.web.byte_source import PIECE_BYTES, ByteSource
 from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
-from pulvinar.web.errors import new_request_id, tell
+from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_request_id, tell
 from pulvinar.web.holdings import NO_STORE, Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
 from pulvinar.web.recent import Recent
@@ -189,7 +189,9 @@ class Gateway:
         try:
             asked = wanted_range(scope, extent.etag, extent.length)
         except RangeNotSatisfiable:
-            await _respond(send, 416, [*headers, (b"content-range", b"bytes */%d" % extent.length)], b"")
+            failure = tell(OutOfRange(f"the range asked for is not within {extent.length} bytes"), new_request_id())
+            headers = [*self._cors.headers(scope), (b"content-range", b"bytes */%d" % extent.length)]
+            await self._tell(failure, headers, scope, send)
             return
         if asked is not None:
             status, (start, stop) = 206, asked
@@ -229,25 +231,28 @@ class Gateway:
         await _respond(send, 404, headers, b"")
 
     async def _refuse(self, error: Exception, scope: Scope, send: Send) -> None:
-        request_id = new_request_id()
         if isinstance(error, Forbidden):
             error = NotAuthenticated(error.message, hint=error.hint)
-        failure = tell(error, request_id)
-        headers = [
+        await self._tell(tell(error, new_request_id()), self._cors.headers(scope), scope, send)
+
+    async def _tell(self, failure: Failure, headers: Headers, scope: Scope, send: Send) -> None:
+        """Answer with the envelope of a failure."""
+        said = [
             (b"cache-control", NO_STORE),
             (b"content-type", _TYPES["json"]),
-            (b"x-request-id", request_id.encode()),
+            (b"x-request-id", failure.request_id.encode()),
             *_ALWAYS,
-            *self._cors.headers(scope),
+            *headers,
         ]
-        await _respond(send, failure.status, headers, b"" if scope["method"] == "HEAD" else failure.body)
+        await _respond(send, failure.status, said, b"" if scope["method"] == "HEAD" else failure.body)
 
     async def _answer_other_method(self, scope: Scope, send: Send) -> None:
         preflight = self._cors.preflight(scope)
         if preflight is not None:
             await _respond(send, 204, preflight)
         else:
-            await _respond(send, 405, [(b"allow", b"GET, HEAD"), *_ALWAYS], b"")
+            failure = tell(MethodNotAllowed(f"{scope['method']} is not for {scope['path']}"), new_request_id())
+            await self._tell(failure, [(b"allow", b"GET, HEAD")], scope, send)
 
 
 def _headers(extent: Extent) -> Headers:

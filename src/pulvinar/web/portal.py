@@ -22,7 +22,7 @@ from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
 from pulvinar.web import phrases
 from pulvinar.web.api.schemas import asset_links
-from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import Download, Measures, can_show, citation, cover_of, downloads, measures, plane_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
@@ -102,7 +102,11 @@ def _home_address(parts: Mapping[str, str | None]) -> str:
 
 @router.get("/datasets/{dataset_id}")
 def dataset(
-    request: Request, platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, version: int | None = None
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    version: WantedVersion = None,
 ) -> Response:
     """One dataset: what it is, how good it is, and how to get it."""
     known = get_dataset(platform.database, actor, dataset_id)
@@ -129,12 +133,23 @@ def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[
     links = asset_links(asset, version.digest)
     found: Download | None = downloads(asset, version, base, budget_bytes)
     measured: Measures | None = measures(asset)
-    return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": phrases.kind_of(asset)}
+    return {
+        "asset": asset,
+        "links": links,
+        "downloads": found,
+        "measures": measured,
+        "kind": phrases.kind_of(asset),
+        "checked": measured is not None or bool(asset.details.get("findings")),
+    }
 
 
 @router.get("/datasets/{dataset_id}/view")
 def view(
-    request: Request, platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, version: int | None = None
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    version: WantedVersion = None,
 ) -> Response:
     """The viewer. Links that are copied from it name the version, so that they go on showing the same data."""
     shown = get_version(platform.database, actor, dataset_id, version)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pulvinar.catalogue.versions import get_version
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
-from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import can_show
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
@@ -61,7 +61,9 @@ class Scene(BaseModel):
 
 
 @router.get("/{dataset_id}")
-def get_scene(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, version: int | None = None) -> Scene:
+def get_scene(
+    platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, version: WantedVersion = None
+) -> Scene:
     """What the viewer shows of a dataset: of its newest version, or of the one with that number."""
     return build_scene(get_version(platform.database, actor, dataset_id, version))
 

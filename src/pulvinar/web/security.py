@@ -45,8 +45,9 @@ class Guarded:
             await answer.send({"type": "http.response.start", "status": 204, "headers": []})
             await answer.send({"type": "http.response.body", "body": b""})
             return
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._application(scope, _limited(scope, receive), answer.send)
+            await self._application(asked, _limited(scope, receive), answer.send)
         except Exception as error:
             # The framework raises what it has answered once more; and when headers are out without an answer, only a
             # broken connection can still say that something is wrong.
@@ -62,6 +63,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send, cors: Cors, request_id: str) -> None:
         self._send = send
+        self._without_body = scope["method"] == "HEAD"
         self._request_id = request_id
         self._added = [
             *_FIXED,
@@ -76,8 +78,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             there = {name for name, _ in message["headers"]}
-            added = [item for item in self._added if item[0] not in there]
+            # Vary is a list: what one page depends on and what another origin depends on add up
+            added = [item for item in self._added if item[0] not in there or item[0] == b"vary"]
             message = {**message, "headers": [*message["headers"], *added]}
+        elif self._without_body:
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:

@@ -19,7 +19,7 @@ from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.platform import Platform
 from pulvinar.storage.volumes import open_volume
 from pulvinar.web.api.schemas import AssetOut, asset_out
-from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.holdings import cache_control
@@ -34,20 +34,25 @@ FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
 }
 
+Position = Annotated[
+    int | None, Query(ge=0, le=2**31 - 1, description="Position of one, from 0; all of them when not given.")
+]
 Corner = Annotated[str, Query(pattern=r"^\d{1,9},\d{1,9},\d{1,9}$", description="Voxels of that level: z,y,x.")]
 
 
 @router.get("")
-def get_asset(platform: CurrentPlatform, actor: CurrentActor, version_digest: str, asset_id: str) -> AssetOut:
+def get_asset(
+    platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
+) -> AssetOut:
     """One asset of one version."""
     return asset_out(resolve_asset(platform.database, actor, version_digest, asset_id), version_digest)
 
 
 @router.get("/thumbnail", response_class=Response, responses=IMAGE)
 def get_thumbnail(
-    request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: str, asset_id: str
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> Response:
-    """A small picture of a volume."""
+    """A small picture of a volume, a neuron, a mesh or points."""
     asset = resolve_asset(platform.database, actor, version_digest, asset_id)
     return _picture(platform, actor, asset, "quality/thumbnail.webp", request)
 
@@ -57,8 +62,8 @@ def get_section(
     request: Request,
     platform: CurrentPlatform,
     actor: CurrentActor,
-    version_digest: str,
-    asset_id: str,
+    version_digest: VersionDigest,
+    asset_id: AssetId,
     axis: Literal["z", "y", "x"],
 ) -> Response:
     """The mid-section of a volume that is cut across `axis`."""
@@ -81,14 +86,14 @@ def _picture(platform: Platform, actor: Actor, asset: Asset, path: str, request:
 def get_cutout(
     platform: CurrentPlatform,
     actor: CurrentActor,
-    version_digest: str,
-    asset_id: str,
+    version_digest: VersionDigest,
+    asset_id: AssetId,
     start: Corner,
     stop: Corner,
-    level: Annotated[int, Query(ge=0)] = 0,
-    channel: Annotated[int | None, Query(ge=0, description="Position of one channel; all when not given.")] = None,
-    time: Annotated[int | None, Query(ge=0, description="Position of one time point; all when not given.")] = None,
-    form: Annotated[Format, Query(alias="format")] = Format.NIFTI,
+    level: Annotated[int, Query(ge=0, le=64, description="Resolution: 0 is the finest.")] = 0,
+    channel: Position = None,
+    time: Position = None,
+    form: Annotated[Format, Query(alias="format", description="The kind of file.")] = Format.NIFTI,
 ) -> Response:
     """The voxels of a box of one level, from `start` up to and without `stop`, as a file.
 
@@ -101,7 +106,7 @@ def get_cutout(
     cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
     stored = open_volume(platform.store, asset.prefix, volume)
     pieces = write(cutout, lambda window: stored.read(level, window), form, platform.settings.resolved_scratch())
-    name = f"{asset.name}-level{level}-{start.replace(',', '_')}{SUFFIXES[form]}"
+    name = f"{asset.name}-{_place_of(wish)}{SUFFIXES[form]}"
     headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset).decode()}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
 
@@ -110,6 +115,13 @@ def _volume_of(asset: Asset) -> Volume:
     if asset.kind is not AssetKind.VOLUME:
         raise Invalid(f"asset {asset.id} is a {asset.kind}, not a volume", hint="only volumes have boxes to cut out")
     return volume_from_json(asset.details["volume"])
+
+
+def _place_of(wish: Wish) -> str:
+    """What a cut-out is of, for its file's name: two different ones never have the same."""
+    parts = [f"level{wish.level}", "_".join(map(str, wish.start)), "to", "_".join(map(str, wish.stop))]
+    parts += [f"{what}{at}" for what, at in (("channel", wish.channel), ("time", wish.time)) if at is not None]
+    return "-".join(parts)
 
 
 def _corner(text: str) -> ZYX:

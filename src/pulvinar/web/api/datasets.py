@@ -10,7 +10,7 @@ from pulvinar.catalogue import datasets, versions
 from pulvinar.model.record import Species
 from pulvinar.web.api.schemas import DatasetOut, PageOut, VersionOut, VersionSummary, dataset_out, version_out
 from pulvinar.web.api.schemas import version_summary as summary_out
-from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, VersionNumber
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -25,7 +25,7 @@ def list_datasets(
     actor: CurrentActor,
     cursor: Cursor = None,
     limit: Limit = 24,
-    species: Species | None = None,
+    species: Annotated[Species | None, Query(description="Only datasets of this species.")] = None,
     q: Words = "",
 ) -> PageOut[DatasetOut]:
     """The datasets that you may see, newest first."""
@@ -34,25 +34,29 @@ def list_datasets(
 
 
 @router.get("/{dataset_id}")
-def get_dataset(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str) -> DatasetOut:
+def get_dataset(platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId) -> DatasetOut:
     """One dataset, with the record of its newest version."""
     return dataset_out(datasets.get_dataset(platform.database, actor, dataset_id))
 
 
 @router.get("/{dataset_id}/versions")
-def list_versions(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str) -> list[VersionSummary]:
+def list_versions(platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId) -> list[VersionSummary]:
     """Every version that you may see, newest first."""
     return [summary_out(version) for version in versions.list_versions(platform.database, actor, dataset_id)]
 
 
 @router.get("/{dataset_id}/versions/{number}")
-def get_version(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, number: int) -> VersionOut:
+def get_version(
+    platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, number: VersionNumber
+) -> VersionOut:
     """One version, with its assets."""
     return version_out(versions.get_version(platform.database, actor, dataset_id, number))
 
 
 @router.get("/{dataset_id}/versions/{number}/manifest")
-def get_manifest(platform: CurrentPlatform, actor: CurrentActor, dataset_id: str, number: int) -> dict[str, Any]:
+def get_manifest(
+    platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, number: VersionNumber
+) -> dict[str, Any]:
     """Every object of a version with path, size and SHA-256; the version's digest covers all of it."""
     version = versions.get_version(platform.database, actor, dataset_id, number)
     return versions.manifest(platform.database, actor, version.id)

@@ -11,6 +11,7 @@ from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version, VersionSt
 from pulvinar.model.record import Record
 
 T = TypeVar("T")
+_PICTURED = frozenset({AssetKind.VOLUME, AssetKind.MESH, AssetKind.SKELETON, AssetKind.POINTS})
 
 
 class Failure(BaseModel):
@@ -130,6 +131,11 @@ def asset_out(asset: Asset, version_digest: str) -> AssetOut:
     )
 
 
+def has_picture(asset: Asset) -> bool:
+    """Whether ingest made a thumbnail of `asset`."""
+    return asset.kind in _PICTURED
+
+
 def asset_links(asset: Asset, version_digest: str) -> AssetLinks:
     """Where `asset` and its parts are found."""
     own = f"/api/v1/assets/{version_digest}/{asset.id}"
@@ -140,7 +146,7 @@ def asset_links(asset: Asset, version_digest: str) -> AssetLinks:
         objects=f"{data}/objects/",
         chunks=f"{data}/chunks/" if volume else None,
         zarr=f"{data}/objects/image.ome.zarr/" if volume else None,
-        thumbnail=f"{own}/thumbnail" if volume else None,
+        thumbnail=f"{own}/thumbnail" if has_picture(asset) else None,
         sections={axis: f"{own}/sections/{axis}" for axis in "zyx"} if volume else {},
         cutout=f"{own}/cutout" if volume else None,
     )

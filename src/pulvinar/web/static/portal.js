@@ -1,4 +1,4 @@
-// Copy buttons, and pictures that are missing. Without this script the pages only lose these two comforts.
+// Copy buttons, bounds of a box, pictures that are missing. Without this script the pages only lose these comforts.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -12,6 +12,14 @@ document.addEventListener("click", async (event) => {
   const label = button.textContent;
   button.textContent = button.dataset.copied;
   setTimeout(() => (button.textContent = label), 1800);
+});
+
+// The box of another resolution has other bounds.
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("select[data-bounds]")) return;
+  const form = event.target.form;
+  form.elements.start.value = "0,0,0";
+  form.elements.stop.value = event.target.selectedOptions[0].dataset.stop;
 });
 
 function ready(root) {
