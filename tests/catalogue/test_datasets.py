@@ -95,6 +95,21 @@ def test_a_dataset_is_found_by(database: Database, add: Add, query: str):
     assert titles(database, query) == ["Naïve whole hippocampus 海马体"]
 
 
+@pytest.mark.parametrize("title", ["Retrogradely labelled neurons", "One labelled neuron"])
+@pytest.mark.parametrize("query", ["neuron", "neurons", "Neurons labelled", "neuro"])
+def test_one_and_many_find_each_other(database: Database, add: Add, title: str, query: str):
+    add(title)
+    add("Neurology of a fish")
+    assert title in titles(database, query)
+
+
+@pytest.mark.parametrize(("said", "other"), [("thalamus", "thalamu"), ("GCaMP6s", "GCaMP6f"), ("axis", "axi")])
+def test_an_s_that_is_no_plural_stays(database: Database, add: Add, said: str, other: str):
+    add(f"{other} here")
+    add(f"{said} here")
+    assert titles(database, said) == [f"{said} here"]
+
+
 @pytest.mark.parametrize("query", ["马海", "海体", "脑海", "ippocampus", "hippo campus", "zebrafish", "鼠海马"])
 def test_a_dataset_is_not_found_by(database: Database, add: Add, query: str):
     add("Hippocampus 海马体", keywords=("全脑",))

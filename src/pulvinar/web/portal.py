@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -52,7 +53,17 @@ def mount(pages: FastAPI) -> None:
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
-    pages.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    pages.mount("/static", _Static(directory=HERE / "static"), name="static")
+
+
+class _Static(StaticFiles):
+    """The portal's own files, which pages name with this release's number: they may be kept until the next."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        """Answer with one file."""
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "public, max-age=86400" if response.status_code == 200 else "no-cache"
+        return response
 
 
 class _Bundle(StaticFiles):
@@ -195,6 +206,7 @@ def _render(
         "_": words.gettext,
         "ngettext": words.ngettext,
         "language": language,
+        "release": metadata.version("pulvinar"),
         "html_language": html_tag(language),
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
         "Species": Species,
