@@ -92,6 +92,15 @@ def measures(asset: Asset) -> Measures | None:
     return Measures(volume_from_json(asset.details["volume"]), tuple(channels))
 
 
+def shared_findings(assets: Iterable[Asset]) -> list[tuple[dict[str, str], list[str]]]:
+    """What was noticed of `assets`, each once, with the names of those of which it is said: often of all neurons."""
+    shared: dict[str, tuple[dict[str, str], list[str]]] = {}
+    for asset in assets:
+        for finding in asset.details.get("findings", ()):
+            shared.setdefault(finding["message"], (finding, []))[1].append(asset.name)
+    return list(shared.values())
+
+
 def downloads(asset: Asset, version: Version, base: str, budget_bytes: int) -> Download | None:
     """How to get a volume from the server at `base`; None for other assets, whose objects are files already."""
     if asset.kind is not AssetKind.VOLUME:

@@ -24,7 +24,17 @@ from pulvinar.model.record import Species
 from pulvinar.web import phrases
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
-from pulvinar.web.dataset_page import Download, Measures, can_show, citation, cover_of, downloads, measures, plane_of
+from pulvinar.web.dataset_page import (
+    Download,
+    Measures,
+    can_show,
+    citation,
+    cover_of,
+    downloads,
+    measures,
+    plane_of,
+    shared_findings,
+)
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
 
@@ -132,6 +142,7 @@ def dataset(
         "citation": citation(shown),
         "cover": cover_of(shown.assets),
         "parts": [_part(asset, shown, base, budget) for asset in shown.assets],
+        "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
         "can_view": any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
@@ -144,14 +155,7 @@ def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[
     links = asset_links(asset, version.digest)
     found: Download | None = downloads(asset, version, base, budget_bytes)
     measured: Measures | None = measures(asset)
-    return {
-        "asset": asset,
-        "links": links,
-        "downloads": found,
-        "measures": measured,
-        "kind": phrases.kind_of(asset),
-        "checked": measured is not None or bool(asset.details.get("findings")),
-    }
+    return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": phrases.kind_of(asset)}
 
 
 @router.get("/datasets/{dataset_id}/view")
