@@ -115,7 +115,8 @@ def _name_the_word(raw: bytes, line_numbers: Ints, name: str) -> None:
     for number, line in zip(line_numbers.tolist(), raw.split(b"\n"), strict=False):
         for word in line.split():
             try:
-                float(word)
+                # Python's own numbers may have an underscore
+                float(word.replace(b"_", b"?"))
             except ValueError:
                 shown = word[:40].decode("utf-8", "replace")
                 raise UnreadableFile(f"{name}, line {number}: {shown!r} is not a number") from None
