@@ -92,9 +92,9 @@ class ObjReader:
 
 
 def _looks_like_obj(lines: list[bytes], name: str) -> bool:
-    words = [line.split() for line in lines]
+    words = [line.split() for line in _tidy(b"\n".join(lines)).splitlines()]
     used = [line for line in words if line and not line[0].startswith(b"#")]
-    if not all(line[0] in _KEYWORDS or line[0].endswith(b"\\") for line in used):
+    if not all(line[0] in _KEYWORDS for line in used):
         return False
     if plain_name(name).endswith(".obj"):
         return True
@@ -108,7 +108,7 @@ def _read(path: Path, name: str) -> tuple[Floats, npt.NDArray[np.uint32]]:
     triangles: list[Ints] = []
     lines: list[Ints] = []
     known = corners = 0
-    for first, block in blocks(path, name):
+    for first, block in _unbroken(blocks(path, name)):
         places, faces, face_lines = _read_block(_tidy(block), first, known, name)
         known += len(places)
         corners += faces.size
@@ -123,6 +123,20 @@ def _read(path: Path, name: str) -> tuple[Floats, npt.NDArray[np.uint32]]:
     inside = ((faces >= 0) & (faces < known)).all(axis=1)
     check_lines(inside, np.concatenate(lines), name, f"the face names a vertex that is not one of the {known}")
     return np.concatenate(vertices), faces.astype(np.uint32)
+
+
+def _unbroken(pieces: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The same blocks, none of which ends within a line that goes on in the next."""
+    line, rest = 1, b""
+    for _, piece in pieces:
+        block = rest + piece
+        end = re.match(rb"(?s).*(?<!\\)(?<!\\\r)\n", block)
+        cut = end.end() if end else 0
+        if cut:
+            yield line, block[:cut]
+        line, rest = line + block.count(b"\n", 0, cut), block[cut:]
+    if rest:
+        yield line, rest
 
 
 def _tidy(block: bytes) -> bytes:
