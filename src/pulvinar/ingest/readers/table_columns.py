@@ -20,6 +20,7 @@ _LEADING_ZERO = r"^-?0[0-9]"
 _NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
+_TOO_LONG = rf"^-?[0-9]{{{_EXACT_DIGITS + 1},}}$"
 _PLACE_WORDS = (
     "pos|position|coord|coordinate|coordinates|centroid|center|centre|com|loc|location|soma|cell|global|spatial|point"
 )
@@ -119,7 +120,7 @@ def from_text(column: Any) -> Column:
                 return np.asarray(pc.cast(lowered, pa.int64()).to_numpy(), np.int64)
             if pc.max(pc.utf8_length(kept)).as_py() <= _EXACT_DIGITS:
                 return _floats(lowered, missing)
-        elif _all(pc.match_substring_regex(kept, _NUMBER)):
+        elif _all(pc.match_substring_regex(kept, _NUMBER)) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
             return _floats(lowered, missing)
         elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
             return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
