@@ -52,7 +52,7 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
     names = column_names(opened)
-    return {key: from_arrow(table.column(i), key) for i, key in enumerate(names)}, names
+    return {key: from_arrow(table.column(i), f"{name}: the column {key!r}") for i, key in enumerate(names)}, names
 
 
 def _short(error: Exception) -> str:

@@ -129,7 +129,7 @@ def from_text(column: Any) -> Column:
 
 
 def from_arrow(column: Any, name: str) -> Column:
-    """A typed column (pyarrow) as int64, float64, bool or text; raises `UnreadableFile` for nested values.
+    """A typed column (pyarrow) of `name` as int64, float64, bool or text; raises `UnreadableFile` for nested values.
 
     Whole numbers that neither int64 nor, beside missing ones, float64 holds exactly are text.
     """
@@ -141,7 +141,7 @@ def from_arrow(column: Any, name: str) -> Column:
     if pa.types.is_dictionary(kind):
         column, kind = pc.cast(column, kind.value_type), kind.value_type
     if pa.types.is_nested(kind):
-        raise UnreadableFile(f"column {name!r} holds {kind}, not one value a row", hint="leave it out")
+        raise UnreadableFile(f"{name} holds {kind}, not one value a row", hint="leave it out")
     if pa.types.is_boolean(kind) and not column.null_count:
         return np.asarray(column.to_numpy(), bool)
     if pa.types.is_floating(kind) or (pa.types.is_integer(kind) and _fits(column, _EXACT) and column.null_count):
