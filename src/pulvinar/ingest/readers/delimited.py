@@ -18,6 +18,7 @@ from pulvinar.ingest.readers.text import LARGEST_TEXT, is_text
 
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 100
 _TYPE_WORDS = frozenset(("numeric", "group", "string", "float", "int"))
@@ -54,10 +55,11 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     with unpacked(file.path, file.name) as stream:
         sample = stream.read(_SAMPLE)
         complete = len(sample) < _SAMPLE
-    encoding = _encoding(sample)
+    encoding = _encoding(sample, complete=complete)
     text = sample.decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
-    lines = text.splitlines()
-    if not complete:
+    lines = _NEWLINE.split(text)
+    # behind the last end of a line is nothing, or a line that may go on
+    if not complete or not lines[-1]:
         lines = lines[:-1]
     if not lines:
         if named:
@@ -110,12 +112,12 @@ def _content(path: Path, name: str) -> bytes:
     return b"".join(pieces)
 
 
-def _encoding(sample: bytes) -> str:
+def _encoding(sample: bytes, *, complete: bool) -> str:
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
         # a character cut off by the sample's end is none that is wrong
-        return "utf8" if error.start > len(sample) - 4 else "latin-1"
+        return "utf8" if error.start > len(sample) - 4 and not complete else "latin-1"
     return "utf8"
 
 
