@@ -109,7 +109,8 @@ def _content(path: Path, name: str) -> bytes:
             total += len(piece)
             if total > _LARGEST:
                 raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
-    return b"".join(pieces)
+    content = b"".join(pieces)
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def _encoding(sample: bytes, *, complete: bool) -> str:
