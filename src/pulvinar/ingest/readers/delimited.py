@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
@@ -86,8 +88,10 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
 
     data = _content(path, name)
     for _ in range(dialect.skip_lines):
-        data = data[data.find(b"\n") + 1 :]
+        data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
     names = list(dialect.names)
+    if not data.strip():
+        return {key: np.empty(0, object) for key in names}
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(data),
