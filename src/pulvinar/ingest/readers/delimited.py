@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     if plain.endswith(".apo"):
         rows = _with_apo_header(rows)
     _check_rows(rows, comments, file.name)
-    return _dialect(rows, lines[:comments], delimiter, encoding)
+    return _dialect(rows, lines[:comments], delimiter, encoding, _lines_of_first(rows_text, delimiter))
 
 
 def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]:
@@ -156,6 +157,14 @@ def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
         return []
 
 
+def _lines_of_first(lines: list[str], delimiter: str) -> int:
+    """How many lines the first row has: one, and those that begin inside of its quotes."""
+    reader = csv.reader((f"{line}\n" for line in lines[:_SAMPLE_ROWS]), delimiter=delimiter)
+    with suppress(csv.Error):
+        next(reader)
+    return reader.line_num
+
+
 def _is_table(rows: list[list[str]]) -> bool:
     body = rows[1:]
     numeric = any(all(is_number(cell) for cell in column) and any(column) for column in zip(*body, strict=False))
@@ -183,9 +192,12 @@ def _check_rows(rows: list[list[str]], comments: int, name: str) -> None:
             )
 
 
-def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encoding: str) -> Dialect:
+def _dialect(
+    rows: list[list[str]], comments: list[str], delimiter: str, encoding: str, lines_of_first: int
+) -> Dialect:
     width = len(rows[0])
-    header, skip = _header(rows, comments, delimiter)
+    header = _header(rows, comments, delimiter)
+    skip = len(comments) + (lines_of_first if header is rows[0] else 0)
     body = rows[1:] if header is rows[0] else rows
     has_types = bool(body) and body[0][0].strip() == "TYPE" and {cell.strip() for cell in body[0][1:]} <= _TYPE_WORDS
     body = body[1:] if has_types else body
@@ -196,16 +208,16 @@ def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encodin
     return Dialect(delimiter, tuple(names), tuple(numeric), skip + has_types, has_header, has_types, encoding)
 
 
-def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> tuple[list[str] | None, int]:
-    """The row of names and how many lines to skip: the last comment where it has as many cells (`##n,x,y`), else the
-    first row unless it has a number."""
+def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> list[str] | None:
+    """The row of names: the last comment where it has as many cells (`##n,x,y`), else the first row unless it has a
+    number."""
     last = re.sub(r"^#+\s*", "", comments[-1]) if comments else ""
     cells = next(iter(_rows([last], delimiter)), []) if last else []
     if len(cells) == len(rows[0]) and len(cells) > 1 and not any(is_number(cell) for cell in cells if cell.strip()):
-        return cells, len(comments)
+        return cells
     if any(is_number(cell) for cell in rows[0] if cell.strip()):
-        return None, len(comments)
-    return rows[0], len(comments) + 1
+        return None
+    return rows[0]
 
 
 def _all_numbers(cells: Sequence[str]) -> bool:
