@@ -17,11 +17,11 @@ Column = npt.NDArray[Any]
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _LEADING_ZERO = r"^-?0[0-9]"
-_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
+_NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
 _EXACT = 2**53 - 1
-_TOO_LONG = rf"^-?[0-9]{{{_EXACT_DIGITS + 1},}}$"
+_TOO_LONG = rf"^[-+]?[0-9]{{{_EXACT_DIGITS + 1},}}$"
 _PLACE_WORDS = (
     "pos|position|coord|coordinate|coordinates|centroid|center|centre|com|loc|location|soma|cell|global|spatial|point"
 )
