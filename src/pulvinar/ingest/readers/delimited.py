@@ -192,9 +192,7 @@ def _check_rows(rows: list[list[str]], comments: int, name: str) -> None:
             )
 
 
-def _dialect(
-    rows: list[list[str]], comments: list[str], delimiter: str, encoding: str, lines_of_first: int
-) -> Dialect:
+def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encoding: str, lines_of_first: int) -> Dialect:
     width = len(rows[0])
     header = _header(rows, comments, delimiter)
     skip = len(comments) + (lines_of_first if header is rows[0] else 0)
