@@ -101,8 +101,16 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
     except (pa.ArrowException, UnicodeError) as error:
-        raise UnreadableFile(f"{name}: {str(error).splitlines()[0][:300]}", hint="repair the row") from error
+        raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
     return {key: from_text(table.column(key)) for key in names}
+
+
+def _said(error: str, skipped: int) -> str:
+    """What pyarrow says is wrong, with the row counted from the file's beginning."""
+    text = error.splitlines()[0][:300]
+    if row := re.match(r"CSV parse error: Row #(\d+): (.*)", text):
+        return f", row {int(row[1]) + skipped}: {row[2]}"
+    return f": {text}"
 
 
 def _content(path: Path, name: str) -> bytes:
