@@ -156,7 +156,7 @@ def _read_block(block: bytes, first: int, known: int, name: str) -> tuple[Floats
     data, starts, ends = lines_of(block)
     numbers = first + np.arange(len(starts), dtype=np.int64)
     keyword, behind = data[starts], data[np.minimum(starts + 1, len(data) - 1)]
-    spaced = (behind == 32) | (behind == 9)
+    spaced = (behind == 32) | ((behind >= 9) & (behind <= 13))
     is_vertex, is_face = (spaced & (keyword == _LETTERS[letter]) for letter in "vf")
     values, counts = numbers_by_line(*_lines(data, starts, ends, is_vertex, numbers), name)
     vertex_lines = numbers[is_vertex]
