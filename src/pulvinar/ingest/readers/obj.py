@@ -142,7 +142,7 @@ def _unbroken(pieces: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]
 def _tidy(block: bytes) -> bytes:
     """`block` with lines that go on joined (their number of lines kept), and no space before keywords."""
     if b"\\" in block:
-        block = re.sub(rb"((?:[^\n]*\\\r?\n)+)([^\n]*)", _join, block)
+        block = re.sub(rb"(?m)^((?:[^\n]*\\\r?\n)+)([^\n]*)", _join, block)
     return re.sub(rb"(?m)^[ \t]+", b"", block) if re.search(rb"(?m)^[ \t]", block) else block
 
 
