@@ -32,9 +32,10 @@ def preferred(accept_language: str) -> str:
 
 
 def _ranked(part: str) -> tuple[str, float]:
-    tag, _, weight = part.partition(";q=")
+    tag, *parameters = (word.strip().lower() for word in part.split(";"))
+    weight = next((word[2:] for word in parameters if word.startswith("q=")), "1")
     try:
-        return tag.strip().split("-")[0].lower(), float(weight or 1)
+        return tag.split("-")[0], float(weight)
     except ValueError:
         return "", 0.0
 

@@ -6,8 +6,11 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import SourceFile
@@ -18,6 +21,7 @@ from pulvinar.ingest.readers.text import LARGEST_TEXT, is_text
 
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 100
 _TYPE_WORDS = frozenset(("numeric", "group", "string", "float", "int"))
@@ -54,10 +58,11 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     with unpacked(file.path, file.name) as stream:
         sample = stream.read(_SAMPLE)
         complete = len(sample) < _SAMPLE
-    encoding = _encoding(sample)
+    encoding = _encoding(sample, complete=complete)
     text = sample.decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
-    lines = text.splitlines()
-    if not complete:
+    lines = _NEWLINE.split(text)
+    # behind the last end of a line is nothing, or a line that may go on
+    if not complete or not lines[-1]:
         lines = lines[:-1]
     if not lines:
         if named:
@@ -74,7 +79,7 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     if plain.endswith(".apo"):
         rows = _with_apo_header(rows)
     _check_rows(rows, comments, file.name)
-    return _dialect(rows, lines[:comments], delimiter, encoding)
+    return _dialect(rows, lines[:comments], delimiter, encoding, _lines_of_first(rows_text, delimiter))
 
 
 def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]:
@@ -84,8 +89,10 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
 
     data = _content(path, name)
     for _ in range(dialect.skip_lines):
-        data = data[data.find(b"\n") + 1 :]
+        data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
     names = list(dialect.names)
+    if not data.strip():
+        return {key: np.empty(0, object) for key in names}
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(data),
@@ -94,8 +101,16 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
     except (pa.ArrowException, UnicodeError) as error:
-        raise UnreadableFile(f"{name}: {str(error).splitlines()[0][:300]}", hint="repair the row") from error
+        raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
     return {key: from_text(table.column(key)) for key in names}
+
+
+def _said(error: str, skipped: int) -> str:
+    """What pyarrow says is wrong, with the row counted from the file's beginning."""
+    text = error.splitlines()[0][:300]
+    if row := re.match(r"CSV parse error: Row #(\d+): (.*)", text):
+        return f", row {int(row[1]) + skipped}: {row[2]}"
+    return f": {text}"
 
 
 def _content(path: Path, name: str) -> bytes:
@@ -107,15 +122,16 @@ def _content(path: Path, name: str) -> bytes:
             total += len(piece)
             if total > _LARGEST:
                 raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
-    return b"".join(pieces)
+    content = b"".join(pieces)
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
-def _encoding(sample: bytes) -> str:
+def _encoding(sample: bytes, *, complete: bool) -> str:
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
         # a character cut off by the sample's end is none that is wrong
-        return "utf8" if error.start > len(sample) - 4 else "latin-1"
+        return "utf8" if error.start > len(sample) - 4 and not complete else "latin-1"
     return "utf8"
 
 
@@ -149,6 +165,14 @@ def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
         return []
 
 
+def _lines_of_first(lines: list[str], delimiter: str) -> int:
+    """How many lines the first row has: one, and those that begin inside of its quotes."""
+    reader = csv.reader((f"{line}\n" for line in lines[:_SAMPLE_ROWS]), delimiter=delimiter)
+    with suppress(csv.Error):
+        next(reader)
+    return reader.line_num
+
+
 def _is_table(rows: list[list[str]]) -> bool:
     body = rows[1:]
     numeric = any(all(is_number(cell) for cell in column) and any(column) for column in zip(*body, strict=False))
@@ -176,9 +200,10 @@ def _check_rows(rows: list[list[str]], comments: int, name: str) -> None:
             )
 
 
-def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encoding: str) -> Dialect:
+def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encoding: str, lines_of_first: int) -> Dialect:
     width = len(rows[0])
-    header, skip = _header(rows, comments, delimiter)
+    header = _header(rows, comments, delimiter)
+    skip = len(comments) + (lines_of_first if header is rows[0] else 0)
     body = rows[1:] if header is rows[0] else rows
     has_types = bool(body) and body[0][0].strip() == "TYPE" and {cell.strip() for cell in body[0][1:]} <= _TYPE_WORDS
     body = body[1:] if has_types else body
@@ -189,16 +214,16 @@ def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encodin
     return Dialect(delimiter, tuple(names), tuple(numeric), skip + has_types, has_header, has_types, encoding)
 
 
-def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> tuple[list[str] | None, int]:
-    """The row of names and how many lines to skip: the last comment where it has as many cells (`##n,x,y`), else the
-    first row unless it has a number."""
+def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> list[str] | None:
+    """The row of names: the last comment where it has as many cells (`##n,x,y`), else the first row unless it has a
+    number."""
     last = re.sub(r"^#+\s*", "", comments[-1]) if comments else ""
     cells = next(iter(_rows([last], delimiter)), []) if last else []
     if len(cells) == len(rows[0]) and len(cells) > 1 and not any(is_number(cell) for cell in cells if cell.strip()):
-        return cells, len(comments)
+        return cells
     if any(is_number(cell) for cell in rows[0] if cell.strip()):
-        return None, len(comments)
-    return rows[0], len(comments) + 1
+        return None
+    return rows[0]
 
 
 def _all_numbers(cells: Sequence[str]) -> bool:

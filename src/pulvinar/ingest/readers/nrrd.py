@@ -41,6 +41,7 @@ _DTYPES = {
     "ulonglong": "u8", "unsigned long long": "u8", "unsigned long long int": "u8", "uint64": "u8", "uint64_t": "u8",
     "float": "f4", "double": "f8",
 }  # fmt: skip
+_LIST = re.compile(r"data ?file:\s*LIST\b")
 _PACKING = {"raw": "", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 
 
@@ -131,7 +132,7 @@ def _read(path: Path, name: str, options: Options) -> _Image:
         raise UnreadableFile(f"{name}: its encoding is {encoding!r}", hint="save it as raw or gzip")
     data_name = _data_name(header, name)
     skip = _skip(header, path, 0 if data_name != name else size, name, data_name)
-    if _PACKING[encoding] and int(header.get("byte skip", 0)):
+    if _PACKING[encoding] and _byte_skip(header):
         raise UnreadableFile(f"{name}: it skips bytes of a packed stream", hint="save it without a byte skip")
     t, c, z, y, x = shape
     layout = RawLayout((t, c, z, y, x), dtype, 0, order)
@@ -165,6 +166,9 @@ def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
     block = text[: end.start()] if end else text
     try:
         lines = [_plain(line) for line in block.decode("utf-8", "replace").splitlines()]
+        # behind this field names of files follow, which pynrrd takes for fields
+        last = next((i for i, line in enumerate(lines) if _LIST.match(line)), len(lines))
+        lines = lines[: last + 1]
         header = dict(nrrd.read_header(lines))
         _check_fields(header, name)
     except UnreadableFile:
@@ -204,6 +208,8 @@ def _data_name(header: Mapping[str, Any], name: str) -> str:
     if given is None:
         return name
     given = str(given)
+    if not given:
+        raise UnreadableFile(f"{name}: its header names no data file", hint="repair the header")
     if given.split()[0] == "LIST" or "%" in given:
         raise UnreadableFile(f"{name}: its voxels are in many files ({given})", hint="save it as one file")
     target = posixpath.normpath(posixpath.join(posixpath.dirname(name), given))
@@ -215,7 +221,7 @@ def _data_name(header: Mapping[str, Any], name: str) -> str:
 def _skip(header: Mapping[str, Any], path: Path, header_size: int, name: str, data_name: str) -> int | None:
     """Bytes before the voxels; None for the last bytes of the file (a byte skip of -1)."""
     lines = int(header.get("line skip", header.get("lineskip", 0)))
-    skipped = int(header.get("byte skip", header.get("byteskip", 0)))
+    skipped = _byte_skip(header)
     if lines < 0 or skipped < -1 or lines > 10_000:
         raise UnreadableFile(f"{name}: its header skips {lines} lines and {skipped} bytes")
     if skipped == -1:
@@ -228,6 +234,10 @@ def _skip(header: Mapping[str, Any], path: Path, header_size: int, name: str, da
         for _ in range(lines):
             file.readline(_LONGEST_HEADER)
         return file.tell() + skipped
+
+
+def _byte_skip(header: Mapping[str, Any]) -> int:
+    return int(header.get("byte skip", header.get("byteskip", 0)))
 
 
 def _summary(header: Mapping[str, Any]) -> dict[str, str]:

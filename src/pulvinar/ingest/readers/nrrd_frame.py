@@ -24,6 +24,7 @@ from pulvinar.model.space import Affine
 from pulvinar.model.volume import Triple
 
 _SPATIAL = ("domain", "space")
+_UNKNOWN = {"???", "none"}
 _TO_RAS = {
     "right-anterior-superior": (1, 1, 1), "ras": (1, 1, 1),
     "left-anterior-superior": (-1, 1, 1), "las": (-1, 1, 1),
@@ -69,8 +70,9 @@ def _kinds(header: Mapping[str, Any], count: int, name: str) -> list[str]:
     """What the header says each axis is; where it doesn't, the first three are space and a fourth is time."""
     if "complex" in header.get("kinds", ()):
         raise UnreadableFile(f"{name} holds complex numbers", hint="convert it to real numbers first")
-    if len(header.get("kinds", ())) == count:
-        return [str(kind).lower() for kind in header["kinds"]]
+    kinds = [str(kind).lower() for kind in header.get("kinds", ())]
+    if len(kinds) == count and not set(kinds) <= _UNKNOWN:
+        return kinds
     directions = header.get("space directions")
     if directions is not None and len(directions) == count:
         return ["list" if np.isnan(row).all() else "space" for row in np.asarray(directions)]

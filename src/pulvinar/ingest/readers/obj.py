@@ -92,9 +92,9 @@ class ObjReader:
 
 
 def _looks_like_obj(lines: list[bytes], name: str) -> bool:
-    words = [line.split() for line in lines]
+    words = [line.split() for line in _tidy(b"\n".join(lines)).splitlines()]
     used = [line for line in words if line and not line[0].startswith(b"#")]
-    if not all(line[0] in _KEYWORDS or line[0].endswith(b"\\") for line in used):
+    if not all(line[0] in _KEYWORDS for line in used):
         return False
     if plain_name(name).endswith(".obj"):
         return True
@@ -108,7 +108,7 @@ def _read(path: Path, name: str) -> tuple[Floats, npt.NDArray[np.uint32]]:
     triangles: list[Ints] = []
     lines: list[Ints] = []
     known = corners = 0
-    for first, block in blocks(path, name):
+    for first, block in _unbroken(blocks(path, name)):
         places, faces, face_lines = _read_block(_tidy(block), first, known, name)
         known += len(places)
         corners += faces.size
@@ -125,10 +125,24 @@ def _read(path: Path, name: str) -> tuple[Floats, npt.NDArray[np.uint32]]:
     return np.concatenate(vertices), faces.astype(np.uint32)
 
 
+def _unbroken(pieces: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The same blocks, none of which ends within a line that goes on in the next."""
+    line, rest = 1, b""
+    for _, piece in pieces:
+        block = rest + piece
+        end = re.match(rb"(?s).*(?<!\\)(?<!\\\r)\n", block)
+        cut = end.end() if end else 0
+        if cut:
+            yield line, block[:cut]
+        line, rest = line + block.count(b"\n", 0, cut), block[cut:]
+    if rest:
+        yield line, rest
+
+
 def _tidy(block: bytes) -> bytes:
     """`block` with lines that go on joined (their number of lines kept), and no space before keywords."""
     if b"\\" in block:
-        block = re.sub(rb"((?:[^\n]*\\\r?\n)+)([^\n]*)", _join, block)
+        block = re.sub(rb"(?m)^((?:[^\n]*\\\r?\n)+)([^\n]*)", _join, block)
     return re.sub(rb"(?m)^[ \t]+", b"", block) if re.search(rb"(?m)^[ \t]", block) else block
 
 
@@ -142,7 +156,7 @@ def _read_block(block: bytes, first: int, known: int, name: str) -> tuple[Floats
     data, starts, ends = lines_of(block)
     numbers = first + np.arange(len(starts), dtype=np.int64)
     keyword, behind = data[starts], data[np.minimum(starts + 1, len(data) - 1)]
-    spaced = (behind == 32) | (behind == 9)
+    spaced = (behind == 32) | ((behind >= 9) & (behind <= 13))
     is_vertex, is_face = (spaced & (keyword == _LETTERS[letter]) for letter in "vf")
     values, counts = numbers_by_line(*_lines(data, starts, ends, is_vertex, numbers), name)
     vertex_lines = numbers[is_vertex]

@@ -28,12 +28,18 @@ def open_parquet(path: Path, name: str) -> Any:
     return opened
 
 
+def column_names(opened: Any) -> list[str]:
+    """The columns' names, none empty and none twice."""
+    return unique_names(opened.schema_arrow.names)
+
+
 def numeric_columns(opened: Any) -> list[str]:
     """The names of the columns of numbers."""
     import pyarrow as pa
 
     numbers = (pa.types.is_integer, pa.types.is_floating)
-    return [field.name for field in opened.schema_arrow if any(is_kind(field.type) for is_kind in numbers)]
+    fields = zip(column_names(opened), opened.schema_arrow, strict=True)
+    return [name for name, field in fields if any(is_kind(field.type) for is_kind in numbers)]
 
 
 def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
@@ -45,8 +51,8 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
         table = opened.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
-    names = unique_names(table.column_names)
-    return {key: from_arrow(table.column(i), key) for i, key in enumerate(names)}, names
+    names = column_names(opened)
+    return {key: from_arrow(table.column(i), f"{name}: the column {key!r}") for i, key in enumerate(names)}, names
 
 
 def _short(error: Exception) -> str:

@@ -8,9 +8,9 @@ import io
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pulvinar.errors import TooLarge, UnreadableFile
 
@@ -27,19 +27,28 @@ def compression(head: bytes) -> str:
 
 def start_of(head: bytes, size: int = 4096) -> bytes:
     """Up to `size` of the first unpacked bytes; what can't be unpacked ends there."""
-    match compression(head):
-        case "gzip":
-            try:
-                return zlib.decompressobj(31).decompress(head, size)
-            except zlib.error:
-                return b""
-        case "bzip2":
-            try:
-                return bz2.BZ2Decompressor().decompress(head, size)
-            except OSError:
-                return b""
-        case _:
-            return head[:size]
+    kind = compression(head)
+    if not kind:
+        return head[:size]
+    try:
+        return bytes(_unpacker(kind).decompress(head, size))
+    except (zlib.error, OSError):
+        return _before_damage(_unpacker(kind), head, size)
+
+
+def _unpacker(kind: str) -> Any:
+    return zlib.decompressobj(31) if kind == "gzip" else bz2.BZ2Decompressor()
+
+
+def _before_damage(unpacker: Any, head: bytes, size: int) -> bytes:
+    """What comes before the damage, byte by byte: a call that meets it loses all that it has unpacked."""
+    found = b""
+    with suppress(zlib.error, OSError, EOFError):
+        for position in range(len(head)):
+            found += unpacker.decompress(head[position : position + 1], size)
+            if len(found) >= size:
+                break
+    return found[:size]
 
 
 def plain_name(name: str) -> str:

@@ -17,9 +17,11 @@ Column = npt.NDArray[Any]
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _LEADING_ZERO = r"^-?0[0-9]"
-_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
+_NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
+_EXACT = 2**53 - 1
+_TOO_LONG = rf"^[-+]?[0-9]{{{_EXACT_DIGITS + 1},}}$"
 _PLACE_WORDS = (
     "pos|position|coord|coordinate|coordinates|centroid|center|centre|com|loc|location|soma|cell|global|spatial|point"
 )
@@ -119,7 +121,7 @@ def from_text(column: Any) -> Column:
                 return np.asarray(pc.cast(lowered, pa.int64()).to_numpy(), np.int64)
             if pc.max(pc.utf8_length(kept)).as_py() <= _EXACT_DIGITS:
                 return _floats(lowered, missing)
-        elif _all(pc.match_substring_regex(kept, _NUMBER)):
+        elif _all(pc.match_substring_regex(kept, _NUMBER)) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
             return _floats(lowered, missing)
         elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
             return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
@@ -127,7 +129,10 @@ def from_text(column: Any) -> Column:
 
 
 def from_arrow(column: Any, name: str) -> Column:
-    """A typed column (pyarrow) as int64, float64, bool or text; raises `UnreadableFile` for nested values."""
+    """A typed column (pyarrow) of `name` as int64, float64, bool or text; raises `UnreadableFile` for nested values.
+
+    Whole numbers that neither int64 nor, beside missing ones, float64 holds exactly are text.
+    """
     import pyarrow as pa
 
     pc = _compute()
@@ -136,16 +141,20 @@ def from_arrow(column: Any, name: str) -> Column:
     if pa.types.is_dictionary(kind):
         column, kind = pc.cast(column, kind.value_type), kind.value_type
     if pa.types.is_nested(kind):
-        raise UnreadableFile(f"column {name!r} holds {kind}, not one value a row", hint="leave it out")
+        raise UnreadableFile(f"{name} holds {kind}, not one value a row", hint="leave it out")
     if pa.types.is_boolean(kind) and not column.null_count:
         return np.asarray(column.to_numpy(), bool)
-    if pa.types.is_integer(kind) and not column.null_count and kind != pa.uint64():
-        return np.asarray(column.to_numpy(), np.int64)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        if kind == pa.uint64() and not column.null_count and _all(pc.less(column, 2**63)):
-            return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_floating(kind) or (pa.types.is_integer(kind) and _fits(column, _EXACT) and column.null_count):
         return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+    if pa.types.is_integer(kind) and _fits(column, 2**63 - 1) and not column.null_count:
+        return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
     return np.array(["" if value is None else str(value) for value in column.to_pylist()], dtype=object)
+
+
+def _fits(column: Any, most: int) -> bool:
+    """Whether every whole number of `column` is at most `most` from zero (one more below it)."""
+    ends = _compute().min_max(column).as_py()
+    return ends["max"] is None or (ends["max"] <= most and ends["min"] >= -most - 1)
 
 
 def _floats(lowered: Any, missing: Any) -> Column:

@@ -25,7 +25,7 @@ from pulvinar.ingest.reader import (
     TableData,
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
-from pulvinar.ingest.readers.parquet import numeric_columns, open_parquet, read_parquet
+from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_parquet, read_parquet
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
@@ -45,7 +45,7 @@ class TableReader:
         for file in files:
             if file.head.startswith(_PARQUET):
                 opened = open_parquet(file.path, file.name)
-                names = list(opened.schema_arrow.names)
+                names = column_names(opened)
                 yield _found(self.name, file.name, names, place_columns(names, numeric_columns(opened)), options, [])
             elif (dialect := find_dialect(file)) is not None:
                 names = list(dialect.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def whole_lines(file: SourceFile) -> list[bytes]:
     """The lines of the file's (unpacked) head, without the last one where the head's end may have cut it off."""
     head = start_of(file.head)
     whole = head == file.head and file.size_bytes <= len(head)
-    return head.splitlines() if whole or head.endswith((b"\n", b"\r")) else head.splitlines()[:-1]
+    lines = head.removeprefix(BOM_UTF8).splitlines()
+    return lines if whole or head.endswith((b"\n", b"\r")) else lines[:-1]
 
 
 def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
@@ -49,6 +51,7 @@ def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
     line, total, rest = 1, 0, b""
     with unpacked(path, name) as stream:
         while piece := stream.read(_BLOCK):
+            piece = piece if total else piece.removeprefix(BOM_UTF8)
             total += len(piece)
             if total > LARGEST_TEXT:
                 raise TooLarge(f"{name} is more than {LARGEST_TEXT} bytes of text", hint="hand it in as Parquet")
@@ -115,7 +118,8 @@ def _name_the_word(raw: bytes, line_numbers: Ints, name: str) -> None:
     for number, line in zip(line_numbers.tolist(), raw.split(b"\n"), strict=False):
         for word in line.split():
             try:
-                float(word)
+                # Python's own numbers may have an underscore
+                float(word.replace(b"_", b"?"))
             except ValueError:
                 shown = word[:40].decode("utf-8", "replace")
                 raise UnreadableFile(f"{name}, line {number}: {shown!r} is not a number") from None
