@@ -153,3 +153,21 @@ def test_answers_for_origins_are_kept_apart_and_bring_no_cookies():
     assert "access-control-allow-credentials" not in told
     assert said(ask(greet, origins="https://lab.example")[1])["vary"] == "origin"
     assert "vary" not in said(ask(greet, headers=asked)[1])
+
+
+@pytest.mark.parametrize("declared", [str(BODY_LIMIT_BYTES + 1), "9" * 5000])
+def test_a_declared_length_beyond_the_limit_is_refused_however_it_is_written(declared):
+    status, _, body, left = ask(
+        swallow, method="POST", headers=[(b"content-length", declared.encode())], pieces=(b"x",)
+    )
+    assert (status, json.loads(body)["error"]["code"]) == (413, "too_large")
+    assert left == 1
+
+
+def test_what_an_answer_depends_on_adds_up():
+    async def varied(scope, receive, send):
+        await send({**START, "headers": [(b"vary", b"accept-language")]})
+        await send(dict(BODY))
+
+    _, headers, _, _ = ask(varied, headers=[(b"origin", b"https://a.example")], origins="https://a.example")
+    assert {value for name, value in headers if name == b"vary"} == {b"accept-language", b"origin"}
