@@ -12,16 +12,16 @@ from pulvinar.model.volume import VolumeKind
 Gettext = Callable[[str], str]
 
 
-def _mark(message: str) -> str:
+def mark(message: str) -> str:
     """Name `message` for translation without translating it: the page does, in the language of its request."""
     return message
 
 
 SPECIES = {
-    Species.MOUSE: _mark("Mouse"),
-    Species.MACAQUE: _mark("Macaque"),
-    Species.HUMAN: _mark("Human"),
-    Species.ZEBRAFISH: _mark("Zebrafish"),
+    Species.MOUSE: mark("Mouse"),
+    Species.MACAQUE: mark("Macaque"),
+    Species.HUMAN: mark("Human"),
+    Species.ZEBRAFISH: mark("Zebrafish"),
 }
 LATIN = {
     Species.MOUSE: "Mus musculus",
@@ -30,17 +30,17 @@ LATIN = {
     Species.ZEBRAFISH: "Danio rerio",
 }
 KINDS = {
-    "image": _mark("Image volume"),
-    "labels": _mark("Label volume"),
-    AssetKind.SKELETON: _mark("Neuron"),
-    AssetKind.POINTS: _mark("Points"),
-    AssetKind.MESH: _mark("Mesh"),
-    AssetKind.TABLE: _mark("Table"),
+    "image": mark("Image volume"),
+    "labels": mark("Label volume"),
+    AssetKind.SKELETON: mark("Neuron"),
+    AssetKind.POINTS: mark("Points"),
+    AssetKind.MESH: mark("Mesh"),
+    AssetKind.TABLE: mark("Table"),
 }
 PLANES = {
-    "axial": (_mark("Axial"), "L", "R"),
-    "coronal": (_mark("Coronal"), "L", "R"),
-    "sagittal": (_mark("Sagittal"), "P", "A"),
+    "axial": (mark("Axial"), "L", "R"),
+    "coronal": (mark("Coronal"), "L", "R"),
+    "sagittal": (mark("Sagittal"), "P", "A"),
 }
 """Each plane's name, and what is at the left and the right of its mid-section."""
 

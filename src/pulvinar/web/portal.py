@@ -21,7 +21,7 @@ from pulvinar.catalogue.datasets import get_dataset, list_datasets
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
-from pulvinar.web import phrases
+from pulvinar.web import findings, phrases
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
@@ -196,6 +196,7 @@ def _environment() -> Environment:
         "number": phrases.number,
         "share": phrases.share,
         "lengths": phrases.lengths,
+        "said": findings.translated,
     }
     return environment
 
