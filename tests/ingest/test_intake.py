@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from starlette.testclient import TestClient
 
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.versions import get_version, objects_of
+from pulvinar.cli.show import version_to_json
 from pulvinar.errors import Conflict, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options
@@ -22,7 +24,10 @@ from pulvinar.model.dataset import AssetKind, VersionState
 from pulvinar.model.volume import VolumeKind, volume_from_json
 from pulvinar.operations.scrub import verify
 from pulvinar.operations.sweep import sweep
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 from pulvinar.storage.volumes import open_volume
+from pulvinar.web.app import create_app
 
 ANSWERS = RecordAnswers(title="A brain", species="mouse", licence="CC0-1.0")
 TWO_UM = Options(voxel_size_um=(2.0, 2.0, 2.0), axes="zyx")
@@ -71,6 +76,29 @@ def test_a_stack_becomes_a_draft_whose_voxels_are_the_files(means, stack):
     assert {Path(name).name for name in files} == {path.name for path in stack.iterdir()}
     assert all(len(entry["sha256"]) == 64 for entry in asset.details["source"]["files"])
     assert verify(means.database, means.store, LOCAL_OWNER, version.dataset_id).damages == ()
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_voxels_that_are_no_finite_numbers_end_in_a_dataset_with_a_page(database, tmp_path, empty):
+    """Both databases take the figures, `--json` is JSON, and every page shows them."""
+    voxels = np.random.default_rng(0).normal(0, 1e30, (20, 40, 50)).astype(np.float32)
+    voxels[3, 5:9], voxels[4, 1, :2] = np.nan, (np.inf, -np.inf)
+    if empty:
+        voxels[:] = np.nan
+    tifffile.imwrite(tmp_path / "brain.tif", voxels, photometric="minisblack")
+    settings = load_settings(environment={}, home=tmp_path, database_url=database.url)
+    with open_platform(settings) as platform:
+        given = Means(platform.database, platform.store, tmp_path / "scratch", Limits(), threads=2)
+        version = ingest(given, Request(tmp_path / "brain.tif", TWO_UM, ANSWERS)).version
+        json.dumps(version_to_json(version), allow_nan=False)
+        quality = version.assets[0].details["quality"]["channels"][0]
+        finite = voxels[np.isfinite(voxels)]
+        assert quality["maximum"] == (None if empty else pytest.approx(finite.max()))
+        assert (quality["not_a_number"], quality["infinite"]) == ((voxels.size, 0) if empty else (200, 2))
+        client = TestClient(create_app(platform))
+        pages = ("/datasets/{}", "/api/v1/datasets/{}", "/api/v1/scenes/{}")
+        for page in pages:
+            assert client.get(page.format(version.dataset_id)).status_code == 200, page
 
 
 def test_pictures_are_objects_of_the_asset(means, stack):

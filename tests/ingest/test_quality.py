@@ -1,3 +1,6 @@
+import io
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pulvinar.errors import Corrupt
-from pulvinar.ingest.quality import QualityObserver, display_window
+from pulvinar.ingest.quality import QualityObserver, display_window, quality_to_json
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels
@@ -102,6 +105,34 @@ def test_what_is_no_number_is_counted_and_left_out():
     assert figures.not_a_number == 96
     assert figures.maximum == np.nanmax(array)
     assert np.isfinite(figures.window).all()
+
+
+def test_infinities_are_counted_and_left_out():
+    array = np.random.default_rng(0).normal(0, 1, (1, 1, 4, 8, 8)).astype("float32")
+    array[0, 0, 1, 0, :3] = np.inf, -np.inf, np.nan
+    array[0, 0, 3] = np.inf
+    finite = array[np.isfinite(array)]
+    figures = figures_of(array, 1)
+    assert (figures.infinite, figures.not_a_number) == (66, 1)
+    assert (figures.minimum, figures.maximum) == (finite.min(), finite.max())
+    assert figures.sampled == finite.size
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_volume_without_a_number_has_no_figures_and_is_still_json(value):
+    figures = figures_of(np.full((1, 1, 4, 8, 8), value, np.float32))
+    assert (figures.minimum, figures.maximum, figures.percentiles, figures.empty_planes) == (None, None, {}, 4)
+    json.dumps(quality_to_json([figures], VolumeKind.IMAGE), allow_nan=False)
+
+
+def test_figures_from_before_infinities_were_counted_are_taken_up():
+    array = np.ones((1, 1, 1, 4, 4), np.float32)
+    packed = io.BytesIO()
+    np.savez(packed, low=array[..., 0, 0], high=array[..., 0, 0], counts=np.full((2, 1, 1, 1), 3))
+    observer = QualityObserver(array.shape, "float32")
+    observer.restore({"0,0,0,0,0": packed.getvalue()})
+    figures = observer.figures(0, volume_of(array), Held(array))
+    assert (figures.not_a_number, figures.infinite) == (3, 0)
 
 
 def test_the_display_range_ignores_an_empty_field_and_single_bright_voxels():

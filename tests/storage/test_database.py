@@ -5,10 +5,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
+from sqlalchemy.exc import StatementError
 
 import pulvinar.access.tables
 import pulvinar.catalogue.tables
-import pulvinar.ingest.tables  # noqa: F401 (registers tables)
+import pulvinar.ingest.tables
 from pulvinar.errors import Unavailable
 from pulvinar.platform import migrate
 from pulvinar.storage.database import Database, UtcDateTime, metadata
@@ -106,3 +107,11 @@ def test_migrating_twice_changes_nothing(database: Database):
     migrate(database)
     with database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_json_is_never_stored(database: Database, value):
+    with pytest.raises((StatementError, ValueError), match="JSON"), database.writing() as session:
+        session.execute(
+            insert(pulvinar.catalogue.tables.subject).values(name="a", species="mouse", details={"age": value})
+        )

@@ -96,6 +96,8 @@ def _doubts_of_volume(volume: VolumeDescription) -> Iterator[str]:
         yield f"{len(volume.channels)} names for {volume.shape[1]} channels"
     if not all(_COLOUR.fullmatch(channel.color) for channel in volume.channels):
         yield "a channel with no colour"
+    if not all(isfinite(end) for channel in volume.channels for end in channel.window or ()):
+        yield "a channel that is shown in an endless range"
     if volume.time_step_s is not None and not 0 < volume.time_step_s < float("inf"):
         yield f"the time step {volume.time_step_s}"
 

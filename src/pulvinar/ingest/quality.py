@@ -24,21 +24,24 @@ SAMPLE_CHUNKS = 96
 
 _FULL_SCALES = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 """Where detectors of so many bits stop counting."""
+_COUNTS = 3
+"""What is counted of a plane: voxels at its highest value, no numbers, infinities."""
 
 
 @dataclass(frozen=True)
 class ChannelFigures:
     """What is known of one channel. `saturated` is the share of voxels at the detector's full scale.
 
-    `minimum` and `maximum` are exact, `percentiles` come from `sampled` voxels of level 0. `empty_planes` counts
-    planes (z, over all time points) that hold one value only; `empty_inside` lists those that lie between planes with
-    an image, as (time, z): a dropped plane, not a margin.
+    `minimum` and `maximum` are exact, `percentiles` come from `sampled` voxels of level 0, all of them of finite voxels
+    only: None and none where there are none. `empty_planes` counts planes (z, over all time points) that hold one value
+    only; `empty_inside` lists those that lie between planes with an image, as (time, z): a dropped plane, not a margin.
     """
 
-    minimum: float
-    maximum: float
+    minimum: float | None
+    maximum: float | None
     saturated: float
     not_a_number: int
+    infinite: int
     percentiles: Mapping[str, float]
     sampled: int
     window: tuple[float, float]
@@ -92,32 +95,35 @@ class QualityObserver:
         low, high = self._lowest[:, channel], self._highest[:, channel]
         sample = sample_channel(stored, volume, channel)
         empty = np.asarray((low == high) | (low > high) | ((low != low) & (high != high)))
-        maximum = float(np.fmax.reduce(high, axis=None))
-        saturated, missing = self._counts(channel, maximum)
+        minimum, maximum = (float(extreme.reduce(of, axis=None)) for extreme, of in ((np.fmin, low), (np.fmax, high)))
+        saturated, missing, infinite = self._counts(channel, maximum)
         voxels = prod(volume.shape) / volume.shape[1]
-        quantiles = np.percentile(sample, PERCENTILES) if sample.size else np.zeros(len(PERCENTILES))
+        quantiles = np.percentile(sample, PERCENTILES).tolist() if sample.size else []
         return ChannelFigures(
-            minimum=float(np.fmin.reduce(low, axis=None)),
-            maximum=maximum,
+            minimum=_finite(minimum),
+            maximum=_finite(maximum),
             saturated=saturated / voxels if self._dtype.kind == "u" and maximum in _FULL_SCALES else 0.0,
             not_a_number=missing,
-            percentiles={f"{share:g}": float(value) for share, value in zip(PERCENTILES, quantiles, strict=True)},
+            infinite=infinite,
+            # between numbers of the largest size, floats overflow
+            percentiles={f"{share:g}": at for share, at in zip(PERCENTILES, quantiles, strict=False) if isfinite(at)},
             sampled=int(sample.size),
-            window=display_window(sample, (float(np.fmin.reduce(low, axis=None)), maximum)),
+            window=display_window(sample, (minimum, maximum)),
             empty_planes=int(empty.sum()),
             empty_inside=_inside(empty)[:20],
         )
 
-    def _counts(self, channel: int, maximum: float) -> tuple[int, int]:
-        """Voxels at `maximum`, and voxels that are not a number, in `channel`."""
-        at_top = missing = 0
-        for start, (high, count, nans) in self._at_top.items():
+    def _counts(self, channel: int, maximum: float) -> tuple[int, int, int]:
+        """Voxels at `maximum`, voxels that are not a number, and infinite ones, in `channel`."""
+        at_top = missing = infinite = 0
+        for start, (high, count, nans, infinities) in self._at_top.items():
             first = start[1]
             if first <= channel < first + high.shape[1]:
                 mine = (slice(None), channel - first)
                 at_top += int(count[mine][high[mine] == maximum].sum())
                 missing += int(nans[mine].sum())
-        return at_top, missing
+                infinite += int(infinities[mine].sum())
+        return at_top, missing, infinite
 
 
 def sample_channel(stored: StoredVolume, volume: Volume, channel: int) -> npt.NDArray[Any]:
@@ -169,6 +175,7 @@ def quality_to_json(figures: Sequence[ChannelFigures], kind: VolumeKind) -> dict
                 "maximum": item.maximum,
                 "saturated": item.saturated,
                 "not_a_number": item.not_a_number,
+                "infinite": item.infinite,
                 "percentiles": dict(item.percentiles),
                 "sampled_voxels": item.sampled,
                 "window": list(item.window) if kind is VolumeKind.IMAGE else None,
@@ -182,17 +189,20 @@ def quality_to_json(figures: Sequence[ChannelFigures], kind: VolumeKind) -> dict
 
 
 def _figures(voxels: Voxels) -> tuple[Voxels, Voxels, npt.NDArray[np.int64]]:
-    """Of each plane (t, c, z): the lowest and highest value, and how many voxels are at the highest, or no number."""
+    """Of each plane (t, c, z): the lowest and highest finite value, NaN where there is none, and how many voxels are at
+    the highest, no number, or infinite."""
     shape = voxels.shape[:3]
     low, high = np.empty(shape, voxels.dtype), np.empty(shape, voxels.dtype)
-    counts = np.zeros((2, *shape), np.int64)
+    counts = np.zeros((_COUNTS, *shape), np.int64)
     floating = voxels.dtype.kind == "f"
     for index in np.ndindex(shape):
         plane = voxels[index]  # one plane fits the processor's cache: the second look at it costs little
         low[index], high[index] = plane.min(), plane.max()
-        if floating and np.isnan(high[index]):
+        if floating and not (np.isfinite(low[index]) and np.isfinite(high[index])):
             counts[(1, *index)] = np.count_nonzero(np.isnan(plane))
-            low[index], high[index] = np.fmin.reduce(plane, axis=None), np.fmax.reduce(plane, axis=None)
+            counts[(2, *index)] = np.count_nonzero(np.isinf(plane))
+            finite = plane[np.isfinite(plane)]
+            low[index], high[index] = (finite.min(), finite.max()) if finite.size else (np.nan, np.nan)
         elif not floating and int(high[index]) in _FULL_SCALES:
             counts[(0, *index)] = np.count_nonzero(plane == high[index])
     return low, high, counts
@@ -206,7 +216,9 @@ def _pack(low: Voxels, high: Voxels, counts: npt.NDArray[np.int64]) -> bytes:
 
 def _unpack(packed: bytes, dtype: np.dtype[Any]) -> tuple[Voxels, Voxels, npt.NDArray[np.int64]]:
     with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
-        return stored["low"].astype(dtype), stored["high"].astype(dtype), stored["counts"]
+        low, high, counts = stored["low"].astype(dtype), stored["high"].astype(dtype), stored["counts"]
+    # an ingest that was begun before infinities were counted
+    return low, high, np.pad(counts, [(0, _COUNTS - len(counts)), (0, 0), (0, 0), (0, 0)])
 
 
 def _inside(empty: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
@@ -223,6 +235,10 @@ def _inside(empty: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
 def _open_range(extremes: tuple[float, float]) -> tuple[float, float]:
     low, high = (value if isfinite(value) else 0.0 for value in extremes)
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _window(start: Sequence[int], stop: Sequence[int]) -> Window:

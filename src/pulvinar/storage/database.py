@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
@@ -26,6 +28,10 @@ metadata = MetaData(
     }
 )
 """The tables of every room register here."""
+
+
+# NaN and Infinity are no JSON: PostgreSQL refuses them, and SQLite would give them to every reader of the row
+_to_json = partial(json.dumps, allow_nan=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -80,7 +86,8 @@ class Database:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"isolation_level": None, "check_same_thread": False})
+    connecting = {"isolation_level": None, "check_same_thread": False}
+    engine = create_engine(url, json_serializer=_to_json, connect_args=connecting)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -99,7 +106,7 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, pool_size=8)
+    engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

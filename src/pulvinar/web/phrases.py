@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log10
+from math import isfinite, log10
 
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.record import Species
@@ -70,10 +70,10 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def number(value: float) -> str:
-    """A measured value with as many digits as help, thousands apart."""
-    if value != value:
-        return "NaN"
+def number(value: float | None) -> str:
+    """A measured value with as many digits as help, thousands apart; a dash where there is none."""
+    if value is None or not isfinite(value):
+        return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     digits = 2 if value == 0 else max(0, 3 - int(log10(abs(value)))) if abs(value) >= 1e-3 else 6

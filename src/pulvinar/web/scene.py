@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -160,7 +160,7 @@ class _Part:
             source=f"zarr3://{self._root}/chunks/",
             channel=index,
             window=channel.window,
-            range=(figures[index]["minimum"], figures[index]["maximum"]) if index < len(figures) else None,
+            range=_range(figures[index]) if index < len(figures) else None,
             color=channel.color,
             transform=rows,
             voxel_size_um=volume.voxel_size_um,
@@ -169,6 +169,12 @@ class _Part:
             visible=index < MOST_VISIBLE_CHANNELS,
             names=f"{self._root}/objects/{names}" if names else None,
         )
+
+
+def _range(figures: dict[str, Any]) -> tuple[float, float] | None:
+    """The lowest and highest value; None where no voxel has a finite one."""
+    low, high = figures["minimum"], figures["maximum"]
+    return None if low is None or high is None else (low, high)
 
 
 def _choose_visible(layers: Sequence[SceneLayer]) -> None:
