@@ -10,6 +10,7 @@ from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
 from pulvinar.ingest.submission import is_packed, open_submission
+from pulvinar.storage.space import room_in
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> I
     reading.mkdir()
     try:
         with (
+            room_in(scratch),
             open_submission(path, own, limits) as submission,
             ReaderHost(
                 submission.root, scratch=reading, limits=limits, options=options, readable=submission.readable

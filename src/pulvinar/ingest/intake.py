@@ -39,6 +39,7 @@ from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
 from pulvinar.model.text import plain
+from pulvinar.storage.space import room_in
 
 _SAID = 5
 """So many of the files that are passed over are named."""
@@ -48,12 +49,13 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     """Bring `request.path` in as a draft version of a new dataset, or of `request.dataset_id`.
 
     Raises `MetadataMissing` naming every flag that is needed, `UnreadableFile` for what no reader knows or what is
-    damaged, `Conflict` when another process brings in the same, `NotFound` when the dataset isn't there. Whatever is
-    raised, nothing is visible, and the same request goes on from what was finished.
+    damaged, `Conflict` when another process brings in the same, `NotFound` when the dataset isn't there, `Unavailable`
+    when a disk is full. Whatever is raised, nothing is visible, and the same request goes on from what was finished.
     """
     progress = progress or Silent()
     # the same request works in the same folder: what a killed run has unpacked there is used again
     with (
+        room_in(means.scratch),
         held_workplace(means.scratch, request_fingerprint(request, str(request.path.absolute()))[:24]) as scratch,
         open_submission(request.path, scratch, means.limits) as submission,
     ):

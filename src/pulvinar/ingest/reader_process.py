@@ -30,6 +30,7 @@ from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, Sour
 from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.unpacking import unpack
 from pulvinar.model.space import Window
+from pulvinar.storage.space import is_full, no_room
 
 _FOUND = TypeAdapter(FoundAsset)
 _OPTIONS = TypeAdapter(Options)
@@ -111,6 +112,8 @@ class ReaderProcess:
         except MemoryError:
             return _NO_MEMORY, None
         except Exception as error:  # noqa: BLE001 (whatever a format library throws at a bad file)
+            if isinstance(error, OSError) and is_full(error):
+                return _told(no_room(self._scratch, error.strerror)), None
             return _unforeseen(error), None
 
     def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:

@@ -7,7 +7,6 @@ disk or a sane ratio allows: what is declared is checked before, what really com
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
 import lzma
 import os
@@ -25,6 +24,7 @@ from typing import IO, Protocol, Self, cast
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.source_files import is_text, opened
 from pulvinar.model.text import plain
+from pulvinar.storage.space import is_full
 
 _BLOCK = 1 << 20
 _FREE_BYTES = 100 << 20
@@ -51,7 +51,6 @@ _BROKEN = (
     # tarfile: a long name's long name, and so on
     RecursionError,
 )  # fmt: skip
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def compression_of(head: bytes) -> bytes | None:
@@ -120,11 +119,8 @@ def _damage_named(archive: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise TooLarge(
-                f"{archive.name} can't be unpacked: {error.strerror}",
-                hint="free some space, or set PULVINAR_SCRATCH to a larger disk",
-            ) from error
+        if isinstance(error, OSError) and is_full(error):
+            raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UnreadableFile(f"{archive.name} is damaged: {reason}", hint="copy or pack it again") from error
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
@@ -18,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from pulvinar.errors import Unavailable
+from pulvinar.storage.space import no_room
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +32,9 @@ metadata = MetaData(
 )
 """The tables of every room register here."""
 
+
+# what SQLite says on a full disk depends on which of its files met it first
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 # NaN and Infinity are no JSON: PostgreSQL refuses them, and SQLite would give them to every reader of the row
 _to_json = partial(json.dumps, allow_nan=False)
@@ -124,5 +130,7 @@ def _answering(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if engine.url.database and getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FULL:
+            raise no_room(Path(engine.url.database).absolute().parent, error.orig) from error
         shown: Any = engine.url.render_as_string(hide_password=True)
         raise Unavailable(f"the database {shown} does not answer: {error.orig}") from error

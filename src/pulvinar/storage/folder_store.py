@@ -12,6 +12,7 @@ from typing import Any
 
 from pulvinar.errors import NotFound, Unavailable
 from pulvinar.model.identity import new_id
+from pulvinar.storage.space import room_in
 from pulvinar.storage.store import StoreEntry, check_key
 
 _PARTIAL = ".partial"
@@ -24,13 +25,13 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.url = self.root.as_uri()
-        with _refusals(self.url):
+        with self._refusals(self.url):
             (self.root / _PARTIAL).mkdir(parents=True, exist_ok=True)
 
     def put_file(self, key: str, path: Path) -> None:
         """Move `path` to `key`; durable when it returns. A rename when both lie on one file system."""
         target = self._file(key)
-        with _refusals(key):
+        with self._refusals(key):
             try:
                 _sync(path)
                 self._rename(path, target)
@@ -43,19 +44,19 @@ class FolderStore:
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """Store `data` under `key`; durable when it returns."""
-        with _refusals(key):
+        with self._refusals(key):
             self._write(key, iter((data,)))
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """`length` bytes from `start`, or all that follow."""
         # never through a link: what lies outside the folder is no object
-        with _refusals(key), open(self._file(key), "rb", opener=_open_no_link) as file:
+        with self._refusals(key), open(self._file(key), "rb", opener=_open_no_link) as file:
             file.seek(start)
             return file.read(-1 if length is None else length)
 
     def size(self, key: str) -> int:
         """Size in bytes."""
-        with _refusals(key):
+        with self._refusals(key):
             found = self._file(key).lstat()
         if not S_ISREG(found.st_mode):
             raise NotFound(f"the store has no object {key!r}")
@@ -75,7 +76,7 @@ class FolderStore:
     def delete(self, key: str) -> None:
         """Remove `key` and the folders that it leaves empty."""
         path = self._file(key)
-        with _refusals(key):
+        with self._refusals(key):
             path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder == self.root or not _remove_if_empty(folder):
@@ -116,6 +117,18 @@ class FolderStore:
         for folder in [target.parent, *(new.parent for new in made)]:
             _sync(folder)
 
+    @contextmanager
+    def _refusals(self, name: str) -> Iterator[None]:
+        try:
+            with room_in(self.root):
+                yield
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise NotFound(f"the store has no object {name!r}") from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise NotFound(f"the store has no object {name!r}") from error
+            raise Unavailable(f"the store can't serve {name!r}: {error.strerror}") from error
+
 
 def _open_no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW)
@@ -135,16 +148,3 @@ def _remove_if_empty(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotFound(f"the store has no object {name!r}") from error
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise NotFound(f"the store has no object {name!r}") from error
-        hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
-        raise Unavailable(f"the store can't serve {name!r}: {error.strerror}", hint=hint) from error

@@ -27,6 +27,7 @@ from pulvinar.storage.pyramid_plan import Block, PyramidPlan, plan_levels, plan_
 from pulvinar.storage.shards import ShardWriter
 from pulvinar.storage.slabs import SlabSource
 from pulvinar.storage.sources import Voxels, VoxelSource
+from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume
 from pulvinar.storage.zarr_metadata import volume_documents
@@ -65,11 +66,11 @@ def write_pyramid(
     of level 0 that is read, once a run, before any shard that holds it is recorded; windows are the same in every run.
     `progress` is told (voxels done, voxels in all). Both are called from this thread. `threads` 0: one a core.
 
-    Raises `Invalid` when the source isn't of the plan's shape and type, and what source, store and ledger raise; then
-    no object is left that isn't whole and recorded.
+    Raises `Invalid` when the source isn't of the plan's shape and type, `Unavailable` when a disk is full, and what
+    source, store and ledger raise; then no object is left that isn't whole and recorded.
     """
     _check(source, plan.volume)
-    with ExitStack() as stack:
+    with room_in(scratch), ExitStack() as stack:
         run = _Run(plan.volume, store, prefix, ledger, scratch, progress)
         stack.callback(run.close)
         workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))

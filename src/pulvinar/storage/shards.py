@@ -17,6 +17,7 @@ from pulvinar.errors import Corrupt
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.volume import Level, Shape5
 from pulvinar.storage.codecs import CHECKSUM, CRC_BYTES, LITTLE_ENDIAN, crc32c
+from pulvinar.storage.space import room_in
 
 ROOT = "image.ome.zarr"
 INDEX_CODECS: list[dict[str, Any]] = [LITTLE_ENDIAN, CHECKSUM]
@@ -101,7 +102,7 @@ class ShardWriter:
         self.path.unlink(missing_ok=True)
 
     def _write(self, parts: Sequence[bytes], *, sync: bool) -> None:
-        with self.path.open("ab", buffering=0) as file:
+        with room_in(self.path.parent), self.path.open("ab", buffering=0) as file:
             for part in parts:
                 self._digest.update(part)
                 left = memoryview(part)

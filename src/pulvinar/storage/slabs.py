@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 from math import prod
 from pathlib import Path
@@ -24,7 +25,8 @@ class SlabSource:
         self._within = within
         self._slab_shape = slab_shape
         self._file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
-        self._file.truncate(prod(slab_shape) * source.dtype.itemsize)
+        # set aside now: a mapped page that finds the disk full ends the process
+        os.posix_fallocate(self._file.fileno(), 0, prod(slab_shape) * source.dtype.itemsize)
         self._map = mmap.mmap(self._file.fileno(), 0)
         self._slab: Window | None = None
 
