@@ -55,7 +55,7 @@ Orientation = Annotated[
 ]
 Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
 Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
-TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.", min=0)]
+TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
 
 
@@ -294,12 +294,11 @@ def _options(
 ) -> Options:
     from pulvinar.cli.units import voxel_size as parse
     from pulvinar.ingest.reader import Options
-    from pulvinar.model.space import check_orientation
     from pulvinar.model.volume import VolumeKind
 
     return Options(
         voxel_size_um=parse(voxel_size),
-        orientation=check_orientation(orientation.upper()) if orientation else "",
+        orientation=orientation.upper(),
         kind=VolumeKind(kind.value) if kind else None,
         axes=axes.lower(),
         time_step_s=time_step,

@@ -48,5 +48,7 @@ def _length_um(number: str, unit: str, text: str) -> float:
     except (ValueError, KeyError):
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise Invalid(f"{text!r} is not a length", hint="a positive number with or without nm, um or mm, as 0.5mm")
+        raise Invalid(
+            f"--voxel-size: {text!r} is not a length", hint="a positive number with or without nm, um or mm, as 0.5mm"
+        )
     return value

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulvinar.ingest.flags import check_options
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
@@ -27,7 +28,11 @@ class Inspection:
 
 
 def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> Inspection:
-    """Say what `path` (a file, a folder or an archive) holds. Raises `NotFound`, `UnreadableFile`, `TooLarge`."""
+    """Say what `path` (a file, a folder or an archive) holds.
+
+    Raises `Invalid` for an option that can't be, `NotFound`, `UnreadableFile`, `TooLarge`.
+    """
+    check_options(options)
     scratch.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(dir=scratch, prefix="inspect-"))
     reading = own / "reading"

@@ -18,6 +18,7 @@ from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
+from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.ingest.reader import Finding, FoundAsset
 from pulvinar.ingest.record import make_record, questions, refuse_unanswered, species_of
@@ -48,11 +49,12 @@ _SAID = 5
 def ingest(means: Means, request: Request, progress: Progress | None = None) -> Ingested:
     """Bring `request.path` in as a draft version of a new dataset, or of `request.dataset_id`.
 
-    Raises `MetadataMissing` naming every flag that is needed, `UnreadableFile` for what no reader knows or what is
+    Raises `Invalid` for a flag that can't be, `MetadataMissing` naming every flag that is needed, `UnreadableFile` for what no reader knows or what is
     damaged, `Conflict` when another process brings in the same, `NotFound` when the dataset isn't there, `Unavailable`
     when a disk is full. Whatever is raised, nothing is visible, and the same request goes on from what was finished.
     """
     progress = progress or Silent()
+    check_request(request)
     # the same request works in the same folder: what a killed run has unpacked there is used again
     with (
         room_in(means.scratch),
