@@ -10,6 +10,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 from tests.ingest.hostile import hostile_file, hostile_python
 
@@ -31,9 +33,9 @@ LIMITS = Limits(memory_bytes=2 << 30, cpu_s=120)
 def look(tmp_path):
     """Inspects a path, and proves that nothing is left in the scratch folder."""
 
-    def inspected(path, options=None, limits=LIMITS):
+    def inspected(path, options=None, limits=LIMITS, only=()):
         try:
-            return inspect(path, options or Options(), scratch=tmp_path / "scratch", limits=limits)
+            return inspect(path, options or Options(), scratch=tmp_path / "scratch", limits=limits, only=only)
         finally:
             assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -255,3 +257,32 @@ def test_an_unpacked_archive_can_not_be_changed_by_its_readers(monkeypatch, tmp_
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(tmp_path / "given" / "brain.bad", "brain.bad")
     assert [asset.name for asset in look(Path(tmp_path / "a.zip")).assets] == ["no"]
+
+
+def test_a_damaged_file_in_a_folder_hides_no_other(look, printed, tmp_path):
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "good.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
+    (folder / "ragged.csv").write_text("x,y,z\n1,2,3\n4,5\n")
+    (folder / "cut.nii").write_bytes(cut_nifti())
+    (folder / "note.bin").write_bytes(b"\1")
+    found = look(folder)
+    assert [asset.name for asset in found.assets] == ["good"]
+    assert {item.name for item in found.unreadable} == {"ragged.csv", "cut.nii"}
+    assert all(item.name in item.error.message for item in found.unreadable)
+    assert found.unrecognised == ("note.bin",)
+    said = printed(folder)
+    assert "unreadable: ragged.csv, row 3" in said
+    assert "good  [points" in said
+    assert "2 files of" in said
+    assert "--only" in said
+    shown = json.loads(printed(folder, as_json=True).partition("pulvinar:")[0])
+    assert {item["file"] for item in shown["unreadable"]} == {"ragged.csv", "cut.nii"}
+    with pytest.raises(UnreadableFile, match="ragged"):
+        look(folder / "ragged.csv")
+    assert look(folder, only=("good*",)).unreadable == ()
+
+
+def cut_nifti():
+    head = nibabel.Nifti1Image(np.zeros((9, 9, 9), np.uint8), np.eye(4)).to_bytes()
+    return head[:400]

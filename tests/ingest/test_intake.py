@@ -15,6 +15,7 @@ from pulvinar.catalogue.versions import get_version, objects_of
 from pulvinar.cli.show import version_to_json
 from pulvinar.errors import Conflict, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest
+from pulvinar.ingest.progress import TerminalProgress
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Originals, Request
@@ -264,3 +265,24 @@ def test_a_sweep_removes_orphans_and_nothing_else(means, stack):
     assert orphan not in left
     assert "assets/not-an-asset/file" in left
     assert verify(means.database, means.store, LOCAL_OWNER, version.dataset_id).damages == ()
+
+
+def test_every_file_that_can_not_be_read_is_named_and_those_that_nobody_knows(means, tmp_path):
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "good.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
+    for name in ("one.csv", "two.csv"):
+        (folder / name).write_text("x,y,z\n1,2,3\n4,5\n")
+    for number in range(7):
+        (folder / f"note{number}.bin").write_bytes(b"\1")
+    request = Request(folder, answers=ANSWERS)
+    with pytest.raises(UnreadableFile) as caught:
+        ingest(means, request)
+    assert "one.csv" in caught.value.message
+    assert "two.csv" in caught.value.message
+    assert "--only" in caught.value.hint
+    said = io.StringIO()
+    done = ingest(means, replace(request, only=("good*", "note*")), TerminalProgress(said))
+    assert [asset.name for asset in done.version.assets] == ["good"]
+    (line,) = [line for line in said.getvalue().splitlines() if line.startswith("not recognised")]
+    assert line == "not recognised: 7 files: note0.bin, note1.bin, note2.bin, note3.bin, note4.bin ..."

@@ -42,6 +42,7 @@ class OriginalsChoice(StrEnum):
     DISCARD = "discard"
 
 
+Only = Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 VoxelSize = Annotated[
     str, typer.Option(help="Voxel size in um: one number, or z,y,x; or with a unit, as 0.5mm. Overrules the header.")
@@ -74,6 +75,7 @@ def run() -> None:
 @app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
+    only: Only = None,
     voxel_size: VoxelSize = "",
     orientation: Orientation = "",
     kind: Kind = None,
@@ -82,10 +84,14 @@ def inspect(
     unit: Unit = "",
     json: Json = False,
 ) -> None:
-    """Say what PATH is, and what is missing or doubtful, without bringing it in."""
+    """Say what PATH is, and what is missing or doubtful, without bringing it in.
+
+    A file that can't be read hides no other: it is named, and the exit code is 2.
+    """
     from pulvinar.cli.verbs import show_inspection
 
-    show_inspection(path, _options(voxel_size, orientation, kind, axes, time_step, unit), as_json=json)
+    options = _options(voxel_size, orientation, kind, axes, time_step, unit)
+    show_inspection(path, options, only or (), as_json=json)
 
 
 @app.command()
@@ -97,7 +103,7 @@ def ingest(
     dataset: Annotated[str, typer.Option(help="Put it into a draft version of this dataset.")] = "",
     publish: Annotated[bool, typer.Option("--publish", help="Publish the version when it is whole.")] = False,
     name: Annotated[str, typer.Option(help="Name of the one asset.")] = "",
-    only: Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")] = None,
+    only: Only = None,
     voxel_size: VoxelSize = "",
     orientation: Orientation = "",
     kind: Kind = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ from pulvinar.cli.show import (
     size,
     version_to_json,
 )
-from pulvinar.errors import Corrupt, NotFound
+from pulvinar.errors import Corrupt, NotFound, UnreadableFile
 from pulvinar.extensions import Registry
-from pulvinar.model.text import plain
+from pulvinar.model.text import plain, short
 
 if TYPE_CHECKING:
+    from pulvinar.ingest.inspection import Inspection
     from pulvinar.ingest.reader import Options
     from pulvinar.ingest.request import Means, Request
     from pulvinar.ingest.sandbox import Limits
@@ -37,27 +38,43 @@ SHOWN = 5
 """How many names of a kind are printed."""
 
 
-def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
-    """`pulvinar inspect`."""
+def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, as_json: bool) -> None:
+    """`pulvinar inspect`. Raises `UnreadableFile` at the end when a file can't be read."""
     from pulvinar.ingest.inspection import inspect
     from pulvinar.settings import load_settings
 
     settings = load_settings()
-    found = inspect(path, options, scratch=settings.resolved_scratch(), limits=limits_of(settings))
+    found = inspect(path, options, scratch=settings.resolved_scratch(), limits=limits_of(settings), only=only)
     if as_json:
         print_json(
             {
                 "assets": [found_to_json(asset) for asset in found.assets],
+                "unreadable": [
+                    {"file": item.name, "reason": item.error.message, "hint": item.error.hint}
+                    for item in found.unreadable
+                ],
                 "unrecognised": list(found.unrecognised),
                 "skipped": list(found.skipped),
                 "protection": list(found.protection),
             }
         )
-        return
+    else:
+        _print_inspection(found)
+    if found.unreadable:
+        count = len(found.unreadable)
+        raise UnreadableFile(
+            f"{count} {'file' if count == 1 else 'files'} of {short(path)} can't be read",
+            hint="mend what is named, or leave it out by --only",
+        )
+
+
+def _print_inspection(found: Inspection) -> None:
     for line in found.protection:
         print(f"note: {line}", file=sys.stderr)
     for asset in found.assets:
         print("\n".join(describe_found(asset)))
+    for item in found.unreadable:
+        print(plain(f"unreadable: {item.error.message}"))
     for line in found.skipped[:SHOWN]:
         print(plain(f"passed over: {line}"))
     if len(found.skipped) > SHOWN:
@@ -66,7 +83,7 @@ def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
     if count:
         shown = ", ".join(map(plain, found.unrecognised[:SHOWN])) + (" ..." if count > SHOWN else "")
         print(f"not recognised: {count} {'file' if count == 1 else 'files'}: {shown}")
-    if not found.assets:
+    if not found.assets and not found.unreadable:
         known = "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
         print(known if count else "there is no file here")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -36,6 +36,22 @@ def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -
     except ValueError as error:
         raise _impossible(about, str(error)) from None
     return [*found]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that a reader knows and can't read; the message of `error` names it."""
+
+    name: str
+    error: PulvinarError
+
+
+def checked_unreadable(answer: dict[str, Any], names: Collection[str], about: str) -> list[Unreadable]:
+    """The files of `names` that can't be read, with the errors. Raises `UnreadableFile`, which says it of `about`."""
+    told = answer.get("unreadable", [])
+    if not isinstance(told, list) or not all(isinstance(item, dict) and item.get("name") in names for item in told):
+        raise _impossible(about, "files that can't be read and were not given")
+    return [Unreadable(item["name"], told_error(item.get("error"), item["name"])) for item in told]
 
 
 def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulvinar.ingest.answers import Unreadable
 from pulvinar.ingest.flags import check_options
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
@@ -18,17 +20,19 @@ from pulvinar.storage.space import room_in
 class Inspection:
     """What was found; `unrecognised` are files that no reader claims, `skipped` what is never opened, with the reason.
 
+    `unreadable` are those that a reader claims and can't read, each with its error; a single file raises it instead.
     `protection` is what this machine lacks for reading hostile files.
     """
 
     assets: tuple[FoundAsset, ...]
+    unreadable: tuple[Unreadable, ...]
     unrecognised: tuple[str, ...]
     skipped: tuple[str, ...]
     protection: tuple[str, ...]
 
 
-def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> Inspection:
-    """Say what `path` (a file, a folder or an archive) holds.
+def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits, only: Sequence[str] = ()) -> Inspection:
+    """Say what `path` (a file, a folder or an archive) holds; of its files those that match one of the patterns `only`.
 
     Raises `Invalid` for an option that can't be, `NotFound`, `UnreadableFile`, `TooLarge`.
     """
@@ -40,17 +44,24 @@ def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> I
     try:
         with (
             room_in(scratch),
-            open_submission(path, own, limits) as submission,
-            ReaderHost(
-                submission.root, scratch=reading, limits=limits, options=options, readable=submission.readable
-            ) as host,
+            open_submission(path, own, limits) as whole,
+            ReaderHost(whole.root, scratch=reading, limits=limits, options=options, readable=whole.readable) as host,
         ):
-            assets = host.find(submission.files)
-            claimed = {name for asset in assets for name in asset.files}
-            left = [file for file in submission.files if file.name not in claimed]
+            submission = whole.only(only)
+            assets, unreadable = host.survey(submission.files)
+            if unreadable and len(submission.files) == 1:
+                raise unreadable[0].error
+            bad = {item.name for item in unreadable}
+            left = [file for file in submission.unclaimed(assets) if file.name not in bad]
             packed = {file.name for file in left if is_packed(file)}
     finally:
         remove_tree(own)
     skipped = [f"{name}: packed; hand it in by itself" for name in sorted(packed)]
     unrecognised = tuple(file.name for file in left if file.name not in packed)
-    return Inspection(tuple(assets), unrecognised, (*submission.skipped, *skipped), tuple(describe_protection()))
+    return Inspection(
+        assets=tuple(assets),
+        unreadable=tuple(unreadable),
+        unrecognised=unrecognised,
+        skipped=(*submission.skipped, *skipped),
+        protection=tuple(describe_protection()),
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,10 @@ _SAID = 5
 def ingest(means: Means, request: Request, progress: Progress | None = None) -> Ingested:
     """Bring `request.path` in as a draft version of a new dataset, or of `request.dataset_id`.
 
-    Raises `Invalid` for a flag that can't be, `MetadataMissing` naming every flag that is needed, `UnreadableFile` for what no reader knows or what is
-    damaged, `Conflict` when another process brings in the same, `NotFound` when the dataset isn't there, `Unavailable`
-    when a disk is full. Whatever is raised, nothing is visible, and the same request goes on from what was finished.
+    Raises `Invalid` for a flag that can't be, `MetadataMissing` naming every flag that is needed, `UnreadableFile` for
+    what no reader knows or what is damaged, `Conflict` when another process brings in the same, `NotFound` when the
+    dataset isn't there, `Unavailable` when a disk is full. Whatever is raised, nothing is visible, and the same request
+    goes on from what was finished.
     """
     progress = progress or Silent()
     check_request(request)
@@ -62,7 +62,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         open_submission(request.path, scratch, means.limits) as submission,
     ):
         _say_skipped(progress, submission.skipped)
-        submission = _only(submission, request.only)
+        submission = submission.only(request.only)
         fingerprint = request_fingerprint(request, submission.fingerprint)
         done = _brought_in_before(means, request, fingerprint)
         if done is not None:
@@ -75,6 +75,13 @@ def _say_skipped(progress: Progress, skipped: Sequence[str]) -> None:
         progress.say(f"passed over: {plain(line)}")
     if len(skipped) > _SAID:
         progress.say(f"passed over: {len(skipped) - _SAID} more; pulvinar inspect --json names them")
+
+
+def _say_unrecognised(progress: Progress, submission: Submission, found: Sequence[FoundAsset]) -> None:
+    left = submission.unclaimed(found)
+    if left:
+        shown = ", ".join(plain(file.name) for file in left[:_SAID]) + (" ..." if len(left) > _SAID else "")
+        progress.say(f"not recognised: {len(left)} {'file' if len(left) == 1 else 'files'}: {shown}")
 
 
 def _go_through(
@@ -93,6 +100,7 @@ def _go_through(
         readable=submission.readable,
     ) as host:
         found = _named(host.find(submission.files), request)
+        _say_unrecognised(progress, submission, found)
         refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
         record = _record(means, request, found)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
@@ -208,15 +216,3 @@ def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
     if request.name:
         raise Invalid(f"--name {request.name!r} is for one asset, and {len(found)} were found", hint="leave it out")
     return [*found]
-
-
-def _only(submission: Submission, patterns: Sequence[str]) -> Submission:
-    """The submission's files that match one of `patterns`; all when there is none."""
-    if not patterns:
-        return submission
-    kept = tuple(item for item in submission.files if any(fnmatch(item.name, pattern) for pattern in patterns))
-    if not kept:
-        raise NotFound(
-            f"no file of the submission matches {', '.join(patterns)}", hint="--only takes names or patterns"
-        )
-    return replace(submission, files=kept)

@@ -11,7 +11,7 @@ import socket
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -26,7 +26,8 @@ from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
 from pulvinar.ingest.geometry_wire import geometry_to_wire
 from pulvinar.ingest.protection import give_up_rights
-from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
+from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader
+from pulvinar.ingest.recognition import recognise
 from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.unpacking import unpack
 from pulvinar.model.space import Window
@@ -107,30 +108,24 @@ class ReaderProcess:
         """The answer to one question; an error is an answer too."""
         try:
             return self._verbs[question["verb"]](question, descriptor)
-        except PulvinarError as error:
-            return _told(error), None
         except MemoryError:
             return _NO_MEMORY, None
         except Exception as error:  # noqa: BLE001 (whatever a format library throws at a bad file)
-            if isinstance(error, OSError) and is_full(error):
-                return _told(no_room(self._scratch, error.strerror)), None
-            return _unforeseen(error), None
+            return self._told_of(error), None
+
+    def _told_of(self, error: Exception) -> dict[str, Any]:
+        if isinstance(error, PulvinarError):
+            return _told(error)
+        if isinstance(error, OSError) and is_full(error):
+            return _told(no_room(self._scratch, error.strerror))
+        return _unforeseen(error)
 
     def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        files = [self._source_file(name) for name in question["names"]]
-        return {"assets": [asdict(asset) for asset in self._found(files)]}, None
-
-    def _found(self, files: Sequence[SourceFile]) -> Iterable[FoundAsset]:
+        files = [source_file(self._root / name, name) for name in question["names"]]
         readers = [reader() for reader in self._registry.working().values()]
-        left = {file.name: file for file in files}
-        for reader in sorted(readers, key=lambda reader: reader.priority):
-            for asset in reader.find(list(left.values()), self._options):
-                for name in asset.files:
-                    left.pop(name, None)
-                yield asset
-
-    def _source_file(self, name: str) -> SourceFile:
-        return source_file(self._root / name, name)
+        found, unreadable = recognise(readers, files, self._options)
+        told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
+        return {"assets": [asdict(asset) for asset in found], "unreadable": told}, None
 
     def _reader(self, asset: FoundAsset) -> Reader:
         return next(reader for reader in self._registry.working().values() if reader.name == asset.reader)()

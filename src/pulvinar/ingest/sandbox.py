@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
-from pulvinar.ingest.answers import HOSTILE, checked_assets, told_error
+from pulvinar.ingest.answers import HOSTILE, Unreadable, checked_assets, checked_unreadable, told_error
 from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.protection import missing_protection
@@ -81,13 +81,25 @@ class ReaderHost:
         self._volumes = 0
 
     def find(self, files: Sequence[SourceFile]) -> list[FoundAsset]:
-        """What the readers recognise among `files`, each file claimed once; raises `UnreadableFile` and `TooLarge`."""
+        """What the readers recognise among `files`, each file claimed once.
+
+        Raises what is wrong with the one file that can't be read, or an `UnreadableFile` that names each of several.
+        """
+        found, unreadable = self.survey(files)
+        if unreadable:
+            raise _refusal(unreadable, others=len(files) > len(unreadable))
+        return found
+
+    def survey(self, files: Sequence[SourceFile]) -> tuple[list[FoundAsset], list[Unreadable]]:
+        """As `find`, and beside it the files that can't be read, which hide no other."""
         names = [file.name for file in files]
         about = _summary(names)
-        found = checked_assets(self.ask({"verb": "find", "names": names}, about=about), names, about)
-        for asset in found:
-            self._refuse_oversized(asset)
-        return found
+        answer = self.ask({"verb": "find", "names": names}, about=about)
+        found = checked_assets(answer, names, about)
+        unreadable = checked_unreadable(answer, names, about)
+        oversized = [(asset, error) for asset in found if (error := self._oversized(asset))]
+        unreadable += [Unreadable(asset.files[0], error) for asset, error in oversized]
+        return [asset for asset in found if not self._oversized(asset)], unreadable
 
     def open_volume(self, asset: FoundAsset) -> RemoteSource:
         """The voxels of a volume found before, as a source whose blocks come through shared memory."""
@@ -217,16 +229,15 @@ class ReaderHost:
             return UnreadableFile(f"{about}: the reader crashed on it ({_signal_name(-code)}){words}", hint=HOSTILE)
         return UnreadableFile(f"{about}: the reader ended with code {code} before it had answered{words}", hint=HOSTILE)
 
-    def _refuse_oversized(self, asset: FoundAsset) -> None:
-        if asset.volume is None:
-            return
-        size = _size_bytes(asset.volume.shape, asset.volume.dtype)
-        if size > self._limits.budget_bytes:
-            raise TooLarge(
-                f"{_summary(asset.files)} declares {size / 1e9:,.0f} GB of voxels, more than the limit of "
-                f"{self._limits.budget_bytes / 1e9:,.0f} GB",
-                hint="raise reader_budget_gb if the file is known to be good",
-            )
+    def _oversized(self, asset: FoundAsset) -> TooLarge | None:
+        size = _size_bytes(asset.volume.shape, asset.volume.dtype) if asset.volume else 0
+        if size <= self._limits.budget_bytes:
+            return None
+        return TooLarge(
+            f"{_summary(asset.files)} declares {size / 1e9:,.0f} GB of voxels, more than the limit of "
+            f"{self._limits.budget_bytes / 1e9:,.0f} GB",
+            hint="raise reader_budget_gb if the file is known to be good",
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -270,6 +281,16 @@ class ReaderHost:
             return code, ""
         with words:
             return code, _last_line(words)
+
+
+def _refusal(unreadable: Sequence[Unreadable], *, others: bool) -> PulvinarError:
+    """One error for all files that can't be read."""
+    leave_out = ["--only leaves it out" if len(unreadable) == 1 else "--only leaves them out"] if others else []
+    if len(unreadable) == 1:
+        error = unreadable[0].error
+        return type(error)(error.message, hint="; ".join([*filter(None, [error.hint]), *leave_out]))
+    lines = [f"{len(unreadable)} files can't be read", *(item.error.message for item in unreadable)]
+    return UnreadableFile("\n".join(lines), hint="; ".join(["mend them", *leave_out]))
 
 
 def _last_line(words: IO[bytes]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from pulvinar.errors import NotFound, UnreadableFile
-from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.reader import FoundAsset, SourceFile
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import opened, source_file
@@ -33,6 +34,22 @@ class Submission:
     fingerprint: str
     readable: tuple[Path, ...]
     skipped: tuple[str, ...] = ()
+
+    def only(self, patterns: Sequence[str]) -> Submission:
+        """Its files whose name matches one of `patterns`; all when there is none. Raises `NotFound` for no file."""
+        if not patterns:
+            return self
+        kept = tuple(item for item in self.files if any(fnmatch(item.name, pattern) for pattern in patterns))
+        if not kept:
+            raise NotFound(
+                f"no file of the submission matches {', '.join(patterns)}", hint="--only takes names or patterns"
+            )
+        return replace(self, files=kept)
+
+    def unclaimed(self, found: Sequence[FoundAsset]) -> tuple[SourceFile, ...]:
+        """The files that belong to no asset."""
+        claimed = {name for asset in found for name in asset.files}
+        return tuple(file for file in self.files if file.name not in claimed)
 
 
 @contextmanager
