@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pulvinar.ingest.progress import TerminalProgress
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Originals, Request
-from pulvinar.ingest.sandbox import Limits
+from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.model.access import LOCAL_OWNER
 from pulvinar.model.dataset import AssetKind, VersionState
 from pulvinar.model.volume import VolumeKind, volume_from_json
@@ -121,6 +122,32 @@ def test_everything_that_is_not_known_is_asked_for_at_once(means, stack):
         assert flag in caught.value.hint
     assert list_datasets(means.database, LOCAL_OWNER).items == ()
     assert list(means.store.list("assets")) == []
+
+
+def test_what_no_file_could_answer_is_asked_for_before_an_archive_is_unpacked(means, stack, monkeypatch):
+    archive = shutil.make_archive(str(stack), "zip", stack)
+    unpacked = []
+    monkeypatch.setattr(ReaderHost, "unpack", lambda host, *_: unpacked.append(host) or pytest.fail("it was unpacked"))
+    with pytest.raises(MetadataMissing) as caught:
+        ingest(means, Request(Path(archive), TWO_UM, RecordAnswers(species="mouse")))
+    assert ("--title" in caught.value.hint, "--licence" in caught.value.hint) == (True, True)
+    assert "--species" not in caught.value.hint
+    with pytest.raises(NotFound):
+        ingest(means, Request(Path(archive), TWO_UM, dataset_id="local-01jzzzzzzzzzzzzzzzzzzzzzzz"))
+    assert not unpacked
+
+
+def test_a_title_may_come_from_within_an_archive(means, tmp_path):
+    (tmp_path / "in").mkdir()
+    described = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0" Name="From within">'
+    described += (
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="90" SizeY="70" SizeZ="40" SizeC="1" '
+    )
+    described += 'SizeT="1"><TiffData/></Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "in" / "a.ome.tif", voxels(), description=described, metadata=None)
+    archive = shutil.make_archive(str(tmp_path / "brain"), "zip", tmp_path / "in")
+    version = ingest(means, Request(Path(archive), TWO_UM, replace(ANSWERS, title=""))).version
+    assert version.record.title == "From within"
 
 
 def test_the_same_request_again_brings_nothing_in_twice(means, stack):

@@ -20,7 +20,7 @@ from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.ingest.reader import Finding, FoundAsset
-from pulvinar.ingest.record import make_record, questions, refuse_unanswered, species_of
+from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
 from pulvinar.ingest.sandbox import ReaderHost
@@ -55,19 +55,24 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     """
     progress = progress or Silent()
     check_request(request)
+    into = _record_of(means, request)
     # the same request works in the same folder: what a killed run has unpacked there is used again
     with (
         room_in(means.scratch),
         held_workplace(means.scratch, request_fingerprint(request, str(request.path.absolute()))[:24]) as scratch,
-        open_submission(request.path, scratch, means.limits) as submission,
+        open_submission(
+            request.path,
+            scratch,
+            means.limits,
+            before_unpacking=lambda: refuse_hopeless(request.answers, into_existing=into is not None),
+        ) as submission,
     ):
         _say_skipped(progress, submission.skipped)
         submission = submission.only(request.only)
-        fingerprint = request_fingerprint(request, submission.fingerprint)
-        done = _brought_in_before(means, request, fingerprint)
+        done = _brought_in_before(means, request, request_fingerprint(request, submission.fingerprint))
         if done is not None:
             return Ingested(_published(means, request, done), before=True)
-        return _go_through(means, request, progress, submission, fingerprint, scratch)
+        return _go_through(means, request, progress, submission, scratch, into)
 
 
 def _say_skipped(progress: Progress, skipped: Sequence[str]) -> None:
@@ -85,8 +90,9 @@ def _say_unrecognised(progress: Progress, submission: Submission, found: Sequenc
 
 
 def _go_through(
-    means: Means, request: Request, progress: Progress, submission: Submission, fingerprint: str, scratch: Path
+    means: Means, request: Request, progress: Progress, submission: Submission, scratch: Path, into: Record | None
 ) -> Ingested:
+    fingerprint = request_fingerprint(request, submission.fingerprint)
     parts, reading = scratch / "parts", scratch / "reading"
     for folder in (parts, reading):
         # what a killed run left half written here is of no use: the ledger knows what is whole
@@ -101,8 +107,8 @@ def _go_through(
     ) as host:
         found = _named(host.find(submission.files), request)
         _say_unrecognised(progress, submission, found)
-        refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
-        record = _record(means, request, found)
+        refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
+        record = into or make_record(found, request.answers, request.options)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
         with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
             assets = _write_all(bench, session, found)
@@ -191,10 +197,10 @@ def _published(means: Means, request: Request, version: Version) -> Version:
         return publish(work, version.id)
 
 
-def _record(means: Means, request: Request, found: Sequence[FoundAsset]) -> Record:
-    """The record of the new dataset, or of the one that the assets go into."""
+def _record_of(means: Means, request: Request) -> Record | None:
+    """The record of the dataset that the assets go into; None when they make a new one."""
     if request.dataset_id is None:
-        return make_record(found, request.answers, request.options)
+        return None
     record = get_dataset(means.database, means.actor, request.dataset_id).record
     said = request.answers.species
     if said and species_of(said) is not record.species:

@@ -45,6 +45,8 @@ class RecordAnswers:
 
 REQUIRED = {"title": "--title", "species": "--species", "licence": "--licence"}
 """What no dataset can be without, and the flags that say it."""
+_SAID_BY_FILES = ("--title",)
+"""Of these, what some format can hold."""
 
 
 def questions(assets: Sequence[FoundAsset], answers: RecordAnswers, *, into_existing: bool) -> list[Finding]:
@@ -65,6 +67,16 @@ def questions(assets: Sequence[FoundAsset], answers: RecordAnswers, *, into_exis
         if finding.severity is Severity.QUESTION
     ]
     return missing + asked
+
+
+def refuse_hopeless(answers: RecordAnswers, *, into_existing: bool) -> None:
+    """Raise `MetadataMissing`, before any file is opened, when something is missing that no file could say.
+
+    It names all that is not answered so far: a file may give a title, but nobody should be asked twice.
+    """
+    missing = questions((), answers, into_existing=into_existing)
+    if any(finding.flag not in _SAID_BY_FILES for finding in missing):
+        refuse_unanswered(missing)
 
 
 def refuse_unanswered(findings: Sequence[Finding]) -> None:

@@ -53,11 +53,13 @@ class Submission:
 
 
 @contextmanager
-def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submission]:
+def open_submission(
+    path: Path, scratch: Path, limits: Limits, *, before_unpacking: Callable[[], None] = lambda: None
+) -> Iterator[Submission]:
     """Open `path`; an archive is unpacked below `scratch`, in the reader process, and removed at the end.
 
-    An unpacked archive that a killed process left behind is used again. Raises `NotFound`, `UnreadableFile`,
-    `TooLarge`.
+    An unpacked archive that a killed process left behind is used again. `before_unpacking` is called before that long
+    work, and may raise. Raises `NotFound`, `UnreadableFile`, `TooLarge`.
     """
     try:
         path = path.resolve(strict=True)
@@ -78,6 +80,7 @@ def open_submission(path: Path, scratch: Path, limits: Limits) -> Iterator[Submi
     if not is_packed(single):
         yield Submission(path.parent, (single,), fingerprint, (path,))
         return
+    before_unpacking()
     with _unpacked(path, fingerprint, scratch, limits) as root:
         yield _folder(root, lambda files: fingerprint)
 
