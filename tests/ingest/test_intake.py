@@ -16,7 +16,7 @@ from pulvinar.catalogue.versions import get_version, objects_of
 from pulvinar.cli.show import version_to_json
 from pulvinar.errors import Conflict, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest
-from pulvinar.ingest.progress import TerminalProgress
+from pulvinar.ingest.progress import Silent, TerminalProgress
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Originals, Request
@@ -313,3 +313,33 @@ def test_every_file_that_can_not_be_read_is_named_and_those_that_nobody_knows(me
     assert [asset.name for asset in done.version.assets] == ["good"]
     (line,) = [line for line in said.getvalue().splitlines() if line.startswith("not recognised")]
     assert line == "not recognised: 7 files: note0.bin, note1.bin, note2.bin, note3.bin, note4.bin ..."
+
+
+class Titles(Silent):
+    """Notes the titles of the tasks, and what each began with."""
+
+    def __init__(self):
+        self.begun = {}
+
+    def task(self, title, total, unit, done=0):
+        self.begun[title] = (total, unit, done)
+        return super().task(title, total, unit, done)
+
+
+def test_all_that_may_take_long_says_so(means, stack):
+    archive = Path(shutil.make_archive(str(stack), "gztar", stack))
+    told = Titles()
+    ingest(means, Request(archive, TWO_UM, ANSWERS, originals=Originals.KEEP), told)
+    size = sum(path.stat().st_size for path in stack.iterdir())
+    name = next(title for title, begun in told.begun.items() if begun[1] == "voxels")
+    assert told.begun == {
+        "telling the files from others": (1, "files", 0),
+        "unpacking stack.tar.gz": (0, "bytes", 0),
+        "looking at what is in stack.tar.gz": (0, "files", 0),
+        "recognising 40 files": (0, "", 0),
+        f"{name}: opening": (voxels().nbytes, "bytes", 0),
+        name: (voxels().size, "voxels", 0),
+        f"{name}: figures and pictures": (0, "", 0),
+        f"{name}: checksums of its files": (size, "bytes", 0),
+        f"{name}: keeping its files": (size, "bytes", 0),
+    }

@@ -15,8 +15,9 @@ from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage import block_writer, pyramid_plan
 from pulvinar.storage.downsample import downsample
-from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.pyramid_plan import factors_between
+from pulvinar.storage.shards import shard_path
 from pulvinar.storage.sources import ArraySource
 from pulvinar.storage.store import open_store
 from pulvinar.storage.volumes import open_volume
@@ -292,3 +293,17 @@ def test_a_source_that_is_not_what_was_planned_is_refused(folder, tmp_path):
     plan = plan_pyramid(volume_of(array), array.shape)
     with pytest.raises(Invalid, match="uint16"):
         write_pyramid(ArraySource(array.astype(np.uint16)), plan, folder, "assets/a", ledger=Ledger(), scratch=tmp_path)
+
+
+def test_what_is_finished_is_counted_in_voxels_of_the_finest_level():
+    shape = (1, 2, 70, 3000, 90)
+    levels = plan_levels(shape, (1.0, 1.0, 1.0), "uint8", VolumeKind.IMAGE)
+    volume = Volume(VolumeKind.IMAGE, "uint8", levels, (Channel("a"), Channel("b")))
+    grid = [-(-size // step) for size, step in zip(shape, levels[0].shard_shape, strict=True)]
+    paths = {shard_path(0, place) for place in np.ndindex(*grid)}
+    assert len(paths) > 2
+    assert finished_voxels(volume, paths) == prod(shape)
+    assert finished_voxels(volume, {shard_path(1, (0, 0, 0, 0, 0))}) == 0
+    first = shard_path(0, (0, 0, 0, 0, 0))
+    corner = [min(size, step) for size, step in zip(shape, levels[0].shard_shape, strict=True)]
+    assert finished_voxels(volume, {first}) == prod(corner)

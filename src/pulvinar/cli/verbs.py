@@ -41,10 +41,18 @@ SHOWN = 5
 def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, as_json: bool) -> None:
     """`pulvinar inspect`. Raises `UnreadableFile` at the end when a file can't be read."""
     from pulvinar.ingest.inspection import inspect
+    from pulvinar.ingest.progress import TerminalProgress
     from pulvinar.settings import load_settings
 
     settings = load_settings()
-    found = inspect(path, options, scratch=settings.resolved_scratch(), limits=limits_of(settings), only=only)
+    found = inspect(
+        path,
+        options,
+        scratch=settings.resolved_scratch(),
+        limits=limits_of(settings),
+        only=only,
+        progress=TerminalProgress(),
+    )
     if as_json:
         print_json(
             {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
@@ -18,9 +20,10 @@ from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
-from pulvinar.ingest.progress import Progress
+from pulvinar.ingest.progress import Progress, watched
 from pulvinar.ingest.quality import QualityObserver, quality_to_json
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.remote_source import RemoteSource
 from pulvinar.ingest.request import Means, Originals, Request
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.sessions import AssetLedger
@@ -29,9 +32,11 @@ from pulvinar.model.dataset import AssetKind, StoredObject
 from pulvinar.model.record import Species
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
-from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.space import room_in
 from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
 
+_PIECE_BYTES = 4 << 20
 _CHANNEL_COLOURS = ("64FF64", "FF64FF", "64C8FF", "FFC864", "FF6464", "6464FF")
 
 
@@ -67,9 +72,10 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
     volume = planned_volume(found, bench.request)
     observer = QualityObserver(volume.shape, volume.dtype)
     ledger.observe_with(observer)
-    with bench.host.open_volume(found) as source:
+    with _opened(bench, found, volume) as source:
         plan = plan_pyramid(volume, source.block_shape)
-        with bench.progress.task(found.name, prod(volume.shape), "voxels") as task:
+        before = finished_voxels(volume, ledger.finished())
+        with bench.progress.task(found.name, prod(volume.shape), "voxels", before) as task:
             written = write_pyramid(
                 source,
                 plan,
@@ -81,7 +87,25 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
                 observe=observer,
                 progress=lambda done, total: task.update(done),
             )
-    stored = open_volume(means.store, prefix, volume)
+    with watched(bench.progress, f"{found.name}: figures and pictures"):
+        files, details, doubts = _described(bench, asset_id, volume, observer)
+    return _finished(bench, found, asset_id, {item.path: item for item in written}, files, details, doubts)
+
+
+def _opened(bench: Bench, found: FoundAsset, volume: Volume) -> RemoteSource:
+    """The voxels of `found`, for which its reader may have to unpack a file."""
+    host, size = bench.host, prod(volume.shape) * np.dtype(volume.dtype).itemsize
+    before = host.unpacked_bytes()
+    growth = lambda: host.unpacked_bytes() - before  # noqa: E731
+    with watched(bench.progress, f"{found.name}: opening", growth, total=size, unit="bytes"):
+        return host.open_volume(found)
+
+
+def _described(
+    bench: Bench, asset_id: str, volume: Volume, observer: QualityObserver
+) -> tuple[dict[str, bytes], dict[str, Any], tuple[Finding, ...]]:
+    """What a volume shows of itself once its voxels are stored: small files, details for the catalogue, and doubts."""
+    stored = open_volume(bench.means.store, asset_prefix(asset_id), volume)
     figures = [observer.figures(channel, volume, stored) for channel in range(len(volume.channels))]
     if volume.kind is VolumeKind.IMAGE:
         windows = [item.window for item in figures]
@@ -98,12 +122,13 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
     details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}
-    return _finished(bench, found, asset_id, {item.path: item for item in written}, files, details, doubts)
+    return files, details, doubts
 
 
 def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:
     """Write a skeleton, mesh, point or other table: its canonical file, its view and its thumbnail."""
-    made = geometry_files(bench.host.read_geometry(found), found.name)
+    with watched(bench.progress, f"{found.name}: reading"):
+        made = geometry_files(bench.host.read_geometry(found), found.name)
     return _finished(bench, found, asset_id, {}, made.files, dict(made.details), ())
 
 
@@ -196,30 +221,64 @@ def _originals(bench: Bench, found: FoundAsset, asset_id: str) -> tuple[list[dic
     mine = [files[name] for name in found.files if name in files]
     if policy is Originals.DISCARD:
         return [{"name": item.name, "size_bytes": item.size_bytes} for item in mine], []
-    with ThreadPoolExecutor(4) as pool:  # hashing lets go of the interpreter's lock
-        hashes = list(pool.map(lambda item: _sha256(item.path), mine))
-    recorded, kept = [], []
-    for item, digest in zip(mine, hashes, strict=True):
-        entry = {"name": item.name, "size_bytes": item.size_bytes, "sha256": digest}
-        if policy is Originals.KEEP:
-            kept.append(
-                _keep(bench, asset_id, item.path, StoredObject(f"original/{item.name}", item.size_bytes, digest))
-            )
-        recorded.append(entry)
-    return recorded, kept
+    total = sum(item.size_bytes for item in mine)
+    hashed, title = _Hashing(), f"{found.name}: checksums of its files"
+    with (
+        watched(bench.progress, title, lambda: hashed.done, total=total, unit="bytes"),
+        ThreadPoolExecutor(4) as pool,  # hashing lets go of the interpreter's lock
+    ):
+        hashes = list(pool.map(lambda item: hashed.sha256(item.path), mine))
+    entries = [
+        StoredObject(f"original/{item.name}", item.size_bytes, digest)
+        for item, digest in zip(mine, hashes, strict=True)
+    ]
+    if policy is Originals.KEEP:
+        _keep(bench, found.name, asset_id, [(item.path, entry) for item, entry in zip(mine, entries, strict=True)])
+    recorded = [
+        {"name": item.name, "size_bytes": item.size_bytes, "sha256": digest}
+        for item, digest in zip(mine, hashes, strict=True)
+    ]
+    return recorded, entries if policy is Originals.KEEP else []
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _keep(bench: Bench, name: str, asset_id: str, files: Sequence[tuple[Path, StoredObject]]) -> None:
+    """Copy the files that an asset came from into the store."""
+    store, total = bench.means.store, sum(entry.size_bytes for _, entry in files)
+    kept, copy = 0, None
+
+    def position() -> int:
+        with suppress(OSError):
+            return kept + (copy.stat().st_size if copy else 0)
+        return kept
+
+    with watched(bench.progress, f"{name}: keeping its files", position, total=total, unit="bytes"):
+        for path, entry in files:
+            key = f"{asset_prefix(asset_id)}/{entry.path}"
+            copy = store.scratch_for(key, bench.scratch)
+            try:
+                with room_in(copy.parent):
+                    shutil.copyfile(path, copy)
+                store.put_file(key, copy)
+            finally:
+                copy.unlink(missing_ok=True)
+            kept += entry.size_bytes
 
 
-def _keep(bench: Bench, asset_id: str, path: Path, entry: StoredObject) -> StoredObject:
-    key = f"{asset_prefix(asset_id)}/{entry.path}"
-    copy = bench.means.store.scratch_for(key, bench.scratch)
-    shutil.copyfile(path, copy)
-    bench.means.store.put_file(key, copy)
-    return entry
+class _Hashing:
+    """SHA-256 of files, in several threads; `done` bytes so far."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._counting = threading.Lock()
+
+    def sha256(self, path: Path) -> str:
+        digest = hashlib.sha256()
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+                with self._counting:
+                    self.done += len(piece)
+        return digest.hexdigest()
 
 
 def asset_key(found: FoundAsset) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pulvinar.ingest.answers import Unreadable
 from pulvinar.ingest.flags import check_options
+from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
@@ -31,7 +32,15 @@ class Inspection:
     protection: tuple[str, ...]
 
 
-def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits, only: Sequence[str] = ()) -> Inspection:
+def inspect(
+    path: Path,
+    options: Options,
+    *,
+    scratch: Path,
+    limits: Limits,
+    only: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Inspection:
     """Say what `path` (a file, a folder or an archive) holds; of its files those that match one of the patterns `only`.
 
     Raises `Invalid` for an option that can't be, `NotFound`, `UnreadableFile`, `TooLarge`.
@@ -44,11 +53,12 @@ def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits, only
     try:
         with (
             room_in(scratch),
-            open_submission(path, own, limits) as whole,
+            open_submission(path, own, limits, progress=progress) as whole,
             ReaderHost(whole.root, scratch=reading, limits=limits, options=options, readable=whole.readable) as host,
         ):
             submission = whole.only(only)
-            assets, unreadable = host.survey(submission.files)
+            with watched(progress or Silent(), f"recognising {len(submission.files):,} files"):
+                assets, unreadable = host.survey(submission.files)
             if unreadable and len(submission.files) == 1:
                 raise unreadable[0].error
             bad = {item.name for item in unreadable}

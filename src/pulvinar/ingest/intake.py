@@ -18,7 +18,7 @@ from pulvinar.catalogue.versions import add_asset, get_version, list_versions, o
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
 from pulvinar.ingest.flags import check_request
-from pulvinar.ingest.progress import Progress, Silent
+from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset
 from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of
 from pulvinar.ingest.removal import remove_tree
@@ -64,6 +64,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
             request.path,
             scratch,
             means.limits,
+            progress=progress,
             before_unpacking=lambda: refuse_hopeless(request.answers, into_existing=into is not None),
         ) as submission,
     ):
@@ -105,7 +106,9 @@ def _go_through(
         options=request.options,
         readable=submission.readable,
     ) as host:
-        found = _named(host.find(submission.files), request)
+        with watched(progress, f"recognising {len(submission.files):,} files"):
+            recognised = host.find(submission.files)
+        found = _named(recognised, request)
         _say_unrecognised(progress, submission, found)
         refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
         record = into or make_record(found, request.answers, request.options)

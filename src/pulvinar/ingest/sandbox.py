@@ -23,6 +23,7 @@ from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, Unrea
 from pulvinar.ingest.answers import HOSTILE, Unreadable, checked_assets, checked_unreadable, told_error
 from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
+from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import FoundAsset, GeometryData, Options, SourceFile
 from pulvinar.ingest.remote_source import RemoteSource
@@ -110,6 +111,10 @@ class ReaderHost:
         about = _summary(asset.files)
         self.ask(question, about=about)
         return RemoteSource(self.ask, self._volumes, asset.volume, about)
+
+    def unpacked_bytes(self) -> int:
+        """How much the process has unpacked into its scratch folder so far; may be asked while it works."""
+        return bytes_below(self._scratch)
 
     def read_geometry(self, asset: FoundAsset) -> GeometryData:
         """A skeleton, mesh, point or other table found before, whole."""

@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from pulvinar.errors import NotFound, UnreadableFile
+from pulvinar.ingest.progress import Progress, Silent, bytes_below, watched
 from pulvinar.ingest.reader import FoundAsset, SourceFile
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost
@@ -54,13 +55,19 @@ class Submission:
 
 @contextmanager
 def open_submission(
-    path: Path, scratch: Path, limits: Limits, *, before_unpacking: Callable[[], None] = lambda: None
+    path: Path,
+    scratch: Path,
+    limits: Limits,
+    *,
+    progress: Progress | None = None,
+    before_unpacking: Callable[[], None] = lambda: None,
 ) -> Iterator[Submission]:
     """Open `path`; an archive is unpacked below `scratch`, in the reader process, and removed at the end.
 
     An unpacked archive that a killed process left behind is used again. `before_unpacking` is called before that long
     work, and may raise. Raises `NotFound`, `UnreadableFile`, `TooLarge`.
     """
+    progress = progress or Silent()
     try:
         path = path.resolve(strict=True)
         mode = path.stat().st_mode
@@ -71,22 +78,22 @@ def open_submission(
         reason = f"{short(path)} can't be read: {_reason(error)}"
         raise UnreadableFile(reason, hint="mend it, or name another") from error
     if stat.S_ISDIR(mode):
-        yield _folder(path, _fingerprint)
+        yield _folder(path, path.name, progress)
         return
     if not stat.S_ISREG(mode):
         raise UnreadableFile(f"{path} is neither a file nor a folder", hint="copy what it gives into a file")
     single = source_file(path, path.name)
-    fingerprint = _fingerprint((single,))
+    fingerprint = _fingerprint((single,), progress)
     if not is_packed(single):
         yield Submission(path.parent, (single,), fingerprint, (path,))
         return
     before_unpacking()
-    with _unpacked(path, fingerprint, scratch, limits) as root:
-        yield _folder(root, lambda files: fingerprint)
+    with _unpacked(path, fingerprint, scratch, limits, progress) as root:
+        yield _folder(root, path.name, progress, fingerprint)
 
 
 @contextmanager
-def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) -> Iterator[Path]:
+def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits, progress: Progress) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     whole = scratch / f"unpacked-{fingerprint[:16]}"
     partial = scratch / f"unpacking-{fingerprint[:16]}-{os.getpid()}"
@@ -95,9 +102,13 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits) ->
             # of a killed process that had the same number
             remove_tree(partial)
             partial.mkdir()
-            with ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host:
-                host.unpack(archive, partial / "content")
-            (partial / "content").rename(whole)
+            content = partial / "content"
+            with (
+                ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host,
+                watched(progress, f"unpacking {short(archive.name)}", lambda: bytes_below(content), unit="bytes"),
+            ):
+                host.unpack(archive, content)
+            content.rename(whole)
         yield whole
     finally:
         remove_tree(partial)
@@ -115,18 +126,20 @@ def is_packed(file: SourceFile) -> bool:
     return is_tar(inside) or (compression_of(file.head) is not None and inside.startswith(_TIFF))
 
 
-def _folder(root: Path, fingerprint: Callable[[tuple[SourceFile, ...]], str]) -> Submission:
+def _folder(root: Path, title: str, progress: Progress, fingerprint: str = "") -> Submission:
     files, skipped = [], []
-    for path in _walk(root):
-        name = path.relative_to(root).as_posix()
-        if path.name.startswith("._") or path.name in _SYSTEM_FILES:
-            skipped.append(f"{name}: left by an operating system")
-        elif not _is_regular(path):
-            skipped.append(f"{name}: a link or a device, which is never followed")
-        else:
-            files.append(source_file(path, name))
+    with progress.task(f"looking at what is in {short(title)}", 0, "files") as task:
+        for path in _walk(root):
+            name = path.relative_to(root).as_posix()
+            if path.name.startswith("._") or path.name in _SYSTEM_FILES:
+                skipped.append(f"{name}: left by an operating system")
+            elif not _is_regular(path):
+                skipped.append(f"{name}: a link or a device, which is never followed")
+            else:
+                files.append(source_file(path, name))
+                task.update(len(files))
     found = tuple(files)
-    return Submission(root, found, fingerprint(found), (root,), tuple(skipped))
+    return Submission(root, found, fingerprint or _fingerprint(found, progress), (root,), tuple(skipped))
 
 
 def _is_regular(path: Path) -> bool:
@@ -158,13 +171,15 @@ def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _fingerprint(files: tuple[SourceFile, ...]) -> str:
+def _fingerprint(files: tuple[SourceFile, ...], progress: Progress) -> str:
     digest = hashlib.sha256()
-    for file in files:
-        with opened(file.path) as content:
-            if file.size_bytes <= _CONTENT_BYTES and len(files) <= 1000:
-                told = hashlib.sha256(content.read(_CONTENT_BYTES + 1)).hexdigest()
-            else:
-                told = str(os.fstat(content.fileno()).st_mtime_ns)
-        digest.update(f"{file.name}\0{file.size_bytes}\0{told}\n".encode("utf-8", "surrogateescape"))
+    with progress.task("telling the files from others", len(files), "files") as task:
+        for count, file in enumerate(files, 1):
+            with opened(file.path) as content:
+                if file.size_bytes <= _CONTENT_BYTES and len(files) <= 1000:
+                    told = hashlib.sha256(content.read(_CONTENT_BYTES + 1)).hexdigest()
+                else:
+                    told = str(os.fstat(content.fileno()).st_mtime_ns)
+            digest.update(f"{file.name}\0{file.size_bytes}\0{told}\n".encode("utf-8", "surrogateescape"))
+            task.update(count)
     return digest.hexdigest()

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +24,8 @@ from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Shape5, Volume
 from pulvinar.storage.block_writer import BlockInput, BlockWriter
-from pulvinar.storage.pyramid_plan import Block, PyramidPlan, plan_levels, plan_pyramid
-from pulvinar.storage.shards import ShardWriter
+from pulvinar.storage.pyramid_plan import Block, PyramidPlan, cells, clip, morton, plan_levels, plan_pyramid
+from pulvinar.storage.shards import ShardWriter, shard_path
 from pulvinar.storage.slabs import SlabSource
 from pulvinar.storage.sources import Voxels, VoxelSource
 from pulvinar.storage.space import room_in
@@ -32,7 +33,7 @@ from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume
 from pulvinar.storage.zarr_metadata import volume_documents
 
-__all__ = ["Block", "PyramidPlan", "ShardLedger", "plan_levels", "plan_pyramid", "write_pyramid"]
+__all__ = ["Block", "PyramidPlan", "ShardLedger", "finished_voxels", "plan_levels", "plan_pyramid", "write_pyramid"]
 
 # shards that are being made durable while work goes on
 _FINISHING = 4
@@ -93,6 +94,14 @@ def write_pyramid(
         run.put_documents()
         run.settle(leave=0)
     return tuple(sorted(run.objects.values(), key=lambda item: item.path))
+
+
+def finished_voxels(volume: Volume, paths: Container[str]) -> int:
+    """How many voxels of level 0 lie in shards that are among the finished `paths`."""
+    level = volume.levels[0]
+    whole = Window.whole(level.shape)
+    shards = morton(cells(whole, level.shard_shape))
+    return sum(prod(clip(one, level.shard_shape, whole).shape) for one in shards if shard_path(0, one) in paths)
 
 
 class _Run:
