@@ -221,13 +221,17 @@ def run_sweep(grace_hours: float, abandon_days: float, *, dry: bool, as_json: bo
             platform.store,
             grace_s=grace_hours * 3600,
             abandon_after_s=abandon_days * 86_400,
+            scratch=platform.settings.resolved_scratch(),
             dry=dry,
         )
     if as_json:
-        print_json({"removed": list(swept.keys), "size_bytes": swept.size_bytes, "abandoned": swept.abandoned})
+        counts = {"size_bytes": swept.size_bytes, "abandoned": swept.abandoned, "workplaces": swept.workplaces}
+        print_json({"removed": list(swept.keys), **counts})
         return
     word = "would be removed" if dry else "removed"
     print(f"{len(swept.keys)} objects ({size(swept.size_bytes)}) {word}, {swept.abandoned} unfinished ingests given up")
+    if swept.workplaces:
+        print(f"{swept.workplaces} scratch folders of killed ingests removed")
 
 
 def serve_platform(platform: Platform) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from pulvinar.ingest.answers import Unreadable
 from pulvinar.ingest.flags import check_options
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import FoundAsset, Options
-from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
 from pulvinar.ingest.submission import is_packed, open_submission
+from pulvinar.ingest.workplace import held_workplace
 from pulvinar.storage.space import room_in
 
 
@@ -46,13 +46,10 @@ def inspect(
     Raises `Invalid` for an option that can't be, `NotFound`, `UnreadableFile`, `TooLarge`.
     """
     check_options(options)
-    scratch.mkdir(parents=True, exist_ok=True)
-    own = Path(tempfile.mkdtemp(dir=scratch, prefix="inspect-"))
-    reading = own / "reading"
-    reading.mkdir()
-    try:
+    with room_in(scratch), held_workplace(scratch, f"inspect-{uuid4().hex}") as own:
+        reading = own / "reading"
+        reading.mkdir()
         with (
-            room_in(scratch),
             open_submission(path, own, limits, progress=progress) as whole,
             ReaderHost(whole.root, scratch=reading, limits=limits, options=options, readable=whole.readable) as host,
         ):
@@ -64,8 +61,6 @@ def inspect(
             bad = {item.name for item in unreadable}
             left = [file for file in submission.unclaimed(assets) if file.name not in bad]
             packed = {file.name for file in left if is_packed(file)}
-    finally:
-        remove_tree(own)
     skipped = [f"{name}: packed; hand it in by itself" for name in sorted(packed)]
     unrecognised = tuple(file.name for file in left if file.name not in packed)
     return Inspection(

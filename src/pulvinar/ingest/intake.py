@@ -40,6 +40,7 @@ from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, a
 from pulvinar.model.record import Record
 from pulvinar.model.text import plain
 from pulvinar.storage.space import room_in
+from pulvinar.storage.store import Store, unfinished
 
 _SAID = 5
 """So many of the files that are passed over are named."""
@@ -126,6 +127,7 @@ def _write_all(
     """Write every asset that an earlier run hasn't finished; give back all of them."""
     database = bench.means.database
     known = known_assets(database, session, [asset_key(item) for item in found], bench.means.node)
+    _clear_remains(bench.means.store, [state.id for state in known if not state.whole])
     assets = []
     for item, state in zip(found, known, strict=True):
         ledger = AssetLedger(database, session, state.id)
@@ -137,6 +139,14 @@ def _write_all(
             objects, details = written.objects, written.details
         assets.append((_asset(item, state, objects, details), objects))
     return assets
+
+
+def _clear_remains(store: Store, asset_ids: Sequence[str]) -> None:
+    """Remove what a killed run was writing of these assets: whoever holds their session is their only writer."""
+    prefixes = {asset_prefix(asset_id) for asset_id in asset_ids}
+    for item in unfinished(store):
+        if item.prefix in prefixes:
+            store.delete(item.entry.key)
 
 
 def _asset(found: FoundAsset, state: KnownAsset, objects: Sequence[StoredObject], details: dict[str, Any]) -> Asset:

@@ -257,6 +257,18 @@ def assets_in_work(database: Database) -> set[str]:
         return set(sql.execute(select(ingest_asset.c.id)).scalars())
 
 
+def assets_being_written(database: Database) -> set[str]:
+    """Of `assets_in_work`, those whose session a living process holds."""
+    now = time.time()
+    held = (
+        select(ingest_asset.c.id, ingest_session.c.owner, ingest_session.c.heartbeat_s)
+        .join(ingest_session, ingest_session.c.id == ingest_asset.c.session_id)
+        .where(ingest_session.c.owner != "")
+    )
+    with database.session() as sql:
+        return {row.id for row in sql.execute(held) if _lives(row.owner, row.heartbeat_s, now)}
+
+
 def abandon_sessions(database: Database, idle_s: float) -> int:
     """Give up unfinished sessions that nobody has worked on for `idle_s` seconds; their objects become orphans.
 

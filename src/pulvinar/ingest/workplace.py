@@ -23,21 +23,34 @@ def held_workplace(scratch: Path, key: str) -> Iterator[Path]:
     holds it.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    lock = os.open(scratch / f"{key}{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path, folder = scratch / f"{key}{_LOCK}", scratch / key
+    lock = _locked(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                "another process is doing the same ingest already", hint="wait for it, or end it; what is done is kept"
-            ) from error
-        folder = scratch / key
         folder.mkdir(exist_ok=True)
         try:
             yield folder
         finally:
             remove_tree(folder)
+            path.unlink(missing_ok=True)
     finally:
+        os.close(lock)
+
+
+def _locked(path: Path) -> int:
+    """A descriptor of the file `path`, held by this process alone."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # the one who held it before may have removed the file since it was opened here: then it locks nothing
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), path.stat()):
+                    return lock
+        except BlockingIOError as error:
+            os.close(lock)
+            raise Conflict(
+                "another process is doing the same ingest already", hint="wait for it, or end it; what is done is kept"
+            ) from error
         os.close(lock)
 
 
@@ -45,9 +58,8 @@ def clear_workplaces(scratch: Path, older_than_s: float) -> int:
     """Remove the folders of killed ingests that nobody holds and that are older than `older_than_s`; how many."""
     removed = 0
     for lock in scratch.glob(f"*{_LOCK}"):
-        if time.time() - lock.stat().st_mtime < older_than_s:
-            continue
-        with suppress(Conflict), held_workplace(scratch, lock.name.removesuffix(_LOCK)) as folder:
-            removed += any(folder.iterdir())
-            lock.unlink()
+        with suppress(Conflict, FileNotFoundError):
+            if time.time() - lock.stat().st_mtime >= older_than_s:
+                with held_workplace(scratch, lock.name.removesuffix(_LOCK)) as folder:
+                    removed += any(folder.iterdir())
     return removed

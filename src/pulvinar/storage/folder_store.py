@@ -11,12 +11,8 @@ from stat import S_ISREG
 from typing import Any
 
 from pulvinar.errors import NotFound, Unavailable
-from pulvinar.model.identity import new_id
 from pulvinar.storage.space import room_in
-from pulvinar.storage.store import StoreEntry, check_key
-
-_PARTIAL = ".partial"
-"""The folder of files that are being written; the same file system, so that a rename is enough."""
+from pulvinar.storage.store import UNFINISHED, StoreEntry, check_key, unfinished_name
 
 
 class FolderStore:
@@ -26,7 +22,7 @@ class FolderStore:
         self.root = root.absolute()
         self.url = self.root.as_uri()
         with self._refusals(self.url):
-            (self.root / _PARTIAL).mkdir(parents=True, exist_ok=True)
+            (self.root / UNFINISHED).mkdir(parents=True, exist_ok=True)
 
     def put_file(self, key: str, path: Path) -> None:
         """Move `path` to `key`; durable when it returns. A rename when both lie on one file system."""
@@ -68,10 +64,15 @@ class FolderStore:
         found = []
         for folder, folders, files in os.walk(base):
             if Path(folder) == self.root:
-                folders.remove(_PARTIAL)
+                folders.remove(UNFINISHED)
             found += [path for name in files if not (path := Path(folder) / name).is_symlink()]
         for path in sorted(found, key=lambda path: path.relative_to(self.root).as_posix()):
-            yield StoreEntry(path.relative_to(self.root).as_posix(), path.stat().st_size)
+            # what is being written may have got its own name meanwhile
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                continue
+            yield StoreEntry(path.relative_to(self.root).as_posix(), size)
 
     def delete(self, key: str) -> None:
         """Remove `key` and the folders that it leaves empty."""
@@ -79,7 +80,7 @@ class FolderStore:
         with self._refusals(key):
             path.unlink(missing_ok=True)
         for folder in path.parents:
-            if folder == self.root or not _remove_if_empty(folder):
+            if folder in (self.root, self.root / UNFINISHED) or not _remove_if_empty(folder):
                 return
 
     def local_path(self, key: str) -> Path | None:
@@ -88,8 +89,7 @@ class FolderStore:
 
     def scratch_for(self, key: str, scratch: Path) -> Path:
         """A new path beside the store, so that `put_file` only renames."""
-        check_key(key)
-        return self.root / _PARTIAL / new_id("part")
+        return self.root / UNFINISHED / unfinished_name(key)
 
     def kvstore(self, prefix: str) -> dict[str, Any]:
         """tensorstore's file driver on the folder `prefix`."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from ulid import ULID
+
 from pulvinar.errors import Invalid
+from pulvinar.model.identity import new_id
+
+UNFINISHED = ".partial"
+"""The folder of a store for files that are being written; of the same file system, so that a rename is enough."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,15 @@ class StoreEntry:
 
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A file that is no object yet: of which asset ("assets/<id>"), and when it was begun."""
+
+    entry: StoreEntry
+    prefix: str
+    made_s: float
 
 
 class Store(Protocol):
@@ -63,6 +79,20 @@ def check_key(key: str) -> str:
     if "\\" in key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
         raise Invalid(f"{key!r} is not a key", hint="expected parts with forward slashes, none of them empty, . or ..")
     return key
+
+
+def unfinished_name(key: str) -> str:
+    """A new name for the file that `key` is written into: it says of whom it is, "assets+<id>", and how old."""
+    return f"{'+'.join(check_key(key).split('/')[:-1][:2])}.{new_id('part')}"
+
+
+def unfinished(store: Store) -> Iterator[Unfinished]:
+    """What is being written now, or was when its writer was killed; `store.delete` removes it by its key."""
+    for entry in store.list(UNFINISHED):
+        owner, _, part = entry.key.rpartition("/")[2].rpartition(".")
+        with suppress(ValueError):
+            made_s = ULID.from_str(part.removeprefix("part-").upper()).timestamp
+            yield Unfinished(entry, owner.replace("+", "/"), made_s)
 
 
 def open_store(
