@@ -73,6 +73,10 @@ def test_a_stack_becomes_a_draft_whose_voxels_are_the_files(means, stack):
     assert quality["maximum"] == 65535
     assert quality["saturated"] == pytest.approx(np.mean(voxels() == 65535))
     assert quality["empty_planes_inside"] == [[0, 20]]
+    said = {item.message for item in done.findings}
+    assert any(message.endswith("recording: z 20") for message in said)
+    assert any("as bright as the detector" in message for message in said)
+    assert said == {item["message"] for item in asset.details["findings"]}
     assert volume.channels[0].window == tuple(quality["window"])
     files = {entry["name"] for entry in asset.details["source"]["files"]}
     assert {Path(name).name for name in files} == {path.name for path in stack.iterdir()}

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pulvinar.errors import Corrupt
-from pulvinar.ingest.quality import QualityObserver, display_window, quality_to_json
+from pulvinar.ingest.quality import QualityObserver, display_window, quality_findings, quality_to_json
+from pulvinar.ingest.reader import Severity
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels
@@ -133,6 +135,39 @@ def test_figures_from_before_infinities_were_counted_are_taken_up():
     observer.restore({"0,0,0,0,0": packed.getvalue()})
     figures = observer.figures(0, volume_of(array), Held(array))
     assert (figures.not_a_number, figures.infinite) == (3, 0)
+
+
+def findings_of(array, kind=VolumeKind.IMAGE):
+    volume = replace(volume_of(array), kind=kind)
+    figures = [figures_of(array, channel=channel) for channel in range(array.shape[1])]
+    return [(item.severity, item.message) for item in quality_findings(figures, volume)]
+
+
+def test_a_dropped_plane_and_cut_off_brightness_are_said_of_their_channel():
+    array = np.random.default_rng(0).integers(1, 200, (1, 2, 12, 20, 20)).astype("uint16")
+    assert findings_of(array) == []
+    array[0, 1, [2, 5]] = 0
+    array[0, 0, 3, :1, :9] = 4095
+    assert findings_of(array) == [
+        (Severity.NOTE, "0.19% of the voxels of the channel 0 are as bright as the detector can tell: "
+         "differences are lost"),
+        (Severity.DOUBT, "planes without an image between planes with one of the channel 1, "
+         "perhaps lost while recording: z 2, 5"),
+    ]  # fmt: skip
+    array[0, 0, 3, :1, 3:9] = 7
+    assert [severity for severity, _ in findings_of(array)] == [Severity.DOUBT]
+    assert findings_of(array, VolumeKind.LABELS) == []
+
+
+def test_planes_of_a_series_are_said_with_their_time_and_not_all_of_them():
+    array = np.random.default_rng(0).normal(0, 1, (2, 1, 12, 8, 8)).astype("float32")
+    array[1, 0, 2:10] = 0
+    array[0, 0, 0, 0, :3] = np.nan, np.nan, np.inf
+    (severity, planes), (_, strange) = findings_of(array)
+    assert severity is Severity.DOUBT
+    assert ": z 2 at time 1, z 3 at time 1," in planes
+    assert planes.endswith(" and 3 more")
+    assert strange == "of the voxels 2 are not a number and 1 are infinite: the figures leave them out"
 
 
 def test_the_display_range_ignores_an_empty_field_and_single_bright_voxels():

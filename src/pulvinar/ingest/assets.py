@@ -21,7 +21,7 @@ from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
 from pulvinar.ingest.progress import Progress, watched
-from pulvinar.ingest.quality import QualityObserver, quality_to_json
+from pulvinar.ingest.quality import QualityObserver, quality_findings, quality_to_json
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
 from pulvinar.ingest.remote_source import RemoteSource
 from pulvinar.ingest.request import Means, Originals, Request
@@ -118,7 +118,7 @@ def _described(
         **volume_pictures(stored, volume, [item.window for item in figures], colours),
         **(label_name_files(names) if names else {}),
     }
-    doubts = _size_doubts(stored, volume, bench.species)
+    doubts = (*_size_doubts(stored, volume, bench.species), *quality_findings(figures, volume))
     details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import Corrupt
+from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Shape5, Volume, VolumeKind
 from pulvinar.storage.sources import Voxels
@@ -24,6 +25,9 @@ SAMPLE_CHUNKS = 96
 
 _FULL_SCALES = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 """Where detectors of so many bits stop counting."""
+SATURATED_SHARE = 0.001
+"""A brighter spot or two may be cut off; beyond this share it is said."""
+_SAID = 5
 _COUNTS = 3
 """What is counted of a plane: voxels at its highest value, no numbers, infinities."""
 
@@ -186,6 +190,37 @@ def quality_to_json(figures: Sequence[ChannelFigures], kind: VolumeKind) -> dict
         ],
         "percentiles_from": f"up to {SAMPLE_CHUNKS} chunks a channel, spread over level 0; the extremes are exact",
     }
+
+
+def quality_findings(figures: Sequence[ChannelFigures], volume: Volume) -> Iterator[Finding]:
+    """What a person should know before relying on an image: dropped planes, cut-off brightness, voxels without a value.
+
+    Labels have none of it: a plane between two regions is rightly empty.
+    """
+    if volume.kind is VolumeKind.LABELS:
+        return
+    for item, channel in zip(figures, volume.channels, strict=True):
+        of = f" of the channel {channel.name}" if len(figures) > 1 else ""
+        if item.empty_inside:
+            planes = _planes(item.empty_inside, volume)
+            text = f"planes without an image between planes with one{of}, perhaps lost while recording: {planes}"
+            yield Finding(Severity.DOUBT, text)
+        if item.saturated > SATURATED_SHARE:
+            text = (
+                f"{item.saturated:.2%} of the voxels{of} are as bright as the detector can tell: differences are lost"
+            )
+            yield Finding(Severity.NOTE, text)
+        strange = {"are not a number": item.not_a_number, "are infinite": item.infinite}
+        said = " and ".join(f"{count:,} {what}" for what, count in strange.items() if count)
+        if said:
+            yield Finding(Severity.NOTE, f"of the voxels{of} {said}: the figures leave them out")
+
+
+def _planes(places: Sequence[tuple[int, int]], volume: Volume) -> str:
+    """The first few of these planes (time, z), named."""
+    shown = [f"z {z} at time {time}" if volume.shape[0] > 1 else str(z) for time, z in places[:_SAID]]
+    more = f" and {len(places) - _SAID} more" if len(places) > _SAID else ""
+    return f"{'' if volume.shape[0] > 1 else 'z '}{', '.join(shown)}{more}"
 
 
 def _figures(voxels: Voxels) -> tuple[Voxels, Voxels, npt.NDArray[np.int64]]:
