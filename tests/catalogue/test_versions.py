@@ -7,8 +7,25 @@ from tests.catalogue.conftest import OBJECTS, RECORD, new_asset
 
 from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue import add_asset, get_dataset, get_version, list_versions, manifest, open_draft, publish
-from pulvinar.catalogue.versions import find_object, objects_of, resolve_asset, set_record
+from pulvinar.catalogue import (
+    add_asset,
+    get_dataset,
+    get_version,
+    list_datasets,
+    list_versions,
+    manifest,
+    open_draft,
+    publish,
+)
+from pulvinar.catalogue.versions import (
+    find_asset,
+    find_object,
+    known_asset_ids,
+    objects_of,
+    remove_asset,
+    resolve_asset,
+    set_record,
+)
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.dataset import (
@@ -144,3 +161,55 @@ def test_every_change_leaves_an_event(database: Database, add: Add):
     with database.session() as session:
         verbs = list(session.scalars(select(event.c.verb).order_by(event.c.seq)))
     assert verbs == ["create", "open-draft", "add-asset", "publish"]
+
+
+def test_an_asset_is_taken_out_of_a_draft_and_stays_where_it_is_published(database: Database, add: Add):
+    dataset = add()
+    first = get_version(database, LOCAL_OWNER, dataset.id)
+    (kept,) = first.assets
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = open_draft(work, dataset.id)
+        wrong = new_asset("wrongly named")
+        add_asset(work, draft.id, wrong, OBJECTS)
+    assert list_datasets(database, LOCAL_OWNER, query="wrongly").items
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        changed = remove_asset(work, draft.id, wrong.id)
+    assert changed.assets == (kept,)
+    assert changed.digest == first.digest
+    assert get_version(database, LOCAL_OWNER, dataset.id) == changed
+    assert not list_datasets(database, LOCAL_OWNER, query="wrongly").items
+    assert known_asset_ids(database) == {kept.id}
+    assert objects_of(database, LOCAL_OWNER, wrong.id) == ()
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        remove_asset(work, draft.id, kept.id)
+    assert get_version(database, LOCAL_OWNER, dataset.id, 1) == first
+    assert objects_of(database, LOCAL_OWNER, kept.id) == OBJECTS
+    with database.session() as session:
+        events = [row for row in session.execute(select(event)) if row.verb == "remove-asset"]
+    assert [row.details["name"] for row in events] == ["wrongly named", "brain"]
+
+
+def test_what_can_not_be_taken_out(database: Database, add: Add):
+    published = get_version(database, LOCAL_OWNER, add().id)
+    draft = get_version(database, LOCAL_OWNER, add(published=False).id)
+    with pytest.raises(Conflict, match="published"), UnitOfWork(database, LOCAL_OWNER) as work:
+        remove_asset(work, published.id, published.assets[0].id)
+    with pytest.raises(NotFound), UnitOfWork(database, LOCAL_OWNER) as work:
+        remove_asset(work, draft.id, published.assets[0].id)
+    with pytest.raises(NotFound), UnitOfWork(database, ANONYMOUS) as work:
+        remove_asset(work, draft.id, draft.assets[0].id)
+    assert get_version(database, LOCAL_OWNER, draft.dataset_id) == draft
+
+
+def test_an_asset_is_found_by_its_name_or_id_and_never_guessed(database: Database, add: Add):
+    version = get_version(database, LOCAL_OWNER, add(published=False).id)
+    (asset,) = version.assets
+    assert find_asset(version, "brain") == find_asset(version, asset.id) == asset
+    with pytest.raises(NotFound) as missing:
+        find_asset(version, "heart")
+    assert "brain" in missing.value.hint
+    twin = replace(asset, id="local-twin")
+    with pytest.raises(Conflict) as several:
+        find_asset(replace(version, assets=(asset, twin)), "brain")
+    assert asset.id in several.value.hint
+    assert twin.id in several.value.hint

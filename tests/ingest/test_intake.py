@@ -347,3 +347,28 @@ def test_all_that_may_take_long_says_so(means, stack):
         f"{name}: checksums of its files": (size, "bytes", 0),
         f"{name}: keeping its files": (size, "bytes", 0),
     }
+
+
+def test_a_name_that_the_dataset_has_is_refused_with_what_to_do(means, stack, tmp_path):
+    first = ingest(means, Request(stack, TWO_UM, ANSWERS, name="Brain")).version
+    single = tmp_path / "other.tif"
+    tifffile.imwrite(single, voxels())
+    request = Request(single, TWO_UM, dataset_id=first.dataset_id, name="Brain")
+    with pytest.raises(Conflict) as caught:
+        ingest(means, request)
+    assert "--name" in caught.value.hint
+    assert f"pulvinar remove {first.dataset_id} Brain" in caught.value.hint
+    assert len(ingest(means, replace(request, name="Brain 2")).version.assets) == 2
+
+
+def test_two_of_one_name_in_a_folder_say_so(means, tmp_path):
+    for folder in ("left", "right"):
+        (tmp_path / "lab" / folder).mkdir(parents=True)
+        (tmp_path / "lab" / folder / "cells.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
+    (tmp_path / "lab" / "other.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
+    version = ingest(means, Request(tmp_path / "lab", answers=ANSWERS)).version
+    said = {
+        asset.name: any("has this name too" in item["message"] for item in asset.details["findings"])
+        for asset in version.assets
+    }
+    assert said == {"cells": True, "other": False}

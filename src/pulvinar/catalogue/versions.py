@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import EVERYONE, show, visible
@@ -76,6 +76,39 @@ def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence
     work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
     work.record_event("add-asset", version_id, {"asset": added.id, "name": added.name, "digest": added.digest})
     return _renew(work.session, replace(draft, assets=(*draft.assets, added)))
+
+
+def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
+    """Take an asset out of a draft. Where no other version has it, its objects are left to the sweep.
+
+    Raises `Conflict` for a published version, `NotFound` when the draft has no such asset.
+    """
+    draft = _draft(work, version_id)
+    removed = next((one for one in draft.assets if one.id == asset_id), None)
+    if removed is None:
+        raise NotFound(f"version {draft.number} of dataset {draft.dataset_id} has no asset {asset_id}")
+    mine = version_asset.c.asset_id == asset_id
+    work.session.execute(delete(version_asset).where(mine, version_asset.c.version_id == version_id))
+    if work.session.scalar(select(version_asset.c.version_id).where(mine).limit(1)) is None:
+        work.session.execute(delete(asset_object).where(asset_object.c.asset_id == asset_id))
+        work.session.execute(delete(asset).where(asset.c.id == asset_id))
+    work.record_event("remove-asset", version_id, {"asset": asset_id, "name": removed.name, "digest": removed.digest})
+    return _renew(work.session, replace(draft, assets=tuple(one for one in draft.assets if one.id != asset_id)))
+
+
+def find_asset(of: Version, name: str) -> Asset:
+    """The asset of a version by its name or identifier. Raises `NotFound`, and `Conflict` for a name of several."""
+    found = [one for one in of.assets if name in (one.id, one.name)]
+    if not found:
+        raise NotFound(
+            f"version {of.number} of dataset {of.dataset_id} has no asset {name!r}",
+            hint=f"it has {', '.join(one.name for one in of.assets) or 'none'}",
+        )
+    if len(found) > 1:
+        raise Conflict(
+            f"{len(found)} assets are named {name!r}", hint=f"name one by its id: {', '.join(one.id for one in found)}"
+        )
+    return found[0]
 
 
 def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:

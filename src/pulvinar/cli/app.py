@@ -203,6 +203,21 @@ def show(
 
 
 @app.command()
+def remove(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    asset: Annotated[str, typer.Argument(help="Name or identifier of one of its assets.")],
+    json: Json = False,
+) -> None:
+    """Take an asset out of the draft version of a dataset, which is opened where there is none.
+
+    What is published keeps it; the bytes of what no version has are removed by a sweep.
+    """
+    from pulvinar.cli.verbs import remove_from_draft
+
+    remove_from_draft(dataset, asset, as_json=json)
+
+
+@app.command()
 def publish(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")], json: Json = False) -> None:
     """Publish the draft version of a dataset: it never changes from then on."""
     from pulvinar.cli.verbs import publish_draft

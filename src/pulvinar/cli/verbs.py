@@ -178,6 +178,22 @@ def publish_draft(dataset_id: str, *, as_json: bool) -> None:
         print_version(published)
 
 
+def remove_from_draft(dataset_id: str, name: str, *, as_json: bool) -> None:
+    """`pulvinar remove`."""
+    from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.versions import find_asset, get_version, open_draft, remove_asset
+
+    with opened() as platform:
+        with UnitOfWork(platform.database, platform.actor) as work:
+            draft = open_draft(work, dataset_id)
+            remove_asset(work, draft.id, find_asset(draft, name).id)
+        changed = get_version(platform.database, platform.actor, dataset_id, draft.number)
+    if as_json:
+        print_json(version_to_json(changed))
+    else:
+        print_version(changed)
+
+
 def run_verify(dataset_id: str, *, as_json: bool) -> None:
     """`pulvinar verify`, of every dataset when none is named. Raises `Corrupt` when anything is damaged."""
     from pulvinar.ingest.progress import TerminalProgress

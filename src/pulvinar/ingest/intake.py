@@ -6,6 +6,8 @@ same request, made again after whatever ended it, goes on from there.
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +21,7 @@ from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent, watched
-from pulvinar.ingest.reader import Finding, FoundAsset
+from pulvinar.ingest.reader import Finding, FoundAsset, Severity
 from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
@@ -111,6 +113,7 @@ def _go_through(
             recognised = host.find(submission.files)
         found = _named(recognised, request)
         _say_unrecognised(progress, submission, found)
+        _refuse_taken_names(means, request, found)
         refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
         record = into or make_record(found, request.answers, request.options)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
@@ -225,7 +228,7 @@ def _record_of(means: Means, request: Request) -> Record | None:
 
 
 def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
-    """What was found, under the name that was asked for, and no name twice."""
+    """What was found, under the name that was asked for; of those with one name each says so."""
     if not found:
         raise UnreadableFile(
             f"nothing in {request.path} is of a format that Pulvinar reads", hint="pulvinar inspect says what is there"
@@ -234,4 +237,22 @@ def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
         return [replace(found[0], name=request.name)]
     if request.name:
         raise Invalid(f"--name {request.name!r} is for one asset, and {len(found)} were found", hint="leave it out")
-    return [*found]
+    often = {name for name, count in Counter(item.name for item in found).items() if count > 1}
+    note = Finding(Severity.NOTE, "another asset of the same files has this name too: only its id tells it apart")
+    return [replace(item, findings=(*item.findings, note)) if item.name in often else item for item in found]
+
+
+def _refuse_taken_names(means: Means, request: Request, found: Sequence[FoundAsset]) -> None:
+    """Raise `Conflict` when the dataset has an asset of one of the names already: nobody could tell them apart."""
+    if request.dataset_id is None:
+        return
+    with suppress(NotFound):
+        newest = get_version(means.database, means.actor, request.dataset_id)
+        taken = {asset.name for asset in newest.assets} & {item.name for item in found}
+        if taken:
+            name = min(taken)
+            raise Conflict(
+                f"dataset {request.dataset_id} has an asset named {name!r} already",
+                hint=f"give the new one another --name, or take the old one out: "
+                f"pulvinar remove {request.dataset_id} {shlex.quote(name)}",
+            )
