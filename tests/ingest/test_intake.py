@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.versions import get_version, objects_of
 from pulvinar.cli.show import version_to_json
-from pulvinar.errors import Conflict, Invalid, MetadataMissing, NotFound, UnreadableFile
+from pulvinar.errors import Conflict, Corrupt, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.progress import Silent, TerminalProgress
 from pulvinar.ingest.reader import Options
@@ -372,3 +372,21 @@ def test_two_of_one_name_in_a_folder_say_so(means, tmp_path):
         for asset in version.assets
     }
     assert said == {"cells": True, "other": False}
+
+
+def test_a_draft_that_is_not_whole_is_not_published(means, stack):
+    request = Request(stack, TWO_UM, ANSWERS)
+    version = ingest(means, request).version
+    prefix = version.assets[0].prefix
+    shard, picture = f"{prefix}/image.ome.zarr/0/c/0/0/0/0/0", f"{prefix}/quality/thumbnail.webp"
+    kept = {key: means.store.read(key) for key in (shard, picture)}
+    means.store.put_bytes(shard, kept[shard][:-1])
+    means.store.delete(picture)
+    with pytest.raises(Corrupt) as caught:
+        ingest(means, replace(request, publish=True))
+    assert f"{shard} has {len(kept[shard]) - 1} bytes" in caught.value.message
+    assert f"{picture} is missing" in caught.value.message
+    assert get_version(means.database, LOCAL_OWNER, version.dataset_id).state is VersionState.DRAFT
+    for key, data in kept.items():
+        means.store.put_bytes(key, data)
+    assert ingest(means, replace(request, publish=True)).version.state is VersionState.PUBLISHED

@@ -160,8 +160,9 @@ def show_dataset(dataset_id: str, number: int | None, *, manifest: bool, as_json
 
 
 def publish_draft(dataset_id: str, *, as_json: bool) -> None:
-    """`pulvinar publish`."""
+    """`pulvinar publish`. Raises `Corrupt` when not all of the draft is there."""
     from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.presence import check_presence
     from pulvinar.catalogue.versions import get_version, publish
     from pulvinar.model.dataset import VersionState
 
@@ -169,6 +170,7 @@ def publish_draft(dataset_id: str, *, as_json: bool) -> None:
         version = get_version(platform.database, platform.actor, dataset_id)
         if version.state is VersionState.PUBLISHED:
             raise NotFound(f"dataset {dataset_id} has no draft", hint="pulvinar ingest --dataset makes one")
+        check_presence(platform.database, platform.actor, platform.store, version)
         with UnitOfWork(platform.database, platform.actor) as work:
             publish(work, version.id)
         published = get_version(platform.database, platform.actor, dataset_id, version.number)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
+from pulvinar.catalogue.presence import check_presence
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
@@ -54,7 +55,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     Raises `Invalid` for a flag that can't be, `MetadataMissing` naming every flag that is needed, `UnreadableFile` for
     what no reader knows or what is damaged, `Conflict` when another process brings in the same, `NotFound` when the
     dataset isn't there, `Unavailable` when a disk is full. Whatever is raised, nothing is visible, and the same request
-    goes on from what was finished.
+    goes on from what was finished. To publish comes last: `Corrupt`, when the draft isn't whole, leaves it a draft.
     """
     progress = progress or Silent()
     check_request(request)
@@ -120,6 +121,7 @@ def _go_through(
         with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
             assets = _write_all(bench, session, found)
             version = _make_visible(means, request, session, record, assets)
+    version = _published(means, request, version)
     findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
 
@@ -178,8 +180,6 @@ def _make_visible(
         version = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, version.id, asset, objects)
-        if request.publish:
-            publish(work, version.id)
         finish(work.session, session, dataset_id, version.id)
         work.record_event(
             "ingest", version.id, {"path": plain(request.path), "assets": [asset.id for asset, _ in assets]}
@@ -207,8 +207,10 @@ def _version(means: Means, dataset_id: str, version_id: str) -> Version:
 
 
 def _published(means: Means, request: Request, version: Version) -> Version:
+    """`version`, published when that was asked for. Raises `Corrupt` when not all of it is there."""
     if not request.publish or version.state is VersionState.PUBLISHED:
         return version
+    check_presence(means.database, means.actor, means.store, version)
     with UnitOfWork(means.database, means.actor) as work:
         return publish(work, version.id)
 
