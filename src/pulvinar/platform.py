@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pulvinar.model.access import LOCAL_OWNER, Actor
-from pulvinar.settings import Settings, load_settings
+from pulvinar.settings import Settings, load_settings, made_folder
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
 
@@ -43,10 +43,11 @@ class Platform:
 def open_platform(settings: Settings | None = None) -> Platform:
     """Open the platform that `settings` describe (the environment's when None), making and migrating what is new.
 
-    Raises `Unavailable` when the database or the store doesn't answer.
+    Raises `Invalid` for a folder that can't be made, `Unavailable` when the database or the store doesn't answer.
     """
     settings = settings or load_settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    made_folder(settings.home, "home")
+    made_folder(settings.resolved_scratch(), "scratch")
     database = Database(settings.resolved_database_url())
     migrate(database)
     store = open_store(

@@ -96,6 +96,19 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
         raise Invalid(_explain(error), hint="see the list of settings: pulvinar settings") from error
 
 
+def made_folder(path: Path, setting: str) -> Path:
+    """The folder `path`, made when it isn't there. Raises `Invalid`, naming the setting, where none can be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        name = f"{setting!r} ({PREFIX}{setting.upper()})"
+        raise Invalid(
+            f"setting {name} leads to {path}, where no folder can be: {error.strerror}",
+            hint="choose a folder that you may write in",
+        ) from error
+    return path
+
+
 def _from_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))

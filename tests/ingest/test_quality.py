@@ -149,9 +149,9 @@ def test_a_dropped_plane_and_cut_off_brightness_are_said_of_their_channel():
     array[0, 1, [2, 5]] = 0
     array[0, 0, 3, :1, :9] = 4095
     assert findings_of(array) == [
-        (Severity.NOTE, "0.19% of the voxels of the channel 0 are as bright as the detector can tell: "
+        (Severity.NOTE, "0.19% of the voxels of channel 0 are as bright as the detector can tell: "
          "differences are lost"),
-        (Severity.DOUBT, "planes without an image between planes with one of the channel 1, "
+        (Severity.DOUBT, "planes without an image between planes with one of channel 1, "
          "perhaps lost while recording: z 2, 5"),
     ]  # fmt: skip
     array[0, 0, 3, :1, 3:9] = 7
@@ -163,11 +163,12 @@ def test_planes_of_a_series_are_said_with_their_time_and_not_all_of_them():
     array = np.random.default_rng(0).normal(0, 1, (2, 1, 12, 8, 8)).astype("float32")
     array[1, 0, 2:10] = 0
     array[0, 0, 0, 0, :3] = np.nan, np.nan, np.inf
-    (severity, planes), (_, strange) = findings_of(array)
+    (severity, planes), (_, missing), (_, infinite) = findings_of(array)
     assert severity is Severity.DOUBT
     assert ": z 2 at time 1, z 3 at time 1," in planes
     assert planes.endswith(" and 3 more")
-    assert strange == "of the voxels 2 are not a number and 1 are infinite: the figures leave them out"
+    assert missing == "of the voxels, 2 are not a number: the figures leave them out"
+    assert infinite == "of the voxels, 1 are infinite: the figures leave them out"
 
 
 def test_the_display_range_ignores_an_empty_field_and_single_bright_voxels():

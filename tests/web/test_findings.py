@@ -30,6 +30,7 @@ def test_every_sentence_finds_itself_and_keeps_its_values(sentence):
     }
     values |= {name: f"<{name}>" for name in ("channels", "length", "missing", "roots", "trees", "unknown", "unit")}
     values |= {name: f"<{name}>" for name in ("extent", "names", "columns", "what", "encoding")}
+    values |= {name: f"<{name}>" for name in ("planes", "channel", "share")}
     message = sentence % values
     assert translated(message, ENGLISH) == message
     told = translated(message, CHINESE)

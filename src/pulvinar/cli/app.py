@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -62,14 +63,30 @@ Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say
 
 def run() -> None:
     """Run the command line: errors become one message, a hint and an exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # who started this process may have it ignore them
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except PulvinarError as error:
         tell(error)
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
+    except _Interrupted as interrupted:
         print("pulvinar: interrupted; the same command goes on from what is finished", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + interrupted.number)
+
+
+class _Interrupted(BaseException):
+    """A signal asks the process to end, and it cleans up first. No `KeyboardInterrupt`, of which typer says nothing."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise _Interrupted(number)
 
 
 @app.command()

@@ -42,13 +42,13 @@ def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, a
     """`pulvinar inspect`. Raises `UnreadableFile` at the end when a file can't be read."""
     from pulvinar.ingest.inspection import inspect
     from pulvinar.ingest.progress import TerminalProgress
-    from pulvinar.settings import load_settings
+    from pulvinar.settings import load_settings, made_folder
 
     settings = load_settings()
     found = inspect(
         path,
         options,
-        scratch=settings.resolved_scratch(),
+        scratch=made_folder(settings.resolved_scratch(), "scratch"),
         limits=limits_of(settings),
         only=only,
         progress=TerminalProgress(),
@@ -67,7 +67,7 @@ def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, a
             }
         )
     else:
-        _print_inspection(found)
+        _print_inspection(path, found)
     if found.unreadable:
         count = len(found.unreadable)
         raise UnreadableFile(
@@ -76,7 +76,7 @@ def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, a
         )
 
 
-def _print_inspection(found: Inspection) -> None:
+def _print_inspection(path: Path, found: Inspection) -> None:
     for line in found.protection:
         print(f"note: {line}", file=sys.stderr)
     for asset in found.assets:
@@ -93,7 +93,7 @@ def _print_inspection(found: Inspection) -> None:
         print(f"not recognised: {count} {'file' if count == 1 else 'files'}: {shown}")
     if not found.assets and not found.unreadable:
         known = "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
-        print(known if count else "there is no file here")
+        print(known if count else f"there is no file in {short(path)}")
 
 
 def run_ingest(request: Request, *, as_json: bool) -> None:

@@ -41,7 +41,7 @@ from pulvinar.ingest.submission import Submission, open_submission
 from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
-from pulvinar.model.text import plain
+from pulvinar.model.text import plain, short
 from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store, unfinished
 
@@ -73,6 +73,8 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         ) as submission,
     ):
         _say_skipped(progress, submission.skipped)
+        if not submission.files:
+            raise UnreadableFile(f"there is no file in {short(request.path)}", hint="name another folder, or fill it")
         submission = submission.only(request.only)
         done = _brought_in_before(means, request, request_fingerprint(request, submission.fingerprint))
         if done is not None:

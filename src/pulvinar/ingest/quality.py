@@ -200,7 +200,7 @@ def quality_findings(figures: Sequence[ChannelFigures], volume: Volume) -> Itera
     if volume.kind is VolumeKind.LABELS:
         return
     for item, channel in zip(figures, volume.channels, strict=True):
-        of = f" of the channel {channel.name}" if len(figures) > 1 else ""
+        of = f" of channel {channel.name}" if len(figures) > 1 else ""
         if item.empty_inside:
             planes = _planes(item.empty_inside, volume)
             text = f"planes without an image between planes with one{of}, perhaps lost while recording: {planes}"
@@ -210,10 +210,10 @@ def quality_findings(figures: Sequence[ChannelFigures], volume: Volume) -> Itera
                 f"{item.saturated:.2%} of the voxels{of} are as bright as the detector can tell: differences are lost"
             )
             yield Finding(Severity.NOTE, text)
-        strange = {"are not a number": item.not_a_number, "are infinite": item.infinite}
-        said = " and ".join(f"{count:,} {what}" for what, count in strange.items() if count)
-        if said:
-            yield Finding(Severity.NOTE, f"of the voxels{of} {said}: the figures leave them out")
+        for count, what in ((item.not_a_number, "not a number"), (item.infinite, "infinite")):
+            if count:
+                text = f"of the voxels{of}, {count:,} are {what}: the figures leave them out"
+                yield Finding(Severity.NOTE, text)
 
 
 def _planes(places: Sequence[tuple[int, int]], volume: Volume) -> str:

@@ -39,6 +39,19 @@ SENTENCES = (
     mark("its values point into a palette of colours, which is left out"),
     mark("the header says that its numbers are labels: they are not averaged; --kind image overrules it"),
     mark("%(missing)s of its %(count)s chunks are not stored: they read as fill"),
+    mark("planes without an image between planes with one, perhaps lost while recording: %(planes)s"),
+    mark("planes without an image between planes with one of %(channel)s, perhaps lost while recording: %(planes)s"),
+    mark("%(share)s of the voxels are as bright as the detector can tell: differences are lost"),
+    mark("%(share)s of the voxels of %(channel)s are as bright as the detector can tell: differences are lost"),
+    mark("of the voxels, %(count)s are not a number: the figures leave them out"),
+    mark("of the voxels of %(channel)s, %(count)s are not a number: the figures leave them out"),
+    mark("of the voxels, %(count)s are infinite: the figures leave them out"),
+    mark("of the voxels of %(channel)s, %(count)s are infinite: the figures leave them out"),
+    mark(
+        "its compressed stream says that it holds %(said)s bytes, its header declares %(count)s: it may be cut off, "
+        "which shows when it is read"
+    ),
+    mark("another asset of the same files has this name too: only its id tells it apart"),
     mark("the neuron has %(roots)s roots: %(trees)s trees"),
     mark("its radii are as large as the neuron: they may be something else; they are kept as they are"),
     mark("%(unknown)s of %(count)s radii are not positive: they are taken as not known"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.ingest.readers.reading import find_one, flags, read_voxels, said
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader import Options, Severity
 from pulvinar.ingest.readers.frames import orientation
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.model.volume import VolumeKind
@@ -260,3 +260,15 @@ def test_a_header_of_a_pair_names_the_file_it_lacks(tmp_path):
 def test_reading_needs_the_options_that_found_it(tmp_path):
     nib.save(image(dtype="f4"), tmp_path / "a.nii")
     assert replace(find_one(READER, tmp_path), findings=()) == replace(find_one(READER, tmp_path), findings=())
+
+
+def test_a_packed_file_that_is_cut_off_is_doubted_before_it_is_read(tmp_path):
+    data = gzip.compress(image((20, 30, 40)).to_bytes())
+    (tmp_path / "a.nii.gz").write_bytes(data)
+    assert not any("compressed stream" in finding.message for finding in find_one(READER, tmp_path).findings)
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(image((20, 30, 40)).to_bytes() + bytes(1000)))
+    assert not any("compressed stream" in finding.message for finding in find_one(READER, tmp_path).findings)
+    (tmp_path / "a.nii.gz").write_bytes(data[: len(data) // 2])
+    (doubt,) = [item for item in find_one(READER, tmp_path).findings if "compressed stream" in item.message]
+    assert doubt.severity is Severity.DOUBT
+    assert "declares 48352" in doubt.message

@@ -25,6 +25,7 @@ from pulvinar.ingest.readers.raw_volume import (
     component_channels,
     described,
     name_findings,
+    trailer_doubts,
 )
 from pulvinar.ingest.readers.streams import compression, plain_name, start_of, stem_of, unpack
 from pulvinar.model.dataset import AssetKind
@@ -103,7 +104,12 @@ class NiftiReader:
                 channels=image.channels,
                 time_step_s=image.frame.time_step_s,
             ),
-            findings=(*image.findings, *image.frame.findings, *_label_findings(image, kind, stem, options)),
+            findings=(
+                *image.findings,
+                *image.frame.findings,
+                *_label_findings(image, kind, stem, options),
+                *trailer_doubts(data.path, image.layout, compression(data.head)),
+            ),
             metadata={"header": _summary(image)},
         )
 

@@ -26,6 +26,7 @@ Voxels = npt.NDArray[Any]
 _LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", "mask", "atlas")
 _SLAB_BYTES = 16 << 20
 _MOST_WASTE = 4
+_FOOTER_BYTES = 1 << 20
 DEFLATE_MOST = 1032
 """Deflate makes at most 258 bytes of 2 bits (RFC 1951)."""
 MOST_CHANNELS = 4096
@@ -186,6 +187,27 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
     """Raise `UnreadableFile` when an axis of `shape` is empty, negative or beyond belief."""
     if not all(0 < size <= LARGEST_AXIS for size in shape):
         raise UnreadableFile(f"{name}: its header declares the dimensions {shape}", hint="repair the file's header")
+
+
+def trailer_doubts(path: Path, layout: RawLayout, packed: str) -> list[Finding]:
+    """A doubt when a gzip file's last four bytes, its unpacked size, don't fit what its header declares.
+
+    It is no more than a doubt: a file may be packed in several members, and the last one tells of itself alone.
+    """
+    if packed != "gzip":
+        return []
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        said = int.from_bytes(file.read(4), "little")
+    declared = layout.offset + layout.size_bytes
+    # modulo 2^32 by its definition (RFC 1952); a footer may follow the voxels
+    if (said - declared) % (1 << 32) <= _FOOTER_BYTES:
+        return []
+    text = (
+        f"its compressed stream says that it holds {said} bytes, its header declares {declared}: it may be cut off, "
+        "which shows when it is read"
+    )
+    return [Finding(Severity.DOUBT, text)]
 
 
 def check_room(size_bytes: int, layout: RawLayout, packed: str, name: str) -> None:
