@@ -104,7 +104,9 @@ def ingest(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
-    color: Annotated[str, typer.Option(help="Colour of the channel, as RRGGBB.")] = "",
+    color: Annotated[
+        str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
+    ] = "",
     label_names: Annotated[Path | None, typer.Option(help="Table of the names of label ids.")] = None,
     originals: Annotated[
         OriginalsChoice, typer.Option(help="Keep the files in the store, record where they are, or forget them.")

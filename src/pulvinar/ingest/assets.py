@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,7 @@ from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
 
+_WHITE = "FFFFFF"
 _CHANNEL_COLOURS = ("64FF64", "FF64FF", "64C8FF", "FFC864", "FF6464", "6464FF")
 
 
@@ -134,15 +137,33 @@ def put_bytes(means: Means, asset_id: str, path: str, data: bytes) -> StoredObje
 
 
 def _channels(said: Sequence[Channel], count: int, name: str, color: str) -> tuple[Channel, ...]:
-    if len(said) == count:
-        channels = tuple(said)
-    elif count == 1:
-        channels = (Channel(name),)
-    else:
-        channels = tuple(
-            Channel(f"channel {index + 1}", _CHANNEL_COLOURS[index % len(_CHANNEL_COLOURS)]) for index in range(count)
+    """The channels as the file says them; `color` overrules it, and a palette is for what nobody says of several."""
+    names = [name] if count == 1 else [f"channel {index + 1}" for index in range(count)]
+    channels = said if len(said) == count else [Channel(one, "") for one in names]
+    if color:
+        return tuple(replace(one, color=c) for one, c in zip(channels, _asked_colours(color, count, name), strict=True))
+    if count == 1:
+        return (replace(channels[0], color=channels[0].color or _WHITE),)
+    # Bio-Formats writes white where its user has chosen no colour: channels that are all white can't be told apart
+    silent = {"", _WHITE} if all(one.color in ("", _WHITE) for one in channels) else {""}
+    palette = itertools.cycle(_CHANNEL_COLOURS)
+    return tuple(
+        replace(one, color=other) if one.color in silent else one for one, other in zip(channels, palette, strict=False)
+    )
+
+
+def _asked_colours(color: str, count: int, name: str) -> list[str]:
+    """`--color` as one RRGGBB a channel."""
+    asked = [one.strip().removeprefix("#").upper() for one in color.split(",")]
+    if len(asked) != count:
+        channels = "1 channel" if count == 1 else f"{count} channels"
+        raise Invalid(
+            f"--color {color} names {len(asked)}, {name} has {channels}", hint="one a channel: --color 64FF64,FF64FF"
         )
-    return (replace(channels[0], color=color),) if color and count == 1 else channels
+    wrong = next((one for one in asked if not re.fullmatch("[0-9A-F]{6}", one)), None)
+    if wrong is not None:
+        raise Invalid(f"--color: {wrong!r} is no colour", hint="six digits RRGGBB, as 64FF64 for a green")
+    return asked
 
 
 def _label_names(request: Request, volume: Volume) -> tuple[LabelName, ...]:

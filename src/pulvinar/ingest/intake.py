@@ -17,7 +17,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
-from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
+from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.ingest.reader import Finding, FoundAsset
 from pulvinar.ingest.record import make_record, questions, refuse_unanswered, species_of
@@ -90,6 +90,10 @@ def _go_through(
     ) as host:
         found = _named(host.find(submission.files), request)
         refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
+        # what can't be planned is refused before the first asset is written
+        for item in found:
+            if item.volume is not None:
+                planned_volume(item, request)
         record = _record(means, request, found)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
         with held_session(means.database, fingerprint, plain(request.path), means.node) as session:

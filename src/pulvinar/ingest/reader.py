@@ -56,6 +56,7 @@ class VolumeDescription:
     """What a file says of a volume before it is read. Shapes in (t, c, z, y, x), lengths in (z, y, x).
 
     `voxel_size_um` is None when the file doesn't say (a TIFF without units). `affine_um` as in `model.volume.Volume`.
+    The colour of a channel is "" when the file names none.
     """
 
     shape: Shape5

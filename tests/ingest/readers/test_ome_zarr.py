@@ -56,7 +56,7 @@ def test_an_image_says_its_axes_lengths_and_channels(tmp_path, version):
     assert asset.volume.voxel_size_um == (2.0, 0.5, 0.25)
     assert asset.volume.time_step_s == 0.5
     assert asset.volume.block_shape == (2, 3, 16, 16, 16)
-    assert asset.volume.channels == (Channel("GFP", "00FF00"), Channel("DAPI"), Channel("channel 2"))
+    assert asset.volume.channels == (Channel("GFP", "00FF00"), Channel("DAPI", ""), Channel("channel 2", ""))
     assert not asset.findings
     assert set(asset.files) == {file.name for file in source_files(tmp_path / "in")}
     same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
