@@ -1,4 +1,4 @@
-"""What an asset becomes of what a reader found: colours of channels, and whether its voxels are labels."""
+"""What an asset becomes of what a reader found: the colours of its channels."""
 
 import numpy as np
 import pytest
@@ -8,26 +8,13 @@ from pulvinar.errors import Invalid
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
-from pulvinar.ingest.request import Means, Request
-from pulvinar.ingest.sandbox import Limits
+from pulvinar.ingest.request import Request
 from pulvinar.model.volume import volume_from_json
-from pulvinar.platform import migrate
-from pulvinar.storage.database import Database
-from pulvinar.storage.store import open_store
 
 ANSWERS = RecordAnswers(title="A brain", species="mouse", licence="CC0-1.0")
 TWO_UM = Options(voxel_size_um=(2.0, 2.0, 2.0))
 HYPER = np.random.default_rng(2).integers(0, 60_000, (4, 2, 30, 40)).astype(np.uint16)
 """Axes z, c, y, x."""
-
-
-@pytest.fixture
-def means(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")
-    migrate(database)
-    store = open_store((tmp_path / "store").as_uri())
-    yield Means(database=database, store=store, scratch=tmp_path / "scratch", limits=Limits(), threads=2)
-    database.close()
 
 
 def colours(means, path, color=""):

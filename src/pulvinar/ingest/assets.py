@@ -6,8 +6,9 @@ import hashlib
 import itertools
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.geometry import geometry_files
+from pulvinar.ingest.label_look import as_seen
 from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
@@ -32,6 +34,7 @@ from pulvinar.model.record import Species
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.sources import VoxelSource
 from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
 
 _WHITE = "FFFFFF"
@@ -67,10 +70,10 @@ def asset_prefix(asset_id: str) -> str:
 def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: AssetLedger) -> WrittenAsset:
     """Write a volume: pyramid, figures, pictures and names of labels; what `ledger` has recorded is not redone."""
     means, prefix = bench.means, asset_prefix(asset_id)
-    volume = planned_volume(found, bench.request)
-    observer = QualityObserver(volume.shape, volume.dtype)
-    ledger.observe_with(observer)
-    with bench.host.open_volume(found) as source:
+    with _opened(bench, found) as (found, source):
+        volume = planned_volume(found, bench.request)
+        observer = QualityObserver(volume.shape, volume.dtype)
+        ledger.observe_with(observer)
         plan = plan_pyramid(volume, source.block_shape)
         with bench.progress.task(found.name, prod(volume.shape), "voxels") as task:
             written = write_pyramid(
@@ -102,6 +105,18 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}
     return _finished(bench, found, asset_id, {item.path: item for item in written}, files, details, doubts)
+
+
+@contextmanager
+def _opened(bench: Bench, found: FoundAsset) -> Iterator[tuple[FoundAsset, VoxelSource]]:
+    """The open volume, and `found` with its kind as the voxels show it where nobody says it."""
+    with bench.host.open_volume(found) as source:
+        seen = found if bench.request.options.kind else as_seen(found, source)
+        if seen.volume is None or np.dtype(seen.volume.dtype) == source.dtype:
+            yield seen, source
+            return
+    with bench.host.open_volume(seen) as source:
+        yield seen, source
 
 
 def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:

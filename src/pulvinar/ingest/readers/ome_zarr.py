@@ -80,10 +80,11 @@ class OmeZarrReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily with tensorstore; nothing is read yet."""
-        folder, _, kind = asset.key.rpartition("#")
+        assert asset.volume is not None
+        folder = asset.key.removesuffix("#")
         nodes = ZarrNodes.on_disk(root, [name for name in asset.files if _is_metadata(name)], folder)
         image = next(image for image in _images(nodes, options) if image.folder == folder)
-        return _ZarrVolume(root, image, image.dtype(VolumeKind(kind) if kind else options.kind))
+        return _ZarrVolume(root, image, asset.volume.dtype)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""
@@ -143,7 +144,7 @@ def _asset(image: _Image, mine: tuple[str, ...], nodes: ZarrNodes, options: Opti
     name = stem.removesuffix(".zarr").removesuffix(".ome") or stem
     return FoundAsset(
         OmeZarrReader.name,
-        key=f"{image.folder}#{kind or ''}",
+        key=f"{image.folder}#",
         name=name,
         kind=AssetKind.VOLUME,
         files=mine,
