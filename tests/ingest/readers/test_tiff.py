@@ -266,6 +266,21 @@ def test_a_plane_unlike_the_others_is_named(tmp_path):
         find_one(READER, tmp_path)
 
 
+@pytest.mark.parametrize(("content", "reason"), [(b"", "is empty"), (b"\0" * 4096, "is no TIFF")])
+def test_a_plane_without_its_content_is_named_and_not_passed_over(tmp_path, content, reason):
+    planes(tmp_path, [f"p{i:04d}.tif" for i in range(7)], STACK)
+    (tmp_path / "p0003.tif").write_bytes(content)
+    with pytest.raises(UnreadableFile, match=rf"p0003\.tif {reason}, and by its name a plane of a series"):
+        find_one(READER, tmp_path)
+
+
+def test_other_files_beside_a_series_are_none_of_its_planes(tmp_path):
+    planes(tmp_path, [f"p{i:04d}.tif" for i in range(7)], STACK)
+    for name in ("p0003.txt", "notes.tif", "q0003.tif"):
+        (tmp_path / name).touch()
+    assert find_one(READER, tmp_path).volume.shape == (1, 1, 7, 90, 110)
+
+
 def test_several_images_in_a_file_are_several_assets(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(STACK, metadata=None)

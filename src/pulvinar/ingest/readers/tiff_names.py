@@ -80,6 +80,17 @@ def natural(name: str) -> tuple[tuple[str, int], ...]:
     return tuple(zip(split.texts, (*split.numbers, -1), strict=True))
 
 
+def stray(stacks: Iterable[Stack], others: Iterable[str]) -> str | None:
+    """The first of `others`, files that are no members, that is a plane of a series by its name; None when none is."""
+    series = {key for stack in stacks if len(stack.names) > 1 for key in map(_series_of, stack.names)}
+    return next((name for name in others if _series_of(name) in series), None)
+
+
+def _series_of(name: str) -> Hashable:
+    folder, _, file = name.rpartition("/")
+    return folder, _split(file).texts
+
+
 def _split(name: str) -> _Split:
     parts = re.split(r"(\d+)", name)
     return _Split(tuple(parts[::2]), tuple(parts[1::2]))
