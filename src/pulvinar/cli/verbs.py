@@ -66,9 +66,10 @@ def show_inspection(path: Path, options: Options, *, as_json: bool) -> None:
     if count:
         shown = ", ".join(map(plain, found.unrecognised[:SHOWN])) + (" ..." if count > SHOWN else "")
         print(f"not recognised: {count} {'file' if count == 1 else 'files'}: {shown}")
-    if not found.assets:
-        known = "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
-        print(known if count else "there is no file here")
+    if count and not found.assets:
+        print("nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader")))
+    elif not found.assets and not found.skipped:
+        print("there is no file here")
 
 
 def run_ingest(request: Request, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
-from pulvinar.ingest.submission import is_packed, open_submission
+from pulvinar.ingest.submission import left_over, open_submission
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,7 @@ def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> I
             ) as host,
         ):
             assets = host.find(submission.files)
-            claimed = {name for asset in assets for name in asset.files}
-            left = [file for file in submission.files if file.name not in claimed]
-            packed = {file.name for file in left if is_packed(file)}
+            skipped, unrecognised = left_over(submission.files, assets)
     finally:
         remove_tree(own)
-    skipped = [f"{name}: packed; hand it in by itself" for name in sorted(packed)]
-    unrecognised = tuple(file.name for file in left if file.name not in packed)
-    return Inspection(tuple(assets), unrecognised, (*submission.skipped, *skipped), tuple(describe_protection()))
+    return Inspection(tuple(assets), tuple(unrecognised), (*submission.skipped, *skipped), tuple(describe_protection()))

@@ -34,7 +34,7 @@ from pulvinar.ingest.sessions import (
     held_session,
     known_assets,
 )
-from pulvinar.ingest.submission import Submission, open_submission
+from pulvinar.ingest.submission import Submission, left_over, open_submission
 from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
@@ -88,7 +88,10 @@ def _go_through(
         options=request.options,
         readable=submission.readable,
     ) as host:
-        found = _named(host.find(submission.files), request)
+        found = host.find(submission.files)
+        reasons, _ = left_over(submission.files, found)
+        _say_skipped(progress, reasons)
+        found = _named(found, request, reasons)
         refuse_unanswered(questions(found, request.answers, into_existing=request.dataset_id is not None))
         # what can't be planned is refused before the first asset is written
         for item in found:
@@ -197,11 +200,13 @@ def _record(means: Means, request: Request, found: Sequence[FoundAsset]) -> Reco
     return record
 
 
-def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
-    """What was found, under the name that was asked for, and no name twice."""
+def _named(found: Sequence[FoundAsset], request: Request, reasons: Sequence[str]) -> list[FoundAsset]:
+    """What was found, under the name that was asked for, and no name twice; `reasons` are of files passed over."""
     if not found:
+        why = f" ({reasons[0]}{' ...' if len(reasons) > 1 else ''})" if reasons else ""
         raise UnreadableFile(
-            f"nothing in {request.path} is of a format that Pulvinar reads", hint="pulvinar inspect says what is there"
+            f"nothing in {request.path} is of a format that Pulvinar reads{why}",
+            hint="pulvinar inspect says what is there",
         )
     if request.name and len(found) == 1:
         return [replace(found[0], name=request.name)]

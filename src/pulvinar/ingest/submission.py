@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pulvinar.errors import NotFound, UnreadableFile
-from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.reader import FoundAsset, SourceFile
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import opened, source_file
@@ -93,6 +93,20 @@ def is_packed(file: SourceFile) -> bool:
         return True
     inside = peek(file.path, file.head)
     return is_tar(inside) or (compression_of(file.head) is not None and inside.startswith(_TIFF))
+
+
+def left_over(files: Sequence[SourceFile], found: Sequence[FoundAsset]) -> tuple[list[str], list[str]]:
+    """What of `files` no asset is made of: those with a reason ("a.tif: empty"), and the names of the others."""
+    claimed = {name for asset in found for name in asset.files}
+    reasons, unknown = [], []
+    for file in sorted((file for file in files if file.name not in claimed), key=lambda file: file.name):
+        if not file.size_bytes:
+            reasons.append(f"{file.name}: empty")
+        elif is_packed(file):
+            reasons.append(f"{file.name}: packed; hand it in by itself")
+        else:
+            unknown.append(file.name)
+    return reasons, unknown
 
 
 def _folder(root: Path, fingerprint: Callable[[tuple[SourceFile, ...]], str]) -> Submission:
