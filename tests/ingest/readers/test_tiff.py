@@ -229,6 +229,31 @@ def test_names_that_say_channel_time_and_plane_make_five_axes(tmp_path):
     same(read_voxels(READER, tmp_path, tmp_path.parent / "s"), HYPER5)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "UltraII[00 x 00]_Ex_{}_Em_525_Z{:04d}.ome.tif",  # LaVision
+        "UltraII[00 x 00]_Ex_{0}_Em_{0}9_Z{1:04d}.ome.tif",  # emission goes with excitation
+        "brain_{}nm_Z{:04d}.tif",
+        "brain lambda={} {:04d}.tif",
+    ],
+)
+def test_wavelengths_in_names_are_channels(tmp_path, name):
+    places = list(product((488, 561), range(4)))
+    planes(
+        tmp_path, [name.format(wave, z) for wave, z in places], [HYPER[0, z, int(wave == 561)] for wave, z in places]
+    )
+    same(read_voxels(READER, tmp_path, tmp_path.parent / "s"), HYPER5[:1])
+    asset = find_one(READER, tmp_path)
+    assert "the names of its 8 files say 2 along c, 4 along z" in said(asset)
+    assert ("note", "--axes") in flags(asset)
+
+
+def test_a_number_that_many_planes_have_after_a_wavelength_word_is_no_channel(tmp_path):
+    planes(tmp_path, [f"ex_{i:03d}.tif" for i in range(20)], [STACK[i % 7] for i in range(20)])
+    assert find_one(READER, tmp_path).volume.shape == (1, 1, 20, 90, 110)
+
+
 def test_folders_of_channels_are_joined(tmp_path):
     places = list(product(range(2), range(4)))
     planes(tmp_path, [f"ch{c}/ch{c}{z:04d}.tif" for c, z in places], [HYPER[0, z, c] for c, z in places])

@@ -301,6 +301,11 @@ def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAss
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     for doubt in stack.doubts:
         findings.append(Finding(Severity.DOUBT, doubt, "--axes" if "no grid" in doubt else ""))
+    if len(stack.names) > 1 and not options.axes and not any("no grid" in doubt for doubt in stack.doubts):
+        along = ", ".join(
+            f"{count} along {letter}" for letter, count in zip("tcz", stack.shape, strict=True) if count > 1
+        )
+        findings.append(Finding(Severity.NOTE, f"the names of its {len(stack.names)} files say {along}", "--axes"))
     step_s = options.time_step_s or image.said.time_step_s
     if shape[0] > 1 and step_s is None:
         findings.append(
