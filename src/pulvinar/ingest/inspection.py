@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
@@ -38,7 +39,7 @@ def inspect(path: Path, options: Options, *, scratch: Path, limits: Limits) -> I
                 submission.root, scratch=reading, limits=limits, options=options, readable=submission.readable
             ) as host,
         ):
-            assets = host.find(submission.files)
+            assets = with_telling_names(host.find(submission.files), path.resolve().name)
             skipped, unrecognised = left_over(submission.files, assets)
     finally:
         remove_tree(own)

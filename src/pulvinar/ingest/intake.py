@@ -17,6 +17,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
+from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.ingest.reader import Finding, FoundAsset
@@ -88,7 +89,7 @@ def _go_through(
         options=request.options,
         readable=submission.readable,
     ) as host:
-        found = host.find(submission.files)
+        found = with_telling_names(host.find(submission.files), request.path.resolve().name)
         reasons, _ = left_over(submission.files, found)
         _say_skipped(progress, reasons)
         found = _named(found, request, reasons)
