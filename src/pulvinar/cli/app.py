@@ -92,7 +92,10 @@ def inspect(
 def ingest(
     path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
     title: Annotated[str, typer.Option(help="Title of the dataset.")] = "",
-    species: Annotated[str, typer.Option(help="zebrafish, mouse, macaque or human.")] = "",
+    species: Annotated[
+        str,
+        typer.Option(help="zebrafish, mouse, macaque or human; also by another usual name, as 'Mus musculus' or 小鼠."),
+    ] = "",
     licence: Annotated[str, typer.Option("--licence", "--license", help="Licence of the data, as CC-BY-4.0.")] = "",
     dataset: Annotated[str, typer.Option(help="Put it into a draft version of this dataset.")] = "",
     publish: Annotated[bool, typer.Option("--publish", help="Publish the version when it is whole.")] = False,
