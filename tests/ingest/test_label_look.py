@@ -205,3 +205,17 @@ def test_labels_in_floats_are_stored_as_the_whole_numbers_they_are(means, tmp_pa
     assert asset.details["volume"]["dtype"] == "uint32"
     assert values(stored, 0) == {0, 1000, 2007}
     assert "stored as uint32" in doubt.message
+
+
+def test_the_encoding_of_label_names_is_said_when_it_is_guessed(means, tmp_path):
+    path, names = tmp_path / "a.tif", tmp_path / "names.csv"
+    tifffile.imwrite(path, (BELL > 0.3).astype(np.uint8) * 7, metadata=None, photometric="minisblack")
+    names.write_bytes("id,name\n7,海马\n".encode("gbk"))
+    answers = RecordAnswers(title="Regions", species="mouse", licence="CC0-1.0")
+    options = Options(voxel_size_um=(10.0, 10.0, 10.0))
+    done = ingest(means, Request(path, options, answers, label_names=names))
+    assert "GB18030 (Chinese) is assumed" in next(
+        item.message for item in done.findings if item.flag == "--label-names"
+    )
+    prefix = done.version.assets[0].prefix
+    assert "海马" in means.store.read(f"{prefix}/segments/info").decode()

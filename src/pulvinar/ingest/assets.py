@@ -25,6 +25,7 @@ from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
 from pulvinar.ingest.progress import Progress
 from pulvinar.ingest.quality import QualityObserver, quality_to_json
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.readers.text import encoding_findings, encoding_of
 from pulvinar.ingest.request import Means, Originals, Request
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.sessions import AssetLedger
@@ -100,7 +101,10 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
         **volume_pictures(stored, volume, [item.window for item in figures], colours),
         **(label_name_files(names) if names else {}),
     }
-    doubts = _size_doubts(stored, volume, bench.species)
+    doubts = [*_size_doubts(stored, volume, bench.species)]
+    if names and bench.request.label_names is not None:
+        encoding = encoding_of(bench.request.label_names.read_bytes())
+        doubts += encoding_findings(encoding, "the table of label names", "--label-names")
     details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}

@@ -92,6 +92,11 @@ def test_a_comment_on_axes_is_doubted_and_not_believed(sample):
     assert ("doubt", "--axes") in flags(first)
 
 
+def test_a_chinese_comment_is_kept_as_chinese(tmp_path):
+    (tmp_path / "a.swc").write_bytes("# 小鼠 海马 神经元\n1 1 0 0 0 1 -1\n".encode("gbk"))
+    assert find_one(READER, tmp_path).metadata["header"]["comments"] == ["小鼠 海马 神经元"]
+
+
 def test_atlas_voxels_land_inside_the_atlas(sample):
     path = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um/18458_00375_AM.swc.gz")
     options = Options(unit="voxel", voxel_size_um=(25.0, 25.0, 25.0), axes="zyx")

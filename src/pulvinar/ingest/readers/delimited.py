@@ -17,7 +17,7 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.streams import plain_name, start_of, unpacked
 from pulvinar.ingest.readers.table_columns import Column, from_text, is_number, unique_names
-from pulvinar.ingest.readers.text import LARGEST_TEXT, is_text
+from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
@@ -58,9 +58,8 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     with unpacked(file.path, file.name) as stream:
         sample = stream.read(_SAMPLE)
         complete = len(sample) < _SAMPLE
-    encoding = _encoding(sample, complete=complete)
-    text = sample.decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
-    lines = _NEWLINE.split(text)
+    encoding = encoding_of(sample, complete=complete)
+    lines = _NEWLINE.split(sample.decode(encoding, "replace").removeprefix("\ufeff"))
     # behind the last end of a line is nothing, or a line that may go on
     if not complete or not lines[-1]:
         lines = lines[:-1]
@@ -124,15 +123,6 @@ def _content(path: Path, name: str) -> bytes:
                 raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
     content = b"".join(pieces)
     return content if b"\n" in content else content.replace(b"\r", b"\n")
-
-
-def _encoding(sample: bytes, *, complete: bool) -> str:
-    try:
-        sample.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # a character cut off by the sample's end is none that is wrong
-        return "utf8" if error.start > len(sample) - 4 and not complete else "latin-1"
-    return "utf8"
 
 
 def _comment_lines(lines: list[str]) -> int:
