@@ -126,7 +126,7 @@ def _opened(bench: Bench, found: FoundAsset) -> Iterator[tuple[FoundAsset, Voxel
 def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:
     """Write a skeleton, mesh, point or other table: its canonical file, its view and its thumbnail."""
     made = geometry_files(bench.host.read_geometry(found), found.name)
-    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), ())
+    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), _place_doubts(made.details))
 
 
 def planned_volume(found: FoundAsset, request: Request) -> Volume:
@@ -189,6 +189,16 @@ def _label_names(request: Request, volume: Volume) -> tuple[LabelName, ...]:
     if request.label_names is None or volume.kind is not VolumeKind.LABELS:
         return ()
     return read_label_names(request.label_names)
+
+
+def _place_doubts(details: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """A doubt about rows of a table of places that have none."""
+    without = details.get("rows_without_place", 0)
+    if not without:
+        return ()
+    total = details["count"] + without
+    text = f"{without} of its {total} rows have no place: they are kept in the table, and are not among its points"
+    return (Finding(Severity.DOUBT, text),)
 
 
 def _size_doubts(stored: StoredVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:

@@ -93,6 +93,8 @@ def _notes(dialect: Dialect) -> list[Finding]:
         notes.append(Finding(Severity.DOUBT, text, "--axes"))
     if dialect.has_types:
         notes.append(Finding(Severity.NOTE, "its second row names the types of columns and is left out"))
+    if dialect.has_commas:
+        notes.append(Finding(Severity.NOTE, "its numbers have decimal commas"))
     return notes + encoding_findings(dialect.encoding)
 
 
