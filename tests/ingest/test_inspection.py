@@ -139,10 +139,11 @@ def test_what_no_reader_knows_is_named(look, tmp_path):
         archive.writestr("a", "b")
     found = look(given)
     assert found.assets == ()
-    assert found.unrecognised == ("empty.nii", "noise.bin", "report.pdf")
+    assert found.unrecognised == ("noise.bin", "report.pdf")
     assert found.skipped == (
         ".DS_Store: left by an operating system",
         "link: a link or a device, which is never followed",
+        "empty.nii: empty",
         "inner.zip: packed; hand it in by itself",
     )
 
@@ -163,6 +164,11 @@ def test_a_person_reads_that_nothing_was_found(printed, tmp_path):
     assert lines[1] == "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
     (tmp_path / "empty").mkdir()
     assert printed(tmp_path / "empty") == "there is no file here\n"
+    (tmp_path / "empty" / "plane.tif").touch()
+    (tmp_path / "empty" / "packed.tif.gz").write_bytes(gzip.compress(b"II*\0" + bytes(100)))
+    assert printed(tmp_path / "empty") == (
+        "passed over: packed.tif.gz: packed; hand it in by itself\npassed over: plane.tif: empty\n"
+    )
 
 
 def test_names_can_not_steer_the_terminal(printed, tmp_path):

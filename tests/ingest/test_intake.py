@@ -200,6 +200,9 @@ def test_nothing_readable_is_refused(means, tmp_path):
     (tmp_path / "note.bin").write_bytes(b"hello")
     with pytest.raises(UnreadableFile):
         ingest(means, Request(tmp_path / "note.bin", TWO_UM, ANSWERS))
+    (tmp_path / "plane.tif").touch()
+    with pytest.raises(UnreadableFile, match=r"plane\.tif: empty"):
+        ingest(means, Request(tmp_path / "plane.tif", TWO_UM, ANSWERS))
 
 
 def test_originals_can_be_kept_or_forgotten(means, stack):

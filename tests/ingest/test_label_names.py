@@ -42,6 +42,22 @@ def test_anything_else_is_refused(tmp_path, text):
         read_label_names(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
+def test_chinese_names_in_any_usual_encoding(tmp_path, encoding):
+    path = tmp_path / "labels.csv"
+    path.write_bytes("id,name\n7,海马\n3,初级视觉皮层\n".encode(encoding))
+    assert [item.name for item in read_label_names(path)] == ["初级视觉皮层", "海马"]
+
+
+def test_a_file_that_is_no_text_holds_no_names(tmp_path, sample):
+    with pytest.raises(UnreadableFile, match="is no text"):
+        read_label_names(sample("macaque/inia19/inia19-NeuroMaps.nii.gz"))
+    path = tmp_path / "names.txt"
+    path.write_bytes(b"1 a\x00b\n2 c\n")
+    with pytest.raises(UnreadableFile, match="is no text"):
+        read_label_names(path)
+
+
 def test_names_become_segment_properties(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("id,name,acronym\n7,海马,HP\n3,Cortex,CX\n")

@@ -9,6 +9,7 @@ from pulvinar.ingest.record import (
     orientation_of,
     questions,
     refuse_unanswered,
+    species_of,
 )
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Species
@@ -64,6 +65,28 @@ def test_an_unknown_species_is_refused_with_the_known_ones():
     with pytest.raises(Invalid, match="axolotl") as caught:
         make_record([found()], RecordAnswers(title="t", species="axolotl", licence="x"), Options())
     assert "zebrafish" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "species"),
+    [
+        ("Mus musculus", Species.MOUSE), ("小鼠", Species.MOUSE), (" Mus_musculus ", Species.MOUSE),
+        ("monkey", Species.MACAQUE), ("rhesus", Species.MACAQUE), ("Macaca  mulatta", Species.MACAQUE),
+        ("猕猴", Species.MACAQUE), ("Danio rerio", Species.ZEBRAFISH), ("斑马鱼", Species.ZEBRAFISH),
+        ("Homo sapiens", Species.HUMAN), ("人", Species.HUMAN), ("HUMAN", Species.HUMAN),
+    ],
+)  # fmt: skip
+def test_a_species_is_known_by_its_usual_names(text, species):
+    assert species_of(text) is species
+    record = make_record([found({"species": text})], RecordAnswers(title="t", licence="x"), Options())
+    assert record.species is species
+
+
+@pytest.mark.parametrize("text", ["rat", "mouse brain", "鼠", "", "marmoset"])
+def test_another_species_is_told_every_name_that_is_known(text):
+    with pytest.raises(Invalid) as caught:
+        species_of(text)
+    assert all(name in caught.value.hint for name in ("mus musculus", "小鼠", "rhesus", "danio rerio", "人类"))
 
 
 def test_contributors_may_have_roles_and_orcids():

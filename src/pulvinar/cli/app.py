@@ -115,7 +115,10 @@ def inspect(
 def ingest(
     path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
     title: Annotated[str, typer.Option(help="Title of the dataset.")] = "",
-    species: Annotated[str, typer.Option(help="zebrafish, mouse, macaque or human.")] = "",
+    species: Annotated[
+        str,
+        typer.Option(help="zebrafish, mouse, macaque or human; also by another usual name, as 'Mus musculus' or 小鼠."),
+    ] = "",
     licence: Annotated[str, typer.Option("--licence", "--license", help="Licence of the data, as CC-BY-4.0.")] = "",
     dataset: Annotated[str, typer.Option(help="Put it into a draft version of this dataset.")] = "",
     publish: Annotated[bool, typer.Option("--publish", help="Publish the version when it is whole.")] = False,
@@ -127,7 +130,9 @@ def ingest(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
-    color: Annotated[str, typer.Option(help="Colour of the channel, as RRGGBB.")] = "",
+    color: Annotated[
+        str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
+    ] = "",
     label_names: Annotated[Path | None, typer.Option(help="Table of the names of label ids.")] = None,
     originals: Annotated[
         OriginalsChoice, typer.Option(help="Keep the files in the store, record where they are, or forget them.")

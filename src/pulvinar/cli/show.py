@@ -61,6 +61,8 @@ def _describe_volume(volume: VolumeDescription) -> Iterable[str]:
         z, y, x = volume.voxel_size_um
         yield f"voxel size z={z:g} y={y:g} x={x:g} um"
     yield f"orientation {orientation_of(volume.affine_um) or 'not known'} (rising z, y, x)"
+    if volume.kind is None and volume.shape[1] == 1:
+        yield "image or labels: told by its voxels at ingest, or by --kind"
     if volume.channels:
         yield plain("channels " + ", ".join(channel.name for channel in volume.channels))
     if volume.time_step_s:

@@ -92,8 +92,10 @@ def _print_inspection(path: Path, found: Inspection) -> None:
         shown = ", ".join(map(plain, found.unrecognised[:SHOWN])) + (" ..." if count > SHOWN else "")
         print(f"not recognised: {count} {'file' if count == 1 else 'files'}: {shown}")
     if not found.assets and not found.unreadable:
-        known = "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
-        print(known if count else f"there is no file in {short(path)}")
+        if count:
+            print("nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader")))
+        elif not found.skipped:
+            print(f"there is no file in {short(path)}")
 
 
 def run_ingest(request: Request, *, as_json: bool) -> None:

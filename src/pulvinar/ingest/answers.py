@@ -19,7 +19,7 @@ from pulvinar.model.text import plain
 
 _FOUND = TypeAdapter(tuple[FoundAsset, ...])
 HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
-_COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
+_COLOUR = re.compile(r"([0-9A-Fa-f]{6})?")
 _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
 
 

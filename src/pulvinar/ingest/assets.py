@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
@@ -17,12 +19,14 @@ import numpy as np
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.geometry import geometry_files
+from pulvinar.ingest.label_look import as_seen
 from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
 from pulvinar.ingest.progress import Progress, watched
 from pulvinar.ingest.quality import QualityObserver, quality_findings, quality_to_json
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.readers.text import encoding_findings, encoding_of
 from pulvinar.ingest.remote_source import RemoteSource
 from pulvinar.ingest.request import Means, Originals, Request
 from pulvinar.ingest.sandbox import ReaderHost
@@ -33,10 +37,12 @@ from pulvinar.model.record import Species
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.sources import VoxelSource
 from pulvinar.storage.space import room_in
 from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
 
 _PIECE_BYTES = 4 << 20
+_WHITE = "FFFFFF"
 _CHANNEL_COLOURS = ("64FF64", "FF64FF", "64C8FF", "FFC864", "FF6464", "6464FF")
 
 
@@ -69,10 +75,10 @@ def asset_prefix(asset_id: str) -> str:
 def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: AssetLedger) -> WrittenAsset:
     """Write a volume: pyramid, figures, pictures and names of labels; what `ledger` has recorded is not redone."""
     means, prefix = bench.means, asset_prefix(asset_id)
-    volume = planned_volume(found, bench.request)
-    observer = QualityObserver(volume.shape, volume.dtype)
-    ledger.observe_with(observer)
-    with _opened(bench, found, volume) as source:
+    with _opened(bench, found) as (found, source):
+        volume = planned_volume(found, bench.request)
+        observer = QualityObserver(volume.shape, volume.dtype)
+        ledger.observe_with(observer)
         plan = plan_pyramid(volume, source.block_shape)
         before = finished_voxels(volume, ledger.finished())
         with bench.progress.task(found.name, prod(volume.shape), "voxels", before) as task:
@@ -92,18 +98,9 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
     return _finished(bench, found, asset_id, {item.path: item for item in written}, files, details, doubts)
 
 
-def _opened(bench: Bench, found: FoundAsset, volume: Volume) -> RemoteSource:
-    """The voxels of `found`, for which its reader may have to unpack a file."""
-    host, size = bench.host, prod(volume.shape) * np.dtype(volume.dtype).itemsize
-    before = host.unpacked_bytes()
-    growth = lambda: host.unpacked_bytes() - before  # noqa: E731
-    with watched(bench.progress, f"{found.name}: opening", growth, total=size, unit="bytes"):
-        return host.open_volume(found)
-
-
 def _described(
     bench: Bench, asset_id: str, volume: Volume, observer: QualityObserver
-) -> tuple[dict[str, bytes], dict[str, Any], tuple[Finding, ...]]:
+) -> tuple[dict[str, bytes], dict[str, Any], list[Finding]]:
     """What a volume shows of itself once its voxels are stored: small files, details for the catalogue, and doubts."""
     stored = open_volume(bench.means.store, asset_prefix(asset_id), volume)
     figures = [observer.figures(channel, volume, stored) for channel in range(len(volume.channels))]
@@ -118,18 +115,43 @@ def _described(
         **volume_pictures(stored, volume, [item.window for item in figures], colours),
         **(label_name_files(names) if names else {}),
     }
-    doubts = (*_size_doubts(stored, volume, bench.species), *quality_findings(figures, volume))
+    doubts = [*_size_doubts(stored, volume, bench.species), *quality_findings(figures, volume)]
+    if names and bench.request.label_names is not None:
+        encoding = encoding_of(bench.request.label_names.read_bytes())
+        doubts += encoding_findings(encoding, "the table of label names", "--label-names")
     details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}
     return files, details, doubts
 
 
+@contextmanager
+def _opened(bench: Bench, found: FoundAsset) -> Iterator[tuple[FoundAsset, VoxelSource]]:
+    """The open volume, and `found` with its kind as the voxels show it where nobody says it."""
+    with _read_by_host(bench, found) as source:
+        seen = found if bench.request.options.kind else as_seen(found, source)
+        if seen.volume is None or np.dtype(seen.volume.dtype) == source.dtype:
+            yield seen, source
+            return
+    with _read_by_host(bench, seen) as source:
+        yield seen, source
+
+
+def _read_by_host(bench: Bench, found: FoundAsset) -> RemoteSource:
+    """The voxels of `found`, for which its reader may have to unpack a file."""
+    host, said = bench.host, found.volume
+    size = prod(said.shape) * np.dtype(said.dtype).itemsize if said else 0
+    before = host.unpacked_bytes()
+    growth = lambda: host.unpacked_bytes() - before  # noqa: E731
+    with watched(bench.progress, f"{found.name}: opening", growth, total=size, unit="bytes"):
+        return host.open_volume(found)
+
+
 def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:
     """Write a skeleton, mesh, point or other table: its canonical file, its view and its thumbnail."""
     with watched(bench.progress, f"{found.name}: reading"):
         made = geometry_files(bench.host.read_geometry(found), found.name)
-    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), ())
+    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), _place_doubts(made.details))
 
 
 def planned_volume(found: FoundAsset, request: Request) -> Volume:
@@ -159,21 +181,49 @@ def put_bytes(means: Means, asset_id: str, path: str, data: bytes) -> StoredObje
 
 
 def _channels(said: Sequence[Channel], count: int, name: str, color: str) -> tuple[Channel, ...]:
-    if len(said) == count:
-        channels = tuple(said)
-    elif count == 1:
-        channels = (Channel(name),)
-    else:
-        channels = tuple(
-            Channel(f"channel {index + 1}", _CHANNEL_COLOURS[index % len(_CHANNEL_COLOURS)]) for index in range(count)
+    """The channels as the file says them; `color` overrules it, and a palette is for what nobody says of several."""
+    names = [name] if count == 1 else [f"channel {index + 1}" for index in range(count)]
+    channels = said if len(said) == count else [Channel(one, "") for one in names]
+    if color:
+        return tuple(replace(one, color=c) for one, c in zip(channels, _asked_colours(color, count, name), strict=True))
+    if count == 1:
+        return (replace(channels[0], color=channels[0].color or _WHITE),)
+    # Bio-Formats writes white where its user has chosen no colour: channels that are all white can't be told apart
+    silent = {"", _WHITE} if all(one.color in ("", _WHITE) for one in channels) else {""}
+    palette = itertools.cycle(_CHANNEL_COLOURS)
+    return tuple(
+        replace(one, color=other) if one.color in silent else one for one, other in zip(channels, palette, strict=False)
+    )
+
+
+def _asked_colours(color: str, count: int, name: str) -> list[str]:
+    """`--color` as one RRGGBB a channel."""
+    asked = [one.strip().removeprefix("#").upper() for one in color.split(",")]
+    if len(asked) != count:
+        channels = "1 channel" if count == 1 else f"{count} channels"
+        raise Invalid(
+            f"--color {color} names {len(asked)}, {name} has {channels}", hint="one a channel: --color 64FF64,FF64FF"
         )
-    return (replace(channels[0], color=color),) if color and count == 1 else channels
+    wrong = next((one for one in asked if not re.fullmatch("[0-9A-F]{6}", one)), None)
+    if wrong is not None:
+        raise Invalid(f"--color: {wrong!r} is no colour", hint="six digits RRGGBB, as 64FF64 for a green")
+    return asked
 
 
 def _label_names(request: Request, volume: Volume) -> tuple[LabelName, ...]:
     if request.label_names is None or volume.kind is not VolumeKind.LABELS:
         return ()
     return read_label_names(request.label_names)
+
+
+def _place_doubts(details: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """A doubt about rows of a table of places that have none."""
+    without = details.get("rows_without_place", 0)
+    if not without:
+        return ()
+    total = details["count"] + without
+    text = f"{without} of its {total} rows have no place: they are kept in the table, and are not among its points"
+    return (Finding(Severity.DOUBT, text),)
 
 
 def _size_doubts(stored: StoredVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from pulvinar.ingest.answers import Unreadable
+from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.flags import check_options
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
-from pulvinar.ingest.submission import is_packed, open_submission
+from pulvinar.ingest.submission import open_submission
 from pulvinar.ingest.workplace import held_workplace
 from pulvinar.storage.space import room_in
 
@@ -58,11 +59,8 @@ def inspect(
                 assets, unreadable = host.survey(submission.files)
             if unreadable and len(submission.files) == 1:
                 raise unreadable[0].error
-            bad = {item.name for item in unreadable}
-            left = [file for file in submission.unclaimed(assets) if file.name not in bad]
-            packed = {file.name for file in left if is_packed(file)}
-    skipped = [f"{name}: packed; hand it in by itself" for name in sorted(packed)]
-    unrecognised = tuple(file.name for file in left if file.name not in packed)
+            assets = with_telling_names(assets, path.resolve().name)
+            skipped, unrecognised = submission.left_over(assets, unreadable=[item.name for item in unreadable])
     return Inspection(
         assets=tuple(assets),
         unreadable=tuple(unreadable),

@@ -19,7 +19,8 @@ from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.presence import check_presence
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
-from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, write_asset
+from pulvinar.ingest.asset_names import with_telling_names
+from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
@@ -89,11 +90,10 @@ def _say_skipped(progress: Progress, skipped: Sequence[str]) -> None:
         progress.say(f"passed over: {len(skipped) - _SAID} more; pulvinar inspect --json names them")
 
 
-def _say_unrecognised(progress: Progress, submission: Submission, found: Sequence[FoundAsset]) -> None:
-    left = submission.unclaimed(found)
-    if left:
-        shown = ", ".join(plain(file.name) for file in left[:_SAID]) + (" ..." if len(left) > _SAID else "")
-        progress.say(f"not recognised: {len(left)} {'file' if len(left) == 1 else 'files'}: {shown}")
+def _say_unrecognised(progress: Progress, names: Sequence[str]) -> None:
+    if names:
+        shown = ", ".join(map(plain, names[:_SAID])) + (" ..." if len(names) > _SAID else "")
+        progress.say(f"not recognised: {len(names)} {'file' if len(names) == 1 else 'files'}: {shown}")
 
 
 def _go_through(
@@ -114,10 +114,17 @@ def _go_through(
     ) as host:
         with watched(progress, f"recognising {len(submission.files):,} files"):
             recognised = host.find(submission.files)
-        found = _named(recognised, request)
-        _say_unrecognised(progress, submission, found)
+        found = with_telling_names(recognised, request.path.resolve().name)
+        reasons, unrecognised = submission.left_over(found)
+        _say_skipped(progress, reasons)
+        _say_unrecognised(progress, unrecognised)
+        found = _named(found, request, reasons)
         _refuse_taken_names(means, request, found)
         refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
+        # what can't be planned is refused before the first asset is written
+        for item in found:
+            if item.volume is not None:
+                planned_volume(item, request)
         record = into or make_record(found, request.answers, request.options)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
         with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
@@ -231,11 +238,16 @@ def _record_of(means: Means, request: Request) -> Record | None:
     return record
 
 
-def _named(found: Sequence[FoundAsset], request: Request) -> list[FoundAsset]:
-    """What was found, under the name that was asked for; of those with one name each says so."""
+def _named(found: Sequence[FoundAsset], request: Request, reasons: Sequence[str]) -> list[FoundAsset]:
+    """What was found, under the name that was asked for; of those with one name each says so.
+
+    `reasons` are of files passed over.
+    """
     if not found:
+        why = f" ({reasons[0]}{' ...' if len(reasons) > 1 else ''})" if reasons else ""
         raise UnreadableFile(
-            f"nothing in {request.path} is of a format that Pulvinar reads", hint="pulvinar inspect says what is there"
+            f"nothing in {request.path} is of a format that Pulvinar reads{why}",
+            hint="pulvinar inspect says what is there",
         )
     if request.name and len(found) == 1:
         return [replace(found[0], name=request.name)]

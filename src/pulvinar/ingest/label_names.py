@@ -13,6 +13,7 @@ from typing import Any
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.geometry import segment_properties
+from pulvinar.ingest.readers.text import decoded, is_text
 
 MOST_BYTES = 32 << 20
 _ID_WORDS = ("id", "index", "label", "value", "key", "no", "number", "structure_id")
@@ -37,8 +38,10 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise TooLarge(f"{path} has more than {MOST_BYTES >> 20} MiB", hint="a table of names is smaller")
-        text = path.read_text("utf-8-sig", errors="replace")
-        found = {item.id: item for item in _parse(text) if item.id != 0}
+        data = path.read_bytes()
+        if data and not is_text(data):
+            raise UnreadableFile(f"{path} is no text", hint="name a table of ids and names, or an ontology as JSON")
+        found = {item.id: item for item in _parse(decoded(data)) if item.id != 0}
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UnreadableFile(f"no label names in {path}: {error}") from error
     if not found:

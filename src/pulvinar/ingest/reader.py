@@ -56,6 +56,7 @@ class VolumeDescription:
     """What a file says of a volume before it is read. Shapes in (t, c, z, y, x), lengths in (z, y, x).
 
     `voxel_size_um` is None when the file doesn't say (a TIFF without units). `affine_um` as in `model.volume.Volume`.
+    The colour of a channel is "" when the file names none; `kind` is None when it doesn't say: the voxels then tell.
     """
 
     shape: Shape5
@@ -173,7 +174,10 @@ class Reader(Protocol):
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open a volume found before; `root` is the submission's folder, `scratch` an empty folder of its own (for a
-        compressed stream that must be unpacked to be read in blocks)."""
+        compressed stream that must be unpacked to be read in blocks).
+
+        What is read is of the type that `asset` describes. That may be an integer where floats were found, whose voxels
+        turned out to be labels: then raise `UnreadableFile` for one that is no whole number."""
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Read a skeleton, mesh, point or other table found before, whole."""

@@ -16,6 +16,17 @@ from pulvinar.model.volume import Triple
 _WORLD = ("S", "A", "R")
 
 
+_SYNONYMS = {
+    SpeciesName.ZEBRAFISH: ("danio rerio", "zebra fish", "larval zebrafish", "斑马鱼"),
+    SpeciesName.MOUSE: ("mus musculus", "mice", "house mouse", "小鼠", "小家鼠"),
+    SpeciesName.MACAQUE: (
+        "macaca mulatta", "rhesus", "rhesus macaque", "rhesus monkey", "monkey", "恒河猴", "猕猴", "猴",
+    ),
+    SpeciesName.HUMAN: ("homo sapiens", "person", "people", "人", "人类"),
+}  # fmt: skip
+_SPECIES = {name: one for one, others in _SYNONYMS.items() for name in (one.value, *others)}
+
+
 @dataclass(frozen=True)
 class RecordAnswers:
     """What a person says of the data, one field a flag; an empty one was not said.
@@ -116,14 +127,16 @@ def make_record(assets: Sequence[FoundAsset], answers: RecordAnswers, options: O
 
 
 def species_of(text: str) -> SpeciesName:
-    """The species that `text` names; raises `Invalid` with the known ones."""
-    try:
-        return SpeciesName(text.strip().lower())
-    except ValueError:
-        known = ", ".join(SpeciesName)
-        raise Invalid(
-            f"{text!r} is not a species that Pulvinar knows", hint=f"--species takes one of {known}"
-        ) from None
+    """The species that `text` names, in English, Chinese or Latin; raises `Invalid` with the names that are known."""
+    species = _SPECIES.get(_species_key(text))
+    if species is None:
+        known = "; ".join(f"{one} ({', '.join(_SYNONYMS[one])})" for one in SpeciesName)
+        raise Invalid(f"{text!r} is not a species that Pulvinar knows", hint=f"--species takes one of {known}")
+    return species
+
+
+def _species_key(text: str) -> str:
+    return " ".join(text.lower().replace("_", " ").split())
 
 
 def contributor(text: str) -> Contributor:
@@ -174,7 +187,7 @@ def _right_shape(key: str, value: Any) -> bool:
     if key in ("contributors", "keywords"):
         return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if key == "species":
-        return isinstance(value, str) and value.strip().lower() in set(SpeciesName)
+        return isinstance(value, str) and _species_key(value) in _SPECIES
     return isinstance(value, str | int | float)
 
 

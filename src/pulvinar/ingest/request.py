@@ -34,7 +34,7 @@ class Request:
 
     `dataset_id` puts the assets into a draft version of an existing dataset; None makes a new dataset. `only` keeps
     files whose name in the submission matches one of its patterns. `name` names the asset where there is one only;
-    `color` (RRGGBB) is for the channel of a volume that has one. `label_names` is a table of the ids of a label volume.
+    `color` is RRGGBB, or one a channel with commas between. `label_names` is a table of the ids of a label volume.
     `again` ingests once more what the same request has brought in before.
     """
 

@@ -47,10 +47,23 @@ class Submission:
             )
         return replace(self, files=kept)
 
-    def unclaimed(self, found: Sequence[FoundAsset]) -> tuple[SourceFile, ...]:
-        """The files that belong to no asset."""
-        claimed = {name for asset in found for name in asset.files}
-        return tuple(file for file in self.files if file.name not in claimed)
+    def left_over(
+        self, found: Sequence[FoundAsset], unreadable: Sequence[str] = ()
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The files of which no asset is made and that aren't named as unreadable.
+
+        First those with a reason ("a.tif: empty"), then the names of those that nobody recognised.
+        """
+        claimed = {name for asset in found for name in asset.files} | set(unreadable)
+        reasons, unknown = [], []
+        for file in sorted((file for file in self.files if file.name not in claimed), key=lambda file: file.name):
+            if not file.size_bytes:
+                reasons.append(f"{file.name}: empty")
+            elif is_packed(file):
+                reasons.append(f"{file.name}: packed; hand it in by itself")
+            else:
+                unknown.append(file.name)
+        return tuple(reasons), tuple(unknown)
 
 
 @contextmanager

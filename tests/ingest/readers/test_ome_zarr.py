@@ -56,7 +56,7 @@ def test_an_image_says_its_axes_lengths_and_channels(tmp_path, version):
     assert asset.volume.voxel_size_um == (2.0, 0.5, 0.25)
     assert asset.volume.time_step_s == 0.5
     assert asset.volume.block_shape == (2, 3, 16, 16, 16)
-    assert asset.volume.channels == (Channel("GFP", "00FF00"), Channel("DAPI"), Channel("channel 2"))
+    assert asset.volume.channels == (Channel("GFP", "00FF00"), Channel("DAPI", ""), Channel("channel 2", ""))
     assert not asset.findings
     assert set(asset.files) == {file.name for file in source_files(tmp_path / "in")}
     same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
@@ -149,10 +149,23 @@ def test_labels_beside_an_image_are_labels(tmp_path):
     assert image.volume.kind is None
     assert cells.volume.kind is VolumeKind.LABELS
     assert cells.name == "cells"
+    own = {file.name for file in source_files(tmp_path / "in") if file.name.startswith("a.zarr/labels/cells/")}
+    assert set(cells.files) == own
+    assert set(image.files) == {file.name for file in source_files(tmp_path / "in")} - own
     opened = READER.open_volume(cells, tmp_path / "in", Options(), tmp_path)
     out = np.zeros(cells.volume.shape, cells.volume.dtype)
     opened.read_into(Window.whole(out.shape), out)
     same(out, labels[None, None])
+
+
+def test_arrays_of_one_group_have_their_own_files_and_the_first_the_groups(tmp_path):
+    group = zarr.open_group(tmp_path / "in" / "lab.zarr", mode="w")
+    for name in ("first", "second"):
+        group.create_array(name, data=VOXELS[0, 0], chunks=(8, 16, 50))
+    first, second = READER.find(source_files(tmp_path / "in"), Options())
+    assert set(second.files) == {f.name for f in source_files(tmp_path / "in") if f.name.startswith("lab.zarr/second/")}
+    assert set(first.files) | set(second.files) == {file.name for file in source_files(tmp_path / "in")}
+    assert not set(first.files) & set(second.files)
 
 
 def test_axes_in_another_order_are_put_in_ours(tmp_path):
@@ -208,7 +221,7 @@ def test_damaged_chunks_are_named_and_never_zeros(tmp_path):
     whole = chunk.read_bytes()
     for damage in (b"", whole[: len(whole) // 2], whole[:20] + bytes(40) + whole[60:]):
         chunk.write_bytes(damage)
-        with pytest.raises(UnreadableFile, match=r"a\.zarr/0 is damaged"):
+        with pytest.raises(UnreadableFile, match=rf"^a: its chunk {chunk.relative_to(tmp_path / 'in')} is damaged: it"):
             read_voxels(READER, tmp_path / "in", tmp_path / "s")
 
 

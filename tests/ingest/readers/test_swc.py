@@ -1,4 +1,5 @@
 import gzip
+import tarfile
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from tests.ingest.readers.reading import find_one, flags, read_geometry, said
 
 from pulvinar.errors import Invalid, MetadataMissing, UnreadableFile
 from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.swc import SwcReader
 
 READER = SwcReader()
@@ -86,22 +88,52 @@ def test_units_axes_and_scale(tmp_path):
 
 def test_a_comment_on_axes_is_doubted_and_not_believed(sample):
     folder = sample("mouse/mouselight_dendrites/demo-trees/AA0001.swc").parent
-    from pulvinar.ingest.reader_contract import source_files
-
     (first, *_) = READER.find([f for f in source_files(folder) if f.name.endswith(".swc")], Options())
     assert ("doubt", "--axes") in flags(first)
 
 
+def test_a_chinese_comment_is_kept_as_chinese(tmp_path):
+    (tmp_path / "a.swc").write_bytes("# 小鼠 海马 神经元\n1 1 0 0 0 1 -1\n".encode("gbk"))
+    assert find_one(READER, tmp_path).metadata["header"]["comments"] == ["小鼠 海马 神经元"]
+
+
 def test_atlas_voxels_land_inside_the_atlas(sample):
     path = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um/18458_00375_AM.swc.gz")
-    from pulvinar.ingest.reader_contract import source_files
-
     options = Options(unit="voxel", voxel_size_um=(25.0, 25.0, 25.0), axes="zyx")
     (asset,) = READER.find([f for f in source_files(path.parent) if f.path == path], options)
     found = READER.read_geometry(asset, path.parent, options)
     assert (found.zyx_um >= 0).all()
     assert (found.zyx_um <= [13200, 8000, 11400]).all()
     assert np.count_nonzero(found.parent < 0) == 2
+
+
+def in_voxels(folder):
+    """The neurons of `folder` whose unit is doubted for lying in voxels, and the others."""
+    files = [file for file in source_files(folder) if ".swc" in file.name and not file.path.name.startswith("._")]
+    found = list(READER.find(files, Options()))
+    doubted = {asset.name for asset in found if "--unit voxel --voxel-size" in said(asset)}
+    assert all(("doubt", "--unit") in flags(asset) for asset in found if asset.name in doubted)
+    return doubted, {asset.name for asset in found} - doubted
+
+
+def test_neurons_in_voxels_are_doubted_and_those_in_micrometres_are_not(sample, tmp_path):
+    doubted, others = in_voxels(sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um"))
+    assert (len(doubted), others) == (14, set())
+    with tarfile.open(sample("human/surgical_neurons/80_human_neurons_swc.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    doubted, others = in_voxels(tmp_path)
+    assert (doubted, len(others)) == (set(), 80)
+    assert in_voxels(sample("mouse/mouselight_dendrites/demo-trees"))[0] == set()
+    # of an image without a calibration
+    assert in_voxels(sample("tracing"))[0] == {"TreeV", "TreeVsimplified"}
+
+
+def test_whoever_says_the_unit_is_not_asked_again(sample):
+    path = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um/18458_00375_AM.swc.gz")
+    files = [file for file in source_files(path.parent) if file.path == path]
+    for options in (Options(unit="um"), Options(unit="voxel", voxel_size_um=(25.0, 25.0, 25.0))):
+        (asset,) = READER.find(files, options)
+        assert "--unit" not in {flag for _, flag in flags(asset)}
 
 
 def test_a_neuron_of_many_branches_and_a_long_one_are_quick(tmp_path):

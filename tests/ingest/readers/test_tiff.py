@@ -229,6 +229,31 @@ def test_names_that_say_channel_time_and_plane_make_five_axes(tmp_path):
     same(read_voxels(READER, tmp_path, tmp_path.parent / "s"), HYPER5)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "UltraII[00 x 00]_Ex_{}_Em_525_Z{:04d}.ome.tif",  # LaVision
+        "UltraII[00 x 00]_Ex_{0}_Em_{0}9_Z{1:04d}.ome.tif",  # emission goes with excitation
+        "brain_{}nm_Z{:04d}.tif",
+        "brain lambda={} {:04d}.tif",
+    ],
+)
+def test_wavelengths_in_names_are_channels(tmp_path, name):
+    places = list(product((488, 561), range(4)))
+    planes(
+        tmp_path, [name.format(wave, z) for wave, z in places], [HYPER[0, z, int(wave == 561)] for wave, z in places]
+    )
+    same(read_voxels(READER, tmp_path, tmp_path.parent / "s"), HYPER5[:1])
+    asset = find_one(READER, tmp_path)
+    assert "the names of its 8 files say 2 along c, 4 along z" in said(asset)
+    assert ("note", "--axes") in flags(asset)
+
+
+def test_a_number_that_many_planes_have_after_a_wavelength_word_is_no_channel(tmp_path):
+    planes(tmp_path, [f"ex_{i:03d}.tif" for i in range(20)], [STACK[i % 7] for i in range(20)])
+    assert find_one(READER, tmp_path).volume.shape == (1, 1, 20, 90, 110)
+
+
 def test_folders_of_channels_are_joined(tmp_path):
     places = list(product(range(2), range(4)))
     planes(tmp_path, [f"ch{c}/ch{c}{z:04d}.tif" for c, z in places], [HYPER[0, z, c] for c, z in places])
@@ -264,6 +289,21 @@ def test_a_plane_unlike_the_others_is_named(tmp_path):
     tifffile.imwrite(tmp_path / "p0005.tif", STACK[5, :50])
     with pytest.raises(UnreadableFile, match=r"p0005.tif has 50 x 110 pixels of uint16, the other 11 planes"):
         find_one(READER, tmp_path)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "is empty"), (b"\0" * 4096, "is no TIFF")])
+def test_a_plane_without_its_content_is_named_and_not_passed_over(tmp_path, content, reason):
+    planes(tmp_path, [f"p{i:04d}.tif" for i in range(7)], STACK)
+    (tmp_path / "p0003.tif").write_bytes(content)
+    with pytest.raises(UnreadableFile, match=rf"p0003\.tif {reason}, and by its name a plane of a series"):
+        find_one(READER, tmp_path)
+
+
+def test_other_files_beside_a_series_are_none_of_its_planes(tmp_path):
+    planes(tmp_path, [f"p{i:04d}.tif" for i in range(7)], STACK)
+    for name in ("p0003.txt", "notes.tif", "q0003.tif"):
+        (tmp_path / name).touch()
+    assert find_one(READER, tmp_path).volume.shape == (1, 1, 7, 90, 110)
 
 
 def test_several_images_in_a_file_are_several_assets(tmp_path):

@@ -7,8 +7,9 @@ import io
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.streams import plain_name, start_of, unpacked
 from pulvinar.ingest.readers.table_columns import Column, from_text, is_number, unique_names
-from pulvinar.ingest.readers.text import LARGEST_TEXT, is_text
+from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_COMMA = re.compile(r"-?\d+,\d+([eE][-+]?\d+)?")
+_POINT = re.compile(r"-?\d*\.\d+([eE][-+]?\d+)?")
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 100
 _TYPE_WORDS = frozenset(("numeric", "group", "string", "float", "int"))
@@ -32,7 +35,8 @@ _LARGEST = min(LARGEST_TEXT, 2 << 30)
 class Dialect:
     """How a text table is written. `names` are unique; `numeric` those whose sampled cells are numbers.
 
-    `skip_lines` come before the first row of data; `has_types` says that one of them names the columns' types.
+    `skip_lines` come before the first row of data; `has_types` says that one of them names the columns' types;
+    `has_commas`, that numbers have a comma where others have a point.
     """
 
     delimiter: str
@@ -42,6 +46,7 @@ class Dialect:
     has_header: bool
     has_types: bool
     encoding: str
+    has_commas: bool = False
 
 
 def find_dialect(file: SourceFile) -> Dialect | None:
@@ -58,9 +63,8 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     with unpacked(file.path, file.name) as stream:
         sample = stream.read(_SAMPLE)
         complete = len(sample) < _SAMPLE
-    encoding = _encoding(sample, complete=complete)
-    text = sample.decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
-    lines = _NEWLINE.split(text)
+    encoding = encoding_of(sample, complete=complete)
+    lines = _NEWLINE.split(sample.decode(encoding, "replace").removeprefix("\ufeff"))
     # behind the last end of a line is nothing, or a line that may go on
     if not complete or not lines[-1]:
         lines = lines[:-1]
@@ -74,12 +78,16 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     if delimiter is None:
         return None
     rows = _rows(rows_text, delimiter)
+    has_commas = delimiter == ";" and _has_commas(rows)
+    if has_commas:
+        rows = [[_with_point(cell) for cell in row] for row in rows]
     if not rows or (not named and not _is_table(rows)):
         return None
     if plain.endswith(".apo"):
         rows = _with_apo_header(rows)
     _check_rows(rows, comments, file.name)
-    return _dialect(rows, lines[:comments], delimiter, encoding, _lines_of_first(rows_text, delimiter))
+    found = _dialect(rows, lines[:comments], delimiter, encoding, _lines_of_first(rows_text, delimiter))
+    return replace(found, has_commas=has_commas)
 
 
 def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]:
@@ -102,7 +110,17 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
         )
     except (pa.ArrowException, UnicodeError) as error:
         raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
-    return {key: from_text(table.column(key)) for key in names}
+    return {key: _column(table.column(key), dialect) for key in names}
+
+
+def _column(text: Any, dialect: Dialect) -> Column:
+    import pyarrow.compute as pc
+
+    if dialect.has_commas:
+        numbers = from_text(pc.replace_substring(text, ",", "."))
+        if numbers.dtype.kind == "f":
+            return numbers
+    return from_text(text)
 
 
 def _said(error: str, skipped: int) -> str:
@@ -126,15 +144,6 @@ def _content(path: Path, name: str) -> bytes:
     return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
-def _encoding(sample: bytes, *, complete: bool) -> str:
-    try:
-        sample.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # a character cut off by the sample's end is none that is wrong
-        return "utf8" if error.start > len(sample) - 4 and not complete else "latin-1"
-    return "utf8"
-
-
 def _comment_lines(lines: list[str]) -> int:
     """How many lines at the beginning are comments or empty."""
     return next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
@@ -144,7 +153,8 @@ def _delimiter(lines: list[str], *, named: bool) -> str | None:
     """The character that cuts the first rows into the most equal columns."""
     sample = [line for line in lines[:_SAMPLE_ROWS] if line.strip()]
     best: tuple[float, str] | None = None
-    for delimiter in ("\t", ",", ";"):
+    # of "1,5;2,5", which either cuts alike, the semicolon is the delimiter
+    for delimiter in ("\t", ";", ","):
         widths = [len(row) for row in _rows(sample, delimiter)]
         if not widths or widths[0] < 2:
             continue
@@ -171,6 +181,18 @@ def _lines_of_first(lines: list[str], delimiter: str) -> int:
     with suppress(csv.Error):
         next(reader)
     return reader.line_num
+
+
+def _has_commas(rows: list[list[str]]) -> bool:
+    """Whether decimal commas make numbers of every column that has one, and no number has a decimal point."""
+    columns = list(zip(*rows[1:], strict=False))
+    with_comma = [column for column in columns if any(_COMMA.fullmatch(cell.strip()) for cell in column)]
+    fits = all(is_number(_with_point(cell)) for column in with_comma for cell in column)
+    return bool(with_comma) and fits and not any(_POINT.fullmatch(cell.strip()) for row in rows for cell in row)
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell.strip()) else cell
 
 
 def _is_table(rows: list[list[str]]) -> bool:

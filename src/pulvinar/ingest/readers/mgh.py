@@ -49,6 +49,7 @@ class MghReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open by positioned reads; `.mgz` is unpacked into `scratch` first, and its checksum checked."""
+        assert asset.volume is not None
         name = asset.files[0]
         path = root / name
         with path.open("rb") as file:
@@ -57,7 +58,7 @@ class MghReader:
         if compression(raw):
             unpack(path, scratch / "voxels", layout.offset + layout.size_bytes, name)
             path = scratch / "voxels"
-        return RawVolume(path, layout, layout.meaning_dtype(options.kind), name)
+        return RawVolume(path, layout, asset.volume.dtype, name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""

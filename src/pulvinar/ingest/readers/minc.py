@@ -98,11 +98,12 @@ class MincReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily; chunks are unpacked as they are asked for."""
+        assert asset.volume is not None
         name = asset.files[0]
         file = _open(root / name, name)
         try:
             with _damage(name):
-                return _MincVolume(file, _read(file, name), options.kind, name)
+                return _MincVolume(file, _read(file, name), asset.volume.dtype, name)
         except BaseException:
             file.close()
             raise
@@ -144,11 +145,11 @@ class MincReader:
 class _MincVolume:
     """An `OpenVolume` over the image of an open MINC2 file."""
 
-    def __init__(self, file: Any, image: _Image, kind: VolumeKind | None, name: str) -> None:
+    def __init__(self, file: Any, image: _Image, dtype: str, name: str) -> None:
         self._file = file
         self._image = image
         self._data = file[_IMAGE]
-        self._dtype = np.dtype(image.meaning_dtype(kind))
+        self._dtype = np.dtype(dtype)
         self._name = name
 
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:

@@ -67,6 +67,7 @@ class NiftiReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open by positioned reads; a compressed file is unpacked into `scratch` first, and its checksum checked."""
+        assert asset.volume is not None
         with (root / asset.files[0]).open("rb") as file:
             head = start_of(file.read(4096))
         image = _read_header(head, asset.name, options)
@@ -78,7 +79,7 @@ class NiftiReader:
             target = scratch / "voxels"
             unpack(path, target, image.layout.offset + image.layout.size_bytes, name)
             path = target
-        return RawVolume(path, image.layout, image.layout.meaning_dtype(_kind(image, options)), name)
+        return RawVolume(path, image.layout, asset.volume.dtype, name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""

@@ -74,12 +74,13 @@ class NrrdReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open by positioned reads; packed voxels are unpacked into `scratch` first, and their checksum checked."""
+        assert asset.volume is not None
         image = _read(root / asset.files[0], asset.files[0], options)
         path, layout = root / image.data_name, image.layout
         if image.packing:
             unpack(path, scratch / "voxels", layout.size_bytes, image.data_name, image.packing, image.skip or 0)
             path = scratch / "voxels"
-        return RawVolume(path, layout, layout.meaning_dtype(options.kind), image.data_name)
+        return RawVolume(path, layout, asset.volume.dtype, image.data_name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""

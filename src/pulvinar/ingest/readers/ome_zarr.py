@@ -6,6 +6,7 @@ specification 0.4 and 0.5 (axes, coordinate transformations, labels, omero), the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -69,29 +70,24 @@ class OmeZarrReader:
     priority: ClassVar[int] = 50
 
     def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
-        """One asset an image, one a set of labels. Everything below a Zarr hierarchy's top belongs to its first."""
+        """One asset an image, one a set of labels; each has the files of its own folder, without those of another."""
         nodes = ZarrNodes.among(files)
-        claimed: set[str] = set()
-        for image in _images(nodes, options):
-            top = nodes.top_of(image.folder)
-            mine = (image.array.file,) if top in claimed else tuple(nodes.files_below(top))
-            claimed.add(top)
-            yield _asset(image, mine, nodes, options)
+        images = list(_images(nodes, options))
+        mine = nodes.shared_out([image.folder for image in images])
+        for image in images:
+            yield _asset(image, tuple(mine[image.folder]), nodes, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily with tensorstore; nothing is read yet."""
-        folder, _, kind = asset.key.rpartition("#")
-        nodes = ZarrNodes.on_disk(root, [name for name in asset.files if _is_metadata(name)], folder)
+        assert asset.volume is not None
+        folder = asset.key.removesuffix("#")
+        nodes = ZarrNodes({name: root / name for name in asset.files})
         image = next(image for image in _images(nodes, options) if image.folder == folder)
-        return _ZarrVolume(root, image, image.dtype(VolumeKind(kind) if kind else options.kind))
+        return _ZarrVolume(root, image, asset.volume.dtype, asset.name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""
         raise Invalid(f"{asset.name} is a volume")
-
-
-def _is_metadata(name: str) -> bool:
-    return name.rpartition("/")[2] in ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
 
 def _images(nodes: ZarrNodes, options: Options) -> Iterator[_Image]:
@@ -143,7 +139,7 @@ def _asset(image: _Image, mine: tuple[str, ...], nodes: ZarrNodes, options: Opti
     name = stem.removesuffix(".zarr").removesuffix(".ome") or stem
     return FoundAsset(
         OmeZarrReader.name,
-        key=f"{image.folder}#{kind or ''}",
+        key=f"{image.folder}#",
         name=name,
         kind=AssetKind.VOLUME,
         files=mine,
@@ -186,10 +182,11 @@ def _absent_chunks(image: _Image, nodes: ZarrNodes) -> list[Finding]:
 class _ZarrVolume:
     """An `OpenVolume` over one array."""
 
-    def __init__(self, root: Path, image: _Image, dtype: str) -> None:
+    def __init__(self, root: Path, image: _Image, dtype: str, name: str) -> None:
         import tensorstore as ts
 
-        self._name = image.array.folder or image.array.file
+        self._root = root
+        self._name = name
         self._letters = image.said.letters
         self._dtype = np.dtype(dtype)
         context = {
@@ -219,12 +216,26 @@ class _ZarrVolume:
         except PulvinarError:
             raise
         except Exception as error:
-            raise UnreadableFile(f"{self._name} is damaged: {_first_line(error)}", hint="copy it again") from error
+            raise self._damage(_first_line(error)) from error
         order = [self._letters.index(axis) for axis in AXES if axis in self._letters]
         values = stored.transpose(order).reshape(window.shape)
         if self._dtype.kind in "iu" and values.dtype.kind == "f":
             values = as_labels(values.astype(np.float64), self._dtype, self._name)
         out[...] = values
+
+    def _damage(self, said: str) -> UnreadableFile:
+        """What tensorstore says of a chunk, in plain words and without this machine's folders."""
+        places = re.findall('local file "([^"]*)"', said)
+        reason = re.split('local file "[^"]*":? ?', said)[-1].split("; at byte")[0]
+        if "checksum" in reason or "Digest" in reason:
+            reason = "its checksum is wrong"
+        elif "runcated" in reason or "byte range" in reason:
+            reason = "it is cut off"
+        if not places:
+            return UnreadableFile(f"{self._name} can't be read: {reason}", hint="copy it again")
+        chunk = Path(places[-1])
+        shown = chunk.relative_to(self._root) if chunk.is_relative_to(self._root) else chunk.name
+        return UnreadableFile(f"{self._name}: its chunk {shown} is damaged: {reason}", hint="copy that file again")
 
     def close(self) -> None:
         """Let go of the array."""
@@ -234,4 +245,4 @@ class _ZarrVolume:
 def _first_line(error: Exception) -> str:
     """What tensorstore says, without its list of source lines and this machine's folders."""
     text = str(error).split(" [source locations=")[0].split(" [tensorstore_spec=")[0]
-    return text.splitlines()[0][:400] if text else type(error).__name__
+    return re.sub("^[A-Z_]+: ", "", text.splitlines()[0])[:1000] if text else type(error).__name__

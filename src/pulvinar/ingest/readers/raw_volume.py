@@ -172,7 +172,7 @@ def component_channels(count: int, name: str) -> tuple[Channel, ...]:
     """Channels for the values of a voxel, none for one; raises `UnreadableFile` for more than are believed."""
     if count > MOST_CHANNELS:
         raise UnreadableFile(f"{name}: its header declares {count} values a voxel, {MOST_CHANNELS} are read")
-    return tuple(Channel(f"component {index + 1}") for index in range(count)) if count > 1 else ()
+    return tuple(Channel(f"component {index + 1}", "") for index in range(count)) if count > 1 else ()
 
 
 def name_findings(stem: str, options: Options, *, certain: bool = False) -> list[Finding]:

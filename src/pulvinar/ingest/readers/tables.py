@@ -29,6 +29,7 @@ from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
+from pulvinar.ingest.readers.text import encoding_findings
 from pulvinar.model.dataset import AssetKind
 
 _PARQUET = b"PAR1"
@@ -92,9 +93,9 @@ def _notes(dialect: Dialect) -> list[Finding]:
         notes.append(Finding(Severity.DOUBT, text, "--axes"))
     if dialect.has_types:
         notes.append(Finding(Severity.NOTE, "its second row names the types of columns and is left out"))
-    if dialect.encoding != "utf8":
-        notes.append(Finding(Severity.DOUBT, "its text is not UTF-8: Latin-1 is assumed"))
-    return notes
+    if dialect.has_commas:
+        notes.append(Finding(Severity.NOTE, "its numbers have decimal commas"))
+    return notes + encoding_findings(dialect.encoding)
 
 
 def _found(

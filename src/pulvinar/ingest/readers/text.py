@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import warnings
 from codecs import BOM_UTF8
@@ -13,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.reader import Finding, Severity, SourceFile
 from pulvinar.ingest.readers.streams import start_of, unpacked
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 _BLOCK = 8 << 20
 _LONGEST_LINE = 1 << 20
+_MOSTLY = 0.8
 LARGEST_TEXT = 4 << 30
 """Bytes of unpacked text that are read; more belongs into a binary format."""
 _SPACE = np.zeros(256, bool)
@@ -33,6 +35,45 @@ def is_text(head: bytes) -> bool:
         return False
     strange = sum(byte < 32 and byte not in b"\t\n\r\f\v" for byte in head)
     return strange * 100 <= len(head)
+
+
+def encoding_of(data: bytes, *, complete: bool = True) -> str:
+    """How a text is written: "utf-8", "gb18030" where that makes Chinese of it, else "latin-1", which fits all."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # a letter that is cut off by the end of a sample is none that is wrong
+        if complete or error.reason != "unexpected end of data":
+            return "gb18030" if _is_chinese(data, complete=complete) else "latin-1"
+    return "utf-8"
+
+
+def _is_chinese(data: bytes, *, complete: bool) -> bool:
+    """Whether `data` is GB18030 and its letters beyond ASCII are those of daily use.
+
+    The 6,763 characters of GB 2312 have two bytes above 160 each; an accented letter of a European text would pair with
+    the plain letter behind it, which makes a rare one.
+    """
+    decoder = codecs.getincrementaldecoder("gb18030")()
+    try:
+        letters = [letter for letter in decoder.decode(data, complete) if letter > "\x7f"]
+    except UnicodeDecodeError:
+        return False
+    usual = sum(len(letter.encode("gb2312", "ignore")) == 2 for letter in letters)
+    return any("\u4e00" <= letter <= "\u9fff" for letter in letters) and usual >= _MOSTLY * len(letters)
+
+
+def decoded(data: bytes) -> str:
+    """`data` as text, in the encoding that it seems to have; a byte order mark is left out."""
+    return data.decode(encoding_of(data), "replace").removeprefix("\ufeff")
+
+
+def encoding_findings(encoding: str, what: str = "its text", flag: str = "") -> list[Finding]:
+    """A doubt that says which encoding was assumed, where it isn't UTF-8."""
+    if encoding == "utf-8":
+        return []
+    name = {"gb18030": "GB18030 (Chinese)", "latin-1": "Latin-1"}[encoding]
+    return [Finding(Severity.DOUBT, f"{what} is not UTF-8: {name} is assumed", flag)]
 
 
 def whole_lines(file: SourceFile) -> list[bytes]:
@@ -81,7 +122,7 @@ def without_comments(block: bytes) -> tuple[bytes, list[str]]:
     """`block` with everything behind a `#` gone (its lines stay), and those comments."""
     if b"#" not in block:
         return block, []
-    comments = [text.decode("utf-8", "replace").strip() for text in re.findall(rb"#([^\n]*)", block)]
+    comments = [text.strip() for text in decoded(b"\n".join(re.findall(rb"#([^\n]*)", block))).split("\n")]
     return re.sub(rb"#[^\n]*", b"", block), comments
 
 

@@ -36,7 +36,7 @@ from pulvinar.ingest.readers.raw_volume import (
     name_findings,
 )
 from pulvinar.ingest.readers.tiff_metadata import Said, ome_files, said_by
-from pulvinar.ingest.readers.tiff_names import Member, Stack, group
+from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
 from pulvinar.ingest.readers.tiff_planes import PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Shape5, Triple, VolumeKind
@@ -85,6 +85,7 @@ class TiffReader:
         alone = [image for image in images if image.is_series or image.others]
         joinable = {image.file.name: image for image in images if not image.is_series and not image.others}
         stacks = group([_member(image) for image in joinable.values()], options.axes)
+        _refuse_stray(stacks, [file for file in files if file.head[:4] not in _MAGIC])
         for stack in stacks:
             yield _asset(stack, [joinable[name] for name in stack.names], options)
         for image in alone:
@@ -111,6 +112,17 @@ class TiffReader:
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""
         raise Invalid(f"{asset.name} is a volume")
+
+
+def _refuse_stray(stacks: Sequence[Stack], others: Sequence[SourceFile]) -> None:
+    """A plane that has lost its content is a lost plane: to pass it over would make its neighbours neighbours."""
+    name = stray(stacks, [file.name for file in others])
+    if name is not None:
+        is_empty = next(not file.size_bytes for file in others if file.name == name)
+        what = "is empty" if is_empty else "is no TIFF"
+        raise UnreadableFile(
+            f"{name} {what}, and by its name a plane of a series", hint="copy it again, or take it out of the folder"
+        )
 
 
 def _source(path: Path, name: str) -> SourceFile:
@@ -289,6 +301,11 @@ def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAss
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     for doubt in stack.doubts:
         findings.append(Finding(Severity.DOUBT, doubt, "--axes" if "no grid" in doubt else ""))
+    if len(stack.names) > 1 and not options.axes and not any("no grid" in doubt for doubt in stack.doubts):
+        along = ", ".join(
+            f"{count} along {letter}" for letter, count in zip("tcz", stack.shape, strict=True) if count > 1
+        )
+        findings.append(Finding(Severity.NOTE, f"the names of its {len(stack.names)} files say {along}", "--axes"))
     step_s = options.time_step_s or image.said.time_step_s
     if shape[0] > 1 and step_s is None:
         findings.append(

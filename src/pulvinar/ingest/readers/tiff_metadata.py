@@ -107,7 +107,7 @@ def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:
         name = node.get("Name") or node.get("Fluor") or (f"{_positive(wave):g} nm" if _positive(wave) else "")
         given = node.get("Color")
         # a signed 32-bit RGBA; -1 is white
-        color = f"{(int(given) & 0xFFFFFFFF) >> 8:06X}" if given and re.fullmatch(r"-?\d{1,11}", given) else "FFFFFF"
+        color = f"{(int(given) & 0xFFFFFFFF) >> 8:06X}" if given and re.fullmatch(r"-?\d{1,11}", given) else ""
         count = node.get("SamplesPerPixel", "1")
         copies = int(count) if count.isdigit() and int(count) <= 16 else 1
         name = name or f"channel {index}"
@@ -156,7 +156,7 @@ def _micromanager(header: Mapping[str, Any]) -> Said:
         sides["z"] = _positive(deep)
     step = summary.get("Interval_ms")
     names = summary.get("ChNames")
-    channels = tuple(Channel(str(one)) for one in names) if isinstance(names, list) else ()
+    channels = tuple(Channel(str(one), "") for one in names) if isinstance(names, list) else ()
     return Said("Micro-Manager", sides, _positive(step) / 1000 or None, channels)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
@@ -23,6 +23,8 @@ _WORDS = {
     **dict.fromkeys(("c", "ch", "chan", "channel"), "c"),
     **dict.fromkeys(("z", "slice", "plane", "section"), "z"),
 }
+_WAVES = ("ex", "em", "exc", "excitation", "emission", "wavelength", "wave", "lambda", "λ", "laser", "nm")
+"""Words of light, before a number or behind it: "Ex_488", "561nm"."""
 _MOST_CHANNELS = 8
 _MOST_CHANNEL_DIGITS = 2
 """A number after "ch" that takes more values, or has more digits ("ch0001"), counts planes."""
@@ -80,6 +82,17 @@ def natural(name: str) -> tuple[tuple[str, int], ...]:
     return tuple(zip(split.texts, (*split.numbers, -1), strict=True))
 
 
+def stray(stacks: Iterable[Stack], others: Iterable[str]) -> str | None:
+    """The first of `others`, files that are no members, that is a plane of a series by its name; None when none is."""
+    series = {key for stack in stacks if len(stack.names) > 1 for key in map(_series_of, stack.names)}
+    return next((name for name in others if _series_of(name) in series), None)
+
+
+def _series_of(name: str) -> Hashable:
+    folder, _, file = name.rpartition("/")
+    return folder, _split(file).texts
+
+
 def _split(name: str) -> _Split:
     parts = re.split(r"(\d+)", name)
     return _Split(tuple(parts[::2]), tuple(parts[1::2]))
@@ -117,14 +130,14 @@ def _stacks_of(bucket: list[Member], axes: str) -> list[Stack]:
     if len(ordered) == 1:
         return [_single(ordered[0])]
     splits = [_split(_place(member.name)[1]) for member in ordered]
-    columns = [k for k, values in enumerate(zip(*(s.numbers for s in splits), strict=True)) if len(set(values)) > 1]
+    hints = {k: _axis_of(k, splits) for k in range(len(splits[0].digits))}
+    columns = _independent([split.numbers for split in splits], hints)
     values = [tuple(split.numbers[k] for k in columns) for split in splits]
     # "1" and "01" are one number: then nothing tells the files apart
     if len(set(values)) < len(values):
         return [_single(member) for member in ordered]
     title = _title(ordered[0].name, columns[0])
-    hints = [_axis_of(k, splits) for k in columns]
-    letters = _letters(hints, values, ordered[0].outer, axes)
+    letters = _letters([hints[k] for k in columns], values, ordered[0].outer, axes)
     if letters is not None:
         return [_grid(title, [member.name for member in ordered], values, letters)]
     if ordered[0].outer != (1, 1, 1):
@@ -132,6 +145,20 @@ def _stacks_of(bucket: list[Member], axes: str) -> list[Stack]:
     doubt = f"the {len(columns)} numbers in the names of its planes are no grid: taken as planes in the order of names"
     names = tuple(member.name for member in ordered)
     return [Stack(title, (1, 1, len(names)), names, (doubt,) if len(columns) > 1 else ())]
+
+
+def _independent(rows: Sequence[tuple[int, ...]], hints: Mapping[int, str | None]) -> list[int]:
+    """The numbers that vary; of those that say the same in another way ("Ex_488_Em_525", "Ex_561_Em_620") one."""
+    columns = list(zip(*rows, strict=True))
+    varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
+    kept: list[int] = []
+    # a number whose word names an axis stands for one whose word names none
+    for k in sorted(varying, key=lambda k: hints[k] is None):
+        pairs = (len(set(zip(columns[k], columns[other], strict=True))) for other in kept)
+        sizes = (len(set(columns[other])) for other in kept)
+        if not any(pair == size == len(set(columns[k])) for pair, size in zip(pairs, sizes, strict=True)):
+            kept.append(k)
+    return sorted(kept)
 
 
 def _single(member: Member) -> Stack:
@@ -143,22 +170,25 @@ def _title(name: str, column: int) -> str:
     folder, stem = _place(name)
     parts = re.split(r"(\d+)", stem)
     text = "".join(parts[: 2 * column + 1])
-    words = re.sub(r"(?:^|[_\-. ]+)(?:" + "|".join(_WORDS) + r")?[_\-. ]*$", "", text, flags=re.IGNORECASE)
+    words = re.sub(r"(?:^|[_\-. ]+)(?:" + "|".join((*_WORDS, *_WAVES)) + r")?[_\-. =]*$", "", text, flags=re.IGNORECASE)
     return words or folder.rpartition("/")[2] or "stack"
 
 
-def _hint(text: str) -> str | None:
-    """The axis that the word before a number names."""
-    word = re.search(r"(?:^|[^A-Za-z]|(?<=[a-z])(?=[A-Z]))([A-Za-z]+)[_\-. ]*$", text)
-    return _WORDS.get(word.group(1).lower()) if word else None
+def _word_before(text: str) -> str:
+    word = re.search(r"(?:^|[^A-Za-z]|(?<=[a-z])(?=[A-Z]))([A-Za-z]+|λ)[_\-. =]*$", text)
+    return word.group(1).lower() if word else ""
 
 
 def _axis_of(column: int, splits: list[_Split]) -> str | None:
-    """The axis that a number counts, by the word before it; many numbers after "ch" are no channels."""
-    hint = _hint(splits[0].texts[column])
+    """The axis that a number counts, by the word beside it; many numbers after "ch" or "Ex" are no channels."""
+    before, behind = splits[0].texts[column : column + 2]
+    word = _word_before(before)
     digits = {split.digits[column] for split in splits}
-    few = len(digits) <= _MOST_CHANNELS and max(map(len, digits)) <= _MOST_CHANNEL_DIGITS
-    return None if hint == "c" and not few else hint
+    few = len(digits) <= _MOST_CHANNELS
+    if word in _WAVES or re.match(r" ?nm(?![A-Za-z])", behind):
+        return "c" if few else None
+    hint = _WORDS.get(word)
+    return None if hint == "c" and not (few and max(map(len, digits)) <= _MOST_CHANNEL_DIGITS) else hint
 
 
 def _letters(

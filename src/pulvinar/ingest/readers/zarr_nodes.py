@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -49,14 +49,6 @@ class ZarrNodes:
     def among(cls, files: Sequence[SourceFile]) -> ZarrNodes:
         """The nodes whose documents are among `files`."""
         return cls({file.name: file.path for file in files}, [file.name for file in files])
-
-    @classmethod
-    def on_disk(cls, root: Path, names: Sequence[str], folder: str) -> ZarrNodes:
-        """The nodes of an asset found before: its documents, and those of its `folder`."""
-        own = [f"{folder}/{document}".lstrip("/") for document in _DOCUMENTS]
-        below = [str(path.relative_to(root)) for path in (root / folder).glob("*/*") if path.name in _DOCUMENTS]
-        present = [name for name in {*names, *own, *below} if (root / name).is_file()]
-        return cls({name: root / name for name in sorted(present)})
 
     def groups(self) -> list[str]:
         """Folders of groups, in order."""
@@ -114,15 +106,23 @@ class ZarrNodes:
             raise TooLarge(f"{name}: one chunk of it holds {size} bytes", hint="save it with smaller chunks")
         return array
 
-    def top_of(self, folder: str) -> str:
-        """The outermost folder around `folder` that is a node."""
-        parts = folder.split("/") if folder else []
-        candidates = ["/".join(parts[:count]) for count in range(len(parts) + 1)]
-        return next(one for one in candidates if any(f"{one}/{d}".lstrip("/") in self._paths for d in _DOCUMENTS))
+    def shared_out(self, folders: Sequence[str]) -> dict[str, list[str]]:
+        """The files of each of the `folders`: below it and not below another in it.
 
-    def files_below(self, folder: str) -> Iterator[str]:
-        """The names of all files in and below `folder`."""
-        return (name for name in self._files if not folder or name.startswith(f"{folder}/"))
+        What lies beside them in the same hierarchy, as the document of the group around them, goes to the first.
+        """
+        tops = {self._top_of(folder): folder for folder in reversed(folders)}
+        mine: dict[str, list[str]] = {folder: [] for folder in folders}
+        for name in self._files:
+            around = [folder for folder in _around(name) if folder in mine or folder in tops]
+            if around:
+                mine[around[-1] if around[-1] in mine else tops[around[-1]]].append(name)
+        return mine
+
+    def _top_of(self, folder: str) -> str:
+        """The outermost folder around `folder` that is a node."""
+        candidates = (*_around(folder), folder)
+        return next(one for one in candidates if any(f"{one}/{d}".lstrip("/") in self._paths for d in _DOCUMENTS))
 
     def chunk_files(self, folder: str) -> int:
         """How many files hold chunks of the array in `folder`."""
@@ -156,6 +156,12 @@ class ZarrNodes:
                 raise UnreadableFile(f"{name} is damaged: it holds no JSON object", hint="copy it again")
             self._documents[name] = found
         return self._documents[name]
+
+
+def _around(name: str) -> list[str]:
+    """The folders around a file or folder, the outermost, "", first."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts))]
 
 
 def _array_v2(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:

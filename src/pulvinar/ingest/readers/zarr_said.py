@@ -134,5 +134,5 @@ def _channels(omero: dict[str, Any]) -> tuple[Channel, ...]:
         about = item if isinstance(item, dict) else {}
         color = str(about.get("color", ""))
         name = about.get("label") or about.get("name") or f"channel {index}"
-        found.append(Channel(str(name)[:200], color if re.fullmatch("[0-9A-Fa-f]{6}", color) else "FFFFFF"))
+        found.append(Channel(str(name)[:200], color if re.fullmatch("[0-9A-Fa-f]{6}", color) else ""))
     return tuple(found)
