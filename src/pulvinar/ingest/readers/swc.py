@@ -131,10 +131,10 @@ def _voxel_doubts(skeleton: SkeletonData) -> list[Finding]:
     if 0 < step < _FINEST_STEP_UM:
         text = f"its nodes would lie {step:.2g} µm apart, closer than light shows, and it would reach {extent:.3g} µm"
     elif (skeleton.zyx_um == np.rint(skeleton.zyx_um)).all():
-        text = "all its coordinates are whole numbers"
+        text = "its nodes lie on whole numbers only"
     else:
         return []
-    advice = "they may be voxels: then give --unit voxel --voxel-size z,y,x"
+    advice = "its coordinates may be voxels: then give --unit voxel --voxel-size z,y,x"
     return [Finding(Severity.DOUBT, f"{text}: {advice}", "--unit")]
 
 
