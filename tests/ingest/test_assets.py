@@ -51,7 +51,7 @@ def test_a_person_says_the_colour_of_every_channel_or_is_told_how_many_there_are
     assert colours(means, path, "ff0000, #0000ff") == ["FF0000", "0000FF"]
     with pytest.raises(Invalid, match="--color FF0000 names 1, a has 2 channels"):
         colours(means, path, "FF0000")
-    with pytest.raises(Invalid, match="'RED' is no colour"):
+    with pytest.raises(Invalid, match="'red,00FF00' is no colour"):
         colours(means, path, "red,00FF00")
     tifffile.imwrite(tmp_path / "one.tif", HYPER[:, 0], metadata=None, photometric="minisblack")
     assert colours(means, tmp_path / "one.tif") == ["FFFFFF"]

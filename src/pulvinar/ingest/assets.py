@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pulvinar.errors import Invalid
+from pulvinar.ingest.flags import colours_of
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.label_look import as_seen
 from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
@@ -197,16 +197,13 @@ def _channels(said: Sequence[Channel], count: int, name: str, color: str) -> tup
 
 
 def _asked_colours(color: str, count: int, name: str) -> list[str]:
-    """`--color` as one RRGGBB a channel."""
-    asked = [one.strip().removeprefix("#").upper() for one in color.split(",")]
+    """`--color` as one RRGGBB for each of the `count` channels."""
+    asked = colours_of(color)
     if len(asked) != count:
         channels = "1 channel" if count == 1 else f"{count} channels"
         raise Invalid(
             f"--color {color} names {len(asked)}, {name} has {channels}", hint="one a channel: --color 64FF64,FF64FF"
         )
-    wrong = next((one for one in asked if not re.fullmatch("[0-9A-F]{6}", one)), None)
-    if wrong is not None:
-        raise Invalid(f"--color: {wrong!r} is no colour", hint="six digits RRGGBB, as 64FF64 for a green")
     return asked
 
 

@@ -47,13 +47,23 @@ def check_request(request: Request) -> None:
             raise Invalid(f"--{flag} is blank", hint=f"say something, or leave --{flag} out")
     if request.answers.species:
         species_of(request.answers.species)
-    if request.color and not re.fullmatch("[0-9A-Fa-f]{6}", request.color):
-        raise Invalid(f"--color {request.color!r} is no colour", hint="six digits of 0-9 and A-F, RRGGBB, as FF8000")
+    colours_of(request.color)
     if request.label_names is not None:
         try:
             read_label_names(request.label_names)
         except PulvinarError as error:
             raise type(error)(f"--label-names: {error.message}", hint=error.hint) from error
+
+
+def colours_of(color: str) -> list[str]:
+    """`--color` as one RRGGBB a channel, none where it isn't given; raises `Invalid` for what is no colour."""
+    asked = [one.strip().removeprefix("#").upper() for one in color.split(",")] if color else []
+    if not all(re.fullmatch("[0-9A-F]{6}", one) for one in asked):
+        raise Invalid(
+            f"--color {color!r} is no colour",
+            hint="six digits of 0-9 and A-F, RRGGBB, as FF8000; one for each of several channels: 64FF64,FF64FF",
+        )
+    return asked
 
 
 def _texts(answers: RecordAnswers) -> Iterator[tuple[str, str]]:
