@@ -163,7 +163,7 @@ def test_a_person_reads_that_nothing_was_found(printed, tmp_path):
     assert lines[0] == "not recognised: 1 file: notes.bin"
     assert lines[1] == "nothing here is of a format that Pulvinar reads: " + ", ".join(Registry("reader"))
     (tmp_path / "empty").mkdir()
-    assert printed(tmp_path / "empty") == "there is no file here\n"
+    assert printed(tmp_path / "empty") == f"there is no file in {tmp_path / 'empty'}\n"
     (tmp_path / "empty" / "plane.tif").touch()
     (tmp_path / "empty" / "packed.tif.gz").write_bytes(gzip.compress(b"II*\0" + bytes(100)))
     assert printed(tmp_path / "empty") == (

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.readers.reading import find_one, flags, read_geometry, said
 
@@ -21,6 +21,7 @@ def neuron(folder, text, options=None):
     return read_geometry(READER, folder, options)
 
 
+@settings(deadline=None)
 @given(data=st.data(), count=st.integers(1, 40))
 def test_any_forest_in_any_order_keeps_its_edges(tmp_path_factory, data, count):
     ids = data.draw(st.lists(st.integers(0, 10**6), min_size=count, max_size=count, unique=True))
