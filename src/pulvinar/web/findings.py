@@ -69,6 +69,29 @@ SENTENCES = (
     mark("its columns have no unit of length: µm is assumed"),
     mark("ML, AP and DV are taken as rising to the right, to the front and upwards"),
     mark("%(what)s is not UTF-8: %(encoding)s is assumed"),
+    mark(
+        "its voxels lie in pieces of one value each (%(count)s values in what was looked at): taken as labels; "
+        "if they are intensities, give --kind image"
+    ),
+    mark(
+        "its voxels lie in pieces of one value each (%(count)s values in what was looked at): taken as labels, "
+        "stored as %(dtype)s; if they are intensities, give --kind image"
+    ),
+    mark("these may be labels: then give --kind labels"),
+    mark("of the voxels, %(count)s are %(what)s: the figures leave them out"),
+    mark("of the voxels of channel %(channel)s, %(count)s are %(what)s: the figures leave them out"),
+    mark("%(without)s of its %(total)s rows have no place: they are kept in the table, and are not among its points"),
+    mark(
+        "its nodes would lie %(step)s µm apart, closer than light shows, and it would reach %(extent)s µm: its "
+        "coordinates may be voxels: then give --unit voxel --voxel-size z,y,x"
+    ),
+    mark(
+        "its nodes lie on whole numbers only: its coordinates may be voxels: then give --unit voxel --voxel-size z,y,x"
+    ),
+    mark(
+        "what is in the volume is %(long)s mm long, more than any head of the species %(species)s (%(most)s mm): "
+        "the header's voxel size is doubtful"
+    ),
 )
 
 
@@ -91,5 +114,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _pattern(sentence: str) -> re.Pattern[str]:
     parts = re.split(r"%\((\w+)\)s", sentence)
     # every second part is the name of a value
-    written = "".join(f"(?P<{part}>.+?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    written = "".join(
+        f"(?P<{part}>.+?)" if index % 2 else re.escape(part.replace("%%", "%")) for index, part in enumerate(parts)
+    )
     return re.compile(written, re.DOTALL)
