@@ -66,6 +66,7 @@ SENTENCES = (
     mark("its numbers have decimal commas"),
     mark("the columns %(columns)s are taken as %(axes)s"),
     mark("its places are flat: z is 0"),
+    mark("its places lie in the images that the column %(column)s names: a table; --axes takes them as one space"),
     mark("its columns have no unit of length: µm is assumed"),
     mark("ML, AP and DV are taken as rising to the right, to the front and upwards"),
     mark("%(what)s is not UTF-8: %(encoding)s is assumed"),
@@ -78,8 +79,6 @@ SENTENCES = (
         "stored as %(dtype)s; if they are intensities, give --kind image"
     ),
     mark("these may be labels: then give --kind labels"),
-    mark("of the voxels, %(count)s are %(what)s: the figures leave them out"),
-    mark("of the voxels of channel %(channel)s, %(count)s are %(what)s: the figures leave them out"),
     mark("%(without)s of its %(total)s rows have no place: they are kept in the table, and are not among its points"),
     mark(
         "its nodes would lie %(step)s µm apart, closer than light shows, and it would reach %(extent)s µm: its "

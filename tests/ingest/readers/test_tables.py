@@ -14,6 +14,7 @@ from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Options, PointsData, TableData
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.model.dataset import AssetKind
 
 READER = TableReader()
 
@@ -247,12 +248,13 @@ def test_nothing_in_a_table_is_evaluated(tmp_path):
     assert found == {"a": ["=1+1", "@x"], "b": [formula, "2"]}
 
 
-def real_table(path):
-    (found,) = READER.find([file for file in source_files(path.parent) if file.path == path], Options())
+def real_table(path, options=None):
+    options = options or Options()
+    (found,) = READER.find([file for file in source_files(path.parent) if file.path == path], options)
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
     rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if path.suffix == ".tsv" else ","))
-    return READER.read_geometry(found, path.parent, Options()), rows, found
+    return READER.read_geometry(found, path.parent, options), rows, found
 
 
 def test_real_cells_of_a_mouse_lie_where_python_reads_them(sample):
@@ -263,8 +265,14 @@ def test_real_cells_of_a_mouse_lie_where_python_reads_them(sample):
     assert data.columns["Maintype_Symbol"].tolist() == [row["Maintype_Symbol"] for row in rows[1:]]
 
 
+def test_real_cells_that_lie_in_hundreds_of_images_are_a_table_unless_a_person_says_otherwise(sample):
+    data, rows, found = real_table(sample("macaque/retrograde_cells/cells.tsv"))
+    assert (found.kind, len(data.columns["kind"])) == (AssetKind.TABLE, len(rows))
+    assert "the images that the column image names" in said(found)
+
+
 def test_real_boxed_cells_of_a_macaque_lie_in_the_middle_of_their_boxes(sample):
-    data, rows, _ = real_table(sample("macaque/retrograde_cells/cells.tsv"))
+    data, rows, _ = real_table(sample("macaque/retrograde_cells/cells.tsv"), Options(axes="xyz"))
     middles = [[sum(float(row[f"{axis}_{end}"]) for end in ("min", "max")) / 2 for axis in "yx"] for row in rows]
     assert data.zyx_um[:, 1:].tolist() == middles
     assert not data.zyx_um[:, 0].any()

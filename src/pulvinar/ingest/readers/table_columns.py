@@ -31,6 +31,7 @@ _AXIS = re.compile(
     rf"(?:[ _.-]+(?P<unit>{_UNITS})|[ _.-]*[\[(](?P<bracketed>{_UNITS})[\])])?"
 )
 _BOX = re.compile(r"(?P<axis>[xyz])[ _.-]?(?P<end>min|max)|(?P<end2>min|max)[ _.-]?(?P<axis2>[xyz])")
+_IMAGES = re.compile(r"(?:section[ _.-]?)?(?:image|tile|picture)(?:[ _.-]?(?:file|name|id|path))?|file[ _.-]?name")
 _ANATOMICAL = {"ml": "x", "ap": "y", "dv": "z"}
 
 
@@ -79,6 +80,11 @@ def place_columns(names: Sequence[str], numeric: Sequence[str]) -> PlaceColumns 
     if {"x", "y"} <= set(ends):
         return PlaceColumns(ends["x"], ends["y"], ends.get("z", ()))
     return None
+
+
+def image_column(names: Sequence[str]) -> str | None:
+    """The column that says in which of many images a row's place lies; None when there is none."""
+    return next((name for name in names if _IMAGES.fullmatch(name.strip().lower())), None)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimi
 from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_parquet, read_parquet
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import stem_of
-from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
+from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, image_column, place_columns
 from pulvinar.ingest.readers.text import encoding_findings
 from pulvinar.model.dataset import AssetKind
 
@@ -47,7 +47,8 @@ class TableReader:
             if file.head.startswith(_PARQUET):
                 opened = open_parquet(file.path, file.name)
                 names = column_names(opened)
-                yield _found(self.name, file.name, names, place_columns(names, numeric_columns(opened)), options, [])
+                places = place_columns(names, numeric_columns(opened))
+                yield _found(self.name, file.name, names, places, options, [])
             elif (dialect := find_dialect(file)) is not None:
                 names = list(dialect.names)
                 yield _found(self.name, file.name, names, _places(dialect), options, _notes(dialect))
@@ -71,7 +72,7 @@ class TableReader:
                 raise UnreadableFile(f"{name} is no table any more: it has changed since it was found")
             columns = read_delimited(path, name, dialect)
             places = _places(dialect)
-        if places is None:
+        if places is None or _apart(list(columns), places, options):
             return TableData(columns)
         return PointsData(_zyx_um(columns, places, name, options), columns)
 
@@ -101,18 +102,27 @@ def _notes(dialect: Dialect) -> list[Finding]:
 def _found(
     reader: str, name: str, names: list[str], places: PlaceColumns | None, options: Options, notes: list[Finding]
 ) -> FoundAsset:
+    apart = _apart(names, places, options)
     asset = FoundAsset(
         reader,
         key=name,
         name=stem_of(name),
-        kind=AssetKind.TABLE if places is None else AssetKind.POINTS,
+        kind=AssetKind.TABLE if places is None or apart else AssetKind.POINTS,
         files=(name,),
         findings=tuple(notes),
         metadata={"header": {"columns": names}},
     )
     if places is None:
         return asset
+    if apart:
+        text = f"its places lie in the images that the column {apart} names: a table; --axes takes them as one space"
+        return replace(asset, findings=(*notes, Finding(Severity.NOTE, text, "--axes")))
     return replace(asset, findings=(*notes, *_place_findings(places, options)))
+
+
+def _apart(names: Sequence[str], places: PlaceColumns | None, options: Options) -> str | None:
+    """The column that names the image of each flat place: such places share no space, unless a person says so."""
+    return image_column(names) if places is not None and not places.z and not options.axes else None
 
 
 def _place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
