@@ -20,22 +20,41 @@ function keepWorkers(): Plugin {
   };
 }
 
-/**
- * Neuroglancer turns its panels xz and yz by +90 degrees against xy. With that no choice of axes shows a brain upright in all three and its right
- * side on the right; with -90 degrees one does. See `sectionRotation` and `panelRotation` in geometry.ts.
- */
-function turnPanels(): Plugin {
-  const quarter = /quat\.rotate([XY])\(quat\.create\(\), quat\.create\(\), Math\.PI \/ 2\)/g;
+/** Change what a file of Neuroglancer says, or stop the build where it does not say it: `changes` are [from, to, how often]. */
+function amend(name: string, file: string, changes: [from: string, to: string, times?: number][]): Plugin {
   return {
-    name: "pulvinar:turn-panels",
+    name: `pulvinar:${name}`,
     enforce: "pre",
     transform(code, id) {
-      if (!/neuroglancer\/lib\/data_panel_layout\.js$/.test(id.split("?")[0]!)) return null;
-      if (code.match(quarter)?.length !== 2) throw new Error("data_panel_layout.js is not the one that turnPanels knows");
-      return { code: code.replace(quarter, "quat.rotate$1(quat.create(), quat.create(), -Math.PI / 2)"), map: null };
+      if (!id.split("?")[0]!.endsWith(`neuroglancer/lib/${file}`)) return null;
+      for (const [from, to, times = 1] of changes) {
+        if (code.split(from).length !== times + 1) throw new Error(`${file} is not the one that "${name}" knows`);
+        code = code.replaceAll(from, to);
+      }
+      return { code, map: null };
     },
   };
 }
+
+const layouts = amend("layouts", "data_panel_layout.js", [
+  // The panels xz and yz stand turned by +90 degrees against xy. With that no choice of axes shows a brain upright in all three and its right
+  // side on the right; with -90 degrees one does. See `sectionRotation` and `panelRotation` in geometry.ts.
+  ["quat.create(), quat.create(), Math.PI / 2)", "quat.create(), quat.create(), -Math.PI / 2)", 2],
+  // The layout "3d" draws the sections that its state lists whatever the switch for sections says; here it obeys it, as the four panels do.
+  ["panel.sliceViews.set(sliceView, true)", "panel.sliceViews.set(sliceView, false)"],
+  ["showSliceViews: new TrackableBoolean(false, false)", "showSliceViews: viewer.showPerspectiveSliceViews"],
+]);
+
+// Without perspective the camera is nowhere, so nothing can be behind it: what lies before the centre is drawn as deep as what lies behind.
+const nearSide = amend("near-side", "perspective_view/panel.js", [
+  ["const nearBound = Math.max(0.1, 1 - relativeDepthRange);\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho(", "const nearBound = 1 - relativeDepthRange;\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho("],
+]);
+
+// A shader shared with the sections has to know by a macro whether there is a depth along a ray.
+const rayDepth = amend("ray-depth", "volume_rendering/volume_render_layer.js", [["#define VOLUME_RENDERING true\n", "#define VOLUME_RENDERING true\n#define ALONG_RAY\n"]]);
+
+// As many voxels as samples along a ray make coarse blocks of a picture that has many more pixels across: take voxels of a quarter of the spacing.
+const fineVoxels = amend("fine-voxels", "volume_rendering/base.js", [["depthRange / volumeRenderingDepthSamples", "depthRange / (4 * volumeRenderingDepthSamples)"]]);
 
 /** The compresso decoder holds LGPL code and nothing here is stored in that codec: it stays out of the wheel. */
 function dropCompresso(): Plugin {
@@ -81,8 +100,8 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), turnPanels(), dropCompresso(), copyHtmx()],
-  worker: { format: "es", plugins: () => [keepWorkers(), dropCompresso()] },
+  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, dropCompresso(), copyHtmx()],
+  worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },
   build: {

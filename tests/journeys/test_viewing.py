@@ -71,6 +71,28 @@ def test_two_stains_are_drawn_in_every_panel(site, visit):
     assert visitor.complaints == []
 
 
+def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
+    visitor = visit()
+    page = visitor.see(site.viewer(site.macaque))
+    page.get_by_role("radio", name="3D").check()
+    settle(page)
+    volume, sections = page.get_by_label("Volume rendering"), page.get_by_label("Sections in 3D")
+    assert (volume.is_checked(), sections.is_checked()) == (True, False)
+    assert page.evaluate(LIT)[0] > 0.1
+    volume.uncheck()
+    settle(page)
+    assert sections.is_checked()
+    assert page.evaluate(LIT)[0] > 0.1
+    sections.uncheck()
+    settle(page)
+    assert page.evaluate(LIT)[0] < 0.01
+    again = visit().see(page.url)
+    settle(again)
+    assert not again.get_by_label("Volume rendering").is_checked()
+    assert not again.get_by_label("Sections in 3D").is_checked()
+    assert visitor.complaints == []
+
+
 def test_neurons_alone_open_in_3d(site, visit):
     visitor = visit()
     page = visitor.see(site.viewer(site.neurons))

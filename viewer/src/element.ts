@@ -124,6 +124,7 @@ export class PulvinarViewer extends HTMLElement {
       input.addEventListener("change", () => {
         this.state!.layout = layout;
         this.explorer!.setLayout(layout);
+        this.showToggles();
       });
       group.append(make("label", {}, input, make("span", {}, word)));
     }
@@ -174,8 +175,15 @@ export class PulvinarViewer extends HTMLElement {
 
   private toggle(what: Toggle): HTMLElement {
     const box = make("input", { type: "checkbox", "data-toggle": what });
-    box.addEventListener("change", () => this.explorer!.setToggle(what, box.checked));
+    box.addEventListener("change", () => {
+      this.explorer!.setToggle(what, box.checked);
+      this.showToggles();
+    });
     return make("label", { class: "pv-check" }, box, this.say(what));
+  }
+
+  private showToggles(): void {
+    for (const box of this.side.querySelectorAll<HTMLInputElement>("[data-toggle]")) box.checked = this.explorer!.toggled(box.dataset.toggle as Toggle);
   }
 
   private keyHelp(): HTMLElement {
@@ -197,11 +205,12 @@ export class PulvinarViewer extends HTMLElement {
     this.layers.replaceChildren(
       layerList(scene, state.layers, this.say, (index) => {
         this.explorer!.setLayer(index, state.layers[index]!);
+        this.showToggles();
         this.rememberSoon();
       }),
     );
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
-    for (const box of this.side.querySelectorAll<HTMLInputElement>("[data-toggle]")) box.checked = state[box.dataset.toggle as Toggle];
+    this.showToggles();
     this.time.value = String(state.time);
     this.showPlace();
   }

@@ -7,8 +7,8 @@ import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } fro
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf } from "./geometry";
 import type { Scene } from "./scene";
-import { controlsFor, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
-import type { Layout, LayerView, Quaternion, Toggle, View } from "./view";
+import { controlsFor, depthOf, layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
+import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
 
 export interface Reading {
   /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
@@ -62,7 +62,8 @@ export class Explorer {
   private readonly step: number;
   private readonly reported = new Set<string>();
   private readonly watch: number;
-  private layout: Layout = "4panel";
+  /** What was chosen that Neuroglancer does not know by itself. */
+  private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">;
 
   constructor(
     private readonly target: HTMLElement,
@@ -71,6 +72,7 @@ export class Explorer {
     private readonly listener: Listener,
   ) {
     this.step = stepOf(scene);
+    this.chosen = view;
     this.viewer = makeMinimalViewer({
       target,
       showUIControls: false,
@@ -91,7 +93,7 @@ export class Explorer {
 
   /** Replace all that is shown by `view`. */
   show(view: View): void {
-    this.layout = view.layout;
+    this.chosen = { ...view };
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
   }
@@ -114,8 +116,9 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
+    const { layout, volume, slices, slices3d } = this.chosen;
     return {
-      layout: this.layout,
+      layout,
       position: this.position(),
       time: this.time(),
       scale: viewer.crossSectionScale.value * this.step,
@@ -123,7 +126,9 @@ export class Explorer {
       rotation: sameRotation(rotation, sectionRotation(oriented)) ? null : rotation,
       rotation3d: sameRotation(rotation3d, cameraRotation(oriented)) ? null : rotation3d,
       axes: viewer.showAxisLines.value,
-      slices: viewer.showPerspectiveSliceViews.value,
+      slices,
+      slices3d,
+      volume,
       scaleBar: viewer.showScaleBar.value,
       layers,
     };
@@ -144,7 +149,7 @@ export class Explorer {
 
   /** Move the crossing point by micrometres along the current section's right, down and away directions. */
   move(right: number, down: number, away: number): void {
-    const panel = panelRotation(this.layout);
+    const panel = panelRotation(this.chosen.layout);
     const rotation = multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panel);
     const shift = rotate(rotation, [right, down, away]);
     this.setPosition(this.position().map((value, axis) => value + shift[axis]!));
@@ -185,13 +190,37 @@ export class Explorer {
   }
 
   setLayout(layout: Layout): void {
-    this.layout = layout;
-    this.viewer.layout.restoreState({ type: layout, orthographicProjection: false });
+    this.chosen.layout = layout;
+    this.viewer.layout.restoreState(layoutState(this.scene, layout));
+    this.fill3d();
   }
 
   setToggle(what: Toggle, on: boolean): void {
-    const { showAxisLines, showScaleBar, showPerspectiveSliceViews } = this.viewer;
-    ({ axes: showAxisLines, scaleBar: showScaleBar, slices: showPerspectiveSliceViews })[what].value = on;
+    const { chosen, viewer } = this;
+    if (what === "axes") viewer.showAxisLines.value = on;
+    else if (what === "scaleBar") viewer.showScaleBar.value = on;
+    else {
+      if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
+      else if (chosen.layout === "3d") chosen.slices3d = on;
+      else chosen.slices = on;
+      this.fill3d();
+      this.listener.viewChanged();
+    }
+  }
+
+  /** Whether `what` is switched on in the present layout. */
+  toggled(what: Toggle): boolean {
+    const { chosen, viewer } = this;
+    if (what === "slices") return showsSections(chosen, this.scene);
+    return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume }[what];
+  }
+
+  /** Put volumes and sections into 3D as they were chosen for the present layout. */
+  private fill3d(): void {
+    const { chosen, viewer } = this;
+    for (const { layer } of viewer.layerManager.managedLayers) (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
+    viewer.projectionDepthRange.value = depthOf(chosen);
+    viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }
 
   /** Zoom the sections and the 3D camera by `factor`; below 1 comes nearer. */
@@ -205,6 +234,7 @@ export class Explorer {
     const managed = this.viewer.layerManager.managedLayers[index];
     const kind = this.scene.layers[index]?.kind;
     if (!managed?.layer || !kind) return;
+    this.chosen.layers[index] = view;
     if (managed.visible !== view.visible) managed.setVisible(view.visible);
     // Neuroglancer's classes of layers aren't part of its types.
     const layer = managed.layer as any;
@@ -218,6 +248,7 @@ export class Explorer {
     } else if (kind !== "points") {
       layer.displayState.objectAlpha.value = view.opacity;
     }
+    this.fill3d();
   }
 
   /** Draw the regions of a layer of labels in the atlas's own colours ("#RRGGBB"); "" leaves Neuroglancer's choice. */

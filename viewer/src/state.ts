@@ -1,12 +1,16 @@
 /** A scene and a view written as Neuroglancer's state. Pure: this is the part of the facade that tests without a browser. */
 
-import { cameraRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
+import { boxOnScreen, cameraRotation, multiply, panelRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
 import type { Scene, SceneLayer } from "./scene";
-import type { LayerView, Palette, View } from "./view";
+import { looksThrough, showsSections, type LayerView, type Layout, type Palette, type View } from "./view";
 
 export type Json = Record<string, unknown>;
 
 const UM_A_METRE = 1e6;
+const SECTION_PIXELS = 1200;
+const DEPTH_SAMPLES = 64;
+/** How deep 3D looks, as a multiple of the panel's height: through a volume only so far that the samples lie close. */
+const DEPTH = { through: -1.2, past: -10 };
 
 /** The state that shows `view` of `scene`; relative sources are resolved against `origin`. */
 export function neuroglancerState(scene: Scene, view: View, origin: string, fitted: { scale: number; scale3d: number }): Json {
@@ -24,26 +28,53 @@ export function neuroglancerState(scene: Scene, view: View, origin: string, fitt
     position,
     displayDimensions: ["x", "y", "z"],
     crossSectionScale: (view.scale ?? fitted.scale) / step,
+    projectionDepth: depthOf(view),
     projectionScale: (view.scale3d ?? fitted.scale3d) / step,
     crossSectionOrientation: view.rotation ?? sectionRotation(scene.oriented),
     projectionOrientation: view.rotation3d ?? cameraRotation(scene.oriented),
     showAxisLines: view.axes,
     showScaleBar: view.scaleBar,
     showDefaultAnnotations: false,
-    showSlices: view.slices,
+    showSlices: showsSections(view, scene),
     hideCrossSectionBackground3D: true,
     crossSectionBackgroundColor: "#000000",
     projectionBackgroundColor: "#0b0e13",
-    layout: { type: view.layout, orthographicProjection: false },
-    layers: scene.layers.map((layer, index) => layerState(layer, view.layers[index]!, scene, origin, index)),
+    layout: layoutState(scene, view.layout),
+    layers: scene.layers.map((layer, index) => layerState(layer, index, scene, view, origin)),
   };
+}
+
+/** The layout "3d" has no panels whose sections it could borrow, so it gets three of its own, each as wide as twice the scene. */
+export function layoutState(scene: Scene, layout: Layout): Json {
+  const state: Json = { type: layout, orthographicProjection: true };
+  if (layout !== "3d") return state;
+  const planes = (["xy", "xz", "yz"] as const).map((plane) => [plane, sectionOfItsOwn(scene, plane)]);
+  return { ...state, crossSections: Object.fromEntries(planes) };
+}
+
+function sectionOfItsOwn(scene: Scene, plane: Layout): Json {
+  const turned = panelRotation(plane);
+  const [across, down] = boxOnScreen(scene, multiply(sectionRotation(scene.oriented), turned));
+  const scale = (2 * Math.max(across, down)) / SECTION_PIXELS || 1;
+  return {
+    width: Math.max(1, Math.round((2 * across) / scale)),
+    height: Math.max(1, Math.round((2 * down) / scale)),
+    orientation: { link: "relative", value: turned },
+    scale: { link: "unlinked", value: scale / stepOf(scene) },
+  };
+}
+
+/** Neuroglancer's depth range in 3D; below zero it counts in the panel's height. */
+export function depthOf(view: Pick<View, "layout" | "volume">): number {
+  return looksThrough(view) ? DEPTH.through : DEPTH.past;
 }
 
 function timeDimension(scene: Scene): [number, string] {
   return moment(scene.layers.find((layer) => layer.times > 1)!);
 }
 
-function layerState(layer: SceneLayer, view: LayerView, scene: Scene, origin: string, index: number): Json {
+function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View, origin: string): Json {
+  const view = whole.layers[index]!;
   const common = { name: layerName(layer, index), visible: view.visible };
   const source = sourceState(layer, scene, origin);
   if (layer.kind === "image") {
@@ -56,6 +87,8 @@ function layerState(layer: SceneLayer, view: LayerView, scene: Scene, origin: st
       localPosition: layer.times > 1 ? [layer.channel] : [0, layer.channel],
       opacity: view.opacity,
       blend: together ? "additive" : "default",
+      volumeRendering: looksThrough(whole) ? "max" : "off",
+      volumeRenderingDepthSamples: DEPTH_SAMPLES,
       shader: shaderFor(view.palette, view.color),
       shaderControls: controlsFor(view),
     };
@@ -130,15 +163,29 @@ const PALETTE_CODE: Record<Palette, string> = {
 /** The shader of an image layer: the display range is a control, so changing it compiles nothing. */
 export function shaderFor(palette: Palette, color: string): string {
   return `#uicontrol invlerp contrast
+#uicontrol float opacity slider(min=0, max=1, default=1)
 void main() {
   float v = clamp(contrast(), 0.0, 1.0);
-  // What is as good as black lets the other sections show through in 3D; in a section it is black on black.
-  if (v <= 0.02) {
+#ifdef ALONG_RAY
+  float black = 0.08;
+#else
+  float black = 0.02;
+#endif
+  // What is as good as black lets what is behind show through in 3D; in a section it is black on black.
+  if (v <= black) {
     emitTransparent();
     return;
   }
   vec3 tone = ${vec3(color)};
-  emitRGB(${PALETTE_CODE[palette]});
+  vec3 shade = ${PALETTE_CODE[palette]};
+#ifdef ALONG_RAY
+  // The brightest sample of a ray is drawn; what lies deeper counts as darker, or a brain would be a flat blot.
+  float near = clamp(1.3 - 1.2 * depthAtRayPosition, 0.15, 1.0);
+  emitIntensity(v * near);
+  emitRGBA(vec4(shade * near, opacity));
+#else
+  emitRGB(shade);
+#endif
 }
 `;
 }
@@ -160,5 +207,5 @@ function vec3(color: string): string {
 /** The shader controls of an image layer: always given, since Neuroglancer does not read them from OME-Zarr 0.5. */
 export function controlsFor(view: LayerView): Json {
   const [low, high] = view.window;
-  return { contrast: { range: [low, high === low ? low + 1 : high] } };
+  return { contrast: { range: [low, high === low ? low + 1 : high] }, opacity: view.opacity };
 }

@@ -7,7 +7,7 @@ export type Layout = (typeof LAYOUTS)[number];
 export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
 export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
-export const TOGGLES = ["axes", "scaleBar", "slices"] as const;
+export const TOGGLES = ["axes", "scaleBar", "slices", "volume"] as const;
 export type Toggle = (typeof TOGGLES)[number];
 export type Quaternion = [number, number, number, number];
 
@@ -32,10 +32,25 @@ export interface View {
   rotation: Quaternion | null;
   rotation3d: Quaternion | null;
   axes: boolean;
-  /** Whether the sections stand in the 3D panel. */
+  /** Whether the sections stand in the 3D panel of the four; in the layout "3d", where null means: unless a volume fills it. */
   slices: boolean;
+  slices3d: boolean | null;
+  /** Whether the layout "3d" looks through the images (volume rendering). */
+  volume: boolean;
   scaleBar: boolean;
   layers: LayerView[];
+}
+
+/** Whether images are looked through: with the panels' sections beside the 3D view nobody needs it, and it costs. */
+export function looksThrough(view: Pick<View, "layout" | "volume">): boolean {
+  return view.volume && view.layout === "3d";
+}
+
+/** Whether sections stand in the 3D view of the present layout. */
+export function showsSections(view: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">, scene: Scene): boolean {
+  if (view.layout !== "3d") return view.slices;
+  const filled = looksThrough(view) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
+  return view.slices3d ?? !filled;
 }
 
 /** The view that a scene opens with. */
@@ -52,6 +67,8 @@ export function defaultView(scene: Scene): View {
     rotation3d: null,
     axes: true,
     slices: true,
+    slices3d: null,
+    volume: true,
     scaleBar: true,
     layers: scene.layers.map(defaultLayer),
   };
@@ -80,6 +97,8 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.rotation3d) out.set("r3", view.rotation3d.map((value) => short(value, 4)).join("_"));
   if (!view.axes) out.set("a", "0");
   if (!view.slices) out.set("c", "0");
+  if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
+  if (!view.volume) out.set("v", "0");
   if (!view.scaleBar) out.set("b", "0");
   view.layers.forEach((layer, index) => {
     const changes = encodeLayer(layer, start.layers[index]);
@@ -113,6 +132,8 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.rotation3d = quaternion(given.get("r3"));
   view.axes = given.get("a") !== "0";
   view.slices = given.get("c") !== "0";
+  view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
+  view.volume = given.get("v") !== "0";
   view.scaleBar = given.get("b") !== "0";
   view.layers.forEach((layer, index) => decodeLayer(given.get(String(index)) ?? "", layer));
   return view;

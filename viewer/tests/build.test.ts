@@ -33,6 +33,10 @@ describe("the bundle", () => {
   test("turns the panels as geometry.ts expects", () => {
     expect(text(/^facade-.*\.js$/)).toMatch(/"xz",\s*[\w$.]+\.rotateX\([^)]*\),\s*[^)]*\),\s*-Math\.PI\s*\/\s*2|"xz",[^;]{0,80}-Math\.PI\s*\/\s*2/);
   });
+
+  test("knows in a shader whether it follows a ray", () => {
+    expect(text(/^facade-.*\.js$/)).toMatch(/#define ALONG_RAY/);
+  });
 });
 
 test("the lock names no host, and neuroglancer is pinned", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { neuroglancerState, resolveSource, shaderFor, type Json } from "../src/state";
+import { layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "../src/state";
 import { defaultView } from "../src/view";
 import { sampleScene } from "./fixtures";
 
@@ -49,4 +49,19 @@ test("time is an axis only where there are time points", () => {
 test("changing the display range leaves the shader as it is: nothing is compiled again", () => {
   expect(shaderFor("tint", "FFFFFF")).not.toMatch(/range/);
   expect(new Set((["tint", "fire", "ice", "cubehelix"] as const).map((palette) => shaderFor(palette, "FFFFFF"))).size).toBe(4);
+});
+
+test("the layout 3d looks through images, only as deep as its samples lie close", () => {
+  const shown = (changes: object) => neuroglancerState(scene, { ...defaultView(scene), ...changes }, "http://brain.test", { scale: 1, scale3d: 1 });
+  const mode = (changes: object) => ((shown(changes).layers as Json[])[0] as Json).volumeRendering;
+  expect([mode({}), mode({ layout: "3d" }), mode({ layout: "3d", volume: false })]).toEqual(["off", "max", "off"]);
+  expect(shown({ layout: "3d" }).projectionDepth).toBeGreaterThan(shown({ layout: "3d", volume: false }).projectionDepth as number);
+});
+
+test("the layout 3d has three sections that reach beyond the brain wherever they cross in it", () => {
+  const sections = layoutState(scene, "3d").crossSections as Record<string, { width: number; height: number; scale: { value: number } }>;
+  const lengths = Object.values(sections).map(({ width, height, scale }) => [width, height].map((pixels) => (pixels * scale.value * 400) / 1000));
+  // The box of 84 x 103 x 64 mm (x, y, z), twice: coronal, axial and sagittal.
+  lengths.forEach((pair, index) => pair.forEach((length, side) => expect(length / [[168, 128], [168, 206], [206, 128]][index]![side]!).toBeCloseTo(1, 2)));
+  expect(layoutState(scene, "4panel").crossSections).toBeUndefined();
 });

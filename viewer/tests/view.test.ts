@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeView, defaultView, encodeView, type View } from "../src/view";
+import { decodeView, defaultView, encodeView, looksThrough, showsSections, type View } from "../src/view";
 import { sampleScene } from "./fixtures";
 
 const scene = sampleScene();
@@ -20,6 +20,8 @@ test("a link restores everything that a person can change", () => {
     rotation3d: [0, 0, 0, 1],
     axes: false,
     slices: false,
+    slices3d: true,
+    volume: false,
     scaleBar: false,
   };
   view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000" };
@@ -44,4 +46,19 @@ test("a link to layers that are gone changes nothing else", () => {
   const view = decodeView("#l=3d&9=v0~o0.1", scene);
   expect(view.layout).toBe("3d");
   expect(view.layers).toEqual(defaultView(scene).layers);
+});
+
+test("the layout 3d has a volume or sections to show, and both where both are asked for", () => {
+  const view: View = { ...defaultView(scene), layout: "3d" };
+  expect([looksThrough(view), showsSections(view, scene)]).toEqual([true, false]);
+  expect(showsSections({ ...view, slices3d: true }, scene)).toBe(true);
+  expect(showsSections({ ...view, volume: false }, scene)).toBe(true);
+  const hidden = view.layers.map((layer, index) => (scene.layers[index]!.kind === "image" ? { ...layer, visible: false } : layer));
+  expect(showsSections({ ...view, layers: hidden }, scene)).toBe(true);
+});
+
+test("four panels look through nothing and keep their own switch for sections", () => {
+  const view: View = { ...defaultView(scene), slices3d: false };
+  expect([looksThrough(view), showsSections(view, scene)]).toEqual([false, true]);
+  expect(showsSections({ ...view, slices: false }, scene)).toBe(false);
 });
