@@ -1,10 +1,12 @@
 """From a question to a brain on the screen, and to a colleague's screen."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 import tensorstore
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 
@@ -91,6 +93,32 @@ def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
     assert not again.get_by_label("Volume rendering").is_checked()
     assert not again.get_by_label("Sections in 3D").is_checked()
     assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("layout", ["Four panels", "3D"])
+def test_3d_says_how_large_and_which_way(site, visit, layout):
+    page = visit().see(site.viewer(site.macaque))
+    page.get_by_role("radio", name=layout).check()
+    settle(page)
+    letters = set(page.locator(".pv-compass text").all_text_contents())
+    assert letters == set("RLAPSI")
+    box = page.locator(".pv-canvas").bounding_box()
+    corner = {"x": box["x"], "y": box["y"] + box["height"] - 40, "width": 140, "height": 40}
+    bar = page.screenshot(clip=corner)
+    page.get_by_label("Scale bar").uncheck()
+    settle(page)
+    assert _white(bar) > 50 > _white(page.screenshot(clip=corner))
+    first = page.locator(".pv-compass text", has_text="A").get_attribute("x")
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] * 0.75)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4 + 60, box["y"] + box["height"] * 0.75, steps=3)
+    page.mouse.up()
+    settle(page)
+    assert page.locator(".pv-compass text", has_text="A").get_attribute("x") != first
+
+
+def _white(picture: bytes) -> int:
+    return int((np.asarray(Image.open(io.BytesIO(picture)).convert("L")) > 240).sum())
 
 
 def test_neurons_alone_open_in_3d(site, visit):

@@ -16,6 +16,13 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** An element of SVG. */
+export function makeDrawing(tag: "svg" | "line" | "text", attributes: Record<string, string | number>): SVGElement {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}
+
 /** Put off `work` until nothing has called for it during `wait_ms`. */
 export function debounce(work: () => void, wait_ms: number): () => void {
   let timer = 0;

@@ -5,7 +5,7 @@ import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
 import { getDefaultPerspectivePanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf } from "./geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf, type Arm } from "./geometry";
 import type { Scene } from "./scene";
 import { controlsFor, depthOf, layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
 import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
@@ -27,7 +27,9 @@ export interface PanelEdge {
   top: number;
   width: number;
   height: number;
-  letters: { left: string; right: string; top: string; bottom: string };
+  /** What lies beyond the four edges of a section; in 3D, the directions as the camera sees them. */
+  letters: { left: string; right: string; top: string; bottom: string } | null;
+  compass: Arm[] | null;
 }
 
 export interface Problem {
@@ -281,7 +283,7 @@ export class Explorer {
     const frame = this.target.getBoundingClientRect();
     const found: PanelEdge[] = [];
     for (const panel of this.viewer.display.panels as unknown as Set<SectionPanel>) {
-      if (!panel.sliceView || !panel.navigationState) continue;
+      if (!panel.navigationState) continue;
       const box = panel.element.getBoundingClientRect();
       const rotation = toQuaternion(panel.navigationState.pose.orientation.orientation);
       found.push({
@@ -289,7 +291,8 @@ export class Explorer {
         top: box.top - frame.top,
         width: box.width,
         height: box.height,
-        letters: edgeLetters(rotation, this.scene.oriented),
+        letters: panel.sliceView ? edgeLetters(rotation, this.scene.oriented) : null,
+        compass: panel.sliceView ? null : compass(rotation, this.scene.oriented),
       });
     }
     return found;

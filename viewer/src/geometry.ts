@@ -84,6 +84,28 @@ function letter(direction: Vector, oriented: boolean): string {
   return (["RL", "AP", "SI"][axis] as string)[positive ? 0 : 1]!;
 }
 
+/** An arm of the little cross that says which way is which in 3D: where it ends on the screen, in arms, and how far it points away. */
+export interface Arm {
+  text: string;
+  right: number;
+  down: number;
+  away: number;
+}
+
+/** The six directions of the world as a camera with rotation `q` sees them, the farthest first. */
+export function compass(q: Quaternion, oriented: boolean): Arm[] {
+  const back: Quaternion = [-q[0], -q[1], -q[2], q[3]];
+  const arms = [0, 1, 2].flatMap((axis) =>
+    [1, -1].map((sign) => {
+      const direction: Vector = [0, 0, 0];
+      direction[axis] = sign;
+      const [right, down, away] = rotate(back, direction);
+      return { text: letter(direction, oriented), right, down, away };
+    }),
+  );
+  return arms.sort((one, other) => other.away - one.away);
+}
+
 /** Width, height and depth in micrometres, as panel "xy" (or the one turned by `q`) shows the scene's box. */
 export function boxOnScreen(scene: Scene, q: Quaternion): Vector {
   const [low, high] = scene.bounds_um;

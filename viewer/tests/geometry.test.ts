@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boxOnScreen, cameraRotation, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, stepOf } from "../src/geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, stepOf } from "../src/geometry";
 import { sampleScene } from "./fixtures";
 
 const panels = { coronal: panelRotation("xy"), axial: panelRotation("xz"), sagittal: panelRotation("yz") };
@@ -52,4 +52,18 @@ test("a voxel index goes where the affine says, in steps of the smallest voxel e
   const world = [2, 3, 4].map((row) => index.reduce((sum, value, axis) => sum + (matrix[row]![axis + 2]! * value * layer.voxel_size_um![axis]!) / step, matrix[row]![5]!));
   const expected = layer.transform!.map((row) => (row[0]! * 3 + row[1]! * 5 + row[2]! * 7 + row[3]!) / step);
   world.forEach((value, axis) => expect(value).toBeCloseTo(expected[axis]!, 9));
+});
+
+test("the cross of directions turns with the camera", () => {
+  const arms = (rotation: Parameters<typeof compass>[0]) => Object.fromEntries(compass(rotation, true).map((arm) => [arm.text, arm]));
+  // As the coronal section shows it, looked at from behind.
+  const behind = arms(sectionRotation(true));
+  expect(behind.R!.right).toBeCloseTo(1);
+  expect(behind.S!.down).toBeCloseTo(-1);
+  expect(behind.A!.away).toBeCloseTo(1);
+  const first = compass(cameraRotation(true), true);
+  expect(first.map((arm) => arm.text).sort().join("")).toBe("AILPRS");
+  expect(first.at(-1)!.away).toBeLessThan(first[0]!.away);
+  expect(arms(cameraRotation(true)).S!.down).toBeLessThan(-0.8);
+  expect(compass([0, 0, 0, 1], false).map((arm) => arm.text)).toContain("+x");
 });
