@@ -163,6 +163,45 @@ def test_the_region_under_the_cursor_is_named(site, visit):
     assert "µm" in page.locator(".pv-reading").inner_text()
 
 
+def test_a_notch_of_the_wheel_is_one_voxel(site, visit):
+    page = visit().see(site.viewer(site.macaque))
+    scene = page.request.get(f"{site.address}/api/v1/scenes/{site.macaque.dataset_id}").json()
+    index_of = np.linalg.inv(np.vstack([scene["layers"][0]["transform"], [0, 0, 0, 1]]))
+
+    def index() -> np.ndarray:
+        x, y, z = page.evaluate("document.querySelector('pulvinar-viewer').explorer.position()")
+        return (index_of @ [z, y, x, 1])[:3]
+
+    box = page.locator(".pv-canvas").bounding_box()
+    # coronal, axial, sagittal: each goes along an axis of its own
+    for across, down, axis in ((0.25, 0.25, 1), (0.75, 0.25, 0), (0.75, 0.75, 2)):
+        page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+        places = [index()]
+        for notch in (-100, -100, -100, 100):
+            page.mouse.wheel(0, notch)
+            page.wait_for_timeout(150)
+            places.append(index())
+        moved = np.diff(places, axis=0)[1:]
+        assert np.abs(moved[:, axis]) == pytest.approx([1, 1, 1], abs=1e-3)
+        assert np.delete(moved, axis, axis=1) == pytest.approx(np.zeros((3, 2)), abs=1e-3)
+        assert places[-1] == pytest.approx(places[2], abs=1e-3)
+        assert places[-1][axis] == pytest.approx(round(places[-1][axis]), abs=1e-3)
+        page.keyboard.down("Shift")
+        page.mouse.wheel(0, -100)
+        page.keyboard.up("Shift")
+        page.wait_for_timeout(150)
+        assert abs(index()[axis] - places[-1][axis]) == pytest.approx(10, abs=1e-3)
+    before, scale = index(), state_of(page)["crossSectionScale"]
+    page.keyboard.press(".")
+    page.wait_for_timeout(150)
+    assert abs(index()[2] - before[2]) == pytest.approx(1, abs=1e-3)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(300)
+    assert state_of(page)["crossSectionScale"] < scale
+
+
 def test_the_picture_can_be_saved(site, visit):
     page = visit().see(site.viewer(site.zebrafish))
     with page.expect_download() as download:

@@ -257,13 +257,13 @@ export class PulvinarViewer extends HTMLElement {
     this.refresh();
   }
 
-  /** Keys for whoever comes to the panels by Tab; a panel under the mouse has Neuroglancer's own, which are the same. */
+  /** Keys for whoever comes to the panels by Tab, or has the mouse over one of them; turning a panel under the mouse is Neuroglancer's. */
   private steer(event: KeyboardEvent): void {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const explorer = this.explorer!;
     if (event.key === "+" || event.key === "=") explorer.zoom(0.8);
     else if (event.key === "-") explorer.zoom(1.25);
-    else if (event.target !== this.canvas || !this.travel(event)) return;
+    else if (!this.travel(event)) return;
     event.preventDefault();
   }
 
@@ -271,12 +271,14 @@ export class PulvinarViewer extends HTMLElement {
     const explorer = this.explorer!;
     const { pixel, section: step } = explorer.scale();
     const stride = Math.max(step, pixel * 12);
+    const own = event.target === this.canvas;
     const [across, along] = ARROWS[event.key] ?? [0, 0];
     if (across || along) {
-      if (event.shiftKey) explorer.turn(along * 0.1, -across * 0.1, 0);
-      else explorer.move(across * stride, along * stride, 0);
-    } else if (event.key === "," || event.key === "PageUp") explorer.move(0, 0, -step);
-    else if (event.key === "." || event.key === "PageDown") explorer.move(0, 0, step);
+      if (!event.shiftKey) explorer.move(across * stride, along * stride, event.target);
+      else if (own) explorer.turn(along * 0.1, -across * 0.1, 0);
+    } else if (event.key === "," || event.key === "PageUp") explorer.step(-1, event.target);
+    else if (event.key === "." || event.key === "PageDown") explorer.step(1, event.target);
+    else if (!own) return false;
     else if (event.key === "r" || event.key === "R") explorer.turn(0, 0, -0.1);
     else if (event.key === "e" || event.key === "E") explorer.turn(0, 0, 0.1);
     else return false;

@@ -2,10 +2,11 @@
 
 import "neuroglancer";
 import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
-import { getDefaultPerspectivePanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
+import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
+import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, stepOf, type Arm } from "./geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import type { Scene } from "./scene";
 import { controlsFor, depthOf, layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
 import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
@@ -46,9 +47,8 @@ export interface Listener {
   failed(problem: Problem): void;
 }
 
-type Box = { getBoundingClientRect(): DOMRect };
 interface SectionPanel {
-  element: Box;
+  element: HTMLElement;
   sliceView?: unknown;
   navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
 }
@@ -61,7 +61,8 @@ export function canDraw(): boolean {
 /** One Neuroglancer showing one scene. */
 export class Explorer {
   private readonly viewer: Viewer;
-  private readonly step: number;
+  /** Micrometres that Neuroglancer's coordinates are counted in. */
+  private readonly unit: number;
   private readonly reported = new Set<string>();
   private readonly watch: number;
   /** What was chosen that Neuroglancer does not know by itself. */
@@ -73,7 +74,7 @@ export class Explorer {
     view: View,
     private readonly listener: Listener,
   ) {
-    this.step = stepOf(scene);
+    this.unit = stepOf(scene);
     this.chosen = view;
     this.viewer = makeMinimalViewer({
       target,
@@ -85,12 +86,32 @@ export class Explorer {
     this.viewer.uiConfiguration.showPanelBorders.value = false;
     this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
     this.viewer.inputEventBindings.perspectiveView.addParent(getDefaultPerspectivePanelBindings(), Number.NEGATIVE_INFINITY);
+    this.bindSteps();
     this.show(view);
     this.viewer.state.changed.add(() => this.listener.viewChanged());
     this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.display.updateFinished.add(() => this.listener.panelsMoved(this.edges()));
     this.watch = window.setInterval(() => void this.findProblems(), 2000);
+  }
+
+  /**
+   * Neuroglancer's own steps go to the next half: there lie the middles of its voxels, but the faces of ours, whose middles are whole numbers.
+   * So steps are ours: the wheel here, the keys wherever the events of the panels arrive.
+   */
+  private bindSteps(): void {
+    const { sliceView, perspectiveView } = this.viewer.inputEventBindings;
+    for (const key of ["arrowleft", "arrowright", "arrowup", "arrowdown", "comma", "period"]) getDefaultRenderedDataPanelBindings().delete(key);
+    const steps = { "at:wheel": "step-section", "at:shift+wheel": "step-ten-sections" };
+    sliceView.addParent(EventActionMap.fromObject(Object.fromEntries(Object.entries(steps).map(([event, action]) => [event, { action, preventDefault: true }]))), 1000);
+    // In 3D there is no section to step through.
+    perspectiveView.addParent(EventActionMap.fromObject({ "at:wheel": { action: "zoom-via-wheel", preventDefault: true } }), 1000);
+    for (const [action, count] of [["step-section", 1], ["step-ten-sections", 10]] as const) {
+      registerActionListener(this.target, action, ({ detail }: CustomEvent) => {
+        const { deltaX, deltaY, target } = detail as WheelEvent;
+        this.step((deltaY || deltaX) > 0 ? -count : count, target);
+      });
+    }
   }
 
   /** Replace all that is shown by `view`. */
@@ -123,8 +144,8 @@ export class Explorer {
       layout,
       position: this.position(),
       time: this.time(),
-      scale: viewer.crossSectionScale.value * this.step,
-      scale3d: viewer.projectionScale.value * this.step,
+      scale: viewer.crossSectionScale.value * this.unit,
+      scale3d: viewer.projectionScale.value * this.unit,
       rotation: sameRotation(rotation, sectionRotation(oriented)) ? null : rotation,
       rotation3d: sameRotation(rotation3d, cameraRotation(oriented)) ? null : rotation3d,
       axes: viewer.showAxisLines.value,
@@ -144,17 +165,41 @@ export class Explorer {
   setPosition(position: readonly number[]): void {
     const next = Float32Array.from(this.viewer.position.value);
     this.axes("x", "y", "z").forEach((at, axis) => {
-      if (at >= 0) next[at] = position[axis]! / this.step;
+      if (at >= 0) next[at] = position[axis]! / this.unit;
     });
     this.viewer.position.value = next;
   }
 
-  /** Move the crossing point by micrometres along the current section's right, down and away directions. */
-  move(right: number, down: number, away: number): void {
-    const panel = panelRotation(this.chosen.layout);
-    const rotation = multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panel);
-    const shift = rotate(rotation, [right, down, away]);
+  /** Move the crossing point by micrometres to the right and down in the section at `place`. */
+  move(right: number, down: number, place: EventTarget | null = null): void {
+    const shift = rotate(this.sectionAt(place), [right, down, 0]);
     this.setPosition(this.position().map((value, axis) => value + shift[axis]!));
+  }
+
+  /** Go `notches` sections on, away from whoever looks at the section at `place`, as far as the data go. */
+  step(notches: number, place: EventTarget | null = null): void {
+    const normal = rotate(this.sectionAt(place), [0, 0, 1]);
+    const grid = steppingGrid(this.scene, this.chosen.layers.map((layer) => layer.visible));
+    for (let count = Math.abs(notches); count > 0; count -= 1) {
+      const next = stepSection(this.position(), normal, Math.sign(notches) * count, grid);
+      if (this.leaves(next)) continue;
+      return this.setPosition(next);
+    }
+  }
+
+  /** Whether going to `next` leads out of the data, or farther away from them. */
+  private leaves(next: Vector): boolean {
+    const [low, high] = this.scene.bounds_um;
+    const now = this.position();
+    return next.some((value, axis) => (value < low[2 - axis]! && value < now[axis]!) || (value > high[2 - axis]! && value > now[axis]!));
+  }
+
+  /** The rotation of the section that holds `place`, an element; else of the layout's first. */
+  private sectionAt(place: EventTarget | null): Quaternion {
+    for (const panel of this.viewer.display.panels as unknown as Set<SectionPanel>) {
+      if (panel.sliceView && panel.navigationState && panel.element.contains(place as Node | null)) return toQuaternion(panel.navigationState.pose.orientation.orientation);
+    }
+    return multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panelRotation(this.chosen.layout));
   }
 
   /** Turn the sections by radians about their right, down and away directions. */
@@ -167,7 +212,7 @@ export class Explorer {
 
   /** Micrometres a pixel of the sections, and micrometres from one section to the next. */
   scale(): { pixel: number; section: number } {
-    return { pixel: this.viewer.crossSectionScale.value * this.step, section: this.step };
+    return { pixel: this.viewer.crossSectionScale.value * this.unit, section: this.unit };
   }
 
   time(): number {
@@ -188,7 +233,7 @@ export class Explorer {
   }
 
   private spatial(coordinates: ArrayLike<number>): [number, number, number] {
-    return this.axes("x", "y", "z").map((at) => (coordinates[at] ?? 0) * this.step) as [number, number, number];
+    return this.axes("x", "y", "z").map((at) => (coordinates[at] ?? 0) * this.unit) as [number, number, number];
   }
 
   setLayout(layout: Layout): void {

@@ -121,6 +121,52 @@ export function fittingScale(scene: Scene, q: Quaternion, width: number, height:
   return (needed * 1.12) || 1;
 }
 
+/**
+ * Where `notches` sections on from `position` along `normal` lies, in a volume whose voxel indices `transform` maps to the world (both as on the
+ * wire, in (z, y, x)). Along an axis of the volume it is the middle of a voxel, whatever fraction the way began at; across, nothing moves.
+ * A section that runs askew has no voxels in its way and moves by one voxel's worth.
+ */
+export function stepSection(position: Vector, normal: Vector, notches: number, transform: number[][]): Vector {
+  const [x, y, z] = position;
+  const towards = [normal[2], normal[1], normal[0]];
+  const column = (axis: number) => [0, 1, 2].map((row) => transform[row]![axis]!);
+  const inverse = invert([0, 1, 2].map((row) => transform[row]!.slice(0, 3)));
+  const along = inverse.map((row) => dot(row, towards));
+  const axis = [0, 1, 2].reduce((best, next) => (Math.abs(along[next]!) > Math.abs(along[best]!) ? next : best));
+  const edge = column(axis);
+  let shift = towards.map((part) => (part * notches) / Math.abs(along[axis]!));
+  if (Math.abs(dot(edge, towards)) > 0.9999 * Math.hypot(...edge)) {
+    const index = dot(inverse[axis]!, [z, y, x].map((value, row) => value - transform[row]![3]!));
+    const steps = notches * Math.sign(along[axis]!);
+    const next = (steps > 0 ? Math.floor(index + TOUCHING) : Math.ceil(index - TOUCHING)) + steps;
+    shift = edge.map((part) => part * (next - index));
+  }
+  return [x + shift[2]!, y + shift[1]!, z + shift[0]!];
+}
+
+/** Positions are single floats inside Neuroglancer: this much of a voxel is no distance. */
+const TOUCHING = 0.01;
+
+function dot(a: number[], b: number[]): number {
+  return a.reduce((sum, value, index) => sum + value * b[index]!, 0);
+}
+
+function invert(rows: number[][]): number[][] {
+  const cross = (a: number[], b: number[]) => [a[1]! * b[2]! - a[2]! * b[1]!, a[2]! * b[0]! - a[0]! * b[2]!, a[0]! * b[1]! - a[1]! * b[0]!];
+  const [a, b, c] = rows as [number[], number[], number[]];
+  const columns = [cross(b, c), cross(c, a), cross(a, b)];
+  const size = dot(a, columns[0]!);
+  return [0, 1, 2].map((row) => columns.map((column) => column[row]! / size));
+}
+
+/** The volume on whose voxels the sections step: the first that is switched on, else the first; without one, cubes of the scene's step. */
+export function steppingGrid(scene: Scene, visible: boolean[]): number[][] {
+  const volumes = scene.layers.map((layer, index) => ({ layer, index })).filter(({ layer }) => layer.kind === "image" || layer.kind === "labels");
+  const first = volumes.find(({ index }) => visible[index]) ?? volumes[0];
+  const size = first?.layer.voxel_size_um ?? ([0, 0, 0].fill(stepOf(scene)) as Triple);
+  return first?.layer.transform ?? size.map((length, row) => [0, 1, 2, 3].map((column) => (row === column ? length : 0)));
+}
+
 /** The smallest voxel edge of a scene, in micrometres: the unit in which Neuroglancer's coordinates are counted. */
 export function stepOf(scene: Scene): number {
   return Math.min(...scene.voxel_size_um.filter((size) => size > 0)) || 1;

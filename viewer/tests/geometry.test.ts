@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, stepOf } from "../src/geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, steppingGrid, stepOf, stepSection, type Vector } from "../src/geometry";
 import { sampleScene } from "./fixtures";
 
 const panels = { coronal: panelRotation("xy"), axial: panelRotation("xz"), sagittal: panelRotation("yz") };
@@ -66,4 +66,32 @@ test("the cross of directions turns with the camera", () => {
   expect(first.at(-1)!.away).toBeLessThan(first[0]!.away);
   expect(arms(cameraRotation(true)).S!.down).toBeLessThan(-0.8);
   expect(compass([0, 0, 0, 1], false).map((arm) => arm.text)).toContain("+x");
+});
+
+test("a step leads to the middle of the next voxel along the section's normal, and nowhere else", () => {
+  const grid = sampleScene().layers[0]!.transform!;
+  const step = (from: Vector, normal: Vector, notches: number) => stepSection(from, normal, notches, grid).map((value) => Math.round(value) + 0);
+  // Index (z, y, x) = (60.5, 103, 105) lies between two voxels; the file counts x downwards.
+  expect(step([0, -6000, 250], [0, 0, 1], 1)).toEqual([0, -6000, 500]);
+  expect(step([0, -6000, 250], [0, 0, -1], 1)).toEqual([0, -6000, 0]);
+  expect(step([0, -6000, 500], [0, 0, 1], 1)).toEqual([0, -6000, 1000]);
+  expect(step([0, -6000, 500], [1, 0, 0], 10)).toEqual([4000, -6000, 500]);
+  expect(step([130, -6000, 500], [1, 0, 0], -1)).toEqual([0, -6000, 500]);
+  // What single floats lose is not a voxel.
+  expect(step([0, -6000, 499.9], [0, 0, 1], 1)).toEqual([0, -6000, 1000]);
+});
+
+test("an oblique step crosses one voxel", () => {
+  const half = Math.SQRT1_2;
+  const [x, y, z] = stepSection([0, 0, 0], [half, 0, half], 1, [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0]]);
+  expect([x, y, z].map((value) => Math.round(value * 1e6) / 1e6)).toEqual([2, 0, 2]);
+});
+
+test("sections step on the voxels of the first volume that is seen", () => {
+  const scene = sampleScene();
+  scene.layers[2]!.transform = [[100, 0, 0, 0], [0, 100, 0, 0], [0, 0, 100, 0]];
+  expect(steppingGrid(scene, [true, true, true, true])[0]![0]).toBe(500);
+  expect(steppingGrid(scene, [false, false, true, true])[0]![0]).toBe(100);
+  expect(steppingGrid(scene, [false, false, false, true])[0]![0]).toBe(500);
+  expect(steppingGrid({ ...scene, layers: [scene.layers[3]!] }, [true])).toEqual([[400, 0, 0, 0], [0, 400, 0, 0], [0, 0, 400, 0]]);
 });
