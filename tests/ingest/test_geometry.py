@@ -10,7 +10,7 @@ from PIL import Image
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.annotations import POINTS_A_CELL
-from pulvinar.ingest.geometry import geometry_files
+from pulvinar.ingest.geometry import OVERVIEW_STEPS, geometry_files, simplify
 from pulvinar.ingest.reader import MeshData, PointsData, SkeletonData, TableData
 
 
@@ -55,6 +55,54 @@ def test_the_view_of_a_skeleton_is_in_nanometres_x_first():
     assert names["properties"][0]["values"] == ["a neuron"]
     assert made.details["roots"] == 2
     assert Image.open(io.BytesIO(made.files["quality/thumbnail.webp"])).size == (360, 360)
+
+
+def a_tree(count: int = 3000) -> SkeletonData:
+    """A neuron traced finely: wiggly branches that fork every so often."""
+    found = np.random.default_rng(5)
+    parent = np.arange(-1, count - 1, dtype=np.int64)
+    forks = np.arange(100, count, 100)
+    parent[forks] = [found.integers(0, fork) for fork in forks]
+    drift = np.repeat(found.normal(0, 1, (count // 100, 3)), 100, axis=0)
+    steps = drift + found.normal(0, 0.05, (count, 3))
+    places = np.zeros((count, 3))
+    for row in range(1, count):
+        places[row] = places[parent[row]] + steps[row]
+    blank = np.zeros(count)
+    return SkeletonData(places, blank.astype(np.float32), parent, blank.astype(np.int16), np.arange(count))
+
+
+def test_an_overview_keeps_forks_and_ends_and_strays_by_no_more_than_it_says():
+    data = a_tree()
+    rows, edges = simplify(data.zyx_um, data.parent, 0.5)
+    children = np.bincount(data.parent[1:], minlength=len(data.parent))
+    assert set(np.flatnonzero(children != 1)) <= set(rows.tolist())
+    assert len(rows) < 0.2 * len(data.parent)
+    assert len(edges) == len(rows) - 1
+    below, above = (data.zyx_um[rows[edges[:, side]]] for side in (0, 1))
+    chord = above - below
+    for place in data.zyx_um:
+        share = np.clip(((place - below) * chord).sum(1) / (chord**2).sum(1), 0, 1)
+        assert np.linalg.norm(below + share[:, None] * chord - place, axis=1).min() <= 0.5 + 1e-9
+
+
+def test_the_overview_lies_beside_the_exact_skeleton_where_it_saves_something():
+    data = a_tree()
+    made = geometry_files(data, "a neuron")
+    overview = made.details["overview"]
+    assert overview["tolerance_um"] == pytest.approx(np.ptp(data.zyx_um, axis=0).max() / OVERVIEW_STEPS)
+    assert np.frombuffer(made.files["precomputed/2"][:4], "<u4")[0] == overview["count"] < 0.8 * len(data.parent)
+    assert np.frombuffer(made.files["precomputed/1"][:4], "<u4")[0] == len(data.parent)
+    sparse = geometry_files(a_skeleton(), "a neuron")
+    assert "overview" not in sparse.details
+    assert "precomputed/2" not in sparse.files
+
+
+def test_one_node_and_nodes_on_one_place_make_an_overview():
+    assert simplify(np.zeros((1, 3)), np.array([-1]), 1.0)[0].tolist() == [0]
+    rows, edges = simplify(np.zeros((5, 3)), np.arange(-1, 4), 0.0)
+    assert rows.tolist() == [0, 4]
+    assert edges.tolist() == [[1, 0]]
 
 
 def test_a_place_that_is_no_number_is_refused():

@@ -131,6 +131,19 @@ def test_neurons_alone_open_in_3d(site, visit):
     assert visitor.complaints == []
 
 
+def test_a_neuron_is_drawn_exactly_as_soon_as_one_could_tell(site, visit):
+    visitor = visit()
+    page = visitor.see(site.viewer(site.neurons))
+    # Neuroglancer marks by "!" what it knows and does not draw
+    drawn = f"{STATE}.layers.map(layer => layer.segments.filter(one => one[0] !== '!').join()).join() === '1,1,1,1,1'"
+    settle(page)
+    assert page.evaluate(drawn.replace("1", "2"))
+    for factor, segment in ((0.05, "1"), (20, "2")):
+        page.evaluate(f"document.querySelector('pulvinar-viewer').explorer.zoom({factor})")
+        page.wait_for_function(drawn.replace("1", segment), timeout=60_000)
+    assert visitor.complaints == []
+
+
 def test_what_the_viewer_reads_is_what_was_stored_voxel_by_voxel(site, visit):
     page = visit().see(site.viewer(site.macaque))
     scene = page.request.get(f"{site.address}/api/v1/scenes/{site.macaque.dataset_id}").json()

@@ -6,6 +6,7 @@ import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import type { Scene } from "./scene";
 import { controlsFor, depthOf, layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
@@ -91,7 +92,10 @@ export class Explorer {
     this.viewer.state.changed.add(() => this.listener.viewChanged());
     this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
-    this.viewer.display.updateFinished.add(() => this.listener.panelsMoved(this.edges()));
+    this.viewer.display.updateFinished.add(() => {
+      this.refine();
+      this.listener.panelsMoved(this.edges());
+    });
     this.watch = window.setInterval(() => void this.findProblems(), 2000);
   }
 
@@ -304,6 +308,33 @@ export class Explorer {
     const layer = this.viewer.layerManager.managedLayers[index]?.layer as any;
     layer?.displayState.segmentationColorGroupState.value.restoreState({ segmentColors });
   }
+
+  /** Micrometres a pixel where it is finest in the panels that are shown. */
+  private finestPixel(): number {
+    const { crossSectionScale, projectionScale, display } = this.viewer;
+    const pixels = [...(display.panels as unknown as Set<SectionPanel>)].map(({ sliceView, element }) =>
+      sliceView ? crossSectionScale.value : projectionScale.value / Math.max(1, element.clientHeight),
+    );
+    return Math.min(...pixels) * this.unit;
+  }
+
+  /** Show each skeleton exactly where one could tell the difference, else its overview; the one stays until the other has come. */
+  private refine(): void {
+    if (!this.scene.layers.some((layer) => layer.overview)) return;
+    const pixel = this.finestPixel();
+    this.scene.layers.forEach(({ overview, segments }, index) => {
+      const shown = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.displayState?.segmentationGroupState.value.visibleSegments;
+      if (!overview || !shown) return;
+      const [wanted, other] = pixel < overview.tolerance_um ? [segments[0]!, overview.segment] : [overview.segment, segments[0]!];
+      if (!shown.has(BigInt(wanted))) shown.add(BigInt(wanted));
+      else if (!shown.has(BigInt(other))) return;
+      else if (this.viewer.isReady()) shown.delete(BigInt(other));
+      else this.refineSoon();
+    });
+  }
+
+  /** The last chunk to come may be ready only after the frame that it called for. */
+  private readonly refineSoon = debounce(() => this.refine(), 200);
 
   private cursor(): Cursor {
     const { mouseState, layerSelectedValues, layerManager } = this.viewer;

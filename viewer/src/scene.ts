@@ -25,6 +25,8 @@ export interface SceneLayer {
   names: string | null;
   /** What to show of a skeleton or mesh source, as decimal identifiers. */
   segments: string[];
+  /** The segment to show of a skeleton instead while a pixel is larger than its tolerance: far fewer nodes. */
+  overview: { segment: string; tolerance_um: number } | null;
 }
 
 export interface Scene {
@@ -78,6 +80,7 @@ function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
     visible: value.visible ?? true,
     names: value.names ?? null,
     segments: value.segments ?? [],
+    overview: value.overview ?? null,
   };
 }
 

@@ -104,7 +104,8 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     selectedAlpha: view.opacity,
     notSelectedAlpha: 0,
     objectAlpha: layer.kind === "labels" ? 1 : view.opacity,
-    segments: layer.segments,
+    // Whoever looks closely enough gets the exact one: see `refine` in facade.ts.
+    segments: layer.overview ? [layer.overview.segment] : layer.segments,
     segmentDefaultColor: layer.kind === "labels" || layer.segments.length > 1 ? undefined : `#${view.color}`,
     skeletonRendering: { mode2d: "lines_and_points", mode3d: "lines", lineWidth3d: 2 },
   };

@@ -65,3 +65,10 @@ test("the layout 3d has three sections that reach beyond the brain wherever they
   lengths.forEach((pair, index) => pair.forEach((length, side) => expect(length / [[168, 128], [168, 206], [206, 128]][index]![side]!).toBeCloseTo(1, 2)));
   expect(layoutState(scene, "4panel").crossSections).toBeUndefined();
 });
+
+test("a neuron with an overview opens with it", () => {
+  const near = sampleScene();
+  near.layers[3]!.overview = { segment: "2", tolerance_um: 5 };
+  const shown = neuroglancerState(near, defaultView(near), "http://brain.test", { scale: 1, scale3d: 1 });
+  expect((shown.layers as Json[])[3]).toMatchObject({ segments: ["2"] });
+});

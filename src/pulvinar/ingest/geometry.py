@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ from pulvinar.ingest.reader import GeometryData, MeshData, PointsData, SkeletonD
 NM_PER_UM = 1000.0
 SEGMENT = 1
 """The id under which the one skeleton or mesh of an asset is found in its view."""
+OVERVIEW = 2
+"""The id of a skeleton's second form: the same branch points and ends, and fewer nodes between them."""
+OVERVIEW_STEPS = 1024
+"""An overview strays from the exact skeleton by at most this part of its largest extent: by less than a pixel while the
+whole of it fits on a screen. Whoever comes nearer is shown the exact one."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,6 @@ def _skeleton(data: SkeletonData, name: str) -> GeometryFiles:
         raise Invalid(f"{name}: a node's parent is not a row of the table")
     child = np.flatnonzero(data.parent >= 0)
     edges = np.stack([child, data.parent[child]], axis=1).astype("<u4")
-    radius = np.nan_to_num(data.radius_um, nan=0.0).astype("<f4")
-    fragment = b"".join(
-        (
-            np.array([count, len(edges)], "<u4").tobytes(),
-            _xyz_nm(data.zyx_um),
-            edges.tobytes(),
-            (radius * NM_PER_UM).astype("<f4").tobytes(),
-            data.type_code.astype("<f4").tobytes(),
-        )
-    )
     info = {
         "@type": "neuroglancer_skeletons",
         "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
@@ -81,7 +77,7 @@ def _skeleton(data: SkeletonData, name: str) -> GeometryFiles:
         "radius_um": data.radius_um,
     }
     steps = np.linalg.norm(data.zyx_um[child] - data.zyx_um[data.parent[child]], axis=1)
-    details = {
+    details: dict[str, Any] = {
         **_extent(data.zyx_um),
         "roots": int(np.count_nonzero(data.parent < 0)),
         "length_um": float(steps.sum()),
@@ -89,11 +85,72 @@ def _skeleton(data: SkeletonData, name: str) -> GeometryFiles:
     files = {
         "skeleton.parquet": parquet(columns),
         "precomputed/info": _json(info),
-        f"precomputed/{SEGMENT}": fragment,
+        f"precomputed/{SEGMENT}": _fragment(data, np.arange(count), edges),
         "precomputed/segments/info": _json(segment_properties({SEGMENT: name})),
         "quality/thumbnail.webp": projection_pictures(data.zyx_um, _draw_edges(edges, data.zyx_um)),
     }
+    tolerance = float(np.ptp(data.zyx_um, axis=0).max()) / OVERVIEW_STEPS
+    rows, fewer = simplify(data.zyx_um, data.parent, tolerance)
+    if len(rows) < 0.8 * count:
+        files[f"precomputed/{OVERVIEW}"] = _fragment(data, rows, fewer)
+        details["overview"] = {"segment": OVERVIEW, "tolerance_um": tolerance, "count": len(rows)}
     return GeometryFiles(files, {**details, "precomputed": "precomputed"})
+
+
+def _fragment(data: SkeletonData, rows: npt.NDArray[Any], edges: npt.NDArray[Any]) -> bytes:
+    """The nodes `rows` of a skeleton as Neuroglancer reads them; `edges` are pairs of places in `rows`."""
+    radius = np.nan_to_num(data.radius_um[rows], nan=0.0).astype("<f4")
+    return b"".join(
+        (
+            np.array([len(rows), len(edges)], "<u4").tobytes(),
+            _xyz_nm(data.zyx_um[rows]),
+            edges.astype("<u4").tobytes(),
+            (radius * NM_PER_UM).astype("<f4").tobytes(),
+            data.type_code[rows].astype("<f4").tobytes(),
+        )
+    )
+
+
+def simplify(
+    zyx_um: npt.NDArray[np.float64], parent: npt.NDArray[np.int64], tolerance_um: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Fewer nodes for a forest: the rows that stay, and its edges as pairs of places in those rows.
+
+    Roots, branch points and ends stay; no node that goes was farther than `tolerance_um` from the line that takes its
+    place (Ramer, Douglas and Peucker).
+    """
+    stays = (np.bincount(parent[parent >= 0], minlength=len(parent)) != 1) | (parent < 0)
+    above, fixed = parent.tolist(), stays.tolist()
+    edges: list[tuple[int, int]] = []
+    for end in np.flatnonzero(stays & (parent >= 0)).tolist():
+        path = [end]
+        while len(path) == 1 or not fixed[path[-1]]:
+            path.append(above[path[-1]])
+        kept = [path[place] for place in _straightened(zyx_um[path], tolerance_um)]
+        edges.extend(pairwise(kept))
+    pairs = np.array(edges, np.int64).reshape(-1, 2)
+    stays[pairs] = True
+    place_of = np.cumsum(stays) - 1
+    return np.flatnonzero(stays), place_of[pairs]
+
+
+def _straightened(path: npt.NDArray[np.float64], tolerance: float) -> list[int]:
+    """The places of `path` that stay, in order, its two ends among them."""
+    kept, open_spans = {0, len(path) - 1}, [(0, len(path) - 1)]
+    while open_spans:
+        first, last = open_spans.pop()
+        if last - first < 2:
+            continue
+        chord, away = path[last] - path[first], path[first + 1 : last] - path[first]
+        length = float(chord @ chord)
+        share = np.clip(away @ chord / length, 0, 1) if length else np.zeros(len(away))
+        distance = np.linalg.norm(away - share[:, None] * chord, axis=1)
+        farthest = int(distance.argmax())
+        if distance[farthest] > tolerance:
+            middle = first + 1 + farthest
+            kept.add(middle)
+            open_spans += [(first, middle), (middle, last)]
+    return sorted(kept)
 
 
 def _mesh(data: MeshData, name: str) -> GeometryFiles:

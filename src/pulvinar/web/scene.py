@@ -26,6 +26,13 @@ Kind = Literal["image", "labels", "skeleton", "mesh", "points"]
 Matrix = npt.NDArray[np.float64]
 
 
+class Overview(BaseModel):
+    """A form of a skeleton with fewer nodes, good while a pixel is larger than what it strays from the exact one."""
+
+    segment: str
+    tolerance_um: float
+
+
 class SceneLayer(BaseModel):
     """One thing to draw. Lengths are micrometres, triples and matrices are in (z, y, x)."""
 
@@ -46,6 +53,7 @@ class SceneLayer(BaseModel):
     visible: bool = True
     names: str | None = Field(None, description="A folder with Neuroglancer's segment properties.")
     segments: list[str] = Field(default_factory=list, description="What to show of a skeleton or mesh source.")
+    overview: Overview | None = Field(None, description="What to show of a skeleton from afar.")
 
 
 class Scene(BaseModel):
@@ -142,8 +150,11 @@ class _Part:
         rows = self.transform.tolist() if self.transform is not None else None
         if self._volume is None:
             source = f"precomputed://{self._root}/objects/{self._asset.details['precomputed']}"
-            segments = [] if self.kind == "points" else ["1"]
-            return [SceneLayer(name=self._asset.name, kind=self.kind, source=source, transform=rows, segments=segments)]
+            layer = SceneLayer(name=self._asset.name, kind=self.kind, source=source, transform=rows)
+            layer.segments = [] if self.kind == "points" else ["1"]
+            if overview := self._asset.details.get("overview"):
+                layer.overview = Overview(segment=str(overview["segment"]), tolerance_um=overview["tolerance_um"])
+            return [layer]
         return [self._volume_layer(self._volume, channel, rows) for channel in range(self._channels(self._volume))]
 
     def _channels(self, volume: Volume) -> int:
