@@ -1,4 +1,5 @@
-// Copy buttons, bounds of a box, pictures that are missing. Without this script the pages only lose these comforts.
+// Copy buttons, bounds of a box, pictures that are missing, the view that a change of language keeps: without this script the
+// pages only lose these comforts.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -20,6 +21,12 @@ document.addEventListener("change", (event) => {
   const form = event.target.form;
   form.elements.start.value = "0,0,0";
   form.elements.stop.value = event.target.selectedOptions[0].dataset.stop;
+});
+
+// The viewer keeps its view in the fragment, which no server sees: the same page in the other language shall open the same view.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".languages a");
+  if (link) link.hash = location.hash;
 });
 
 function ready(root) {
