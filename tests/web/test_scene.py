@@ -1,7 +1,9 @@
 """What a view shows first of a version, and where it says that things are."""
 
+import itertools
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from pulvinar.model.dataset import Asset, AssetKind, Version, VersionState
 from pulvinar.model.record import Acquisition, Record, Species
 from pulvinar.model.volume import Channel, Level, Volume, VolumeKind, volume_to_json
-from pulvinar.web.scene import build_scene
+from pulvinar.web.scene import _GEOMETRY_COLOURS, build_scene
 
 SHAPE = (1, 2, 10, 20, 30)
 SIZE_UM = (4.0, 2.0, 1.0)
@@ -129,3 +131,38 @@ def test_a_place_to_look_at_lies_in_the_box_and_steps_are_never_nothing(corners)
 def test_laboratory_and_licence_are_named():
     assert scene(volume(), lab="A lab").attribution == "A lab · CC0-1.0"
     assert scene(volume()).attribution == "CC0-1.0"
+
+
+# From linear sRGB to XYZ (D65), and how red-blind and green-blind eyes see linear sRGB (Machado et al. 2009)
+TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+)
+RED_BLIND = np.array(
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+)
+GREEN_BLIND = np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]])
+
+
+def lab(colour: str, eye: np.ndarray) -> np.ndarray:
+    value = np.array([int(colour[at : at + 2], 16) for at in (0, 2, 4)]) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    share = TO_XYZ @ np.clip(eye @ linear, 0, 1) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def nearest(colours: list[str], eye: np.ndarray) -> dict[str, float]:
+    """For each colour, how far it is from the nearest of those before it."""
+    seen = {colour: lab(colour, eye) for colour in colours}
+    pairs = [(one, other) for other, one in itertools.combinations(colours, 2)]
+    return {one: min(np.linalg.norm(seen[one] - seen[b]) for a, b in pairs if a == one) for one in colours[1:]}
+
+
+def test_neurons_beside_each_other_are_told_apart_by_their_colour():
+    colours = list(_GEOMETRY_COLOURS)
+    assert len(colours) >= 16
+    assert min(nearest(colours, np.eye(3)).values()) > 25
+    # the first six are older than this rule
+    for eye in (RED_BLIND, GREEN_BLIND):
+        assert min(far for colour, far in nearest(colours, eye).items() if colours.index(colour) >= 6) > 13
+    assert min(lab(colour, np.eye(3))[0] for colour in colours) > 45

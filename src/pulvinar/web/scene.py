@@ -19,7 +19,12 @@ from pulvinar.web.dataset_page import can_show
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
 MOST_VISIBLE_CHANNELS = 4
-_GEOMETRY_COLOURS = ("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF")
+# Each colour after the sixth is the one farthest from those before it, to eyes that see all colours and to red-blind and
+# green-blind ones, among those bright enough on black.
+_GEOMETRY_COLOURS = (
+    *("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF", "AA00FF", "E60028", "00FFAA"),
+    *("E600AA", "AAFF00", "AA8C6E", "FFE6FF", "FF6E00", "AA50E6", "8CC8E6", "FF6E50", "6E6EAA"),
+)
 _NOWHERE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0))
 
 Kind = Literal["image", "labels", "skeleton", "mesh", "points"]
