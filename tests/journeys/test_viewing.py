@@ -42,7 +42,7 @@ def test_a_search_in_chinese_leads_to_a_view_that_a_link_restores(site, visit):
     page.get_by_label("白点").first.fill("60")
     page.get_by_label("显示: NeuroMaps").uncheck()
     page.get_by_role("radio", name="水平面").check()
-    page.get_by_label("前往").fill("5000, -10000, 8000")
+    page.get_by_label("前往").fill("5000, -10000, 8000 µm")
     page.get_by_role("button", name="前往").click()
     settle(page)
     page.get_by_role("button", name="复制链接").click()
@@ -173,7 +173,13 @@ def test_the_region_under_the_cursor_is_named(site, visit):
     page.mouse.move(box["x"] + box["width"] * 0.25 + 30, box["y"] + box["height"] * 0.25 - 10)
     page.mouse.move(box["x"] + box["width"] * 0.25 + 32, box["y"] + box["height"] * 0.25 - 12)
     page.wait_for_function("/\\w \\(\\d+\\)/.test(document.querySelector('.pv-reading').textContent)", timeout=15_000)
-    assert "µm" in page.locator(".pv-reading").inner_text()
+    reading = page.locator(".pv-reading")
+    assert " mm" in reading.inner_text()
+    # a corner of the volume
+    page.mouse.move(box["x"] + box["width"] * 0.25 - 110, box["y"] + box["height"] * 0.25 - 84, steps=3)
+    reading.get_by_text("no region").wait_for(timeout=15_000)
+    page.mouse.move(box["x"] + box["width"] + 100, box["y"] + 40, steps=3)
+    reading.get_by_text("Move over a panel").wait_for(timeout=15_000)
 
 
 def test_a_notch_of_the_wheel_is_one_voxel(site, visit):
@@ -213,6 +219,21 @@ def test_a_notch_of_the_wheel_is_one_voxel(site, visit):
     page.keyboard.up("Control")
     page.wait_for_timeout(300)
     assert state_of(page)["crossSectionScale"] < scale
+
+
+def test_a_change_of_language_keeps_the_view(site, visit):
+    page = visit().see(site.viewer(site.macaque))
+    page.get_by_role("radio", name="Axial").check()
+    page.get_by_label("Go to").fill("5, -10, 8")
+    page.get_by_role("button", name="Go", exact=True).click()
+    settle(page)
+    before = state_of(page)
+    page.get_by_role("link", name="中文").click()
+    page.get_by_role("radio", name="水平面").wait_for()
+    settle(page)
+    assert page.get_by_role("radio", name="水平面").is_checked()
+    assert state_of(page)["position"] == pytest.approx(before["position"], rel=1e-4)
+    assert page.get_by_label("前往").input_value() == "5, -10, 8 mm"
 
 
 def test_the_picture_can_be_saved(site, visit):

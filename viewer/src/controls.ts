@@ -1,6 +1,7 @@
 /** The layer list: ordinary form controls, so that keyboards and screen readers work without further doing. */
 
 import { make } from "./dom";
+import { tidy } from "./places";
 import type { Scene, SceneLayer } from "./scene";
 import type { Say, Word } from "./strings";
 import { PALETTES, defaultLayer, type LayerView, type Palette } from "./view";
@@ -101,9 +102,4 @@ function paletteRow(view: LayerView, say: Say, changed: () => void, paint: () =>
 
 function percent(value: number): string {
   return `${Math.round(value * 100)} %`;
-}
-
-export function tidy(value: number): string {
-  if (Number.isInteger(value)) return String(value);
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

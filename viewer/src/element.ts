@@ -1,9 +1,10 @@
 /** The custom element <pulvinar-viewer scene="..." link="..." lang="..."> */
 
-import { layerList, tidy } from "./controls";
+import { layerList } from "./controls";
 import { debounce, make, makeDrawing } from "./dom";
 import type { Cursor, Explorer, PanelEdge, Problem } from "./facade";
 import type { Arm } from "./geometry";
+import { placeText, readPlace, tidy, unitOf, type Unit } from "./places";
 import { fetchRegions, type Region } from "./regions";
 import { readScene, type Scene } from "./scene";
 import { speaker, type Say, type Word } from "./strings";
@@ -15,6 +16,7 @@ export class PulvinarViewer extends HTMLElement {
   private state: View | null = null;
   private regions = new Map<number, Map<string, Region>>();
   private settled = 0;
+  private unit: Unit = "µm";
 
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
@@ -56,6 +58,7 @@ export class PulvinarViewer extends HTMLElement {
     }
     if (this.scene.layers.length === 0) return this.complain("noData");
     this.state = decodeView(location.hash, this.scene);
+    this.unit = unitOf(this.scene);
     // Neuroglancer is large: it comes only when there is something to draw and a way to draw it.
     const { Explorer, canDraw } = await import("./facade");
     if (!canDraw()) return this.complain("noWebgl");
@@ -112,7 +115,7 @@ export class PulvinarViewer extends HTMLElement {
       this.status,
     );
     if (scene.attribution) this.side.append(make("p", { class: "pv-attribution" }, scene.attribution));
-    this.reading.append(make("p", { class: "pv-quiet" }, say("outside")));
+    this.readNothing();
     this.canvas.addEventListener("keydown", (event) => this.steer(event));
   }
 
@@ -151,11 +154,11 @@ export class PulvinarViewer extends HTMLElement {
   private placeForm(): HTMLElement {
     const id = "pv-place";
     this.place.id = id;
-    const form = make("form", { class: "pv-place" }, make("label", { for: id }, this.say("goto")), this.place, make("button", { class: "pv-small" }, this.say("go")));
+    const form = make("form", { class: "pv-place" }, make("label", { for: id }, `${this.say("goto")} (${this.unit})`), this.place, make("button", { class: "pv-small" }, this.say("go")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const numbers = this.place.value.split(/[\s,;，、]+/).filter(Boolean).map(Number);
-      if (numbers.length === 3 && numbers.every(Number.isFinite)) this.explorer!.setPosition(numbers);
+      const place = readPlace(this.place.value, this.unit);
+      if (place) this.explorer!.setPosition(place);
       else this.status.textContent = this.say("badPosition");
     });
     return form;
@@ -217,7 +220,7 @@ export class PulvinarViewer extends HTMLElement {
   }
 
   private showPlace(): void {
-    if (document.activeElement !== this.place) this.place.value = this.explorer!.position().map(tidy).join(", ");
+    if (document.activeElement !== this.place) this.place.value = placeText(this.explorer!.position(), this.unit);
   }
 
   private readonly rememberSoon = debounce(() => this.remember(), 250);
@@ -286,15 +289,22 @@ export class PulvinarViewer extends HTMLElement {
   }
 
   private read(cursor: Cursor): void {
-    if (!cursor.position) return;
+    if (!cursor.position) return this.readNothing();
     const lines = cursor.readings.map(({ layer, value }) => {
       const id = String(value);
       const name = this.regions.get(layer)?.get(id)?.name;
-      const shown = typeof value === "number" ? tidy(value) : name ? `${name} (${id})` : id;
+      const { kind } = this.scene!.layers[layer]!;
+      // Labels count from one: zero is where there is no region.
+      const region = id === "0" ? this.say("noRegion") : name ? `${name} (${id})` : id;
+      const shown = kind === "labels" ? region : typeof value === "number" ? tidy(value) : id;
       return [make("dt", {}, this.scene!.layers[layer]!.name), make("dd", {}, shown)];
     });
-    const place = cursor.position.map(tidy).join(", ");
-    this.reading.replaceChildren(make("dl", {}, make("dt", {}, "x, y, z"), make("dd", {}, `${place} µm`), ...lines.flat()));
+    const place = placeText(cursor.position, this.unit);
+    this.reading.replaceChildren(make("dl", {}, make("dt", {}, "x, y, z"), make("dd", {}, place), ...lines.flat()));
+  }
+
+  private readNothing(): void {
+    if (!this.reading.querySelector(".pv-quiet")) this.reading.replaceChildren(make("p", { class: "pv-quiet" }, this.say("outside")));
   }
 
   private mark(edges: PanelEdge[]): void {
