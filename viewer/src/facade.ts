@@ -9,7 +9,7 @@ import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import type { Scene } from "./scene";
-import { controlsFor, depthOf, layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
+import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
 import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
 
 export interface Reading {
@@ -243,7 +243,7 @@ export class Explorer {
   setLayout(layout: Layout): void {
     this.chosen.layout = layout;
     this.viewer.layout.restoreState(layoutState(this.scene, layout));
-    this.fill3d();
+    this.arrange();
   }
 
   setToggle(what: Toggle, on: boolean): void {
@@ -254,7 +254,7 @@ export class Explorer {
       if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
       else if (chosen.layout === "3d") chosen.slices3d = on;
       else chosen.slices = on;
-      this.fill3d();
+      this.arrange();
       this.listener.viewChanged();
     }
   }
@@ -266,10 +266,13 @@ export class Explorer {
     return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume }[what];
   }
 
-  /** Put volumes and sections into 3D as they were chosen for the present layout. */
-  private fill3d(): void {
+  /** Put volumes and sections into 3D as they were chosen for the present layout, and layers over each other as they are visible. */
+  private arrange(): void {
     const { chosen, viewer } = this;
-    for (const { layer } of viewer.layerManager.managedLayers) (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
+    viewer.layerManager.managedLayers.forEach(({ layer }, index) => {
+      (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
+      (layer as any)?.blendMode?.restoreState(blendOf(this.scene, chosen.layers, index));
+    });
     viewer.projectionDepthRange.value = depthOf(chosen);
     viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }
@@ -291,7 +294,7 @@ export class Explorer {
     const layer = managed.layer as any;
     if (kind === "image") {
       layer.opacity.value = view.opacity;
-      const shader = shaderFor(view.palette, view.color);
+      const shader = shaderFor(view.palette, view.color, liesOver(this.scene, index));
       if (layer.fragmentMain.value !== shader) layer.fragmentMain.value = shader;
       layer.shaderControlState.restoreState(controlsFor(view));
     } else if (kind === "labels") {
@@ -299,7 +302,7 @@ export class Explorer {
     } else if (kind !== "points") {
       layer.displayState.objectAlpha.value = view.opacity;
     }
-    this.fill3d();
+    this.arrange();
   }
 
   /** Draw the regions of a layer of labels in the atlas's own colours ("#RRGGBB"); "" leaves Neuroglancer's choice. */

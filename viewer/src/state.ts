@@ -78,7 +78,6 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
   const common = { name: layerName(layer, index), visible: view.visible };
   const source = sourceState(layer, scene, origin);
   if (layer.kind === "image") {
-    const together = scene.layers.filter((other) => other.kind === "image").length > 1;
     return {
       ...common,
       type: "image",
@@ -86,10 +85,10 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
       localDimensions: layer.times > 1 ? { "c'": [1, ""] } : { "t'": moment(layer), "c'": [1, ""] },
       localPosition: layer.times > 1 ? [layer.channel] : [0, layer.channel],
       opacity: view.opacity,
-      blend: together ? "additive" : "default",
+      blend: blendOf(scene, whole.layers, index),
       volumeRendering: looksThrough(whole) ? "max" : "off",
       volumeRenderingDepthSamples: DEPTH_SAMPLES,
-      shader: shaderFor(view.palette, view.color),
+      shader: shaderFor(view.palette, view.color, liesOver(scene, index)),
       shaderControls: controlsFor(view),
     };
   }
@@ -109,6 +108,18 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     segmentDefaultColor: layer.kind === "labels" || layer.segments.length > 1 ? undefined : `#${view.color}`,
     skeletonRendering: { mode2d: "lines_and_points", mode3d: "lines", lineWidth3d: 2 },
   };
+}
+
+/** Whether an image is of another asset than the first: it is drawn over it, and as clear as its values are low. */
+export function liesOver(scene: Scene, index: number): boolean {
+  const { source } = scene.layers[index]!;
+  return source !== scene.layers.find((layer) => layer.kind === "image")?.source;
+}
+
+/** Channels of one asset add up, as light does; whole assets added up would only be white. */
+export function blendOf(scene: Scene, views: LayerView[], index: number): "additive" | "default" {
+  const { source } = scene.layers[index]!;
+  return scene.layers.slice(0, index).some((layer, before) => layer.source === source && views[before]?.visible) ? "additive" : "default";
 }
 
 /** Layers are told apart by name inside Neuroglancer; two channels may well have the same one. */
@@ -162,7 +173,7 @@ const PALETTE_CODE: Record<Palette, string> = {
 };
 
 /** The shader of an image layer: the display range is a control, so changing it compiles nothing. */
-export function shaderFor(palette: Palette, color: string): string {
+export function shaderFor(palette: Palette, color: string, over = false): string {
   return `#uicontrol invlerp contrast
 #uicontrol float opacity slider(min=0, max=1, default=1)
 void main() {
@@ -185,7 +196,7 @@ void main() {
   emitIntensity(v * near);
   emitRGBA(vec4(shade * near, opacity));
 #else
-  emitRGB(shade);
+  ${over ? `emitRGBA(vec4(${palette === "tint" ? "tone" : "shade"}, v));` : "emitRGB(shade);"}
 #endif
 }
 `;

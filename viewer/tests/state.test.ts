@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { layoutState, neuroglancerState, resolveSource, shaderFor, type Json } from "../src/state";
+import { blendOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "../src/state";
 import { defaultView } from "../src/view";
 import { sampleScene } from "./fixtures";
 
@@ -71,4 +71,18 @@ test("a neuron with an overview opens with it", () => {
   near.layers[3]!.overview = { segment: "2", tolerance_um: 5 };
   const shown = neuroglancerState(near, defaultView(near), "http://brain.test", { scale: 1, scale3d: 1 });
   expect((shown.layers as Json[])[3]).toMatchObject({ segments: ["2"] });
+});
+
+test("channels of one asset add up; another asset lies over them, as clear as its values are low", () => {
+  const two = sampleScene();
+  const other = { ...two.layers[0]!, source: "zarr3:///data/d/z/chunks/" };
+  two.layers.splice(2, 0, other, { ...other, channel: 1 });
+  const views = defaultView(two).layers;
+  const blends = () => [0, 1, 2, 3].map((index) => blendOf(two, views, index));
+  expect(blends()).toEqual(["default", "additive", "default", "additive"]);
+  views[2]!.visible = false;
+  expect(blends()[3]).toBe("default");
+  expect([0, 1, 2, 3].map((index) => liesOver(two, index))).toEqual([false, false, true, true]);
+  expect(shaderFor("tint", "FFFFFF", true)).toContain("emitRGBA(vec4(tone, v))");
+  expect(shaderFor("tint", "FFFFFF")).not.toContain("vec4(tone, v)");
 });

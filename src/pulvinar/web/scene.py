@@ -19,7 +19,7 @@ from pulvinar.web.dataset_page import can_show
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
 MOST_VISIBLE_CHANNELS = 4
-# Each colour after the sixth is the one farthest from those before it, to eyes that see all colours and to red-blind and
+# Each colour after the sixth is the one farthest from those before it, to eyes that see all colours, red-blind ones and
 # green-blind ones, among those bright enough on black.
 _GEOMETRY_COLOURS = (
     *("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF", "AA00FF", "E60028", "00FFAA"),
@@ -194,11 +194,15 @@ def _range(figures: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def _choose_visible(layers: Sequence[SceneLayer]) -> None:
-    """Show the first image asset and the first labels: several brains over each other show none of them."""
+    """Show the first image asset and the first labels: several brains over each other show none of them.
+
+    Who adds another image asset sees through it.
+    """
     images = [layer for layer in layers if layer.kind == "image"]
     labels = [layer for layer in layers if layer.kind == "labels"]
     for layer in images:
         layer.visible = layer.visible and layer.source == images[0].source
+        layer.opacity = 1.0 if layer.source == images[0].source else 0.7
     for layer in labels:
         layer.visible = layer is labels[0]
         layer.opacity = 0.35 if images else 0.9
