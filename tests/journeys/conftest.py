@@ -225,6 +225,23 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def axe(request) -> Callable[[Page], list[str]]:
+    """What axe finds wrong with a page, all of which is unfolded first."""
+    path = request.config.rootpath / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail("axe-core is not installed: run `make viewer`")
+    rules = path.read_text()
+
+    def judge(page: Page) -> list[str]:
+        page.evaluate("for (const closed of document.querySelectorAll('details')) closed.open = true")
+        page.evaluate(rules)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [f"{item['id']}: {node['html'][:200]}" for item in found["violations"] for node in item["nodes"]]
+
+    return judge
+
+
 @dataclass
 class Visitor:
     """Somebody with a browser: a page, and what it complained about to its console."""
