@@ -1,6 +1,7 @@
 """Peak memory of an ingest at 1, 2, 4 and 8 GB: growing in z, and growing in the plane up to 30,000 x 30,000.
 
-What counts is the whole process tree: the sum of proportional set sizes (shared pages once), sampled all the while.
+What counts is the whole process tree, sampled all the while: each process's own memory, and once what they share
+(program code and the voxels on their way from the reader). Pages of programs count whole, whoever else has them mapped.
 """
 
 from __future__ import annotations
@@ -68,14 +69,21 @@ def _peak_of(shape: tuple[int, int, int]) -> int:
 
 
 def _tree_bytes(pid: int) -> int:
-    total = 0
     try:
         root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
-            total += process.memory_full_info().pss
-    except psutil.NoSuchProcess:
-        return total
-    return total
+        kinds = [_resident(process.pid) for process in (root, *root.children(recursive=True))]
+    except (psutil.NoSuchProcess, OSError):
+        return 0
+    own, files, shared = zip(*kinds, strict=True)
+    return sum(own) + max(files) + max(shared)
+
+
+def _resident(pid: int) -> tuple[int, int, int]:
+    """Resident bytes of a process: its own, of mapped files, and shared with others."""
+    told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    # one that has just ended has no memory any more
+    own, files, shared = (1024 * int(told.get(f"Rss{kind}", "0").split()[0]) for kind in ("Anon", "File", "Shmem"))
+    return own, files, shared
 
 
 def _write_tiled(path: Path, shape: tuple[int, int, int]) -> None:

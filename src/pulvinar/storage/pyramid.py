@@ -35,6 +35,8 @@ from pulvinar.storage.zarr_metadata import volume_documents
 
 __all__ = ["Block", "PyramidPlan", "ShardLedger", "finished_voxels", "plan_levels", "plan_pyramid", "write_pyramid"]
 
+# what is read back is read once: only the indexes of its shards are worth keeping
+_CACHE_BYTES = 4 * 2**20
 # shards that are being made durable while work goes on
 _FINISHING = 4
 
@@ -76,7 +78,7 @@ def write_pyramid(
         stack.callback(run.close)
         workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))
         reader = stack.enter_context(ThreadPoolExecutor(1, "read"))
-        stored = StoredVolume(store, prefix, plan.volume)
+        stored = StoredVolume(store, prefix, plan.volume, cache_bytes=_CACHE_BYTES)
         stage = 0
         for block in plan.blocks:
             if block.stage > stage:

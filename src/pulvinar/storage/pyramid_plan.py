@@ -27,6 +27,8 @@ _LEVELS_A_STAGE = 3
 # what is read at once: near the target where the source leaves the choice, up to the limit where its blocks are large
 _READ_BYTES = 32 * 2**20
 _READ_LIMIT_BYTES = 96 * 2**20
+# what is read back of a finished level comes chunk by chunk: nothing is gained by more at once
+_READ_BACK_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def _next_factors(level: Level) -> Factors:
 
 def _plan_stage(volume: Volume, stage: int, base: int, first: int, decoded: Shape5) -> list[Block]:
     shape, itemsize = volume.levels[base].shape, np.dtype(volume.dtype).itemsize
-    read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize)
+    most = _READ_BYTES if stage == 0 else _READ_BACK_BYTES
+    read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize, most)
     last = min(first + _LEVELS_A_STAGE, len(volume.levels)) - 1
     extent = _extent(volume, base, range(first, last + 1), slab_shape)
     if all(e >= n for e, n in zip(extent[2:], shape[2:], strict=True)):
@@ -192,7 +195,7 @@ def _extent(volume: Volume, base: int, levels: range, slab_shape: Shape5) -> Sha
     return t, c, z, y, x
 
 
-def _read_shapes(level: Level, decoded: Shape5, itemsize: int) -> tuple[Shape5, Shape5]:
+def _read_shapes(level: Level, decoded: Shape5, itemsize: int, most_bytes: int) -> tuple[Shape5, Shape5]:
     """What to read at once, and what to unpack at once: both whole chunks, or up to the volume's end."""
 
     def whole_chunks(axis: int, voxels: int) -> int:
@@ -207,7 +210,7 @@ def _read_shapes(level: Level, decoded: Shape5, itemsize: int) -> tuple[Shape5, 
         end = level.shape[axis] if fits else slab[axis]
         while read[axis] < end:
             longer = min(2 * read[axis], end)
-            if prod(read) // read[axis] * longer * itemsize > _READ_BYTES:
+            if prod(read) // read[axis] * longer * itemsize > most_bytes:
                 break
             read[axis] = longer
     return tuple(read), tuple(read if fits else slab)  # type: ignore[return-value]

@@ -23,10 +23,14 @@ _CACHE_BYTES = 128 * 2**20
 
 
 class StoredVolume:
-    """A volume in a store. Reading is lazy: nothing is opened before the first block is asked for."""
+    """A volume in a store. Reading is lazy: nothing is opened before the first block is asked for.
 
-    def __init__(self, store: Store, prefix: str, volume: Volume) -> None:
+    Volumes of one `cache_bytes` share a cache of decoded chunks and shard indexes of that size.
+    """
+
+    def __init__(self, store: Store, prefix: str, volume: Volume, *, cache_bytes: int = _CACHE_BYTES) -> None:
         self.volume = volume
+        self._cache_bytes = cache_bytes
         self._store = store
         self._prefix = prefix
         self._levels: dict[int, Any] = {}
@@ -71,7 +75,9 @@ class StoredVolume:
             "recheck_cached_data": False,
             "recheck_cached_metadata": False,
         }
-        return tensorstore.open(spec, context=_context(), assume_metadata=True, read=True, write=False).result()
+        return tensorstore.open(
+            spec, context=_context(self._cache_bytes), assume_metadata=True, read=True, write=False
+        ).result()
 
 
 def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> StoredVolume:
@@ -84,5 +90,5 @@ def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> Stor
 
 
 @cache
-def _context() -> Any:
-    return tensorstore.Context({"cache_pool": {"total_bytes_limit": _CACHE_BYTES}})
+def _context(cache_bytes: int) -> Any:
+    return tensorstore.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})
