@@ -22,18 +22,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numcodecs
-import numcodecs.blosc
-import numpy as np
-import tifffile
+from pulvinar.cli import settle_process
 
-from pulvinar.model.dataset import StoredObject
-from pulvinar.model.space import Window
-from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind
-from pulvinar.storage.codecs import ChunkCodec
-from pulvinar.storage.pyramid_plan import plan_levels, plan_pyramid, tiles
-from pulvinar.storage.store import open_store
-from pulvinar.storage.volumes import StoredVolume
+settle_process()
+
+import numpy as np  # noqa: E402
+
+from pulvinar.model.dataset import StoredObject  # noqa: E402
+from pulvinar.model.space import Window  # noqa: E402
+from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind  # noqa: E402
+from pulvinar.storage.codecs import ChunkCodec  # noqa: E402
+from pulvinar.storage.pyramid_plan import plan_levels, plan_pyramid, tiles  # noqa: E402
+from pulvinar.storage.store import open_store  # noqa: E402
+from pulvinar.storage.volumes import StoredVolume  # noqa: E402
 
 PREFIX = "assets/stack"
 
@@ -84,6 +85,10 @@ def whole(stack: Path, out: Path) -> None:
 
 def codec(stack: Path, out: Path) -> None:
     """Encode every chunk of every level, timing nothing but that."""
+    import numcodecs
+    import numcodecs.blosc
+    import tifffile
+
     pages = tifffile.memmap(stack, mode="r")
     volume = volume_of((1, 1, *pages.shape), pages.dtype)
     stored = StoredVolume(open_store(f"file://{out.absolute() / 'store'}"), PREFIX, volume)
