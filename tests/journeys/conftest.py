@@ -100,8 +100,9 @@ class Maker:
         files = {**volume_documents(volume), **volume_pictures(stored, volume, [item.window for item in figures])}
         details = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind), "findings": []}
         if names:
-            files |= label_name_files(read_label_names(names))
-            details["segments"] = {"path": "segments"}
+            named = read_label_names(names)
+            files |= label_name_files(named)
+            details["segments"] = {"path": "segments", "count": len(named)}
         return self._asset(asset_id, name, AssetKind.VOLUME, files, details, {item.path: item for item in written})
 
     def neuron(self, name: str, data: SkeletonData) -> Stored:
