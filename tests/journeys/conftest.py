@@ -211,8 +211,9 @@ def site(platform: Platform, sample: Callable[[str], Path]) -> Iterator[Site]:
         thread.join(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # not for the session: while Playwright runs, no other test of this process can have an event loop
     spec = importlib.util.spec_from_file_location("finding_browsers", ROOT / "tests" / "browser.py")
     finding = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(finding)
