@@ -218,6 +218,7 @@ def _render(
         "species_names": phrases.SPECIES,
         "latin": phrases.LATIN,
         "kind_names": phrases.KINDS,
+        "kind_of": phrases.kind_of,
         "planes": phrases.PLANES,
         "plane_of": plane_of,
     }
