@@ -56,6 +56,9 @@ const rayDepth = amend("ray-depth", "volume_rendering/volume_render_layer.js", [
 // As many voxels as samples along a ray make coarse blocks of a picture that has many more pixels across: take voxels of a quarter of the spacing.
 const fineVoxels = amend("fine-voxels", "volume_rendering/base.js", [["depthRange / volumeRenderingDepthSamples", "depthRange / (4 * volumeRenderingDepthSamples)"]]);
 
+/** Neuroglancer takes the focus whenever nothing has it: so Tab, at the end of the page, never came back to its beginning. */
+const keepFocus = amend("focus", "util/automatic_focus.js", [["if (!isTopLevel) return;", "return;"]]);
+
 /** The compresso decoder holds LGPL code and nothing here is stored in that codec: it stays out of the wheel. */
 function dropCompresso(): Plugin {
   return {
@@ -100,7 +103,7 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, dropCompresso(), copyHtmx()],
+  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, keepFocus, dropCompresso(), copyHtmx()],
   worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },
