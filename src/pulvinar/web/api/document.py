@@ -1,9 +1,8 @@
-"""Prints the OpenAPI document, as it is kept in docs/reference: `python -m pulvinar.web.api.document`."""
+"""The OpenAPI document, as it is kept in docs/reference."""
 
 from __future__ import annotations
 
 import json
-import sys
 
 from pulvinar.web.app import describe_api
 
@@ -11,7 +10,3 @@ from pulvinar.web.app import describe_api
 def openapi_text() -> str:
     """The OpenAPI document as text that stays the same until the API changes."""
     return json.dumps(describe_api().openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(openapi_text())
