@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from pulvinar.model.dataset import StoredObject  # noqa: E402
 from pulvinar.model.space import Window  # noqa: E402
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind  # noqa: E402
 from pulvinar.storage.codecs import ChunkCodec  # noqa: E402
+from pulvinar.storage.downsample import load_kernels  # noqa: E402
 from pulvinar.storage.pyramid_plan import plan_levels, plan_pyramid, tiles  # noqa: E402
 from pulvinar.storage.store import open_store  # noqa: E402
 from pulvinar.storage.volumes import StoredVolume  # noqa: E402
@@ -69,6 +71,7 @@ def pyramid(stack: Path, out: Path) -> None:
         open_submission(stack.absolute(), scratch, Limits()) as submission,
         ReaderHost(submission.root, scratch=scratch, limits=Limits(), readable=submission.readable) as host,
     ):
+        load_kernels()
         (asset,) = host.find(submission.files)
         with host.open_volume(asset) as source:
             volume = volume_of(source.shape, source.dtype)
@@ -81,6 +84,17 @@ def whole(stack: Path, out: Path) -> None:
     answers = ["--species", "mouse", "--title", "A stack", "--licence", "CC0-1.0", "--voxel-size", "1"]
     program = Path(sys.executable).with_name("pulvinar")
     os.execve(program, [program, "ingest", stack, *answers], os.environ | {"PULVINAR_HOME": str(out.absolute())})
+
+
+class _OwnCodec(threading.local):
+    """Our codec with memory of each thread's own, as the pyramid gives it."""
+
+    def __init__(self, codec: ChunkCodec) -> None:
+        self._codec = codec
+        self._room = np.empty(codec.room_bytes, np.uint8)
+
+    def encode(self, chunk: np.ndarray[Any, Any]) -> int:
+        return self._codec.encode_into(chunk, self._room)
 
 
 def codec(stack: Path, out: Path) -> None:
@@ -97,7 +111,7 @@ def codec(stack: Path, out: Path) -> None:
     taken = {"stock": [0.0, 0.0], "own": [0.0, 0.0]}
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
         for number, level in enumerate(volume.levels):
-            own = ChunkCodec.for_volume(volume.kind, volume.dtype, level.chunk_shape)
+            own = _OwnCodec(ChunkCodec.for_volume(volume.kind, volume.dtype, level.chunk_shape))
             for window in tiles(Window.whole(level.shape), level.shard_shape):
                 voxels = stored.read(number, window)
                 cuts = tiles(Window.whole(voxels.shape), level.chunk_shape)

@@ -43,6 +43,7 @@ from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
 from pulvinar.model.text import plain, short
+from pulvinar.storage.downsample import load_kernels
 from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store, unfinished
 
@@ -112,6 +113,8 @@ def _go_through(
         options=request.options,
         readable=submission.readable,
     ) as host:
+        # while the reader process starts on another core
+        load_kernels()
         with watched(progress, f"recognising {len(submission.files):,} files"):
             recognised = host.find(submission.files)
         found = with_telling_names(recognised, request.path.resolve().name)

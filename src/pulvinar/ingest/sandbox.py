@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,8 +58,9 @@ def describe_protection() -> list[str]:
 class ReaderHost:
     """A running reader process for one submission; a context manager.
 
-    It starts at the first question. `readable` names what may be read, the folder `root` when None. One thread asks at
-    a time; others wait. The thread that asks first must live as long as the host: the kernel ends the process with it.
+    It starts when the block is entered, at the latest at the first question, and is waited for only then; after its
+    death the next question starts another. `readable` names what may be read, the folder `root` when None. One thread
+    asks at a time; others wait. The thread that starts it must live as long: the kernel ends the process with it.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class ReaderHost:
         self._channel: Channel | None = None
         self._words: IO[bytes] | None = None
         self._volumes = 0
+        self._listens = False
 
     def find(self, files: Sequence[SourceFile]) -> list[FoundAsset]:
         """What the readers recognise among `files`, each file claimed once.
@@ -148,7 +151,7 @@ class ReaderHost:
     ) -> tuple[dict[str, Any], int | None]:
         """As `ask`, and the file descriptor that came with the answer."""
         with self._asking:
-            channel = self._channel or self._start(about)
+            channel = self._listening(about)
             try:
                 channel.send(question, descriptor)
                 answer, received = channel.receive()
@@ -164,8 +167,29 @@ class ReaderHost:
             raise told_error(answer["error"], about)
         return answer, received
 
-    def _start(self, about: str) -> Channel:
-        self._end(patience_s=0)
+    def _listening(self, about: str) -> Channel:
+        """The channel to a process that answers: the one that runs, or a new one."""
+        channel = self._channel or self._start()
+        if self._listens:
+            return channel
+        try:
+            answer, received = channel.receive()
+        except ChannelClosed:
+            _, words = self._end(patience_s=2)
+            raise Unavailable(f"the reader process does not start{words}", hint="install Pulvinar again") from None
+        except BaseException:
+            self._end(patience_s=0)
+            raise
+        if received is not None:
+            os.close(received)
+        if "error" in answer:
+            self._end(patience_s=0)
+            raise told_error(answer["error"], about)
+        self._listens = True
+        return channel
+
+    def _start(self) -> Channel:
+        """A new process, which has got its orders and is not waited for."""
         ours, theirs = socket.socketpair()
         # -P and a bare environment: nothing in the working folder, and no secret of ours, reaches the process
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME") if name in os.environ}
@@ -192,20 +216,9 @@ class ReaderHost:
             "limits": asdict(self._limits),
             "options": asdict(self._options),
         }
-        try:
+        # one that is dead already is found out by who waits for its answer
+        with suppress(ChannelClosed):
             channel.send(begin)
-            answer, received = channel.receive()
-        except ChannelClosed:
-            _, words = self._end(patience_s=2)
-            raise Unavailable(f"the reader process does not start{words}", hint="install Pulvinar again") from None
-        except BaseException:
-            self._end(patience_s=0)
-            raise
-        if received is not None:
-            os.close(received)
-        if "error" in answer:
-            self._end(patience_s=0)
-            raise told_error(answer["error"], about)
         return channel
 
     def _obituary(self, about: str, error: ChannelClosed) -> PulvinarError:
@@ -245,6 +258,8 @@ class ReaderHost:
         )
 
     def __enter__(self) -> Self:
+        with self._asking:
+            self._start()
         return self
 
     def __exit__(
@@ -273,6 +288,7 @@ class ReaderHost:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+        self._listens = False
         code = None
         if self._process is not None:
             try:

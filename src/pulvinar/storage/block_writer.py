@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,11 +29,18 @@ _IN_FLIGHT_BYTES = 96 * 2**20
 _ORIGIN: Shape5 = (0, 0, 0, 0, 0)
 
 
+class Encoded(NamedTuple):
+    """A chunk's stored bytes: the first `size` of `room`, which is used again."""
+
+    room: Voxels
+    size: int
+
+
 class ShardSink(Protocol):
     """Where a block's shards go."""
 
-    def start(self, path: str) -> Path:
-        """A local file for the shard at `path`."""
+    def start(self, path: str, grid: Shape5) -> ShardWriter:
+        """A local file for the shard of `grid` chunks at `path`."""
 
     def finish(self, path: str, writer: ShardWriter) -> None:
         """Every chunk of it has come."""
@@ -71,7 +78,7 @@ class _Job:
 
     level: int
     chunks: list[Shape5]
-    result: Future[list[bytes | None]] | None
+    result: Future[list[Encoded | None]] | None
     delivers: int
     parent: PendingChunk | None
     own: PendingChunk | None = None
@@ -105,6 +112,9 @@ class BlockWriter:
         self._codecs = {
             k: ChunkCodec.for_volume(volume.kind, volume.dtype, volume.levels[k].chunk_shape) for k in levels
         }
+        self._room_bytes = max(codec.room_bytes for codec in self._codecs.values())
+        self._rooms: deque[Voxels] = deque()
+        self._per_shard = {k: chunks_per_shard(volume.levels[k]) for k in levels}
         self._factors: dict[int, Factors] = {
             k: factors_between(volume.levels[k], volume.levels[k + 1]) for k in levels[:-1]
         }
@@ -264,7 +274,7 @@ class BlockWriter:
     def _shard_of(self, key: ChunkKey) -> _OpenShard:
         level, cell = key
         shape = self.given.volume.levels[level]
-        per_shard = chunks_per_shard(shape)
+        per_shard = self._per_shard[level]
         t, c, z, y, x = (i // n for i, n in zip(cell, per_shard, strict=True))
         place = (level, (t, c, z, y, x))
         if place not in self._shards:
@@ -272,7 +282,7 @@ class BlockWriter:
             chunks = prod(len(axis) for axis in cells(whole, shape.chunk_shape))
             shard = _OpenShard(shard_path(*place), chunks)
             if self._is_open(*place):
-                shard.writer = ShardWriter(self.sink.start(shard.path), per_shard)
+                shard.writer = self.sink.start(shard.path, per_shard)
             self._shards[place] = shard
         return self._shards[place]
 
@@ -280,11 +290,11 @@ class BlockWriter:
 
     def _work_box(
         self, quantum: _Quantum, box: Window, chunks: list[Shape5], wanted: list[bool], target: Voxels | None
-    ) -> list[bytes | None]:
+    ) -> list[Encoded | None]:
         voxels, base = quantum.voxels, self.block.base
         assert voxels is not None
         shape = self.given.volume.levels[base].chunk_shape
-        encoded: list[bytes | None] = []
+        encoded: list[Encoded | None] = []
         for cell, is_wanted in zip(chunks, wanted, strict=True):
             window = clip(cell, shape, box)
             chunk = self._whole_chunk(voxels[_relative(window, quantum.window).slices], shape)
@@ -294,12 +304,12 @@ class BlockWriter:
             encoded.append(self._encode(base, chunk) if is_wanted else None)
         return encoded
 
-    def _work_chunk(self, level: int, voxels: Voxels, window: Window, target: Voxels | None) -> list[bytes | None]:
+    def _work_chunk(self, level: int, voxels: Voxels, window: Window, target: Voxels | None) -> list[Encoded | None]:
         if target is not None:
             self._halve(level, voxels, window, target)
         return [self._encode(level, voxels)]
 
-    def _work_stored(self, level: int, window: Window, target: Voxels) -> list[bytes | None]:
+    def _work_stored(self, level: int, window: Window, target: Voxels) -> list[Encoded | None]:
         self._halve(level, self.given.stored(level, window), window, target)
         return [None]
 
@@ -315,8 +325,14 @@ class BlockWriter:
             buffer[tuple(slice(n) for n in inside.shape)] = inside
         return buffer
 
-    def _encode(self, level: int, chunk: Voxels) -> bytes | None:
-        return self._codecs[level].encode(chunk) if _any_bit(chunk) else None
+    def _encode(self, level: int, chunk: Voxels) -> Encoded | None:
+        if not _any_bit(chunk):
+            return None
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = np.empty(self._room_bytes, np.uint8)
+        return Encoded(room, self._codecs[level].encode_into(chunk, room))
 
     def _halve(self, level: int, voxels: Voxels, window: Window, target: Voxels) -> None:
         """Halve `window` of `level`, which lies at the beginning of `voxels`, into `target`."""
@@ -331,7 +347,7 @@ class BlockWriter:
 
     def _settle(self) -> None:
         job = self._jobs.popleft()
-        encoded: list[bytes | None] = [None] * len(job.chunks)
+        encoded: list[Encoded | None] = [None] * len(job.chunks)
         if job.result is not None:
             encoded = job.result.result()
         if job.level in self.block.levels:
@@ -347,21 +363,22 @@ class BlockWriter:
             if not job.parent.missing:
                 self._give_chunk(job.parent)
 
-    def _append(self, job: _Job, encoded: list[bytes | None]) -> None:
-        per_shard = chunks_per_shard(self.given.volume.levels[job.level])
-        by_shard: dict[str, tuple[_OpenShard, list[tuple[Shape5, bytes]]]] = {}
+    def _append(self, job: _Job, encoded: list[Encoded | None]) -> None:
+        per_shard = self._per_shard[job.level]
+        by_shard: dict[str, tuple[_OpenShard, list[tuple[Shape5, memoryview]]]] = {}
         for cell, data in zip(job.chunks, encoded, strict=True):
             shard = self._shard_of((job.level, cell))
             shard.missing -= 1
             parts = by_shard.setdefault(shard.path, (shard, []))[1]
             if data is not None:
                 t, c, z, y, x = (i % n for i, n in zip(cell, per_shard, strict=True))
-                parts.append(((t, c, z, y, x), data))
+                parts.append(((t, c, z, y, x), data.room.data[: data.size]))
         for shard, parts in by_shard.values():
             if shard.writer is not None and parts:
                 shard.writer.append(parts)
             if not shard.missing and shard.writer is not None:
                 self.sink.finish(shard.path, shard.writer)
+        self._rooms.extend(data.room for data in encoded if data is not None)
 
     def _let_go(self, quantum: _Quantum) -> None:
         quantum.jobs -= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Self
@@ -27,20 +26,6 @@ _DTYPES = frozenset(f"{kind}int{bits}" for kind in ("", "u") for bits in (8, 16,
 _packers: Any = imagecodecs
 
 
-class _Scratch(threading.local):
-    """Room for one encoded chunk, a thread's own."""
-
-    room = np.empty(0, np.uint8)
-
-    def of(self, size_bytes: int) -> Voxels:
-        if self.room.nbytes < size_bytes:
-            self.room = np.empty(size_bytes, np.uint8)
-        return self.room
-
-
-_scratch = _Scratch()
-
-
 @dataclass(frozen=True)
 class ChunkCodec:
     """Encodes chunks of one shape and type. May be used by many threads at once.
@@ -63,9 +48,18 @@ class ChunkCodec:
         """Size of one decoded chunk in bytes."""
         return prod(self.chunk_shape) * self.dtype.itemsize
 
+    @property
+    def room_bytes(self) -> int:
+        """How much memory `encode_into` wants: more than any chunk's stored bytes take."""
+        return self.chunk_bytes + self.chunk_bytes // 128 + _ROOM_BYTES
+
     def encode(self, chunk: Voxels) -> bytes:
         """The stored bytes of `chunk`, an array of `chunk_shape` and `dtype` in C order."""
-        room = _scratch.of(chunk.nbytes + chunk.nbytes // 128 + _ROOM_BYTES)
+        room = np.empty(self.room_bytes, np.uint8)
+        return room[: self.encode_into(chunk, room)].tobytes()
+
+    def encode_into(self, chunk: Voxels, room: Voxels) -> int:
+        """As `encode`, to the beginning of `room` (uint8, of `room_bytes` at least); the size in bytes."""
         if self.kind is VolumeKind.IMAGE:
             packed = _packers.blosc_encode(
                 chunk,
@@ -81,7 +75,7 @@ class ChunkCodec:
             packed = _packers.zstd_encode(chunk, level=1, out=room)
         size = len(packed)
         room[size : size + CRC_BYTES] = np.frombuffer(crc32c(room[:size]), np.uint8)
-        return room[: size + CRC_BYTES].tobytes()
+        return size + CRC_BYTES
 
     def decode(self, data: bytes) -> Voxels:
         """The chunk, of `chunk_shape`, native byte order; raises `Corrupt` when checksum or size don't fit."""

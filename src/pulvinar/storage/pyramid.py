@@ -128,10 +128,12 @@ class _Run:
         self.finished = {path: item for path, item in ledger.finished().items() if path.startswith(root)}
         self.objects = dict(self.finished)
 
-    def start(self, path: str) -> Path:
-        local = self._store.scratch_for(f"{self._prefix}/{path}", self._scratch)
+    def start(self, path: str, grid: Shape5) -> ShardWriter:
+        key = f"{self._prefix}/{path}"
+        local = self._store.scratch_for(key, self._scratch)
         local.unlink(missing_ok=True)
-        return local
+        # a file that isn't moved but sent is read once more
+        return ShardWriter(local, grid, cached=self._store.local_path(key) is None)
 
     def finish(self, path: str, writer: ShardWriter) -> None:
         if writer.empty:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod, sqrt
 from typing import Any
@@ -27,6 +28,8 @@ _LEVELS_A_STAGE = 3
 # what is read at once: near the target where the source leaves the choice, up to the limit where its blocks are large
 _READ_BYTES = 32 * 2**20
 _READ_LIMIT_BYTES = 96 * 2**20
+# grids up to so many cells come again and again: a piece's chunks, a chunk's parts
+_SMALL_GRID = 4096
 # what is read back of a finished level comes chunk by chunk: nothing is gained by more at once
 _READ_BACK_BYTES = 2 * 2**20
 
@@ -125,15 +128,22 @@ def clip(cell: Shape5, shape: Shape5, window: Window) -> Window:
 
 def morton(axes: list[range]) -> Iterable[Shape5]:
     """Every cell of a grid (t, c, z, y, x): time and channel outermost, then z, y, x interleaved bit by bit."""
-    t, c, *spatial = axes
-    bits = max(len(axis) - 1 for axis in spatial).bit_length()
+    t, c, z, y, x = axes
+    shape = (len(z), len(y), len(x))
+    order = _small_order(shape) if prod(shape) <= _SMALL_GRID else _order(shape)
+    return ((i, j, z[a], y[b], x[d]) for i in t for j in c for a, b, d in order)
+
+
+def _order(shape: tuple[int, int, int]) -> tuple[tuple[int, int, int], ...]:
+    bits = (max(shape) - 1).bit_length()
 
     def place(cell: tuple[int, ...]) -> int:
-        offsets = [i - axis.start for i, axis in zip(cell, spatial, strict=True)]
-        return sum(((n >> bit) & 1) << (3 * bit + 2 - axis) for axis, n in enumerate(offsets) for bit in range(bits))
+        return sum(((n >> bit) & 1) << (3 * bit + 2 - axis) for axis, n in enumerate(cell) for bit in range(bits))
 
-    ordered = sorted(product(*spatial), key=place)
-    return ((i, j, *cell) for i in t for j in c for cell in ordered)  # type: ignore[misc]
+    return tuple(sorted(product(*map(range, shape)), key=place))  # type: ignore[arg-type]
+
+
+_small_order = lru_cache(256)(_order)
 
 
 def _level(shape: Shape5, voxel_size_um: Triple, translation_um: Triple) -> Level:

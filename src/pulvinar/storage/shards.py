@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -18,6 +16,7 @@ from pulvinar.model.dataset import StoredObject
 from pulvinar.model.volume import Level, Shape5
 from pulvinar.storage.codecs import CHECKSUM, CRC_BYTES, LITTLE_ENDIAN, crc32c
 from pulvinar.storage.space import room_in
+from pulvinar.storage.uncached_file import UncachedFile
 
 ROOT = "image.ome.zarr"
 INDEX_CODECS: list[dict[str, Any]] = [LITTLE_ENDIAN, CHECKSUM]
@@ -65,48 +64,39 @@ def parse_index(footer: bytes, grid: Shape5) -> ShardIndex:
 
 
 class ShardWriter:
-    """Appends encoded chunks to one shard's local file, in any order, and never holds more than one of them.
+    """Appends encoded chunks to one shard's local file, in any order, and never holds more than a block of it.
 
-    The file is open only during a call, so that thousands of shards can be under way at once.
+    `cached`: the file is read back at once. It is open only during a call, so that thousands of shards can be under way
+    at once.
     """
 
-    def __init__(self, path: Path, grid: Shape5) -> None:
+    def __init__(self, path: Path, grid: Shape5, *, cached: bool = False) -> None:
         self.path = path
         self._grid = grid
         self._entries = np.full((prod(grid), 2), _MISSING, np.uint64)
-        self._digest = hashlib.sha256()
-        self._size = 0
+        self._file = UncachedFile(path, cached=cached)
 
     @property
     def empty(self) -> bool:
         """Whether no chunk came: such a shard isn't stored."""
-        return self._size == 0
+        return self._file.size == 0
 
-    def append(self, chunks: Sequence[tuple[Shape5, bytes]]) -> None:
+    def append(self, chunks: Sequence[tuple[Shape5, bytes | memoryview]]) -> None:
         """Add chunks, each with its place (t, c, z, y, x) in the shard."""
+        offset = self._file.size
         for inner, data in chunks:
-            self._entries[np.ravel_multi_index(inner, self._grid)] = (self._size, len(data))
-            self._size += len(data)
-        self._write([data for _, data in chunks], sync=False)
+            self._entries[np.ravel_multi_index(inner, self._grid)] = (offset, len(data))
+            offset += len(data)
+        with room_in(self.path.parent):
+            self._file.append([data for _, data in chunks])
 
     def finish(self, stored_path: str) -> StoredObject:
         """Write the index; the file is whole and durable when this returns. `stored_path` goes into the result."""
         body = self._entries.astype("<u8", copy=False).tobytes()
-        footer = body + crc32c(body)
-        self._size += len(footer)
-        self._write([footer], sync=True)
-        return StoredObject(stored_path, self._size, self._digest.hexdigest())
+        with room_in(self.path.parent):
+            digest = self._file.finish([body, crc32c(body)])
+        return StoredObject(stored_path, self._file.size, digest)
 
     def discard(self) -> None:
         """Remove the file."""
-        self.path.unlink(missing_ok=True)
-
-    def _write(self, parts: Sequence[bytes], *, sync: bool) -> None:
-        with room_in(self.path.parent), self.path.open("ab", buffering=0) as file:
-            for part in parts:
-                self._digest.update(part)
-                left = memoryview(part)
-                while left:
-                    left = left[file.write(left) :]
-            if sync:
-                os.fsync(file.fileno())
+        self._file.discard()
