@@ -226,6 +226,43 @@ class RemoteAsset:
             raise Invalid(f"{self.name} is a {self.kind}, not a table")
         return self._table(f"{self.kind}.parquet")
 
+    def time_series(self) -> xarray.DataArray:
+        """Signals as an array (time, series), with their times and what is known of each. Raises `Invalid`."""
+        import numpy as np
+        import xarray
+
+        values, series = self._tables("time_series", "values", "series")
+        times = values.pop("time_s", None)
+        coordinates: dict[str, Any] = {name: ("series", column) for name, column in series.items()}
+        coordinates["time"] = times if times is not None else np.arange(self.details["count"])
+        array = np.stack(list(values.values()), axis=1)
+        unit = {"unit": self.details["unit"]}
+        return xarray.DataArray(array, dims=("time", "series"), coords=coordinates, name=self.name, attrs=unit)
+
+    def connectivity(self) -> xarray.DataArray:
+        """A matrix (source, target) with the names of both. Raises `Invalid`."""
+        import numpy as np
+        import xarray
+
+        matrix, targets = self._tables("connectivity", "matrix", "targets")
+        coordinates = {"source": matrix.pop("source"), "target": targets["name"]}
+        array = np.stack(list(matrix.values()), axis=1)
+        measure = {"measure": self.details["measure"]}
+        return xarray.DataArray(array, dims=("source", "target"), coords=coordinates, name=self.name, attrs=measure)
+
+    def tracts(self) -> list[npt.NDArray[Any]]:
+        """The streamlines, each an array (points, 3) of z, y, x in micrometres. Raises `Invalid`."""
+        import numpy as np
+
+        (lines,) = self._tables("tracts", "tracts")
+        places = zip(lines["z_um"], lines["y_um"], lines["x_um"], strict=True)
+        return [np.stack(line, axis=1) for line in places]
+
+    def _tables(self, kind: str, *names: str) -> list[dict[str, npt.NDArray[Any]]]:
+        if self.kind != kind:
+            raise Invalid(f"{self.name} is a {self.kind}, not a {kind}")
+        return [self._table(f"{name}.parquet") for name in names]
+
     def _table(self, path: str) -> dict[str, npt.NDArray[Any]]:
         from pyarrow import parquet
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.annotations import POINTS_A_CELL
-from pulvinar.ingest.geometry import OVERVIEW_STEPS, geometry_files, simplify
+from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.reader import MeshData, PointsData, SkeletonData, TableData
+from pulvinar.ingest.skeletons import OVERVIEW_STEPS, simplify
 
 
 def a_skeleton(count: int = 50) -> SkeletonData:

@@ -13,7 +13,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from pulvinar import errors
 from pulvinar.errors import PulvinarError, UnreadableFile
-from pulvinar.ingest.reader import FoundAsset, GeometryData, MeshData, PointsData, SkeletonData, VolumeDescription
+from pulvinar.ingest.reader import (
+    ConnectivityData,
+    FoundAsset,
+    GeometryData,
+    MeshData,
+    PointsData,
+    SkeletonData,
+    TimeSeriesData,
+    TractsData,
+    VolumeDescription,
+)
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.text import plain
 
@@ -142,15 +152,43 @@ def check_geometry(data: GeometryData) -> None:
     elif isinstance(data, MeshData):
         fits = data.zyx_um.dtype == "f8" and data.faces.dtype == "u4" and data.faces.shape[1:] == (3,)
         fits = fits and (data.faces.size == 0 or int(data.faces.max()) < len(data.zyx_um))
+        fits = fits and _equally_long(data.columns, len(data.zyx_um))
+    elif isinstance(data, TimeSeriesData):
+        fits = _is_time_series(data)
+    elif isinstance(data, ConnectivityData):
+        names = (data.sources, data.targets)
+        fits = data.values.dtype == "f8" and data.values.shape == tuple(map(len, names))
+        fits = fits and all(array.dtype == object and array.ndim == 1 for array in names)
+    elif isinstance(data, TractsData):
+        fits = data.first.dtype == "i8" and data.first.ndim == 1 and len(data.first) > 0 and data.first[0] == 0
+        fits = fits and int(data.first[-1]) == len(data.zyx_um) and bool((np.diff(data.first) >= 0).all())
+        fits = fits and _equally_long(data.columns, len(data.first) - 1)
+    elif isinstance(data, PointsData):
+        fits = _equally_long(data.columns, len(data.zyx_um))
     else:
-        lengths = {column.shape for column in data.columns.values()}
-        if isinstance(data, PointsData):
-            lengths.add(data.zyx_um.shape[:1])
-        fits = len(lengths) <= 1 and all(len(shape) == 1 for shape in lengths)
-    if isinstance(data, SkeletonData | MeshData | PointsData):
+        fits = _equally_long(data.columns, len(next(iter(data.columns.values()), ())))
+    if isinstance(data, SkeletonData | MeshData | PointsData | TractsData | TimeSeriesData):
         fits = fits and data.zyx_um.dtype == "f8" and data.zyx_um.shape[1:] == (3,)
     if not fits:
         raise UnreadableFile("the reader sent data that can't be: its arrays don't fit together")
+
+
+def _is_time_series(data: TimeSeriesData) -> bool:
+    if data.values.dtype not in ("f4", "f8") or data.values.ndim != 2 or data.times_s.dtype != "f8":
+        return False
+    frames, series = data.values.shape
+    names = data.columns.get("name")
+    return (
+        data.times_s.shape in ((0,), (frames,))
+        and data.zyx_um.shape in ((0, 3), (series, 3))
+        and names is not None
+        and names.dtype == object
+        and _equally_long(data.columns, series)
+    )
+
+
+def _equally_long(columns: dict[str, Any], count: int) -> bool:
+    return all(column.shape == (count,) for column in columns.values())
 
 
 def told_error(told: Any, about: str) -> PulvinarError:

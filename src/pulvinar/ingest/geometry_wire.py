@@ -1,4 +1,4 @@
-"""Skeletons, meshes and tables on their way out of the reader process: described as JSON, columns as raw memory.
+"""What is no volume on its way out of the reader process: described as JSON, columns as raw memory.
 
 Nothing is unpickled: a column is numbers of a listed type, or text as a JSON list.
 """
@@ -15,11 +15,21 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.answers import check_geometry
-from pulvinar.ingest.reader import GeometryData, MeshData, PointsData, SkeletonData, TableData
+from pulvinar.ingest.reader import (
+    ConnectivityData,
+    GeometryData,
+    MeshData,
+    PointsData,
+    SkeletonData,
+    TableData,
+    TimeSeriesData,
+    TractsData,
+)
 from pulvinar.model.text import plain
 
 _KINDS: dict[str, type[GeometryData]] = {
-    kind.__name__: kind for kind in (SkeletonData, MeshData, PointsData, TableData)
+    kind.__name__: kind
+    for kind in (SkeletonData, MeshData, PointsData, TableData, TimeSeriesData, ConnectivityData, TractsData)
 }
 _TYPES = ("bool", "int16", "int64", "uint32", "float32", "float64")
 _TEXT = "text"
@@ -30,11 +40,13 @@ Array = npt.NDArray[Any]
 def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], bytes]:
     """`data` as a description and the bytes of its arrays, one after another."""
     parts: list[bytes] = []
-    described: dict[str, Any] = {"kind": type(data).__name__, "arrays": {}, "columns": []}
+    described: dict[str, Any] = {"kind": type(data).__name__, "arrays": {}, "texts": {}, "columns": []}
     for field in fields(data):
         value = getattr(data, field.name)
         if isinstance(value, dict):
             described["columns"] = [[name, _described(array, parts)] for name, array in value.items()]
+        elif isinstance(value, str):
+            described["texts"][field.name] = value
         else:
             described["arrays"][field.name] = _described(value, parts)
     return described, b"".join(parts)
@@ -58,6 +70,7 @@ def geometry_from_wire(described: dict[str, Any], descriptor: int) -> GeometryDa
     try:
         kind = _KINDS[described["kind"]]
         given: dict[str, Any] = {name: reading.array(value) for name, value in described["arrays"].items()}
+        given |= {name: str(value) for name, value in described["texts"].items()}
         if "columns" in {field.name for field in fields(kind)}:
             given["columns"] = {str(name): reading.array(value) for name, value in described["columns"]}
         data = kind(**given)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.geometry import segment_properties
+from pulvinar.ingest.canonical import segment_properties
 from pulvinar.ingest.readers.text import decoded, is_text
 
 MOST_BYTES = 32 << 20

@@ -24,6 +24,8 @@ THUMBNAIL_PIXELS = 360
 _MORE_DETAIL = 1.5
 """A section is drawn from the coarsest level that still has so many voxels a pixel."""
 
+_ONE_SIDED = ((8, 8, 24), (40, 60, 130), (60, 150, 160), (200, 210, 110), (255, 250, 220))
+_TWO_SIDED = ((120, 190, 255), (30, 80, 160), (12, 12, 20), (160, 50, 40), (255, 180, 130))
 _UPRIGHT = {"SI": 0, "AP": 1, "LR": 2}
 
 
@@ -59,6 +61,40 @@ def projection_pictures(zyx_um: npt.NDArray[np.float64], draw: Callable[[npt.NDA
     picture = draw(flat_points * scale + drawn / 2, drawn)
     small = Image.fromarray(picture).resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
     return to_webp(np.asarray(small))
+
+
+def matrix_picture(values: npt.NDArray[np.float64], *, square: bool) -> bytes:
+    """A thumbnail of `values` (rows, columns) as colours: dark to bright, or blue to red where some are negative.
+
+    NaN is grey. Large ones are averaged; `square`: cells keep their proportions.
+    """
+    small = _averaged(_averaged(values, THUMBNAIL_PIXELS).T, THUMBNAIL_PIXELS).T
+    known = small[np.isfinite(small)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if low < 0:
+        low, high = -max(-low, high), max(-low, high)
+    shade = (np.nan_to_num(small, nan=low) - low) / ((high - low) or 1.0)
+    anchors = _TWO_SIDED if low < 0 else _ONE_SIDED
+    at = np.linspace(0, 1, len(anchors))
+    picture = np.stack([np.interp(shade, at, [anchor[n] for anchor in anchors]) for n in range(3)], axis=-1)
+    picture[~np.isfinite(small)] = 96
+    drawn = Image.fromarray(picture.astype(np.uint8))
+    rows, columns = small.shape
+    width, height = (columns, rows) if square else (1, 1)
+    factor = THUMBNAIL_PIXELS / max(width, height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return to_webp(framed(np.asarray(drawn.resize(size, Image.Resampling.NEAREST))))
+
+
+def _averaged(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
+    """At most `most` rows, each the mean of the known values of some."""
+    if len(values) <= most:
+        return values
+    begins = np.linspace(0, len(values), most, endpoint=False).astype(np.int64)
+    known = np.isfinite(values)
+    total = np.add.reduceat(np.where(known, values, 0.0), begins, axis=0)
+    count = np.add.reduceat(known, begins, axis=0, dtype=np.int64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def label_colours(ids: npt.NDArray[Any], known: dict[int, str] | None = None) -> npt.NDArray[np.uint8]:

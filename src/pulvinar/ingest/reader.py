@@ -131,10 +131,14 @@ class SkeletonData:
 
 @dataclass(frozen=True, eq=False)
 class MeshData:
-    """A triangle mesh: `zyx_um` float64 (n, 3), `faces` uint32 (m, 3), rows of `zyx_um`."""
+    """A triangle mesh: `zyx_um` float64 (n, 3), `faces` uint32 (m, 3), rows of `zyx_um`.
+
+    `columns`: what is known of each vertex (thickness, a parcel's name), as in `PointsData`.
+    """
 
     zyx_um: npt.NDArray[np.float64]
     faces: npt.NDArray[np.uint32]
+    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +159,48 @@ class TableData:
     columns: dict[str, npt.NDArray[Any]]
 
 
-GeometryData = SkeletonData | MeshData | PointsData | TableData
+@dataclass(frozen=True, eq=False)
+class TimeSeriesData:
+    """Signals over time: of regions, cells, electrodes or regressors.
+
+    `values` float32 or float64 (frames, series), NaN where missing; `times_s` float64 (frames,), rising, or of no
+    length where the file doesn't say; `columns`, as in `PointsData`, has one entry a series, and "name" always;
+    `zyx_um` float64 (series, 3), NaN where a place is not known, or of no rows; `unit` of the values, "" when not
+    said.
+    """
+
+    values: npt.NDArray[Any]
+    times_s: npt.NDArray[np.float64]
+    zyx_um: npt.NDArray[np.float64]
+    columns: dict[str, npt.NDArray[Any]]
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectivityData:
+    """How strongly each of some regions or neurons is connected to others.
+
+    `values` float64 (sources, targets), NaN where not known; `sources` and `targets` object (str), their names;
+    `measure` says what the values are ("streamlines", "correlation", "" when not said).
+    """
+
+    values: npt.NDArray[np.float64]
+    sources: npt.NDArray[Any]
+    targets: npt.NDArray[Any]
+    measure: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TractsData:
+    """Streamlines of tractography. `zyx_um` float64 (n, 3); `first` int64 (lines + 1,): line i is the rows `first[i]`
+    up to, without, `first[i + 1]`; `columns`, as in `PointsData`, has one entry a line."""
+
+    zyx_um: npt.NDArray[np.float64]
+    first: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[Any]]
+
+
+GeometryData = SkeletonData | MeshData | PointsData | TableData | TimeSeriesData | ConnectivityData | TractsData
 
 
 class Reader(Protocol):
@@ -180,4 +225,4 @@ class Reader(Protocol):
         turned out to be labels: then raise `UnreadableFile` for one that is no whole number."""
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
-        """Read a skeleton, mesh, point or other table found before, whole."""
+        """Read what is no volume and was found before, whole."""

@@ -21,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import PulvinarError
+from pulvinar.ingest.answers import check_geometry
 from pulvinar.ingest.reader import (
+    ConnectivityData,
     FoundAsset,
     GeometryData,
     MeshData,
@@ -31,6 +33,8 @@ from pulvinar.ingest.reader import (
     SkeletonData,
     SourceFile,
     TableData,
+    TimeSeriesData,
+    TractsData,
     VolumeDescription,
 )
 from pulvinar.model.dataset import AssetKind
@@ -46,6 +50,15 @@ _STRANGERS: dict[str, bytes] = {
     "one_byte": b"\x1f",
     "half.gz": b"\x1f\x8b\x08\x00",
     "list.json": b'{"axes": ["z", "y", "x"], "values": [1, 2, 3]}\n',
+}
+_KINDS: dict[type[GeometryData], AssetKind] = {
+    SkeletonData: AssetKind.SKELETON,
+    MeshData: AssetKind.MESH,
+    PointsData: AssetKind.POINTS,
+    TableData: AssetKind.TABLE,
+    TimeSeriesData: AssetKind.TIME_SERIES,
+    ConnectivityData: AssetKind.CONNECTIVITY,
+    TractsData: AssetKind.TRACTS,
 }
 _WINDOWS = 12
 _DAMAGES = 24
@@ -278,8 +291,8 @@ def _check_description(volume: VolumeDescription) -> None:
 
 
 def _check_geometry(data: GeometryData, asset: FoundAsset) -> None:
-    expected = {SkeletonData: AssetKind.SKELETON, MeshData: AssetKind.MESH, PointsData: AssetKind.POINTS}
-    assert expected.get(type(data), AssetKind.TABLE) is asset.kind, "what is read is of the kind that was found"
+    assert _KINDS[type(data)] is asset.kind, "what is read is of the kind that was found"
+    check_geometry(data)
     if isinstance(data, SkeletonData):
         _check_skeleton(data)
     elif isinstance(data, MeshData):
@@ -287,7 +300,11 @@ def _check_geometry(data: GeometryData, asset: FoundAsset) -> None:
         assert np.isfinite(data.zyx_um).all(), "vertices are finite"
         assert data.faces.dtype == np.uint32, "faces are uint32"
         assert int(data.faces.max(initial=0)) < len(data.zyx_um), "faces name vertices"
-    else:
+    if isinstance(data, TimeSeriesData):
+        assert (np.diff(data.times_s) > 0).all(), "times rise"
+    elif isinstance(data, TractsData):
+        assert np.isfinite(data.zyx_um).all(), "places are finite"
+    if not isinstance(data, SkeletonData | ConnectivityData):
         _check_columns(data)
 
 
@@ -305,13 +322,7 @@ def _check_skeleton(data: SkeletonData) -> None:
     assert not (data.radius_um <= 0).any(), "a radius is positive, or NaN"
 
 
-def _check_columns(data: PointsData | TableData) -> None:
-    lengths = {len(column) for column in data.columns.values()}
-    if isinstance(data, PointsData):
-        lengths.add(len(data.zyx_um))
-        assert data.zyx_um.dtype == np.float64, "places are float64"
-        assert data.zyx_um.shape[1:] == (3,), "places have three columns"
-    assert len(lengths) <= 1, "columns are equally long"
+def _check_columns(data: PointsData | TableData | MeshData | TimeSeriesData | TractsData) -> None:
     for name, column in data.columns.items():
         assert column.dtype in (np.int64, np.float64, np.bool_, np.object_), f"{name} has one of four dtypes"
         assert column.dtype != np.object_ or all(isinstance(value, str) for value in column), f"{name} is text"

@@ -21,6 +21,9 @@ class AssetKind(StrEnum):
     POINTS = "points"
     MESH = "mesh"
     TABLE = "table"
+    TIME_SERIES = "time_series"
+    CONNECTIVITY = "connectivity"
+    TRACTS = "tracts"
 
 
 class VersionState(StrEnum):

@@ -57,8 +57,8 @@ def can_show(asset: Asset) -> bool:
 
 
 def cover_of(assets: Iterable[Asset]) -> Asset | None:
-    """The asset whose picture stands for all: the first image, else labels, a mesh, a neuron, points."""
-    order = ("image", "labels", "mesh", "skeleton", "points")
+    """The asset whose picture stands for all: the first image, else labels, a mesh, a neuron, points, tracts, ..."""
+    order = ("image", "labels", "mesh", "skeleton", "points", "tracts", "connectivity", "time_series")
     pictured = [asset for asset in assets if has_picture(asset)]
     return min(pictured, key=lambda asset: order.index(_rank(asset)), default=None)
 

@@ -36,6 +36,9 @@ KINDS = {
     AssetKind.POINTS: mark("Points"),
     AssetKind.MESH: mark("Mesh"),
     AssetKind.TABLE: mark("Table"),
+    AssetKind.TIME_SERIES: mark("Time series"),
+    AssetKind.CONNECTIVITY: mark("Connectivity matrix"),
+    AssetKind.TRACTS: mark("Streamlines"),
 }
 PLANES = {
     "axial": (mark("Axial"), "L", "R"),

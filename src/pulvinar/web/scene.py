@@ -109,6 +109,12 @@ def _is_oriented(part: _Part, version: Version) -> bool:
     return part.transform is not None if part.reference else bool(version.record.acquisition.orientation)
 
 
+_SHOWN_AS: dict[AssetKind, Kind] = {
+    AssetKind.SKELETON: "skeleton",
+    AssetKind.TRACTS: "skeleton",
+    AssetKind.MESH: "mesh",
+    AssetKind.POINTS: "points",
+}
 _ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
 
 
@@ -119,7 +125,7 @@ class _Part:
         self._asset = asset
         self._root = f"/data/{version_digest}/{asset.id}"
         self._volume = volume_from_json(asset.details["volume"]) if asset.kind is AssetKind.VOLUME else None
-        self.kind: Kind = self._volume.kind.value if self._volume else asset.kind.value  # type: ignore[assignment]
+        self.kind: Kind = self._volume.kind.value if self._volume else _SHOWN_AS[asset.kind]
         self.reference = self.kind in ("image", "labels")
         self.transform = self._transform()
 

@@ -11,7 +11,7 @@ from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version, VersionSt
 from pulvinar.model.record import Record
 
 T = TypeVar("T")
-_PICTURED = frozenset({AssetKind.VOLUME, AssetKind.MESH, AssetKind.SKELETON, AssetKind.POINTS})
+_PICTURED = frozenset(AssetKind) - {AssetKind.TABLE}
 
 
 class Failure(BaseModel):
