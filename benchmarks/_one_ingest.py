@@ -33,7 +33,6 @@ from pulvinar.model.dataset import StoredObject  # noqa: E402
 from pulvinar.model.space import Window  # noqa: E402
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind  # noqa: E402
 from pulvinar.storage.codecs import ChunkCodec  # noqa: E402
-from pulvinar.storage.downsample import load_kernels  # noqa: E402
 from pulvinar.storage.pyramid_plan import plan_levels, plan_pyramid, tiles  # noqa: E402
 from pulvinar.storage.store import open_store  # noqa: E402
 from pulvinar.storage.volumes import StoredVolume  # noqa: E402
@@ -62,7 +61,7 @@ def pyramid(stack: Path, out: Path) -> None:
     """From the file to every level, durable and with checksums."""
     from pulvinar.ingest.sandbox import Limits, ReaderHost
     from pulvinar.ingest.submission import open_submission
-    from pulvinar.storage.pyramid import write_pyramid
+    from pulvinar.storage.pyramid import load_kernels, write_pyramid
 
     scratch = out.absolute() / "scratch"
     scratch.mkdir(parents=True)

@@ -43,7 +43,7 @@ from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
 from pulvinar.model.record import Record
 from pulvinar.model.text import plain, short
-from pulvinar.storage.downsample import load_kernels
+from pulvinar.storage.pyramid import load_kernels
 from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store, unfinished
 

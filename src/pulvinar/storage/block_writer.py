@@ -297,42 +297,60 @@ class BlockWriter:
         encoded: list[Encoded | None] = []
         for cell, is_wanted in zip(chunks, wanted, strict=True):
             window = clip(cell, shape, box)
-            chunk = self._whole_chunk(voxels[_relative(window, quantum.window).slices], shape)
+            inside = voxels[_relative(window, quantum.window).slices]
+            chunk, planes = self._whole_chunk(base, inside, split=is_wanted)
             # chunk by chunk, while it is in this core's cache
             if target is not None:
                 self._halve(base, chunk, window, target)
-            encoded.append(self._encode(base, chunk) if is_wanted else None)
+            encoded.append(self._encode(base, chunk, planes) if is_wanted else None)
         return encoded
 
     def _work_chunk(self, level: int, voxels: Voxels, window: Window, target: Voxels | None) -> list[Encoded | None]:
         if target is not None:
             self._halve(level, voxels, window, target)
-        return [self._encode(level, voxels)]
+        return [self._encode(level, voxels, self._split(level, voxels, voxels))]
 
     def _work_stored(self, level: int, window: Window, target: Voxels) -> list[Encoded | None]:
         self._halve(level, self.given.stored(level, window), window, target)
         return [None]
 
-    def _whole_chunk(self, inside: Voxels, shape: Shape5) -> Voxels:
-        """`inside` at the beginning of a chunk of `shape`, in memory of this thread; zeros beyond."""
+    def _whole_chunk(self, level: int, inside: Voxels, *, split: bool) -> tuple[Voxels, Voxels | None]:
+        """`inside` at the beginning of a chunk, in memory of this thread, zeros beyond; and its bit planes, if any."""
+        shape = self.given.volume.levels[level].chunk_shape
         buffer: Voxels | None = getattr(self._buffers, "chunk", None)
         if buffer is None:
             buffer = self._buffers.chunk = np.empty(shape, self._dtype)
-        if inside.shape == shape:
-            np.copyto(buffer, inside)
-        else:
+        if inside.shape != shape:
             buffer.fill(0)
             buffer[tuple(slice(n) for n in inside.shape)] = inside
-        return buffer
+            inside = buffer
+        planes = self._split(level, inside, buffer) if split else None
+        if planes is None and inside is not buffer:
+            np.copyto(buffer, inside)
+        return buffer, planes
 
-    def _encode(self, level: int, chunk: Voxels) -> Encoded | None:
+    def _split(self, level: int, source: Voxels, chunk: Voxels) -> Voxels | None:
+        """Copy `source` to `chunk`, which may be the same; its bit planes in memory of this thread. None, and nothing
+        copied, where the codec takes none."""
+        if not self._codecs[level].takes_planes:
+            return None
+        from pulvinar.storage.bit_planes import copy_and_split
+
+        room: Voxels | None = getattr(self._buffers, "planes", None)
+        if room is None:
+            room = self._buffers.planes = np.empty(self._room_bytes // 8, np.uint64)
+        planes = room[: chunk.size // 4].reshape(16, -1)
+        copy_and_split(source[0, 0], chunk[0, 0], planes)
+        return planes
+
+    def _encode(self, level: int, chunk: Voxels, planes: Voxels | None) -> Encoded | None:
         if not _any_bit(chunk):
             return None
         try:
             room = self._rooms.pop()
         except IndexError:
             room = np.empty(self._room_bytes, np.uint8)
-        return Encoded(room, self._codecs[level].encode_into(chunk, room))
+        return Encoded(room, self._codecs[level].encode_into(chunk, room, planes))
 
     def _halve(self, level: int, voxels: Voxels, window: Window, target: Voxels) -> None:
         """Halve `window` of `level`, which lies at the beginning of `voxels`, into `target`."""

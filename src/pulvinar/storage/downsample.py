@@ -11,8 +11,6 @@ the far edge, where a pair of voxels is cut, only voxels that exist count.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from pulvinar.model.volume import Shape5, VolumeKind
@@ -34,7 +32,9 @@ def downsample_into(
     source: Voxels, start: Shape5, shape: Shape5, out: Voxels, place: Shape5, factors: Factors, kind: VolumeKind
 ) -> None:
     """Halve the box of `source` at `start`, of `shape`, into `out` at `place`. Both arrays in C order."""
-    kernels = load_kernels()
+    # not above: the compiler takes a while to import, and most commands halve nothing
+    from pulvinar.storage import halving_kernels as kernels
+
     if kind is VolumeKind.LABELS:
         kernels.mode(bits(source), start, shape, bits(out), place, factors)
     elif source.dtype.kind == "f":
@@ -44,16 +44,6 @@ def downsample_into(
     else:
         total = np.empty(shape[4], np.int32 if source.dtype.itemsize < 4 else np.int64)
         kernels.mean(source, start, shape, out, place, factors, total)
-
-
-def load_kernels() -> ModuleType:
-    """The compiled loops, imported once something is to be halved: their compiler takes a while to import.
-
-    Who knows that it will halve calls this while it waits for something else.
-    """
-    from pulvinar.storage import halving_kernels
-
-    return halving_kernels
 
 
 def bits(array: Voxels) -> Voxels:

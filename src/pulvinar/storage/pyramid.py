@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +34,16 @@ from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume
 from pulvinar.storage.zarr_metadata import volume_documents
 
-__all__ = ["Block", "PyramidPlan", "ShardLedger", "finished_voxels", "plan_levels", "plan_pyramid", "write_pyramid"]
+__all__ = [
+    "Block",
+    "PyramidPlan",
+    "ShardLedger",
+    "finished_voxels",
+    "load_kernels",
+    "plan_levels",
+    "plan_pyramid",
+    "write_pyramid",
+]
 
 # what is read back is read once: only the indexes of its shards are worth keeping
 _CACHE_BYTES = 4 * 2**20
@@ -96,6 +106,12 @@ def write_pyramid(
         run.put_documents()
         run.settle(leave=0)
     return tuple(sorted(run.objects.values(), key=lambda item: item.path))
+
+
+def load_kernels() -> None:
+    """Import the compiled loops now and not with the first chunk: for who has to wait for something else."""
+    import_module("pulvinar.storage.halving_kernels")
+    import_module("pulvinar.storage.bit_planes")
 
 
 def finished_voxels(volume: Volume, paths: Container[str]) -> int:
