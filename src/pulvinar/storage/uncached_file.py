@@ -17,6 +17,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from pulvinar.storage.sources import Voxels
+
 # direct writes want memory, place and length in whole blocks; 4 KiB suits every common disk
 _BLOCK_BYTES = 4096
 _ROOM_BYTES = 4 * 2**20
@@ -27,7 +31,7 @@ class _Room(threading.local):
     """Memory that begins at a page, a thread's own; what is never touched takes none."""
 
     def __init__(self) -> None:
-        self.view = memoryview(mmap.mmap(-1, _ROOM_BYTES))
+        self.bytes = np.frombuffer(mmap.mmap(-1, _ROOM_BYTES), np.uint8)
 
 
 _room = _Room()
@@ -57,11 +61,11 @@ class UncachedFile:
         """Add the last `parts`; the file is durable when this returns its SHA-256 in hex. Raises `OSError`."""
         with self._opened() as descriptor:
             self._gather(descriptor, parts)
-            room, used = _room.view, len(self._tail)
-            if used:
-                room[:used] = self._tail
-                room[used:_BLOCK_BYTES] = bytes(_BLOCK_BYTES - used)
-                self._write(descriptor, room[:_BLOCK_BYTES])
+            if self._tail:
+                block = _room.bytes[:_BLOCK_BYTES]
+                block[: len(self._tail)] = np.frombuffer(self._tail, np.uint8)
+                block[len(self._tail) :] = 0
+                self._write(descriptor, block)
             os.ftruncate(descriptor, self.size)
             os.fsync(descriptor)
         return self._digest.hexdigest()
@@ -72,29 +76,30 @@ class UncachedFile:
 
     def _gather(self, descriptor: int, parts: Sequence[bytes | memoryview]) -> None:
         """Collect `parts` behind what was left over, and write whole blocks."""
-        room, used = _room.view, len(self._tail)
-        room[:used] = self._tail
+        room, used = _room.bytes, len(self._tail)
+        room[:used] = np.frombuffer(self._tail, np.uint8)
         hashed = used
         for part in parts:
-            left = memoryview(part)
+            # numpy's copy lets other threads go on
+            left = np.frombuffer(part, np.uint8)
             self.size += len(left)
-            while left:
+            while len(left):
                 fits = min(len(left), len(room) - used)
                 room[used : used + fits] = left[:fits]
                 left, used = left[fits:], used + fits
                 if used == len(room):
-                    self._digest.update(room[hashed:])
+                    self._digest.update(room[hashed:].data)
                     self._write(descriptor, room)
                     used = hashed = 0
-        self._digest.update(room[hashed:used])
+        self._digest.update(room[hashed:used].data)
         whole = used - used % _BLOCK_BYTES
         self._write(descriptor, room[:whole])
-        self._tail = bytes(room[whole:used])
+        self._tail = room[whole:used].tobytes()
 
-    def _write(self, descriptor: int, left: memoryview) -> None:
-        while left:
+    def _write(self, descriptor: int, left: Voxels) -> None:
+        while len(left):
             try:
-                done = os.pwrite(descriptor, left, self._written)
+                done = os.pwrite(descriptor, left.data, self._written)
             except OSError as error:
                 if error.errno != errno.EINVAL or not self._direct:
                     raise
