@@ -3,9 +3,11 @@ import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { ThirdParty } from "./licences.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const output = resolve(here, "../src/pulvinar/web/viewer");
+const thirdParty = new ThirdParty(output);
 
 /** Vite overlooks `new Worker(<comment> new URL(...))` and drops the worker without a word: the comment goes. */
 function keepWorkers(): Plugin {
@@ -79,6 +81,7 @@ function copyHtmx(): Plugin {
       const source = createRequire(import.meta.url).resolve("htmx.org/dist/htmx.min.js");
       mkdirSync(output, { recursive: true });
       copyFileSync(source, resolve(output, "htmx.min.js"));
+      thirdParty.add(source);
     },
   };
 }
@@ -103,8 +106,8 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, keepFocus, dropCompresso(), copyHtmx()],
-  worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso()] },
+  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, keepFocus, dropCompresso(), copyHtmx(), thirdParty.note(), thirdParty.write()],
+  worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso(), thirdParty.note()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },
   build: {

@@ -10,6 +10,7 @@ WANTED = (
     "pulvinar/web/viewer/pulvinar-viewer.js",
     "pulvinar/web/viewer/pulvinar-viewer.css",
     "pulvinar/web/viewer/htmx.min.js",
+    "pulvinar/web/viewer/THIRD-PARTY-LICENSES.txt",
     "pulvinar/web/locale/zh/LC_MESSAGES/messages.mo",
     "pulvinar/web/templates/base.html",
     "pulvinar/web/static/portal.css",
@@ -36,7 +37,10 @@ def test_a_wheel_holds_everything_that_runs(tmp_path: Path):
     (wheel,) = tmp_path.glob("pulvinar-*.whl")
     with zipfile.ZipFile(wheel) as opened:
         names = set(opened.namelist())
+        licences = opened.read("pulvinar/web/viewer/THIRD-PARTY-LICENSES.txt").decode()
     assert set(WANTED) <= names
     bundle = [name.rpartition("/")[2] for name in names if name.startswith("pulvinar/web/viewer/assets/")]
     assert any(name.startswith("chunk_worker.bundle-") for name in bundle)
     assert not any("node_modules" in name or name.startswith(("tests/", "viewer/")) for name in names)
+    for package in ("neuroglancer", "htmx.org", "numcodecs", "Draco", "c-blosc", "Zstandard"):
+        assert f"\n{package} " in licences
