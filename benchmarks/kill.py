@@ -275,19 +275,26 @@ def rows(home: Path, query: str) -> list[tuple[str, ...]]:
     if not path.exists():
         return []
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query).fetchall()
+        return asked(f"file:{path}?mode=ro", query)
     except sqlite3.OperationalError as error:
-        if "no such table" in str(error) or "unable to open" in str(error):
-            return []
         if "readonly" not in str(error):
             raise
     # its log has to be played back first: in a copy, so that the platform finds what the trial has left
     with tempfile.TemporaryDirectory() as copy:
         for file in home.glob("catalogue.sqlite*"):
             shutil.copy(file, copy)
-        with closing(sqlite3.connect(Path(copy) / "catalogue.sqlite")) as connection:
+        return asked(f"file:{copy}/catalogue.sqlite", query)
+
+
+def asked(address: str, query: str) -> list[tuple[str, ...]]:
+    """The rows of a query; none where the trial struck before there were tables."""
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
             return connection.execute(query).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error) or "unable to open" in str(error):
+            return []
+        raise
 
 
 def recorded(home: Path) -> dict[Shard, str]:
