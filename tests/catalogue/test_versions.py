@@ -37,7 +37,6 @@ from pulvinar.model.dataset import (
     asset_digest,
     version_digest,
 )
-from pulvinar.model.record import record_from_json
 from pulvinar.storage.database import Database
 
 Add = Callable[..., Dataset]
@@ -63,7 +62,7 @@ def test_a_manifest_holds_what_its_digest_is_made_of(database: Database, add: Ad
         objects = [StoredObject(**item) for item in one["objects"]]
         assert asset_digest(objects) == one["digest"]
         assets.append(Asset(one["id"], one["name"], AssetKind(one["kind"]), "", 0, 0, one["digest"]))
-    assert version_digest(record_from_json(stated["record"]), assets) == stated["digest"] == version.digest
+    assert version_digest(stated["record"], assets) == stated["digest"] == version.digest
 
 
 def test_a_published_version_never_changes(database: Database, add: Add):
