@@ -168,8 +168,9 @@ def in_terms(said: Document) -> Document:
         (subject, "sex", Vocabulary.SEX),
         (acquisition, "modality", Vocabulary.MODALITY),
     ):
-        if isinstance(holder.get(name), str):
-            holder[name] = keyed(vocabulary, holder[name])
+        text = holder.get(name)
+        if isinstance(text, str):
+            holder[name] = keyed(vocabulary, text)
     stains = acquisition.get("stains")
     if isinstance(stains, list | tuple):
         acquisition["stains"] = [keyed(Vocabulary.STAIN, one) if isinstance(one, str) else one for one in stains]
