@@ -35,7 +35,10 @@ class Vocabulary(StrEnum):
 
 @dataclass(frozen=True)
 class Term:
-    """One term. `names` are all under which it is known; `identifiers` those of other systems ("bids", "openminds")."""
+    """One term. `identifiers` are those of other systems ("bids", "openminds").
+
+    `wants` are the fields of a record that data of a modality should say ("acquisition.stains").
+    """
 
     vocabulary: Vocabulary
     key: str
@@ -43,6 +46,7 @@ class Term:
     zh: str
     synonyms: tuple[str, ...] = ()
     identifiers: dict[str, str] = field(default_factory=dict)
+    wants: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +73,8 @@ def _table() -> tuple[Term, ...]:
 
 def _term(vocabulary: Vocabulary, row: dict[str, Any]) -> Term:
     key, en, zh = (row.pop(name) for name in ("key", "en", "zh"))
-    return Term(vocabulary, key, en, zh, tuple(row.pop("synonyms", ())), row)
+    synonyms, wants = (tuple(row.pop(name, ())) for name in ("synonyms", "wants"))
+    return Term(vocabulary, key, en, zh, synonyms, row, wants)
 
 
 def recognise(vocabulary: Vocabulary, text: str) -> Term | None:
@@ -146,3 +151,15 @@ def species_term(species: Species) -> Term:
 def latin_name(species: Species) -> str:
     """The binomial of a species: "Mus musculus"."""
     return species_term(species).identifiers["latin"]
+
+
+def term_to_json(term: Term) -> dict[str, Any]:
+    """A term as JSON values."""
+    return {
+        "vocabulary": term.vocabulary.value,
+        "key": term.key,
+        "en": term.en,
+        "zh": term.zh,
+        "synonyms": list(term.synonyms),
+        "identifiers": term.identifiers,
+    }

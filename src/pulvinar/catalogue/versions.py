@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import asset, asset_object, dataset, version, version_asset
 from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.model.access import Actor, Right
@@ -119,6 +120,8 @@ def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
     if record.species is not draft.record.species:
         raise Conflict(f"dataset {draft.dataset_id} is of {draft.record.species.value}, not {record.species.value}")
     work.record_event("set-record", version_id, {"title": record.title})
+    if record.subject:
+        link_subject(work.session, draft.dataset_id, record.subject)
     return _renew(work.session, replace(draft, record=record))
 
 

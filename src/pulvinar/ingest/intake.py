@@ -233,7 +233,7 @@ def _record_of(means: Means, request: Request) -> Record | None:
     if request.dataset_id is None:
         return None
     if request.answers.record:
-        raise Invalid(
+        raise Conflict(
             f"dataset {request.dataset_id} has a record: --record is for a new one",
             hint=f"pulvinar describe {request.dataset_id} --record FILE changes it",
         )

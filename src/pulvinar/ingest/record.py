@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pulvinar.catalogue.terms import Vocabulary, keyed, nearest, recognise, terms
 from pulvinar.errors import Invalid, MetadataMissing
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity
-from pulvinar.model.record import Contributor, Funding, Record, Related, record_from_json
+from pulvinar.model.record import Contributor, Funding, Record, Related, record_from_json, record_to_json
 from pulvinar.model.record import Species as SpeciesName
 from pulvinar.model.record_migrations import SCHEMA_VERSION
 from pulvinar.model.space import Affine, opposite
@@ -66,6 +66,7 @@ _PLACES = {
     "stain": ("acquisition", "stains"),
 }
 """Where an answer stands in a record, when that isn't under its own name."""
+_MEASURED = ("voxel_size_um", "orientation", "time_step_s")
 _LISTS = ("contributors", "keywords", "related", "funding")
 REQUIRED = {"title": "--title", "species": "--species", "licence": "--licence"}
 """What no dataset can be without, and the flags that say it."""
@@ -128,8 +129,10 @@ def said_document(assets: Sequence[FoundAsset], answers: RecordAnswers, options:
     given = {
         one.name: value for one in fields(answers) if one.name != "record" and (value := getattr(answers, one.name))
     }
-    said = _joined(_placed(_said_by_files(assets)), answers.record)
-    return _joined(_joined(said, _placed(given)), {"acquisition": _measured(assets, options or Options())})
+    said = joined(_placed(_said_by_files(assets)), answers.record)
+    said = joined(joined(said, _placed(given)), {"acquisition": _measured(assets, options or Options())})
+    subject = said.get("subject") or {}
+    return {"species": subject["species"], **said} if subject.get("species") else said
 
 
 def record_of(said: Document) -> Record:
@@ -149,6 +152,16 @@ def record_of(said: Document) -> Record:
         raise Invalid(
             f"{path}: {problem['msg']}", hint="docs/reference/record.md says what each field of a record holds"
         ) from None
+
+
+def described(record: Record, said: Document) -> Record:
+    """`record` with what `said` says of the same dataset; what that leaves empty stays, and what was measured too.
+
+    Raises `Invalid` as `record_of` does.
+    """
+    before = record_to_json(record)
+    measured = {name: before["acquisition"][name] for name in _MEASURED}
+    return record_of(joined(joined(before, said), {"acquisition": measured}))
 
 
 def in_terms(said: Document) -> Document:
@@ -301,12 +314,12 @@ def parted(text: str) -> Iterator[str]:
     return (part.strip() for part in re.split("[,;，；、]", text) if part.strip())
 
 
-def _joined(under: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
+def joined(under: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
     """Both documents in one; what `over` says counts more, what it leaves empty doesn't."""
-    joined = dict(under)
+    both = dict(under)
     for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(joined.get(key), Mapping):
-            joined[key] = _joined(joined[key], value)
-        elif value not in (None, "", [], (), {}) or key not in joined:
-            joined[key] = value
-    return {key: value for key, value in joined.items() if value is not None}
+        if isinstance(value, Mapping) and isinstance(both.get(key), Mapping):
+            both[key] = joined(both[key], value)
+        elif value not in (None, "", [], (), {}) or key not in both:
+            both[key] = value
+    return {key: value for key, value in both.items() if value is not None}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pulvinar.catalogue.metadata_formats import FORMATS as METADATA_FORMATS
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Level, Volume, volume_from_json
@@ -76,6 +77,12 @@ def citation(version: Version) -> str:
         part for part in (f"{names} ({year})" if names else str(year), record.title) if part
     )
     return f"{said.rstrip('.')}. Version {version.number}, sha256:{version.digest}"
+
+
+def metadata_links(version: Version) -> list[tuple[str, str]]:
+    """The metadata of a version as files: each format's name, and its address."""
+    address = f"/api/v1/datasets/{version.dataset_id}/metadata?version={version.number}&format="
+    return [(known.title, address + name.value) for name, known in METADATA_FORMATS.items()]
 
 
 def plane_of(volume: Volume, axis: str) -> str:

@@ -82,7 +82,9 @@ def kept(document: Any, paths: tuple[str, ...]) -> Any:
             found[name] = value
         elif isinstance(value, list):
             items = [item.get(below) for item in value]
-            found[name] = [{**old, below: item} for old, item in zip(found.get(name, [{}] * len(items)), items)]
+            found[name] = [
+                {**old, below: item} for old, item in zip(found.get(name, [{}] * len(items)), items, strict=True)
+            ]
         elif value.get(below):
             found.setdefault(name, {})[below] = value[below]
     return found
@@ -269,9 +271,11 @@ def test_ome_xml_of_another_program_is_read():
     [
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image',
         '<!DOCTYPE a [<!ENTITY b "c">]><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">&b;</OME>',
-        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><MapAnnotation Namespace="urn:pulvinar:record:2">'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<MapAnnotation Namespace="urn:pulvinar:record:2">'
         '<M K="title">no json</M></MapAnnotation></OME>',
-        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><MapAnnotation Namespace="urn:pulvinar:record:2">'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<MapAnnotation Namespace="urn:pulvinar:record:2">'
         '<M K="title">"a"</M><M K="title.b">"c"</M></MapAnnotation></OME>',
     ],
 )

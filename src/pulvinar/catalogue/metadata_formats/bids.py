@@ -192,7 +192,7 @@ def _read_people(table: str, columns: Mapping[str, Any]) -> Document:
     made["subject"] = {
         "name": row.get("participant_id", "").removeprefix("sub-"),
         "sex": sex.key if sex else "",
-        "age": age_text(float(age), unit) if re.fullmatch(r"\d+(\.\d+)?", age) else "",
+        "age": age_text(float(age), unit) if re.fullmatch(r"\d+(\.\d+)?", age, re.ASCII) else "",
         "strain": row.get("strain", ""),
     }
     known: Document = without_empty(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pulvinar.catalogue.terms import Vocabulary, recognise, terms
@@ -13,10 +14,10 @@ from pulvinar.model.record import Contributor, Related
 Document = dict[str, Any]
 """A record as JSON values, of which any may be missing."""
 
-_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
+_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:)?(10\.\d{4,9}/\S+)", re.IGNORECASE | re.ASCII)
 _PREFIXED = re.compile(r"(PMID|arXiv):\s*(\S+)", re.IGNORECASE)
-_DURATION = re.compile(r"P(\d+(?:\.\d+)?)([YMWD])")
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_DURATION = re.compile(r"P(\d+(?:\.\d+)?)([YMWD])", re.ASCII)
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 UNITS = {"Y": "year", "M": "month", "W": "week", "D": "day"}
 
 
@@ -96,8 +97,14 @@ def age_text(value: float, unit: str) -> str:
 
 
 def is_date(text: str) -> bool:
-    """Whether `text` is YYYY, YYYY-MM or YYYY-MM-DD in shape."""
-    return _DATE.fullmatch(text) is not None
+    """Whether `text` is a year, a month or a day: YYYY, YYYY-MM or YYYY-MM-DD."""
+    if _DATE.fullmatch(text) is None:
+        return False
+    try:
+        date.fromisoformat(f"{text}-01-01"[:10])
+    except ValueError:
+        return False
+    return True
 
 
 def names_of(person: Contributor) -> tuple[str, str]:
