@@ -99,10 +99,10 @@ class Acquisition:
     modality: str = ""
     instrument: str = ""
     stains: tuple[str, ...] = ()
-    date: str = ""
     voxel_size_um: Triple | None = None
     orientation: str = ""
     time_step_s: float | None = None
+    date: str = ""
 
 
 @dataclass(frozen=True)

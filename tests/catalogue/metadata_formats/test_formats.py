@@ -35,7 +35,12 @@ FULL = Record(
     subject=Subject("mouse17", Species.MOUSE, "female", "P56D", "C57BL/6J"),
     specimen=Specimen("brain17", "brain", "perfused, cleared by iDISCO+"),
     acquisition=Acquisition(
-        "light-sheet", "UltraMicroscope II", ("c-Fos", "autofluorescence", "DAPI"), "2025-03-14", (5.0, 2.5, 2.0), "SAR"
+        "light-sheet",
+        "UltraMicroscope II",
+        ("c-Fos", "autofluorescence", "DAPI"),
+        (5.0, 2.5, 2.0),
+        "SAR",
+        date="2025-03-14",
     ),
     contributors=(
         Contributor("Lovelace, Ada", orcid="0000-0002-1825-0097", affiliation="Institute of Brain Science"),

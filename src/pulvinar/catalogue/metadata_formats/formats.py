@@ -10,6 +10,7 @@ from typing import Any
 
 from pulvinar.catalogue.metadata_formats import bids, datacite, nwb, ome, openminds
 from pulvinar.catalogue.metadata_formats.parts import Document, object_of
+from pulvinar.catalogue.record_schema import record_fields
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import Version
 from pulvinar.model.record import record_to_json
@@ -45,8 +46,7 @@ def _write_ours(version: Version) -> Document:
 
 
 def _is_ours(document: Any) -> bool:
-    said = object_of(document)
-    return "schema_version" in said or bool({"title", "species", "licence", "acquisition", "subject"} & set(said))
+    return not set(record_fields()).isdisjoint(object_of(document))
 
 
 def _read_ours(document: Any) -> Document:
