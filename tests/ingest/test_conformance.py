@@ -148,6 +148,11 @@ def test_an_orcid_has_a_check_digit(text, valid):
     assert is_orcid(text) is valid
 
 
+def test_a_relation_is_one_of_datacites():
+    (failed,) = check(changed(related=[{"identifier": "PMID:1", "relation": "Likes"}])).failed(Level.MUST)
+    assert failed.failures == ("'Likes' is no relation of DataCite's",)
+
+
 def test_many_failures_are_named_as_some_and_a_number():
     found = check(replace(FINE, unreadable=tuple(f"{n}.tif: broken" for n in range(30))))
     (failed,) = found.failed(Level.MUST)

@@ -1,9 +1,13 @@
 """Record files in every form, and the slips that people make in them."""
 
 import json
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pulvinar.catalogue.metadata_formats import FormatName
 from pulvinar.catalogue.record_schema import record_fields
@@ -129,6 +133,10 @@ def test_the_subject_tells_the_species_of_the_dataset(tmp_path):
         ("title: a\nacquisition: {voxel_size_um: [1, 2, big]}", "acquisition.voxel_size_um"),
         ("title: a\ncontributors: [{orcid: x, role: author}]", "contributors.0.name"),
         ('{"title": 3}', "title"),
+        ('{"acquisition": {"time_step_s": NaN}}', "time_step_s"),
+        ("acquisition: {voxel_size_um: [1, 2, .inf]}", "voxel_size_um"),
+        ("acquisition: {voxel_size_um: [1, 2, -3]}", "voxel_size_um"),
+        ("acquisition: {orientation: ABC}", "ABC"),
         ('{"title": "a", "keywords": [1]}', "keywords"),
         ("title: a\nschema_version: 99", "schema 99"),
         ("title: [a", "neither YAML nor TOML"),
@@ -239,3 +247,17 @@ def test_related_works_and_funding_are_written_as_people_are():
     assert related("10.1/x <IsPartOf>") == Related("10.1/x", "IsPartOf")
     assert related("10.1/x") == Related("10.1/x")
     assert funding("A Trust <7>") == Funding("A Trust", "7")
+
+
+def test_letters_that_no_database_takes_are_left_out(tmp_path):
+    _, said = read_record_file(written(tmp_path, '{"title": "a\\u0000b\\ud800c", "species": "mouse", "licence": "x"}'))
+    assert make_record([], RecordAnswers(record=said), Options()).title == "ab?c"
+
+
+@given(st.text(max_size=60) | st.text("{}[]:,-&*!|>'\"#\n ab1", max_size=60))
+def test_no_text_makes_reading_fail_in_another_way(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record"
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        with suppress(Invalid):
+            read_record_file(path)

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from pulvinar.catalogue.metadata_formats.datacite import RELATIONS
 from pulvinar.catalogue.metadata_formats.parts import age_of, identifier_of, is_date
 from pulvinar.catalogue.terms import Vocabulary, recognise
 from pulvinar.ingest.inspection import Inspection
@@ -236,7 +237,9 @@ def _forms(checked: Checked) -> Failures:
     failures = [f"{date!r} is no date"] if date and not is_date(date) else []
     failures += [f"{doi!r} is no DOI"] if doi and identifier_of(doi) != ("DOI", doi) else []
     unknown = [one["identifier"] for one in related or [] if not identifier_of(one["identifier"])[0]]
-    return failures + [f"{identifier!r} is no DOI, PMID, arXiv number or address" for identifier in unknown]
+    failures += [f"{identifier!r} is no DOI, PMID, arXiv number or address" for identifier in unknown]
+    relations = [one.get("relation", "References") for one in related or []]
+    return failures + [f"{one!r} is no relation of DataCite's" for one in relations if one not in RELATIONS]
 
 
 def _no_day_of_a_person(checked: Checked) -> Failures:

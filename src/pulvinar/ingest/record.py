@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,10 +13,11 @@ from pydantic import ValidationError
 from pulvinar.catalogue.terms import Vocabulary, keyed, nearest, recognise, terms
 from pulvinar.errors import Invalid, MetadataMissing
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity
-from pulvinar.model.record import Contributor, Funding, Record, Related, record_from_json, record_to_json
+from pulvinar.model.record import Acquisition, Contributor, Funding, Record, Related, record_from_json, record_to_json
 from pulvinar.model.record import Species as SpeciesName
 from pulvinar.model.record_migrations import SCHEMA_VERSION
-from pulvinar.model.space import Affine, opposite
+from pulvinar.model.space import Affine, check_orientation, opposite
+from pulvinar.model.text import storable
 
 _WORLD = ("S", "A", "R")
 
@@ -140,18 +142,30 @@ def record_of(said: Document) -> Record:
 
     Raises `Invalid`, naming the field, for an unknown species and for what no record can hold.
     """
-    document = in_terms(said)
+    document = storable(in_terms(said))
     subject = {key: value for key, value in (document.get("subject") or {}).items() if value and key != "species"}
     species = document.get("species")
     document["subject"] = {"name": "unnamed", **subject, "species": species} if subject else None
     try:
-        return record_from_json({**document, "schema_version": SCHEMA_VERSION})
+        record = record_from_json({**document, "schema_version": SCHEMA_VERSION})
     except ValidationError as error:
         problem = error.errors()[0]
         path = ".".join(str(part) for part in problem["loc"]) or "the record"
         raise Invalid(
             f"{path}: {problem['msg']}", hint="docs/reference/record.md says what each field of a record holds"
         ) from None
+    _refuse_impossible(record.acquisition)
+    return record
+
+
+def _refuse_impossible(acquisition: Acquisition) -> None:
+    """Raise `Invalid` for lengths and times that can't be, and for letters that are no orientation."""
+    measured = {"voxel_size_um": acquisition.voxel_size_um or (), "time_step_s": (acquisition.time_step_s,)}
+    for name, values in measured.items():
+        if not all(value is None or (isfinite(value) and value > 0) for value in values):
+            raise Invalid(f"acquisition.{name}: {values} can't be", hint="each is a number, more than 0")
+    if acquisition.orientation:
+        check_orientation(acquisition.orientation)
 
 
 def described(record: Record, said: Document) -> Record:
