@@ -62,6 +62,7 @@ def test_the_way_of_a_record(pulvinar, brain, tmp_path):
     assert exit_code(refused.value) == 2
     assert "remedy: Give --licence" in pulvinar.printed
     assert "does not conform" in pulvinar.printed
+    assert "flags are those of pulvinar ingest" in pulvinar.printed
 
     text = file.read_text("utf-8")
     for name, value in {"title": "Macaque 猕猴", "species": "猕猴", "licence": "CC BY 4.0", "lab": "A lab"}.items():
@@ -79,6 +80,7 @@ def test_the_way_of_a_record(pulvinar, brain, tmp_path):
     assert dataset in pulvinar("list", "T1加权")
     assert dataset in pulvinar("list", "T1-weighted")
 
+    assert f"pulvinar describe {dataset} --record FILE" in pulvinar("check", dataset)
     found = json.loads(pulvinar("check", dataset, "--json"))
     assert found["conforms"]
     assert {"D5", "D9"} <= {rule["id"] for rule in found["rules"] if not rule["met"]}

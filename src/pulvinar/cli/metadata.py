@@ -13,7 +13,7 @@ from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.model.text import plain, short
 
 if TYPE_CHECKING:
-    from pulvinar.ingest.conformance import Checked, Conformance
+    from pulvinar.ingest.conformance import Checked, Conformance, Outcome
     from pulvinar.ingest.reader import Options
 
 
@@ -32,15 +32,16 @@ def run_check(
 
     path = Path(target)
     # who has a folder with the name of a dataset means the folder
-    found = check(
-        _checked_files(path, record, options, only)
-        if os.path.lexists(path)
-        else _checked_dataset(target, record, number)
-    )
+    if os.path.lexists(path):
+        found = check(_checked_files(path, record, options, only))
+        how = "the flags are those of pulvinar ingest; a record file (pulvinar template) says the same to both"
+    else:
+        found = check(_checked_dataset(target, record, number))
+        how = f"what a flag says at ingest is said of a dataset by pulvinar describe {target} --record FILE"
     if as_json:
         print_json(conformance_to_json(found))
     else:
-        _print_conformance(found)
+        _print_conformance(found, how)
     failed = [*found.failed(Level.MUST), *(found.failed(Level.SHOULD) if strict else ())]
     if failed:
         names = ", ".join(one.rule.id for one in failed)
@@ -90,15 +91,10 @@ def _checked_dataset(dataset_id: str, record: Path | None, number: int | None) -
         return checked_version(get_version(platform.database, platform.actor, dataset_id, number))
 
 
-def _print_conformance(found: Conformance) -> None:
-    from pulvinar.ingest.conformance import Level, lines_of
+def _print_conformance(found: Conformance, how: str) -> None:
+    from pulvinar.ingest.conformance import lines_of
 
-    rows = []
-    for one in found.outcomes:
-        state = (
-            "-" if not one.applies else "met" if one.met else "NOT MET" if one.rule.level is Level.MUST else "not met"
-        )
-        rows.append([one.rule.id, one.rule.level.value, state, one.rule.what])
+    rows = [[one.rule.id, one.rule.level.value, _state(one), one.rule.what] for one in found.outcomes]
     print_table(rows, ["rule", "level", "state", "what"])
     for one in found.outcomes:
         if not one.met:
@@ -107,7 +103,14 @@ def _print_conformance(found: Conformance) -> None:
                 print(plain(f"  {line}"))
     asked = [one for one in found.outcomes if one.applies]
     met = sum(one.met for one in asked)
-    print(f"\n{met} of {len(asked)} rules met; it {'conforms' if found.conforms else 'does not conform'}")
+    print(f"\n{how}" if met < len(asked) else "")
+    print(f"{met} of {len(asked)} rules met; it {'conforms' if found.conforms else 'does not conform'}")
+
+
+def _state(outcome: Outcome) -> str:
+    if not outcome.applies:
+        return "-"
+    return "met" if outcome.met else "NOT MET" if outcome.rule.level.value == "must" else "not met"
 
 
 def describe_dataset(dataset_id: str, record: Path, *, as_json: bool) -> None:
