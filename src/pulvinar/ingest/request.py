@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pulvinar.ingest.reader import Finding, Options
-from pulvinar.ingest.record import RecordAnswers
+from pulvinar.ingest.record import LATER_ANSWERS, RecordAnswers
 from pulvinar.ingest.sandbox import Limits
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.model.dataset import Version
@@ -76,13 +76,15 @@ class Ingested:
 def request_fingerprint(request: Request, submission_fingerprint: str) -> str:
     """SHA-256, in hex, of what is handed in and how: the same command finds the same session by it.
 
-    Whether the version is to be published is left out: it is not part of what is stored.
+    Whether the version is to be published is left out: it is not part of what is stored. So are answers that an
+    earlier release could not be given, while they are empty: what it has brought in is known again.
     """
+    answers = {name: said for name, said in asdict(request.answers).items() if said or name not in LATER_ANSWERS}
     names = request.label_names.read_bytes() if request.label_names else b""
     parts = {
         "submission": submission_fingerprint,
         "options": asdict(request.options),
-        "answers": asdict(request.answers),
+        "answers": answers,
         "dataset": request.dataset_id,
         "originals": request.originals,
         "only": request.only,
