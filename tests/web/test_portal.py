@@ -179,6 +179,10 @@ def test_a_page_says_terms_in_its_language_and_leads_to_what_is_related(platform
     assert 'href="https://creativecommons.org/licenses/by/4.0/"' in english
     assert 'href="javascript' not in english
     assert "光片显微成像" in client.get("/?lang=zh&q=光片").text
+    assert re.search(r">\d+ of \d+ rules met<", english)
+    assert re.search(r">满足 \d+ 条规则中的 \d+ 条<", chinese)
+    assert "There is something in it." in english
+    assert "其中有数据。" in chinese
     links = re.findall(rf'href="(/api/v1/datasets/{made.id}/metadata[^"]+)" download', english)
     assert len(links) == 6
     for link in links:

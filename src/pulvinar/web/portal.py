@@ -35,6 +35,7 @@ from pulvinar.web.dataset_page import (
     measures,
     metadata_links,
     plane_of,
+    profile_of,
     shared_findings,
 )
 from pulvinar.web.errors import Failure
@@ -149,6 +150,7 @@ def dataset(
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
+        "profile": profile_of(shown, language_of(request)),
         "base": base,
     }
     return _render(request, "dataset.html", values)
