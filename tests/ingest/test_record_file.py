@@ -186,6 +186,19 @@ def test_another_format_is_read_as_a_record(tmp_path):
     assert (record.title, record.licence, record.contributors[0].name) == ("Study", "CC0-1.0", "Jane Doe")
 
 
+def test_a_bids_folder_is_read_as_a_whole(tmp_path):
+    with pytest.raises(UnreadableFile, match="dataset_description"):
+        read_record_file(tmp_path)
+    written(tmp_path, json.dumps({"Name": "Study", "BIDSVersion": "1.8.0"}), "dataset_description.json")
+    written(tmp_path, "participant_id\tspecies\tage\tsex\nsub-07\tmus musculus\t8\tF\n", "participants.tsv")
+    written(tmp_path, json.dumps({"age": {"Units": "week"}}), "participants.json")
+    name, said = read_record_file(tmp_path)
+    assert name is FormatName.BIDS
+    record = make_record([], RecordAnswers(licence="CC0", record=said), Options())
+    assert (record.title, record.species) == ("Study", Species.MOUSE)
+    assert (record.subject.name, record.subject.sex, record.subject.age) == ("07", "female", "P8W")
+
+
 @pytest.mark.parametrize("modality", terms(Vocabulary.MODALITY), ids=lambda term: term.key)
 def test_every_template_is_a_record_file_that_says_nothing_but_its_modality(tmp_path, modality):
     text = record_template(modality)

@@ -58,7 +58,7 @@ RecordFile = Annotated[
     Path | None,
     typer.Option(
         "--record",
-        help="What the data are, as a record (YAML, TOML, JSON) or as DataCite, BIDS, NWB, openMINDS or OME-XML.",
+        help="What the data are: a record (YAML, TOML, JSON), or DataCite, BIDS (also a folder), openMINDS or OME-XML.",
     ),
 ]
 

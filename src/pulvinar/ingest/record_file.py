@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from pulvinar.catalogue.metadata_formats import FormatName, read_document
+from pulvinar.catalogue.metadata_formats.bids import ABOUT_ALL, DESCRIPTION
 from pulvinar.catalogue.record_schema import record_fields
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.readers.text import decoded, is_text
@@ -30,16 +31,11 @@ _HINT = "docs/reference/record.md says what each field holds; pulvinar template 
 def read_record_file(path: Path) -> tuple[FormatName, Document]:
     """The format of a record file, and what it says, in the fields of a record.
 
-    Raises `UnreadableFile` when it is no text of these forms, `TooLarge` beyond 4 MiB, `Invalid`, naming the field, for
-    what no record can hold.
+    A folder is taken as a BIDS dataset, of which the files about the whole are read. Raises `UnreadableFile` when it is
+    no text of these forms, `TooLarge` beyond 4 MiB, `Invalid`, naming the field, for what no record can hold.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise TooLarge(f"{path} has more than {MOST_BYTES >> 20} MiB", hint="a record is smaller")
-        data = path.read_bytes()
-        if not is_text(data):
-            raise UnreadableFile(f"{path} is no text", hint="a record is YAML, TOML, JSON or OME-XML")
-        name, said = read_document(_parsed(decoded(data)))
+        name, said = read_document(_bids_folder(path) if path.is_dir() else _parsed(_text(path)))
         return name, checked_document(said)
     except OSError as error:
         raise UnreadableFile(f"{path} can't be read: {error.strerror}") from error
@@ -49,6 +45,25 @@ def read_record_file(path: Path) -> tuple[FormatName, Document]:
         if str(path) in error.message:
             raise
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > MOST_BYTES:
+        raise TooLarge(f"{path} has more than {MOST_BYTES >> 20} MiB", hint="a record is smaller")
+    data = path.read_bytes()
+    if not is_text(data):
+        raise UnreadableFile(f"{path} is no text", hint="a record is YAML, TOML, JSON or OME-XML")
+    return decoded(data)
+
+
+def _bids_folder(folder: Path) -> Document:
+    """The files about a whole BIDS dataset, by name: JSON as values, tables as text."""
+    found = {name: _text(folder / name) for name in ABOUT_ALL if (folder / name).is_file()}
+    if DESCRIPTION not in found:
+        raise UnreadableFile(
+            f"{folder} is a folder without {DESCRIPTION}", hint="name a record file, or a BIDS dataset"
+        )
+    return {name: _parsed(text) if name.endswith(".json") else text for name, text in found.items()}
 
 
 def checked_document(said: Mapping[str, Any]) -> Document:

@@ -227,6 +227,34 @@ def test_nwb_takes_what_is_written(tmp_path: Path):
         assert found.session_start_time.date().isoformat() == "2025-03-14"
 
 
+NWB_FIELDS = ("identifier", "session_description", "experiment_description", "lab", "institution", "experimenter")
+
+
+def test_the_fields_of_real_nwb_files_are_read(samples: Path):
+    from pynwb import NWBHDF5IO
+
+    paths = sorted((samples / "mouse" / "nwb_hippocampus").glob("*.nwb"))
+    assert paths
+    for path in paths:
+        with NWBHDF5IO(path, "r") as stored:
+            file = stored.read()
+            fields = {name: getattr(file, name) for name in NWB_FIELDS}
+            fields = {
+                name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value
+            }
+            fields["session_start_time"] = file.session_start_time.isoformat()
+            subject = {name: getattr(file.subject, name, None) for name in ("subject_id", "species", "sex", "age")}
+        name, said = read_document(
+            {"NWBFile": fields, "Subject": {key: value for key, value in subject.items() if value}}
+        )
+        assert name is FormatName.NWB
+        assert said["title"] == fields["session_description"]
+        assert said["acquisition"]["date"] == fields["session_start_time"][:10]
+        assert said.get("lab") == fields.get("lab", fields.get("institution"))
+        assert [one["name"] for one in said.get("contributors", [])] == fields.get("experimenter", [])
+        assert said["subject"] == {"sex": "unknown", "age": "P20D-P90D"}
+
+
 def test_nwb_gets_no_day_that_nobody_said():
     assert "session_start_time" not in FORMATS[FormatName.NWB].write(version(BARE))["NWBFile"]
     year = replace(FULL, acquisition=replace(FULL.acquisition, date="2025"))

@@ -36,12 +36,13 @@ KEEPS = (
     "subject.strain", "specimen.name", "acquisition.modality", "acquisition.instrument", "acquisition.stains",
     "acquisition.voxel_size_um",
 )  # fmt: skip
-_DESCRIPTION, _PEOPLE, _COLUMNS, _SAMPLES = (
+ABOUT_ALL = DESCRIPTION, _PEOPLE, _COLUMNS, _SAMPLES = (
     "dataset_description.json",
     "participants.tsv",
     "participants.json",
     "samples.tsv",
 )
+"""The files about a whole dataset."""
 _SIDECAR = re.compile(r"sub-[0-9a-zA-Z+]+(?:_[a-z]+-[0-9a-zA-Z+]+)*_([0-9a-zA-Z]+)\.json")
 _SIDECAR_FIELDS = frozenset(
     ("Manufacturer", "ManufacturersModelName", "InstitutionName", "RepetitionTime", "EchoTime", "PixelSize", "TaskName")
@@ -54,7 +55,7 @@ def write(version: Version) -> Document:
     record = version.record
     subject = record.subject or Subject("unknown", record.species)
     name = f"sub-{_label(subject.name)}"
-    files: Document = {_DESCRIPTION: _description(record), _PEOPLE: _table(_participant(name, subject))}
+    files: Document = {DESCRIPTION: _description(record), _PEOPLE: _table(_participant(name, subject))}
     if age := age_of(subject.age):
         files[_COLUMNS] = {"age": {"Description": "Age of the subject at recording", "Units": age[1]}}
     suffix = known_as(Vocabulary.MODALITY, record.acquisition.modality, "bids")
@@ -132,7 +133,7 @@ def _table(row: Mapping[str, str]) -> str:
 def recognises(document: Any) -> bool:
     """Whether `document` is one of BIDS's JSON files, or several by name."""
     said = object_of(document)
-    return "BIDSVersion" in said or _DESCRIPTION in said or bool(_SIDECAR_FIELDS & set(said))
+    return "BIDSVersion" in said or DESCRIPTION in said or bool(_SIDECAR_FIELDS & set(said))
 
 
 def read(document: Any) -> Document:
@@ -140,9 +141,9 @@ def read(document: Any) -> Document:
     said = object_of(document)
     if "BIDSVersion" in said:
         return _read_description(said)
-    if _DESCRIPTION not in said:
+    if DESCRIPTION not in said:
         return _read_sidecar(said, "")
-    made = _read_description(object_of(said[_DESCRIPTION]))
+    made = _read_description(object_of(said[DESCRIPTION]))
     made |= _read_people(text_of(said.get(_PEOPLE)), object_of(said.get(_COLUMNS)))
     samples = _rows(text_of(said.get(_SAMPLES)))
     if samples:
