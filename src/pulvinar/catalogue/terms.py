@@ -130,10 +130,14 @@ def _likeness(wanted: str, name: str) -> float:
 def search_terms(query: str, vocabulary: Vocabulary | None = None) -> Iterator[Term]:
     """The terms of which some name has every word of `query`, in either language; every term for an empty query."""
     words = [word for word in map(folded, query.split()) if word]
-    for term in _table():
-        names = [folded(name) for name in term.names]
+    for term, names in _searched():
         if vocabulary in (None, term.vocabulary) and any(all(word in name for word in words) for name in names):
             yield term
+
+
+@cache
+def _searched() -> tuple[tuple[Term, tuple[str, ...]], ...]:
+    return tuple((term, tuple(map(folded, term.names))) for term in _table())
 
 
 def folded(text: str) -> str:
