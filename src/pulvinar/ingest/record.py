@@ -59,8 +59,6 @@ class RecordAnswers:
     record: Document = field(default_factory=dict)
 
 
-LATER_ANSWERS = ("date", "doi", "related", "funding", "ethics", "record")
-"""Answers that the first release did not ask for."""
 _PLACES = {
     "subject": ("subject", "name"),
     **{name: ("subject", name) for name in ("sex", "age", "strain")},
