@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 
 import typer
 from typer.cli import get_docs_for_click
 
+from pulvinar.catalogue.record_schema import fields_text, record_schema, terms_text
 from pulvinar.cli.app import app
+from pulvinar.ingest.conformance import rules_text
 from pulvinar.settings import PREFIX, Settings
 from pulvinar.web.api.document import openapi_text
 
@@ -17,7 +20,15 @@ HERE = Path(__file__).parent
 
 def documents() -> dict[str, str]:
     """Every document of the reference, by file name."""
-    return {"openapi.json": openapi_text(), "commands.md": commands(), "settings.md": settings()}
+    return {
+        "openapi.json": openapi_text(),
+        "commands.md": commands(),
+        "settings.md": settings(),
+        "record.md": fields_text(),
+        "record.schema.json": json.dumps(record_schema(), ensure_ascii=False, indent=1) + "\n",
+        "terms.md": terms_text(),
+        "rules.md": rules_text(),
+    }
 
 
 def commands() -> str:

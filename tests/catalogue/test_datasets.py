@@ -86,7 +86,7 @@ def test_a_dataset_is_found_by(database: Database, add: Add, query: str):
         "Naïve whole hippocampus 海马体",
         lab="Institute of Neuroscience",
         keywords=("全脑", "Thy1"),
-        acquisition=Acquisition(modality="light sheet", stain="GFP"),
+        acquisition=Acquisition(modality="light sheet", stains=("GFP",)),
         contributors=(Contributor("A. Ng"),),
         subject=Subject("m1", Species.MOUSE),
         asset="brain.tif",

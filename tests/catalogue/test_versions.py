@@ -17,6 +17,7 @@ from pulvinar.catalogue import (
     open_draft,
     publish,
 )
+from pulvinar.catalogue.tables import dataset_subject, subject
 from pulvinar.catalogue.versions import (
     find_asset,
     find_object,
@@ -37,7 +38,7 @@ from pulvinar.model.dataset import (
     asset_digest,
     version_digest,
 )
-from pulvinar.model.record import record_from_json
+from pulvinar.model.record import Species, Subject
 from pulvinar.storage.database import Database
 
 Add = Callable[..., Dataset]
@@ -63,7 +64,7 @@ def test_a_manifest_holds_what_its_digest_is_made_of(database: Database, add: Ad
         objects = [StoredObject(**item) for item in one["objects"]]
         assert asset_digest(objects) == one["digest"]
         assets.append(Asset(one["id"], one["name"], AssetKind(one["kind"]), "", 0, 0, one["digest"]))
-    assert version_digest(record_from_json(stated["record"]), assets) == stated["digest"] == version.digest
+    assert version_digest(stated["record"], assets) == stated["digest"] == version.digest
 
 
 def test_a_published_version_never_changes(database: Database, add: Add):
@@ -213,3 +214,16 @@ def test_an_asset_is_found_by_its_name_or_id_and_never_guessed(database: Databas
         find_asset(replace(version, assets=(asset, twin)), "brain")
     assert asset.id in several.value.hint
     assert twin.id in several.value.hint
+
+
+def test_a_subject_that_is_named_later_is_linked_once(database: Database, add: Add):
+    made = add(published=False)
+    named = replace(RECORD, subject=Subject("m7", Species.MOUSE, "female"))
+    for record in (named, named, replace(named, lab="A lab")):
+        with UnitOfWork(database, LOCAL_OWNER) as work:
+            set_record(work, open_draft(work, made.id).id, record)
+    with database.session() as session:
+        links = session.execute(select(dataset_subject).where(dataset_subject.c.dataset_id == made.id)).all()
+        (known,) = session.execute(select(subject).where(subject.c.name == "m7")).all()
+    assert [(link.subject_name, link.species) for link in links] == [("m7", "mouse")]
+    assert known.details == {"sex": "female", "age": "", "strain": ""}

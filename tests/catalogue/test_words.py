@@ -79,7 +79,7 @@ def test_everything_that_people_say_of_a_dataset_is_among_its_words():
         "contributors": (Contributor("Somebody Else"),),
         "subject": Subject("m7", Species.MOUSE, strain="C57BL"),
         "specimen": Specimen(part="cerebellum"),
-        "acquisition": Acquisition(modality="confocal", stain="dapi", instrument="scope"),
+        "acquisition": Acquisition(modality="confocal", stains=("dapi",), instrument="scope"),
     }
     found = words_of_record(Record(species=Species.MOUSE, licence="CC0", **said), ["scan 一"])
     expected = "title about laboratory cited keyone keytwo somebody else m7 c57bl cerebellum confocal dapi scope scan"

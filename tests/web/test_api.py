@@ -256,3 +256,50 @@ def test_more_than_the_budget_is_refused_with_a_level_that_fits(platform: Platfo
         assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_large")
         query = refused.json()["error"]["hint"].split(": ")[1]
         assert api.get(f"{image.api}/cutout?{query}&format=npy").status_code == 200
+
+
+def test_metadata_is_given_in_the_words_of_others(api, image):
+    from pulvinar.catalogue.metadata_formats import FORMATS, FormatName, read_document
+
+    path = f"/api/v1/datasets/{image.version.dataset_id}/metadata"
+    for name, known in FORMATS.items():
+        answer = api.get(path, params={"format": name.value, "version": 1})
+        assert answer.headers["content-type"].partition(";")[0] == known.media_type
+        found, said = read_document(answer.text if name is FormatName.OME else answer.json())
+        assert (found, said["species"]) == (name, "mouse")
+    assert api.get(path).json()["schema_version"] == 2
+    assert api.get(path, params={"format": "marc"}).status_code == 422
+    assert api.get("/api/v1/datasets/nothing/metadata").status_code == 404
+
+
+def test_conformance_is_told_rule_by_rule(api, image):
+    found = api.get(f"/api/v1/datasets/{image.version.dataset_id}/conformance").json()
+    assert not found["conforms"]
+    failed = {rule["id"] for rule in found["rules"] if not rule["met"]}
+    assert "A1" in failed
+    assert not failed & {"D1", "D2", "D3", "F1", "F5", "F6"}
+    assert all(rule["remedy"] for rule in found["rules"] if not rule["met"])
+
+
+def test_every_published_schema_is_served_under_its_number(api):
+    import jsonschema
+
+    newest = api.get("/api/v1/schema/record").json()
+    assert newest == api.get("/api/v1/schema/record/2").json()
+    first = api.get("/api/v1/schema/record/1").json()
+    assert (first["$id"], newest["$id"]) == ("urn:pulvinar:record:1", "urn:pulvinar:record:2")
+    for number in (3, 99):
+        assert api.get(f"/api/v1/schema/record/{number}").status_code == 404
+    dataset = api.get("/api/v1/datasets").json()["items"][0]
+    jsonschema.Draft202012Validator(newest).validate(dataset["record"])
+
+
+def test_terms_are_searched_in_both_languages(api):
+    found = api.get("/api/v1/terms", params={"q": "光片"}).json()
+    assert [term["key"] for term in found] == ["light-sheet"]
+    assert found[0]["identifiers"]["bids"] == "SPIM"
+    assert {term["vocabulary"] for term in api.get("/api/v1/terms").json()} == {
+        "species", "sex", "modality", "stain", "licence",
+    }  # fmt: skip
+    only = api.get("/api/v1/terms", params={"vocabulary": "licence"}).json()
+    assert {term["vocabulary"] for term in only} == {"licence"}

@@ -149,6 +149,50 @@ def test_what_people_write_is_shown_and_not_run(platform, client):
         assert "<img src=x" not in page
 
 
+def test_a_page_says_terms_in_its_language_and_leads_to_what_is_related(platform, client):
+    from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.datasets import create_dataset
+    from pulvinar.catalogue.versions import open_draft
+    from pulvinar.model.record import Acquisition, Funding, Record, Related, Species, Subject
+
+    record = Record(
+        "Terms",
+        Species.MOUSE,
+        "CC BY 4.0",
+        subject=Subject("m1", Species.MOUSE, "female"),
+        acquisition=Acquisition("light-sheet", stains=("c-Fos", "my own dye"), date="2025-03-14"),
+        doi="10.1234/abcd",
+        related=(Related("PMID:17"), Related("javascript:alert(1)")),
+        funding=(Funding("A Trust", "7"),),
+        ethics="Committee 7",
+    )
+    with UnitOfWork(platform.database, platform.actor) as work:
+        made = create_dataset(work, record, node="local")
+        open_draft(work, made.id)
+    english, chinese = (client.get(f"/datasets/{made.id}?lang={code}").text for code in ("en", "zh"))
+    for text in ("Light-sheet microscopy", "c-Fos, my own dye", "Female", "2025-03-14", "A Trust (7)", "Committee 7"):
+        assert text in english
+    for text in ("光片显微成像", "c-Fos即早基因, my own dye", "雌（女）", "伦理审批", "相关成果"):
+        assert text in chinese
+    assert 'href="https://doi.org/10.1234/abcd"' in english
+    assert 'href="https://pubmed.ncbi.nlm.nih.gov/17"' in english
+    assert 'href="https://creativecommons.org/licenses/by/4.0/"' in english
+    assert 'href="javascript' not in english
+    assert "光片显微成像" in client.get("/?lang=zh&q=光片").text
+    assert re.search(r">\d+ of \d+ rules met<", english)
+    assert re.search(r">满足 \d+ 条规则中的 \d+ 条<", chinese)
+    assert "There is something in it." in english
+    assert "其中有数据。" in chinese
+    links = re.findall(rf'href="(/api/v1/datasets/{made.id}/metadata[^"]+)" download', english)
+    assert len(links) == 6
+    for link in links:
+        answer = client.get(link.replace("&amp;", "&"))
+        assert answer.status_code == 200
+        assert answer.headers["content-disposition"].startswith(f'attachment; filename="{made.id}-v1.')
+        assert "Terms" in answer.text
+    client.get("/?lang=en")
+
+
 def test_what_is_missing_is_a_page_with_the_request_named(client):
     answer = client.get("/datasets/nothing-here")
     assert answer.status_code == 404

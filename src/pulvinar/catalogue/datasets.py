@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import newest_visible, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import search
-from pulvinar.catalogue.tables import dataset, dataset_subject, subject
+from pulvinar.catalogue.subjects import link_subject
+from pulvinar.catalogue.tables import dataset
 from pulvinar.catalogue.versions import latest_versions
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Dataset
 from pulvinar.model.identity import check_id, new_id
-from pulvinar.model.record import Record, Species, Subject, record_from_json, record_to_json
+from pulvinar.model.record import Record, Species, record_from_json, record_to_json
 from pulvinar.storage.database import Database
 
 T = TypeVar("T")
@@ -42,18 +43,9 @@ def create_dataset(work: UnitOfWork, record: Record, *, node: str = "local") -> 
     work.session.execute(insert(dataset).values(**values, record=record_to_json(record)))
     search.reindex(work.session, made.id)
     if record.subject:
-        _link_subject(work.session, made.id, record.subject)
+        link_subject(work.session, made.id, record.subject)
     work.record_event("create", made.id, {"title": record.title})
     return made
-
-
-def _link_subject(session: Session, dataset_id: str, of: Subject) -> None:
-    known = select(subject.c.name).where(subject.c.name == of.name, subject.c.species == of.species.value)
-    if session.execute(known).first() is None:
-        details = {"sex": of.sex, "age": of.age, "strain": of.strain}
-        session.execute(insert(subject).values(name=of.name, species=of.species.value, details=details))
-    values = {"dataset_id": dataset_id, "subject_name": of.name, "species": of.species.value}
-    session.execute(insert(dataset_subject).values(**values))
 
 
 def list_datasets(

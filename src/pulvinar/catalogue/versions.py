@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import asset, asset_object, dataset, version, version_asset
 from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.model.access import Actor, Right
@@ -37,19 +38,21 @@ def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
 def _new_draft(work: UnitOfWork, dataset_id: str, before: Version | None) -> Version:
     assets = before.assets if before else ()
     record = before.record if before else _record_of(work.session, dataset_id)
+    document = record_to_json(record)
     made = Version(
         id=new_id(dataset_id.partition("-")[0]),
         dataset_id=dataset_id,
         number=before.number + 1 if before else 1,
         state=VersionState.DRAFT,
-        digest=version_digest(record, assets),
+        digest=version_digest(document, assets),
         record=record,
         created=datetime.now(UTC),
         assets=assets,
+        document=document,
     )
     values = {"id": made.id, "dataset_id": dataset_id, "number": made.number, "state": made.state.value}
     values |= {"digest": made.digest, "created": made.created}
-    work.session.execute(insert(version).values(**values, record=record_to_json(record)))
+    work.session.execute(insert(version).values(**values, record=document))
     if assets:
         links = [{"version_id": made.id, "asset_id": one.id} for one in assets]
         work.session.execute(insert(version_asset), links)
@@ -117,6 +120,8 @@ def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
     if record.species is not draft.record.species:
         raise Conflict(f"dataset {draft.dataset_id} is of {draft.record.species.value}, not {record.species.value}")
     work.record_event("set-record", version_id, {"title": record.title})
+    if record.subject:
+        link_subject(work.session, draft.dataset_id, record.subject)
     return _renew(work.session, replace(draft, record=record))
 
 
@@ -152,8 +157,9 @@ def _draft(work: UnitOfWork, version_id: str) -> Version:
 
 def _renew(session: Session, draft: Version) -> Version:
     """Store the digest and the record of a changed draft, and make it found by what it says now."""
-    renewed = replace(draft, digest=version_digest(draft.record, draft.assets))
-    values = {"digest": renewed.digest, "record": record_to_json(renewed.record)}
+    document = record_to_json(draft.record)
+    renewed = replace(draft, digest=version_digest(document, draft.assets), document=document)
+    values = {"digest": renewed.digest, "record": document}
     session.execute(update(version).where(version.c.id == draft.id).values(**values))
     reindex(session, draft.dataset_id)
     return renewed
@@ -231,6 +237,7 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
             created=row.created,
             published=row.published,
             assets=tuple(assets[row.id]),
+            document=row.record,
         )
         for row in rows
     ]
@@ -252,6 +259,7 @@ def _asset(row: Row[Any]) -> Asset:
 def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any]:
     """Everything in a version as JSON values: record, assets, and path, size and SHA-256 of every object.
 
+    The record is the stored one, under the schema of its day.
     `model.dataset.asset_digest` and `version_digest` of what it holds give the digests that it states.
     """
     with database.session() as session:
@@ -265,7 +273,7 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
         "number": stated.number,
         "state": stated.state.value,
         "digest": stated.digest,
-        "record": record_to_json(stated.record),
+        "record": stated.document,
         "assets": [_manifest_of(one, objects_of(database, actor, one.id)) for one in stated.assets],
     }
 

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
+from pulvinar.catalogue.terms import Vocabulary, recognise, species_term
 from pulvinar.model.record import Record, Species
 
 Run = tuple[str, ...]
@@ -32,12 +33,6 @@ class Reach(StrEnum):
 
 _LONGEST = 128
 _RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_SPECIES_NAMES = {
-    Species.ZEBRAFISH: "zebrafish Danio rerio 斑马鱼",
-    Species.MOUSE: "mouse Mus musculus 小鼠",
-    Species.MACAQUE: "macaque monkey Macaca mulatta 猕猴 恒河猴",
-    Species.HUMAN: "human Homo sapiens 人类 人脑",
-}
 
 
 def words_of(content: str) -> list[Run]:
@@ -72,12 +67,21 @@ def _pairs(run: str) -> Run:
 def words_of_record(record: Record, asset_names: Iterable[str]) -> list[Run]:
     """The runs under which a dataset is found that says `record` and has those assets, each once."""
     acquisition = record.acquisition
-    parts = [record.title, record.description, _SPECIES_NAMES[record.species], record.lab, *record.keywords]
-    parts += [acquisition.modality, acquisition.stain, acquisition.instrument, record.specimen.part, record.citation]
+    parts = [record.title, record.description, *species_term(record.species).names, record.lab, *record.keywords]
+    parts += _term_words(Vocabulary.MODALITY, acquisition.modality)
+    parts += [name for stain in acquisition.stains for name in _term_words(Vocabulary.STAIN, stain)]
+    parts += [acquisition.instrument, record.specimen.part, record.citation, record.doi]
     parts += [person.name for person in record.contributors]
+    parts += [one.funder for one in record.funding]
     parts += [record.subject.name, record.subject.strain] if record.subject else []
     parts += asset_names
     return list(dict.fromkeys(run for part in parts for run in words_of(part)))
+
+
+def _term_words(vocabulary: Vocabulary, said: str) -> tuple[str, ...]:
+    """What a record says, and every name of the term that it names: who looks for 光片 finds "light sheet"."""
+    term = recognise(vocabulary, said)
+    return (said, *(term.names if term else ()))
 
 
 def species_word(species: Species) -> str:

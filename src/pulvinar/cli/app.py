@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pulvinar.cli.errors import exit_code, tell
+from pulvinar.cli.metadata_app import metadata_app
+from pulvinar.cli.options import (
+    Axes,
+    FormatChoice,
+    Json,
+    Kind,
+    Only,
+    Orientation,
+    OriginalsChoice,
+    RecordFile,
+    TimeStep,
+    Unit,
+    VoxelSize,
+    reading_options,
+)
 from pulvinar.errors import PulvinarError
 
 if TYPE_CHECKING:
-    from pulvinar.ingest.reader import Options
     from pulvinar.platform import Platform
 
 app = typer.Typer(
@@ -26,39 +39,7 @@ app = typer.Typer(
 )
 samples_app = typer.Typer(help="Public data sets that can be fetched by name.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
-
-
-class KindChoice(StrEnum):
-    """What a volume's numbers mean."""
-
-    IMAGE = "image"
-    LABELS = "labels"
-
-
-class OriginalsChoice(StrEnum):
-    """What becomes of the files that were handed in."""
-
-    KEEP = "keep"
-    REFERENCE = "reference"
-    DISCARD = "discard"
-
-
-Only = Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-VoxelSize = Annotated[
-    str, typer.Option(help="Voxel size in um: one number, or z,y,x; or with a unit, as 0.5mm. Overrules the header.")
-]
-Orientation = Annotated[
-    str,
-    typer.Option(
-        help="Three letters: the side that rising z, y, x go to, of L/R, P/A, I/S; NIfTI's RAS+ is SAR. "
-        "Neurons, meshes and points are turned by it as a volume is."
-    ),
-]
-Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
-Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
-TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
-Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
+app.add_typer(metadata_app)
 
 
 def run() -> None:
@@ -107,7 +88,7 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = _options(voxel_size, orientation, kind, axes, time_step, unit)
+    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit)
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -147,19 +128,31 @@ def ingest(
     preparation: Annotated[str, typer.Option(help="How the specimen was prepared.")] = "",
     modality: Annotated[str, typer.Option(help="How it was recorded, as 'light-sheet' or 'MRI T1'.")] = "",
     instrument: Annotated[str, typer.Option(help="With which instrument.")] = "",
-    stain: Annotated[str, typer.Option(help="Stain or marker.")] = "",
+    stain: Annotated[str, typer.Option(help="Stains and markers, with commas between.")] = "",
+    date: Annotated[str, typer.Option(help="Day of recording, YYYY-MM-DD; of people the year alone.")] = "",
     contributor: Annotated[
         list[str] | None, typer.Option(help="'Name', 'Name <role>' or 'Name <role> ORCID'; repeatable.")
     ] = None,
     keyword: Annotated[list[str] | None, typer.Option(help="A word to be found by, in any language.")] = None,
     citation: Annotated[str, typer.Option(help="How to cite it.")] = "",
     source: Annotated[str, typer.Option(help="Where it comes from.")] = "",
+    doi: Annotated[str, typer.Option(help="The dataset's own DOI.")] = "",
+    related: Annotated[
+        list[str] | None, typer.Option(help="'DOI', or 'DOI <IsSupplementTo>' with DataCite's relation; repeatable.")
+    ] = None,
+    funding: Annotated[list[str] | None, typer.Option(help="'Funder', or 'Funder <award>'; repeatable.")] = None,
+    ethics: Annotated[str, typer.Option(help="Who approved the experiment, and under which number.")] = "",
+    record: RecordFile = None,
     again: Annotated[bool, typer.Option("--again", help="Bring in once more what was brought in before.")] = False,
     json: Json = False,
 ) -> None:
-    """Bring PATH in. Interrupted, the same command goes on from what is finished."""
+    """Bring PATH in. Interrupted, the same command goes on from what is finished.
+
+    What flags say counts more than the record file, and that more than the files.
+    """
     from pulvinar.cli.verbs import run_ingest
     from pulvinar.ingest.record import RecordAnswers
+    from pulvinar.ingest.record_file import read_record_file
     from pulvinar.ingest.request import Originals, Request
 
     answers = RecordAnswers(
@@ -177,14 +170,20 @@ def ingest(
         modality=modality,
         instrument=instrument,
         stain=stain,
+        date=date,
         contributors=tuple(contributor or ()),
         keywords=tuple(keyword or ()),
         citation=citation,
         source=source,
+        doi=doi,
+        related=tuple(related or ()),
+        funding=tuple(funding or ()),
+        ethics=ethics,
+        record=read_record_file(record)[1] if record else {},
     )
     request = Request(
         path=path,
-        options=_options(voxel_size, orientation, kind, axes, time_step, unit),
+        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),
@@ -216,11 +215,18 @@ def show(
     dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
     version: Annotated[int | None, typer.Option(help="Number of a version; without it, the newest.")] = None,
     manifest: Annotated[bool, typer.Option("--manifest", help="Print the manifest as JSON.")] = False,
+    as_format: Annotated[
+        FormatChoice | None, typer.Option("--as", help="Print its metadata in the words of another standard.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show a dataset: its record, its assets, their findings."""
+    from pulvinar.cli.metadata import show_metadata
     from pulvinar.cli.verbs import show_dataset
 
+    if as_format is not None:
+        show_metadata(dataset, version, as_format.value)
+        return
     show_dataset(dataset, version, manifest=manifest, as_json=json)
 
 
@@ -330,23 +336,6 @@ def samples_fetch(
     from pulvinar.cli.samples import fetch_sample
 
     print(fetch_sample(name, to))
-
-
-def _options(
-    voxel_size: str, orientation: str, kind: KindChoice | None, axes: str, time_step: float | None, unit: str
-) -> Options:
-    from pulvinar.cli.units import voxel_size as parse
-    from pulvinar.ingest.reader import Options
-    from pulvinar.model.volume import VolumeKind
-
-    return Options(
-        voxel_size_um=parse(voxel_size),
-        orientation=orientation.upper(),
-        kind=VolumeKind(kind.value) if kind else None,
-        axes=axes.lower(),
-        time_step_s=time_step,
-        unit=unit,
-    )
 
 
 def _platform(host: str | None, port: int | None) -> Platform:

@@ -136,9 +136,11 @@ def print_version(version: Version) -> None:
         "species": record.species.value,
         "licence": record.licence,
         "modality": record.acquisition.modality,
+        "stains": ", ".join(record.acquisition.stains),
         "lab": record.lab,
         "citation": record.citation,
         "source": record.source,
+        "doi": record.doi,
         "keywords": ", ".join(record.keywords),
     }
     for name, value in facts.items():

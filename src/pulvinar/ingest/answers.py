@@ -25,7 +25,7 @@ from pulvinar.ingest.reader import (
     VolumeDescription,
 )
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.text import plain
+from pulvinar.model.text import plain, storable
 
 _FOUND = TypeAdapter(tuple[FoundAsset, ...])
 HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
@@ -36,7 +36,7 @@ _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2
 def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
     """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
     try:
-        found = _FOUND.validate_python(_storable(answer.get("assets")))
+        found = _FOUND.validate_python(storable(answer.get("assets")))
         found = tuple(replace(asset, metadata=_finite(asset.metadata)) for asset in found)
         _refuse_doubtful(found, names)
     except RecursionError:
@@ -78,17 +78,6 @@ def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> Non
         for doubt in _doubts(asset):
             raise ValueError(f"{plain(asset.name)} has {doubt}")
         keys.add((asset.reader, asset.key))
-
-
-def _storable(value: Any) -> Any:
-    """JSON values without the letters that UTF-8 or a database can't write; headers hold any bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", "")
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    return value
 
 
 def _finite(value: Any) -> Any:

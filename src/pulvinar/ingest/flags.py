@@ -68,6 +68,8 @@ def colours_of(color: str) -> list[str]:
 
 def _texts(answers: RecordAnswers) -> Iterator[tuple[str, str]]:
     for field in fields(answers):
+        if field.name == "record":
+            continue
         said = getattr(answers, field.name)
         for text in (said,) if isinstance(said, str) else said:
             yield _FLAGS.get(field.name, field.name), text

@@ -24,7 +24,7 @@ from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volum
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
-from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of
+from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of, term_notes
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
 from pulvinar.ingest.sandbox import ReaderHost
@@ -134,7 +134,8 @@ def _go_through(
             assets = _write_all(bench, session, found)
             version = _make_visible(means, request, session, record, assets)
     version = _published(means, request, version)
-    findings = [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
+    findings = [] if into else term_notes(record)
+    findings += [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
 
 
@@ -231,6 +232,11 @@ def _record_of(means: Means, request: Request) -> Record | None:
     """The record of the dataset that the assets go into; None when they make a new one."""
     if request.dataset_id is None:
         return None
+    if request.answers.record:
+        raise Conflict(
+            f"dataset {request.dataset_id} has a record: --record is for a new one",
+            hint=f"pulvinar describe {request.dataset_id} --record FILE changes it",
+        )
     record = get_dataset(means.database, means.actor, request.dataset_id).record
     said = request.answers.species
     if said and species_of(said) is not record.species:

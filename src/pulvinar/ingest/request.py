@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pulvinar.ingest.reader import Finding, Options
 from pulvinar.ingest.record import RecordAnswers
@@ -26,6 +27,16 @@ class Originals(StrEnum):
     """Left where they are; path, size and SHA-256 are recorded."""
     DISCARD = "discard"
     """Only their names are recorded."""
+
+
+_FIRST_RELEASE = frozenset(
+    (
+        *("voxel_size_um", "orientation", "kind", "axes", "time_step_s", "unit", "title", "species", "licence"),
+        *("description", "lab", "subject", "sex", "age", "strain", "specimen", "preparation", "modality"),
+        *("instrument", "stain", "contributors", "keywords", "citation", "source"),
+    )
+)
+"""The options and answers of the first release."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +87,14 @@ class Ingested:
 def request_fingerprint(request: Request, submission_fingerprint: str) -> str:
     """SHA-256, in hex, of what is handed in and how: the same command finds the same session by it.
 
-    Whether the version is to be published is left out: it is not part of what is stored.
+    Whether the version is to be published is left out: it is not part of what is stored. So is what the
+    first release could not be told, while it is not: what that one has brought in is known again.
     """
     names = request.label_names.read_bytes() if request.label_names else b""
     parts = {
         "submission": submission_fingerprint,
-        "options": asdict(request.options),
-        "answers": asdict(request.answers),
+        "options": _told(asdict(request.options)),
+        "answers": _told(asdict(request.answers)),
         "dataset": request.dataset_id,
         "originals": request.originals,
         "only": request.only,
@@ -91,3 +103,7 @@ def request_fingerprint(request: Request, submission_fingerprint: str) -> str:
         "label_names": hashlib.sha256(names).hexdigest(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _told(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value or name in _FIRST_RELEASE}

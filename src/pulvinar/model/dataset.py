@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pulvinar.model.record import Record, record_to_json
+from pulvinar.model.record import Record
 
 
 class AssetKind(StrEnum):
@@ -62,7 +62,11 @@ class Asset:
 
 @dataclass(frozen=True)
 class Version:
-    """One state of a dataset; `digest` is that of its manifest, and can be cited."""
+    """One state of a dataset; `digest` is that of its manifest, and can be cited.
+
+    `document` is the record as it is stored, under the schema of its day: the digest covers it. `record` says the same
+    under today's.
+    """
 
     id: str
     dataset_id: str
@@ -73,6 +77,7 @@ class Version:
     created: datetime
     published: datetime | None = None
     assets: tuple[Asset, ...] = ()
+    document: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,13 @@ def asset_digest(objects: Iterable[StoredObject]) -> str:
     return digest.hexdigest()
 
 
-def version_digest(record: Record, assets: Iterable[Asset]) -> str:
-    """The SHA-256, in hex, of the record's canonical JSON and one line "digest kind name" an asset.
+def version_digest(document: Mapping[str, Any], assets: Iterable[Asset]) -> str:
+    """The SHA-256, in hex, of a record's canonical JSON and one line "digest kind name" an asset.
 
-    Together with `asset_digest` this makes a Merkle tree of two layers: an asset can be checked without the
-    others.
+    `document` are the JSON values as they are stored, never those of a record that was read and written anew: a later
+    schema would change them, and the digest has been cited. Together with `asset_digest` this makes a Merkle tree of
+    two layers: an asset can be checked without the others.
     """
-    canonical = json.dumps(record_to_json(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    canonical = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     lines = sorted(f"{asset.digest} {asset.kind} {asset.name}\n" for asset in assets)
     return hashlib.sha256((canonical + "\n" + "".join(lines)).encode()).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _LONGEST = 2000
 
 
@@ -20,3 +22,14 @@ def short(text: object, length: int = 200) -> str:
     whole = str(text)
     half = (length - 5) // 2
     return whole if len(whole) <= length else f"{whole[:half]} ... {whole[-half:]}"
+
+
+def storable(value: Any) -> Any:
+    """JSON values without the letters that UTF-8 or a database can't write; what comes from outside holds any."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "")
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(item) for name, item in value.items()}
+    return value

@@ -113,5 +113,5 @@ def _catalogue_damage(
         if asset_digest(objects[key]) != asset.digest:
             yield Damage(asset.id, "the catalogue's list of objects does not fit the asset's digest")
     for version in versions:
-        if version_digest(version.record, version.assets) != version.digest:
+        if version_digest(version.document, version.assets) != version.digest:
             yield Damage(version.id, "the catalogue's record and assets do not fit the version's digest")

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from pulvinar.catalogue.metadata_formats import FORMATS as METADATA_FORMATS
+from pulvinar.ingest.conformance import Level as RuleLevel
+from pulvinar.ingest.conformance import check, checked_version
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Level, Volume, volume_from_json
@@ -76,6 +79,31 @@ def citation(version: Version) -> str:
         part for part in (f"{names} ({year})" if names else str(year), record.title) if part
     )
     return f"{said.rstrip('.')}. Version {version.number}, sha256:{version.digest}"
+
+
+def metadata_links(version: Version) -> list[tuple[str, str]]:
+    """The metadata of a version as files: each format's name, and its address."""
+    address = f"/api/v1/datasets/{version.dataset_id}/metadata?version={version.number}&format="
+    return [(known.title, address + name.value) for name, known in METADATA_FORMATS.items()]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a version stands to the profile: rules met of those that apply, and what the others ask, must first."""
+
+    met: int
+    asked: int
+    conforms: bool
+    unmet: tuple[str, ...]
+
+
+def profile_of(version: Version, language: str) -> Profile:
+    """How `version` stands to the profile, said in "en" or "zh"."""
+    found = check(checked_version(version))
+    asked = [one for one in found.outcomes if one.applies]
+    unmet = [one.rule for level in RuleLevel for one in found.failed(level)]
+    said = tuple(rule.what_zh if language == "zh" else rule.what for rule in unmet)
+    return Profile(sum(one.met for one in asked), len(asked), found.conforms, said)
 
 
 def plane_of(volume: Volume, axis: str) -> str:

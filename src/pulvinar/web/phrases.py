@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite, log10
 
+from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
+from pulvinar.catalogue.terms import Vocabulary, known_as
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.record import Species
 from pulvinar.model.volume import VolumeKind
@@ -22,12 +24,6 @@ SPECIES = {
     Species.MACAQUE: mark("Macaque"),
     Species.HUMAN: mark("Human"),
     Species.ZEBRAFISH: mark("Zebrafish"),
-}
-LATIN = {
-    Species.MOUSE: "Mus musculus",
-    Species.MACAQUE: "Macaca mulatta",
-    Species.HUMAN: "Homo sapiens",
-    Species.ZEBRAFISH: "Danio rerio",
 }
 KINDS = {
     "image": mark("Image volume"),
@@ -47,22 +43,15 @@ PLANES = {
 }
 """Each plane's name, and what is at the left and the right of its mid-section."""
 
-_LICENCES = {
-    "CC0-1.0": "publicdomain/zero/1.0",
-    "CC-BY-4.0": "licenses/by/4.0",
-    "CC-BY-SA-4.0": "licenses/by-sa/4.0",
-    "CC-BY-NC-4.0": "licenses/by-nc/4.0",
-    "CC-BY-NC-SA-4.0": "licenses/by-nc-sa/4.0",
-    "CC-BY-ND-4.0": "licenses/by-nd/4.0",
-    "CC-BY-NC-ND-4.0": "licenses/by-nc-nd/4.0",
-    "CC-BY-3.0": "licenses/by/3.0",
-}
-
 
 def licence_address(licence: str) -> str | None:
-    """Where the text of `licence` is, when it is one of Creative Commons; its name may have spaces for dashes."""
-    known = _LICENCES.get("-".join(licence.upper().split()))
-    return f"https://creativecommons.org/{known}/" if known else None
+    """Where the text of `licence` is, when it is a known one, by any of its names."""
+    return known_as(Vocabulary.LICENCE, licence, "url") or None
+
+
+def identifier_address(identifier: str) -> str | None:
+    """Where a DOI, a PMID or an address leads; None for what is none."""
+    return as_address(identifier) if identifier_of(identifier)[0] in ("DOI", "PMID", "URL") else None
 
 
 def size(count: int) -> str:

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.catalogue.datasets import get_dataset, list_datasets
+from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
@@ -32,7 +33,9 @@ from pulvinar.web.dataset_page import (
     cover_of,
     downloads,
     measures,
+    metadata_links,
     plane_of,
+    profile_of,
     shared_findings,
 )
 from pulvinar.web.errors import Failure
@@ -146,6 +149,8 @@ def dataset(
         "can_view": any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
+        "metadata_links": metadata_links(shown),
+        "profile": profile_of(shown, language_of(request)),
         "base": base,
     }
     return _render(request, "dataset.html", values)
@@ -197,6 +202,7 @@ def _environment() -> Environment:
         "share": phrases.share,
         "lengths": phrases.lengths,
         "said": findings.translated,
+        "address": phrases.identifier_address,
     }
     return environment
 
@@ -216,7 +222,8 @@ def _render(
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
         "Species": Species,
         "species_names": phrases.SPECIES,
-        "latin": phrases.LATIN,
+        "latin_name": latin_name,
+        "term": lambda vocabulary, said: named(Vocabulary(vocabulary), said, language),
         "kind_names": phrases.KINDS,
         "kind_of": phrases.kind_of,
         "planes": phrases.PLANES,

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
 from pulvinar.catalogue import datasets, versions
+from pulvinar.catalogue.metadata_formats import FORMATS, FormatName, write_text
+from pulvinar.ingest.conformance import check, checked_version, conformance_to_json
 from pulvinar.model.record import Species
 from pulvinar.web.api.schemas import DatasetOut, PageOut, VersionOut, VersionSummary, dataset_out, version_out
 from pulvinar.web.api.schemas import version_summary as summary_out
-from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, VersionNumber
+from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, VersionNumber, WantedVersion
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+METADATA: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            known.media_type: {"schema": {"type": "string" if known.media_type.endswith("/xml") else "object"}}
+            for known in FORMATS.values()
+        }
+    }
+}
 
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many datasets a page has at most.")]
@@ -60,3 +72,31 @@ def get_manifest(
     """Every object of a version with path, size and SHA-256; the version's digest covers all of it."""
     version = versions.get_version(platform.database, actor, dataset_id, number)
     return versions.manifest(platform.database, actor, version.id)
+
+
+@router.get("/{dataset_id}/metadata", response_class=Response, responses=METADATA)
+def get_metadata(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    format: Annotated[FormatName, Query(description="In whose words.")] = FormatName.PULVINAR,  # noqa: A002
+    version: WantedVersion = None,
+) -> Response:
+    """What the data are, in the words of another standard, as a file.
+
+    BIDS is one object with an entry a file; a published version always answers the same.
+    """
+    found = versions.get_version(platform.database, actor, dataset_id, version)
+    known = FORMATS[format]
+    name = f"{dataset_id}-v{found.number}.{known.suffix}"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-cache"}
+    return Response(write_text(found, format), media_type=known.media_type, headers=headers)
+
+
+@router.get("/{dataset_id}/conformance")
+def get_conformance(
+    platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, version: WantedVersion = None
+) -> dict[str, Any]:
+    """Which rules of the profile a version meets, and of each other one what fails and the remedy."""
+    found = versions.get_version(platform.database, actor, dataset_id, version)
+    return conformance_to_json(check(checked_version(found)))

@@ -1,0 +1,81 @@
+"""Options that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pulvinar.ingest.reader import Options
+
+
+class KindChoice(StrEnum):
+    """What a volume's numbers mean."""
+
+    IMAGE = "image"
+    LABELS = "labels"
+
+
+class FormatChoice(StrEnum):
+    """The formats of metadata; a test compares them with those of the catalogue, which is heavy to import."""
+
+    PULVINAR = "pulvinar"
+    DATACITE = "datacite"
+    BIDS = "bids"
+    NWB = "nwb"
+    OME = "ome"
+    OPENMINDS = "openminds"
+
+
+class OriginalsChoice(StrEnum):
+    """What becomes of the files that were handed in."""
+
+    KEEP = "keep"
+    REFERENCE = "reference"
+    DISCARD = "discard"
+
+
+Only = Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+VoxelSize = Annotated[
+    str, typer.Option(help="Voxel size in um: one number, or z,y,x; or with a unit, as 0.5mm. Overrules the header.")
+]
+Orientation = Annotated[
+    str,
+    typer.Option(
+        help="Three letters: the side that rising z, y, x go to, of L/R, P/A, I/S; NIfTI's RAS+ is SAR. "
+        "Neurons, meshes and points are turned by it as a volume is."
+    ),
+]
+Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
+Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
+TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
+Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
+RecordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        help="What the data are: a record (YAML, TOML, JSON), or DataCite, BIDS (also a folder), openMINDS or OME-XML.",
+    ),
+]
+
+
+def reading_options(
+    voxel_size: str, orientation: str, kind: KindChoice | None, axes: str, time_step: float | None, unit: str
+) -> Options:
+    """How files are to be read. Raises `Invalid` for a voxel size that is none."""
+    from pulvinar.cli.units import voxel_size as parse
+    from pulvinar.ingest.reader import Options
+    from pulvinar.model.volume import VolumeKind
+
+    return Options(
+        voxel_size_um=parse(voxel_size),
+        orientation=orientation.upper(),
+        kind=VolumeKind(kind.value) if kind else None,
+        axes=axes.lower(),
+        time_step_s=time_step,
+        unit=unit,
+    )
