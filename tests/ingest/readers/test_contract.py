@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
+import z5py
 import zarr
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.n5 import N5Reader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
@@ -156,3 +158,16 @@ class TestOmeZarr(ReaderContract):
         old = zarr.open_group(folder / "old.zarr", mode="w", zarr_format=2)
         old.create_array("0", data=voxels(9, 8, 7, dtype=">i2"), chunks=(4, 4, 4))
         old.attrs["multiscales"] = [multiscale]
+
+
+class TestN5(ReaderContract):
+    reader = N5Reader()
+
+    def write_samples(self, folder):
+        file = z5py.File(folder / "lab.n5", mode="w", use_zarr_format=False)
+        file.create_dataset("plain", data=voxels(20, 21, 22, dtype="u2"), chunks=(8, 9, 10), compression="gzip")
+        for level in range(2):
+            made = file.create_dataset(
+                f"brain/s{level}", data=voxels(3, 9, 8, 7), chunks=(1, 4, 4, 4), compression="zstd"
+            )
+            made.attrs["pixelResolution"] = {"dimensions": [0.5, 0.5, 2.0], "unit": "um"}
