@@ -1,9 +1,9 @@
 """Axes and voxel size of arrays that are no OME image, from the attributes that other programs write.
 
 Read are: `_ARRAY_DIMENSIONS` (xarray's names of axes), `axes`, `axis_names` and `dimension_names`; steps under
-`resolution`, `voxel_size` or `scale` with `units` or `unit` (funlib, daisy, BigCAT); `pixelResolution` with its own unit
-(n5-viewer); and `transform` with its own axes, scale and units (COSEM). Lists have the order of the array's axes as its
-format says them: Zarr the slowest first, N5 and everything under `pixelResolution` the fastest first.
+`resolution`, `voxel_size` or `scale` with `units` or `unit` (funlib, daisy, BigCAT); `pixelResolution` with its own
+unit (n5-viewer); and `transform` with its own axes, scale and units (COSEM). Lists go as the format has its axes: in
+Zarr the slowest first, in N5 and under `pixelResolution` the fastest first.
 """
 
 from __future__ import annotations

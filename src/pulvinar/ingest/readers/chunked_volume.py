@@ -54,6 +54,7 @@ class ChunkedVolume:
         believed = not {"metadata", "scale_metadata"}.isdisjoint(spec)
         try:
             store = ts.open(spec, open=True, read=True, assume_metadata=believed, context=ts.Context(context)).result()
+            self.files: Any = store.kvstore
             # precomputed volumes may begin anywhere in their space
             store = store[ts.d[:].translate_to[0]]
         except Exception as error:
@@ -119,9 +120,9 @@ def voxel_dtype(stored: str, kind: VolumeKind | None) -> str:
 
 
 def refuse_links(files: Sequence[SourceFile], folder: str, document: str) -> None:
-    """Raise `UnreadableFile` where something below `folder` is a link: as a chunk it would bring in what lies elsewhere.
+    """Raise `UnreadableFile` where something below `folder` is a link: as a chunk it could bring in anything.
 
-    `files` are the submission's, which has passed over links already; without this, such a chunk were read as empty.
+    `files` are the submission's, without its links: without this, such a chunk would be read all the same.
     """
     mine = next((file for file in files if file.name == document), None)
     if mine is None:

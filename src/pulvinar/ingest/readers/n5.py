@@ -1,7 +1,7 @@
 """N5 hierarchies in a folder: single datasets, and images of several levels as N5 viewers and BigDataViewer keep them.
 
-Of several levels (`s0`, `s1`, ... side by side) the finest is read. Sources: the N5 specification 4.0, the attributes of
-n5-viewer, BigDataViewer and COSEM. The slowest axis of an N5 is its last one.
+Of several levels (`s0`, `s1`, ... side by side) the finest is read. Sources: the N5 specification 4.0, the attributes
+of n5-viewer, BigDataViewer and COSEM. The slowest axis of an N5 is its last one.
 """
 
 from __future__ import annotations

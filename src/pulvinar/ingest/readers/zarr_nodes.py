@@ -18,7 +18,7 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.raw_volume import LARGEST_AXIS
 
 _LARGEST_DOCUMENT_BYTES = 16 << 20
-_LARGEST_CHUNK_BYTES = 256 << 20
+LARGEST_CHUNK_BYTES = 256 << 20
 _MOST_AXES = 5
 
 
@@ -180,7 +180,7 @@ def checked_array(array: ArrayNode) -> ArrayNode:
     if len({len(array.shape), len(array.chunks), len(array.grid)}) > 1 or not 2 <= len(array.shape) <= _MOST_AXES:
         raise UnreadableFile(f"{array.file} has {len(array.shape)} axes in chunks of {array.chunks}; 2 to 5 are read")
     size = prod(array.chunks) * np.dtype(array.dtype).itemsize
-    if size > _LARGEST_CHUNK_BYTES:
+    if size > LARGEST_CHUNK_BYTES:
         raise TooLarge(f"{array.file}: one chunk of it holds {size} bytes", hint="save it with smaller chunks")
     return array
 
