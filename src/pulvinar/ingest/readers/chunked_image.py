@@ -48,7 +48,7 @@ def found_images(
     mine = nodes.shared_out([image.folder for image in images])
     for image in images:
         refuse_links(files, image.array.folder, image.array.file)
-        yield _asset(reader, image, tuple(mine[image.folder]), nodes, options)
+        yield image_asset(reader, image, tuple(mine[image.folder]), options, _absent_chunks(image.array, nodes))
 
 
 def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedVolume:
@@ -62,12 +62,15 @@ def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedV
     return ChunkedVolume(source, asset.volume.dtype)
 
 
-def _asset(reader: str, image: ChunkedImage, mine: tuple[str, ...], nodes: ZarrNodes, options: Options) -> FoundAsset:
+def image_asset(
+    reader: str, image: ChunkedImage, mine: tuple[str, ...], options: Options, doubts: Sequence[Finding] = ()
+) -> FoundAsset:
+    """The asset that `image` makes: with the files `mine`, and `doubts` beside what is asked of a person."""
     array, said = image.array, image.said
     kind = options.kind or (VolumeKind.LABELS if image.is_labels else None)
     shape = spread(said.letters, array.shape)
     check_shape(shape, array.file)
-    findings = [*said.findings, *_absent_chunks(array, nodes)]
+    findings = [*said.findings, *doubts]
     size_um = said.voxel_size_um
     if size_um is None and options.voxel_size_um is None:
         findings.append(Finding(Severity.QUESTION, said.missing, "--voxel-size"))

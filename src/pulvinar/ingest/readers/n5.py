@@ -36,7 +36,8 @@ class N5Reader:
 
     def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
         """One asset an image; recognised by documents that describe datasets."""
-        nodes = N5Nodes.among([file for file in files if _is_document(file)], files)
+        documents = {file.name: file.path for file in files if _is_document(file)}
+        nodes = N5Nodes(documents, [file.name for file in files])
         for asset in found_images(self.name, list(_images(nodes, options)), nodes, files, options):
             # a group says what holds for all that is in it
             yield replace(asset, files=(*asset.files, *nodes.around(asset.key.removesuffix("#"), asset.files)))
@@ -57,11 +58,6 @@ class N5Nodes(ZarrNodes):
     """The datasets of N5 hierarchies."""
 
     documents: ClassVar[tuple[str, ...]] = (_DOCUMENT,)
-
-    @classmethod
-    def among(cls, documents: Sequence[SourceFile], files: Sequence[SourceFile] = ()) -> N5Nodes:
-        """The nodes whose documents are given, with the files around them."""
-        return cls({file.name: file.path for file in documents}, [file.name for file in files])
 
     def arrays(self) -> list[str]:
         """Folders of datasets, in order."""

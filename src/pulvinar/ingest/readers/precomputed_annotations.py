@@ -58,8 +58,7 @@ def _axes(said: Any, name: str) -> tuple[list[str], npt.NDArray[np.float64]]:
     for axis, value in said.items():
         scale, unit = value if isinstance(value, list) and len(value) == 2 else (None, "")
         um = micrometres(str(unit)) if axis in ("x", "y", "z") else 1.0
-        whole = type(scale) in (int, float) and np.isfinite(scale) and scale > 0
-        if not whole or um is None:
+        if not isinstance(scale, int | float) or not np.isfinite(scale) or not scale > 0 or um is None:
             raise UnreadableFile(f"{name}: the step {str(value)[:60]} of its axis {axis[:20]} can't be")
         steps.append(float(scale) * um)
     return list(said), np.asarray(steps)

@@ -132,7 +132,7 @@ def volume_asset(reader: str, folder: PrecomputedFolder, files: tuple[str, ...],
     block = [min(pair) for pair in zip(scale.chunk, scale.size, strict=True)][::-1]
     x, y, z = (float(f"{length / 1000:.7g}") for length in scale.resolution_nm)
     size_um, affine_um = settle((z, y, x), None, shape[2:], options)
-    header = {"format": "neuroglancer_precomputed", "scale": scale.key, "stored_dtype": scale.dtype}
+    header: dict[str, Any] = {"format": "neuroglancer_precomputed", "scale": scale.key, "stored_dtype": scale.dtype}
     header |= {"voxel_offset": list(scale.offset), "encoding": str(scale.document["encoding"])}
     return FoundAsset(
         reader,

@@ -112,9 +112,13 @@ class ZarrNodes:
         array = _array_v3(folder, name, document) if name.endswith("zarr.json") else _array_v2(folder, name, document)
         return checked_array(array)
 
+    def document(self, folder: str) -> dict[str, Any]:
+        """The document that makes `folder` a node, as it is."""
+        return self._document(self.file_of(folder))
+
     def axis_count(self, folder: str) -> int:
         """How many axes the array in `folder` declares, whether or not it can be read."""
-        shape = self._document(self.file_of(folder)).get("shape")
+        shape = self.document(folder).get("shape")
         return len(shape) if isinstance(shape, list) else 0
 
     def files_below(self, folder: str) -> frozenset[str]:
