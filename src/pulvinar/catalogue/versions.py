@@ -272,6 +272,7 @@ def _asset(row: Row[Any], place: Location | None) -> Asset:
         object_count=row.object_count,
         digest=row.digest,
         details=row.details,
+        location=place,
     )
 
 

@@ -164,6 +164,8 @@ def _codecs_v3(array: ArrayNode, document: dict[str, Any]) -> tuple[list[dict[st
         if not isinstance(codec, dict) or codec.get("name") not in _CODECS:
             name = codec.get("name") if isinstance(codec, dict) else codec
             raise UnreadableFile(f"{array.file}: its codec {str(name)[:40]!r} is not served as it is", hint=_HINT)
+    if sum(codec.get("name") == "bytes" for codec in listed) != 1:
+        raise UnreadableFile(f"{array.file}: its codecs don't say how numbers become bytes", hint=_HINT)
     return listed, index_at
 
 
