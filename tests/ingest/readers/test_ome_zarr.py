@@ -1,6 +1,7 @@
 """OME-Zarr and plain Zarr as other programs write them: every voxel, every unit, and nothing that is only declared."""
 
 import json
+import re
 from itertools import product
 
 import numpy as np
@@ -326,6 +327,39 @@ def test_chunks_that_are_not_stored_are_named(tmp_path):
         zarr.create_array(folder / "a.zarr", data=VOXELS[0, 0], chunks=(10, 45, 50), zarr_format=zarr_format)
         (folder / missing).unlink()
         assert f"they read as fill ({missing})" in said(find_one(READER, folder))
+
+
+@pytest.mark.parametrize("packer", ["zstd", "gzip", "blosc"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chunk_that_unpacks_to_far_more_than_it_should_takes_no_memory(tmp_path, zarr_format, packer):
+    import subprocess
+    import sys
+
+    import imagecodecs
+    import numcodecs
+    from zarr import codecs
+
+    made = {
+        3: {"zstd": codecs.ZstdCodec(), "gzip": codecs.GzipCodec(), "blosc": codecs.BloscCodec()},
+        2: {"zstd": numcodecs.Zstd(), "gzip": numcodecs.GZip(), "blosc": numcodecs.Blosc()},
+    }[zarr_format][packer]
+    zarr.create_array(
+        tmp_path / "in" / "a.zarr", data=VOXELS[0, 0], chunks=(10, 45, 50), zarr_format=zarr_format, compressors=made
+    )
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS[:1, :1])
+    zeros = np.zeros(1 << 30, np.uint8)
+    bomb = {"zstd": imagecodecs.zstd_encode, "gzip": imagecodecs.gzip_encode, "blosc": imagecodecs.blosc_encode}[packer]
+    chunk = tmp_path / "in" / "a.zarr" / ("1.0.0" if zarr_format == 2 else "c/1/0/0")
+    chunk.write_bytes(bomb(zeros))
+    code = (
+        "import atexit, resource, sys; from pathlib import Path; from tests.ingest.readers.test_ome_zarr import *\n"
+        "atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+        "read_voxels(READER, Path(sys.argv[1]) / 'in', Path(sys.argv[1]) / 's')"
+    )
+    told = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert re.search(r"UnreadableFile: .*is damaged", told.stderr)
+    assert chunk.name in told.stderr
+    assert int(told.stdout) < 700_000, "kilobytes"
 
 
 def test_a_chunk_that_is_a_link_is_never_followed(tmp_path):

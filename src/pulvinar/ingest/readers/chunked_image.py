@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, SourceFile, VolumeDescription
 from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, refuse_links, spread, voxel_dtype
 from pulvinar.ingest.readers.frames import settle
@@ -19,7 +21,8 @@ from pulvinar.ingest.readers.raw_volume import check_shape, name_findings
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 from pulvinar.ingest.readers.zarr_said import ImageSaid
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import VolumeKind
+from pulvinar.model.space import Window
+from pulvinar.model.volume import AXES, VolumeKind
 
 _NAMED = 3
 """So many of the chunks that are not stored are named."""
@@ -59,7 +62,41 @@ def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedV
     if array.metadata is not None:
         spec |= {"metadata": array.metadata}
     source = ChunkedSource(spec, image.said.letters, root, array.file, asset.name, reverse=array.driver == "n5")
+    if array.blosc_at >= 0:
+        return _BloscVolume(source, asset.volume.dtype, array)
     return ChunkedVolume(source, asset.volume.dtype)
+
+
+class _BloscVolume(ChunkedVolume):
+    """A volume whose chunks are packed by blosc, which takes as much memory as a chunk says: that is checked first."""
+
+    def __init__(self, source: ChunkedSource, dtype: str, array: ArrayNode) -> None:
+        super().__init__(source, dtype)
+        self._array = array
+        self._source_root = source.root
+        self._letters = source.letters
+        self._size_bytes = prod(array.chunks) * np.dtype(array.dtype).itemsize
+
+    def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+        bounds = dict(zip(AXES, zip(window.start, window.stop, strict=True), strict=True))
+        touched = [
+            range(bounds[axis][0] // chunk, -(-bounds[axis][1] // chunk))
+            for axis, chunk in zip(self._letters, self._array.chunks, strict=True)
+        ]
+        for place in product(*touched):
+            self._check(self._array.chunk_name(place))
+        super().read_into(window, out)
+
+    def _check(self, name: str) -> None:
+        with suppress(FileNotFoundError), (self._source_root / name).open("rb") as file:
+            file.seek(self._array.blosc_at + 4)
+            said = int.from_bytes(file.read(4), "little")
+            if said > self._size_bytes:
+                raise UnreadableFile(
+                    f"{name} is damaged: it unpacks to {said} bytes, where a chunk has {self._size_bytes}",
+                    hint="copy that file again",
+                )
 
 
 def image_asset(

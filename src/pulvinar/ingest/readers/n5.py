@@ -87,7 +87,11 @@ class N5Nodes(ZarrNodes):
         metadata = {key: document[key] for key in ("dimensions", "blockSize", "dataType")}
         metadata["compression"] = _codec(document, name)
         key = lambda at: "/".join(map(str, at[::-1]))  # noqa: E731
-        return checked_array(ArrayNode(folder, name, "n5", shape, block, block, dtype, key=key, metadata=metadata))
+        # a block begins with its mode, its number of axes and its size along each
+        blosc_at = 4 + 4 * len(shape) if metadata["compression"]["type"] == "blosc" else -1
+        return checked_array(
+            ArrayNode(folder, name, "n5", shape, block, block, dtype, key=key, metadata=metadata, blosc_at=blosc_at)
+        )
 
     def around(self, folder: str, without: Collection[str]) -> list[str]:
         """The documents of the groups around `folder` that are not among `without`."""

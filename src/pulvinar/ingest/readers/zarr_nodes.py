@@ -28,6 +28,7 @@ class ArrayNode:
 
     Axes are the slowest first. `driver` is tensorstore's name of the format; `key` makes a chunk's file name, below the
     array's folder, from its place in the grid. `metadata` is what tensorstore is to believe in place of the document.
+    `blosc_at` is where in a chunk's file its blosc stream begins, -1 where it holds none.
     """
 
     folder: str
@@ -40,6 +41,7 @@ class ArrayNode:
     names: tuple[str, ...] = ()
     key: Callable[[Sequence[int]], str] = lambda place: "/".join(map(str, place))
     metadata: dict[str, Any] | None = None
+    blosc_at: int = -1
 
     def chunk_name(self, place: Sequence[int]) -> str:
         """The file of the chunk at `place` of the grid, below the submission's folder."""
@@ -202,9 +204,10 @@ def _array_v2(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
         raise UnreadableFile(f"{name} holds structures, not numbers", hint="save each field as an array of its own")
     shape, number = declared_sizes(document.get("shape"), name), number_type(dtype, name)
     separator = "/" if document.get("dimension_separator") == "/" else "."
-    return ArrayNode(
-        folder, name, "zarr", shape, chunks, chunks, number, key=lambda place: separator.join(map(str, place))
-    )
+    key = lambda place: separator.join(map(str, place))  # noqa: E731
+    compressor = document.get("compressor")
+    blosc_at = 0 if isinstance(compressor, dict) and compressor.get("id") == "blosc" else -1
+    return ArrayNode(folder, name, "zarr", shape, chunks, chunks, number, key=key, blosc_at=blosc_at)
 
 
 def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
@@ -212,16 +215,21 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
     if not isinstance(grid, dict) or grid.get("name") != "regular" or not isinstance(grid.get("configuration"), dict):
         raise UnreadableFile(f"{name} has a chunk grid that isn't regular", hint="save it with equal chunks")
     outer = declared_sizes(grid["configuration"].get("chunk_shape"), name)
-    chunks, codecs = outer, document.get("codecs")
-    for codec in codecs if isinstance(codecs, list) else []:
-        if isinstance(codec, dict) and codec.get("name") == "sharding_indexed":
+    listed = document.get("codecs")
+    chunks, codecs = outer, [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for codec in codecs:
+        if codec.get("name") == "sharding_indexed":
             configuration = codec.get("configuration")
             chunks = declared_sizes(configuration.get("chunk_shape") if isinstance(configuration, dict) else None, name)
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
     dtype = number_type(document.get("data_type"), name)
     shape = declared_sizes(document.get("shape"), name)
-    return ArrayNode(folder, name, "zarr3", shape, chunks, outer, dtype, names, _key_v3(document))
+    packers = [codec.get("name") for codec in codecs if codec.get("name") != "crc32c"]
+    blosc_at = 0 if packers[-1:] == ["blosc"] else -1
+    return ArrayNode(
+        folder, name, "zarr3", shape, chunks, outer, dtype, names, key=_key_v3(document), blosc_at=blosc_at
+    )
 
 
 def _key_v3(document: dict[str, Any]) -> Callable[[Sequence[int]], str]:
