@@ -298,6 +298,31 @@ def test_skeletons_are_trees_with_their_radii(tmp_path, options):
         assert (read.parent < 0).sum() == 2
 
 
+def sharded_folder(folder, minishards, bits):
+    """A folder of skeletons in one shard: `minishards` are begin and end of each one's index, behind one skeleton."""
+    folder.mkdir(parents=True)
+    sharding = {**SHARDING, "minishard_bits": bits, "minishard_index_encoding": "raw", "data_encoding": "raw"}
+    (folder / "info").write_text(json.dumps({"@type": "neuroglancer_skeletons", "sharding": sharding}))
+    node = np.array([1, 0], "<u4").tobytes() + bytes(12)
+    index = np.array([7, 0, len(node)], "<u8").tobytes()
+    (folder / "0.shard").write_bytes(np.array(minishards, "<u8").tobytes() + node + index)
+    return folder
+
+
+def test_shards_are_read_by_their_own_indexes_and_lying_ones_are_refused(tmp_path):
+    assert find_one(READER, sharded_folder(tmp_path / "good", [[20, 44], [0, 0]], 1)).name == "segment 7"
+    assert read_geometry(READER, tmp_path / "good").zyx_um.tolist() == [[0, 0, 0]]
+    for name, minishards, reason in (
+        ("overlapping", [[20, 44]] * 16, "indexes are larger than it is"),
+        ("behind", [[20, 10**6]], "is damaged|is truncated"),
+        ("torn", [[20, 43]], "not whole"),
+        ("negative", [[2**64 - 30, 2**64 - 6]], "is truncated"),
+    ):
+        folder = sharded_folder(tmp_path / name, minishards, len(minishards).bit_length() - 1)
+        with pytest.raises(UnreadableFile, match=reason):
+            list(READER.find(source_files(folder), Options()))
+
+
 def skeleton_folder(folder, edges, count=4):
     folder.mkdir(parents=True)
     (folder / "info").write_text('{"@type": "neuroglancer_skeletons"}')

@@ -154,7 +154,11 @@ class Sharding:
         if base > min(size, _LARGEST_INDEX_BYTES):
             raise UnreadableFile(f"{shard} is truncated: its {size} bytes can't hold its index", hint="copy it again")
         index = np.frombuffer(folder.read_extent(Extent(shard, 0, base)), "<u8").reshape(-1, 2)
-        for start, stop in index[index[:, 0] < index[:, 1]].tolist():
+        places = index[index[:, 0] < index[:, 1]].tolist()
+        # indexes that overlap would be read again and again
+        if sum(stop - start for start, stop in places) > size:
+            raise UnreadableFile(f"{shard} is damaged: its indexes are larger than it is", hint="copy it again")
+        for start, stop in places:
             yield from self._minishard(folder, Extent(shard, base + start, stop - start), base, size)
 
     def _minishard(
