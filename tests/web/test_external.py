@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 import tensorstore
@@ -94,6 +95,39 @@ def test_from_a_web_server_too(tmp_path, serving):
             array = tensorstore.open({"driver": "zarr3", "kvstore": f"{address}{shown.data}/chunks/0/"}).result()
             assert np.array_equal(array.read().result(), VOXELS)
         assert len(handler.seen) > before
+        shown.platform.close()
+
+
+def test_a_source_that_does_not_answer_keeps_nobody_from_what_is_ours(tmp_path, serving):
+    import threading
+
+    write(tmp_path / "theirs", **LAYOUTS["chunks"])
+    released = threading.Event()
+    with served(tmp_path) as (there, handler):
+        shown = show(tmp_path, "chunks", f"{there}/theirs", external_sources=there, external_private=True)
+        send = handler._send
+        handler._send = lambda self, *, body: (released.wait(60), send(self, body=body))
+        with serving(shown.platform) as address:
+            paths = [
+                f"{address}{shown.data}/chunks/0/c/0/0/{z}/{y}/{x}"
+                for z in range(3)
+                for y in range(4)
+                for x in range(3)
+            ]
+            answers: list[int] = []
+            waiting = [
+                threading.Thread(target=lambda path=path: answers.append(httpx2.get(path, timeout=60).status_code))
+                for path in paths
+            ]
+            for thread in waiting:
+                thread.start()
+            ours = httpx2.get(f"{address}{shown.data}/objects/quality/thumbnail.webp", timeout=10)
+            assert ours.status_code == 200
+            assert not answers
+            released.set()
+            for thread in waiting:
+                thread.join()
+        assert answers == [200] * len(paths)
         shown.platform.close()
 
 

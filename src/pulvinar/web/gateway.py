@@ -98,6 +98,7 @@ class Gateway:
     def close(self) -> None:
         """End the reading threads and let go of files."""
         self._source.close()
+        self._externals.close()
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -150,7 +151,7 @@ class Gateway:
     ) -> None:
         """A chunk that others own, fetched from where it is."""
         t, c, z, y, x = chunk
-        piece = await self._source.run(self._externals.chunk, holding.asset, number, (t, c, z, y, x))
+        piece = await self._externals.run(self._externals.chunk, holding.asset, number, (t, c, z, y, x))
         if piece is None:
             await self._absent(holding, scope, send)
             return
@@ -180,7 +181,8 @@ class Gateway:
         elif view == "objects":
             await self._answer_object(actor, holding, path, scope, send)
         elif view == "precomputed" and holding.grid is not None:
-            document = await self._source.run(self._precomputed.read, holding.asset, path)
+            run = self._source.run if holding.asset.location is None else self._externals.run
+            document = await run(self._precomputed.read, holding.asset, path)
             await self._send_document(document, holding, scope, send)
         else:
             raise NotFound(f"{scope['path']} is no view of an asset", hint="chunks, objects or precomputed")
