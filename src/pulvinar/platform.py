@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder
 from pulvinar.storage.database import Database
+from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.store import Store, open_store
 
 
@@ -26,6 +27,7 @@ class Platform:
     database: Database
     store: Store
     actor: Actor = field(default=LOCAL_OWNER)
+    sources: ExternalSources = field(default_factory=ExternalSources)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -57,7 +59,13 @@ def open_platform(settings: Settings | None = None) -> Platform:
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
     )
-    return Platform(settings, database, store)
+    return Platform(settings, database, store, sources=external_sources(settings))
+
+
+def external_sources(settings: Settings) -> ExternalSources:
+    """What `settings` allow to be read where it is. S3 is reached as the store's is."""
+    access = S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region)
+    return ExternalSources(settings.external_sources, private=settings.external_private, s3=access)
 
 
 def migrate(database: Database) -> None:

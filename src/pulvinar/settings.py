@@ -59,6 +59,14 @@ class Settings(BaseModel):
         description="Origins whose pages may read this server from elsewhere, separated by blanks; * is any. "
         "Empty: only its own pages.",
     )
+    external_sources: str = Field(
+        "",
+        description="Addresses below which volumes that others own may be indexed and served in place, separated by "
+        "blanks: file:///folder, s3://bucket/prefix, https://host/path. Empty: none.",
+    )
+    external_private: bool = Field(
+        False, description="Whether external sources may lie on web servers of private networks, or of this machine."
+    )
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -180,3 +181,26 @@ def command(home: Path, *words):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_volume_of_others_is_indexed_verified_and_named(pulvinar, tmp_path, monkeypatch):
+    import zarr
+    from numpy.random import default_rng
+
+    from pulvinar.errors import Forbidden
+
+    voxels = default_rng(0).integers(0, 999, (20, 30, 40)).astype("u2")
+    zarr.create_array(tmp_path / "theirs", data=voxels, chunks=(10, 10, 10), dimension_names=("z", "y", "x"))
+    words = ["index", tmp_path / "theirs", "--owner", "Another institute", "--voxel-size", "0.5mm", *SAID]
+    with pytest.raises(Forbidden, match="is not among the external sources"):
+        pulvinar(*words)
+    monkeypatch.setenv("PULVINAR_EXTERNAL_SOURCES", tmp_path.as_uri())
+    said = pulvinar(*words, "--publish")
+    assert f"external, owned by Another institute: {(tmp_path / 'theirs').as_uri()}" in said
+    dataset = re.search(r"dataset +(\S+)", said)[1]
+    assert json.loads(pulvinar("show", dataset, "--json"))["assets"][0]["location"]["ownership"] == "external"
+    pulvinar("verify", dataset)
+    (tmp_path / "theirs" / "c" / "1" / "2" / "3").unlink()
+    with pytest.raises(Corrupt):
+        pulvinar("verify", dataset)
+    assert "theirs/c/1/2/3 is gone" in pulvinar.printed.replace(": ", " ")

@@ -75,6 +75,17 @@ asset_object = Table(
     Column("sha256", String(64), nullable=False),
 )
 
+# Bytes of an asset that others keep. What is in this platform's own store has no row here.
+location = Table(
+    "location",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("url", String(1024), primary_key=True),
+    Column("ownership", String(16), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("seen", UtcDateTime, nullable=False),
+)
+
 subject = Table(
     "subject",
     metadata,

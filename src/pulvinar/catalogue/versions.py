@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +14,20 @@ from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.subjects import link_subject
-from pulvinar.catalogue.tables import asset, asset_object, dataset, version, version_asset
+from pulvinar.catalogue.tables import asset, asset_object, dataset, location, version, version_asset
 from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.model.access import Actor, Right
-from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, VersionState, asset_digest, version_digest
+from pulvinar.model.dataset import (
+    Asset,
+    AssetKind,
+    Location,
+    Ownership,
+    StoredObject,
+    Version,
+    VersionState,
+    asset_digest,
+    version_digest,
+)
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, record_from_json, record_to_json
 from pulvinar.storage.database import Database
@@ -76,6 +86,10 @@ def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence
     ]
     if rows:
         work.session.execute(insert(asset_object), rows)
+    if added.location is not None:
+        place = added.location
+        values = {"url": place.url, "ownership": place.ownership.value, "owner": place.owner, "seen": place.seen}
+        work.session.execute(insert(location).values(asset_id=added.id, **values))
     work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
     work.record_event("add-asset", version_id, {"asset": added.id, "name": added.name, "digest": added.digest})
     return _renew(work.session, replace(draft, assets=(*draft.assets, added)))
@@ -94,6 +108,7 @@ def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
     work.session.execute(delete(version_asset).where(mine, version_asset.c.version_id == version_id))
     if work.session.scalar(select(version_asset.c.version_id).where(mine).limit(1)) is None:
         work.session.execute(delete(asset_object).where(asset_object.c.asset_id == asset_id))
+        work.session.execute(delete(location).where(location.c.asset_id == asset_id))
         work.session.execute(delete(asset).where(asset.c.id == asset_id))
     work.record_event("remove-asset", version_id, {"asset": asset_id, "name": removed.name, "digest": removed.digest})
     return _renew(work.session, replace(draft, assets=tuple(one for one in draft.assets if one.id != asset_id)))
@@ -224,8 +239,10 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
         .where(version_asset.c.version_id.in_(list(assets)))
         .order_by(asset.c.id)
     )
-    for row in session.execute(wanted) if rows else ():
-        assets[row.version_id].append(_asset(row))
+    found = session.execute(wanted).all() if rows else []
+    places = _locations(session, {row.id for row in found})
+    for row in found:
+        assets[row.version_id].append(_asset(row, places.get(row.id)))
     return [
         Version(
             id=row.id,
@@ -243,7 +260,16 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
     ]
 
 
-def _asset(row: Row[Any]) -> Asset:
+def _locations(session: Session, asset_ids: Collection[str]) -> dict[str, Location]:
+    """Where those of the assets lie that others keep."""
+    wanted = select(location).where(location.c.asset_id.in_(list(asset_ids))).order_by(location.c.url)
+    return {
+        row.asset_id: Location(Ownership(row.ownership), row.url, row.owner, row.seen)
+        for row in (session.execute(wanted) if asset_ids else ())
+    }
+
+
+def _asset(row: Row[Any], place: Location | None) -> Asset:
     return Asset(
         id=row.id,
         name=row.name,
@@ -253,6 +279,7 @@ def _asset(row: Row[Any]) -> Asset:
         object_count=row.object_count,
         digest=row.digest,
         details=row.details,
+        location=place,
     )
 
 
@@ -280,7 +307,17 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
 
 def _manifest_of(one: Asset, objects: Iterable[StoredObject]) -> dict[str, Any]:
     listed = [{"path": item.path, "size_bytes": item.size_bytes, "sha256": item.sha256} for item in objects]
-    return {"id": one.id, "name": one.name, "kind": one.kind.value, "digest": one.digest, "objects": listed}
+    told: dict[str, Any] = {
+        "id": one.id,
+        "name": one.name,
+        "kind": one.kind.value,
+        "digest": one.digest,
+        "objects": listed,
+    }
+    if one.location is not None:
+        place = one.location
+        told["location"] = {"ownership": place.ownership.value, "url": place.shown_url, "owner": place.owner}
+    return told
 
 
 def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) -> Asset:
@@ -295,9 +332,10 @@ def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) 
     )
     with database.session() as session:
         row = session.execute(wanted).first()
+        places = _locations(session, [asset_id]) if row is not None else {}
     if row is None:
         raise NotFound(f"there is no asset {asset_id} in a version {digest}")
-    return _asset(row)
+    return _asset(row, places.get(asset_id))
 
 
 def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:

@@ -197,6 +197,69 @@ def ingest(
     run_ingest(request, as_json=json)
 
 
+@app.command()
+def index(
+    source: Annotated[
+        str,
+        typer.Argument(help="A folder, or file:///folder, s3://bucket/prefix or https://host/path: one Zarr image."),
+    ],
+    owner: Annotated[str, typer.Option(help="Who owns the bytes, which stay where they are.")] = "",
+    title: Annotated[str, typer.Option(help="Title of the dataset.")] = "",
+    species: Annotated[str, typer.Option(help="zebrafish, mouse, macaque or human; also by another usual name.")] = "",
+    licence: Annotated[str, typer.Option("--licence", "--license", help="Licence of the data, as CC-BY-4.0.")] = "",
+    dataset: Annotated[str, typer.Option(help="Put it into a draft version of this dataset.")] = "",
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the version.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the asset.")] = "",
+    voxel_size: VoxelSize = "",
+    orientation: Orientation = "",
+    kind: Kind = None,
+    axes: Axes = "",
+    time_step: TimeStep = None,
+    color: Annotated[str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each.")] = "",
+    description: Annotated[str, typer.Option(help="What it is, in a few sentences.")] = "",
+    lab: Annotated[str, typer.Option(help="The laboratory or institute.")] = "",
+    subject: Annotated[str, typer.Option(help="The animal or person, by pseudonym.")] = "",
+    modality: Annotated[str, typer.Option(help="How it was recorded, as 'light-sheet' or 'MRI T1'.")] = "",
+    contributor: Annotated[
+        list[str] | None, typer.Option(help="'Name', 'Name <role>' or 'Name <role> ORCID'; repeatable.")
+    ] = None,
+    keyword: Annotated[list[str] | None, typer.Option(help="A word to be found by, in any language.")] = None,
+    citation: Annotated[str, typer.Option(help="How to cite it.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a dataset of a Zarr image (OME-Zarr 0.4 or 0.5, plain Zarr 3) that others own, without copying it.
+
+    Its chunks are served from where they are. Only sources that the setting external_sources allows can be indexed.
+    """
+    from pulvinar.cli.verbs import run_index
+    from pulvinar.ingest.indexing import IndexRequest
+    from pulvinar.ingest.record import RecordAnswers
+
+    answers = RecordAnswers(
+        title=title,
+        species=species,
+        licence=licence,
+        description=description,
+        lab=lab,
+        subject=subject,
+        modality=modality,
+        contributors=tuple(contributor or ()),
+        keywords=tuple(keyword or ()),
+        citation=citation,
+    )
+    request = IndexRequest(
+        url=source if "://" in source else Path(source).absolute().as_uri(),
+        owner=owner,
+        options=_options(voxel_size, orientation, kind, axes, time_step, ""),
+        answers=answers,
+        dataset_id=dataset or None,
+        name=name,
+        color=color,
+        publish=publish,
+    )
+    run_index(request, as_json=json)
+
+
 @app.command("list")
 def list_command(
     query: Annotated[str, typer.Argument(help="Words to look for, English or Chinese.")] = "",

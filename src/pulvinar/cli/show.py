@@ -11,7 +11,7 @@ from pulvinar.model.text import plain
 
 if TYPE_CHECKING:
     from pulvinar.ingest.reader import Finding, FoundAsset, VolumeDescription
-    from pulvinar.model.dataset import Asset, Dataset, Version
+    from pulvinar.model.dataset import Asset, Dataset, Location, Version
 
 
 def print_json(value: Any) -> None:
@@ -122,7 +122,14 @@ def asset_to_json(asset: Asset) -> dict[str, Any]:
         "objects": asset.object_count,
         "digest": asset.digest,
         "details": asset.details,
+        "location": _location_to_json(asset.location) if asset.location else None,
     }
+
+
+def _location_to_json(place: Location) -> dict[str, Any]:
+    return {
+        "ownership": place.ownership.value, "url": place.url, "owner": place.owner, "seen": place.seen.isoformat()
+    }  # fmt: skip
 
 
 def print_version(version: Version) -> None:
@@ -148,6 +155,8 @@ def print_version(version: Version) -> None:
             print(f"  {name:9} {value}")
     for asset in version.assets:
         print(f"  - {asset.name}  [{asset.kind.value}, {size(asset.size_bytes)}, {asset.object_count} objects]")
+        if asset.location is not None:
+            print(f"      external, owned by {plain(asset.location.owner)}: {plain(asset.location.url)}")
         for line in asset.details.get("findings", []):
             flag = f" ({line['flag']})" if line["flag"] else ""
             print(f"      {line['severity']}: {line['message']}{flag}")

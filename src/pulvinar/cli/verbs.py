@@ -25,6 +25,7 @@ from pulvinar.extensions import Registry
 from pulvinar.model.text import plain, short
 
 if TYPE_CHECKING:
+    from pulvinar.ingest.indexing import IndexRequest
     from pulvinar.ingest.inspection import Inspection
     from pulvinar.ingest.reader import Options
     from pulvinar.ingest.request import Means, Request
@@ -119,6 +120,20 @@ def run_ingest(request: Request, *, as_json: bool) -> None:
     print_version(done.version)
 
 
+def run_index(request: IndexRequest, *, as_json: bool) -> None:
+    """`pulvinar index`."""
+    from pulvinar.ingest.indexing import index
+
+    with opened() as platform:
+        done = index(means_of(platform), platform.sources, request)
+    for finding in done.findings:
+        print(describe_finding(finding), file=sys.stderr)
+    if as_json:
+        print_json(version_to_json(done.version))
+    else:
+        print_version(done.version)
+
+
 def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
     """`pulvinar list`."""
     from pulvinar.catalogue.datasets import list_datasets
@@ -205,7 +220,17 @@ def run_verify(dataset_id: str, *, as_json: bool) -> None:
 
     with opened() as platform:
         chosen = [dataset_id] if dataset_id else list(_every_dataset(platform))
-        results = [verify(platform.database, platform.store, platform.actor, one, TerminalProgress()) for one in chosen]
+        results = [
+            verify(
+                platform.database,
+                platform.store,
+                platform.actor,
+                one,
+                TerminalProgress(),
+                sources=platform.sources,
+            )
+            for one in chosen
+        ]
     objects, size_bytes = (sum(getattr(result, name) for result in results) for name in ("objects", "size_bytes"))
     damages = [damage for result in results for damage in result.damages]
     if as_json:

@@ -39,7 +39,7 @@ from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import VoxelSource
 from pulvinar.storage.space import room_in
-from pulvinar.storage.volumes import StoredVolume, open_volume, volume_documents
+from pulvinar.storage.volumes import ReadableVolume, open_volume, volume_documents
 
 _PIECE_BYTES = 4 << 20
 _WHITE = "FFFFFF"
@@ -115,7 +115,7 @@ def _described(
         **volume_pictures(stored, volume, [item.window for item in figures], colours),
         **(label_name_files(names) if names else {}),
     }
-    doubts = [*_size_doubts(stored, volume, bench.species), *quality_findings(figures, volume)]
+    doubts = [*size_doubts(stored, volume, bench.species), *quality_findings(figures, volume)]
     if names and bench.request.label_names is not None:
         encoding = encoding_of(bench.request.label_names.read_bytes())
         doubts += encoding_findings(encoding, "the table of label names", "--label-names")
@@ -168,7 +168,7 @@ def planned_volume(found: FoundAsset, request: Request) -> Volume:
         kind=kind,
         dtype=description.dtype,
         levels=plan_levels(description.shape, description.voxel_size_um, description.dtype, kind),
-        channels=_channels(description.channels, description.shape[1], found.name, request.color),
+        channels=volume_channels(description.channels, description.shape[1], found.name, request.color),
         affine_um=description.affine_um,
         time_step_s=request.options.time_step_s or description.time_step_s,
     )
@@ -180,7 +180,7 @@ def put_bytes(means: Means, asset_id: str, path: str, data: bytes) -> StoredObje
     return StoredObject(path, len(data), hashlib.sha256(data).hexdigest())
 
 
-def _channels(said: Sequence[Channel], count: int, name: str, color: str) -> tuple[Channel, ...]:
+def volume_channels(said: Sequence[Channel], count: int, name: str, color: str) -> tuple[Channel, ...]:
     """The channels as the file says them; `color` overrules it, and a palette is for what nobody says of several."""
     names = [name] if count == 1 else [f"channel {index + 1}" for index in range(count)]
     channels = said if len(said) == count else [Channel(one, "") for one in names]
@@ -223,7 +223,7 @@ def _place_doubts(details: Mapping[str, Any]) -> tuple[Finding, ...]:
     return (Finding(Severity.DOUBT, text),)
 
 
-def _size_doubts(stored: StoredVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:
+def size_doubts(stored: ReadableVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:
     """A doubt about the voxel size when the tissue in the coarsest level doesn't fit the species."""
     if volume.kind is VolumeKind.LABELS:
         return ()

@@ -13,7 +13,7 @@ from PIL import Image
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Volume, VolumeKind
-from pulvinar.storage.volumes import StoredVolume
+from pulvinar.storage.volumes import ReadableVolume
 
 Picture = npt.NDArray[np.uint8]
 """A picture (rows, columns, 3), RGB."""
@@ -30,7 +30,10 @@ _UPRIGHT = {"SI": 0, "AP": 1, "LR": 2}
 
 
 def volume_pictures(
-    stored: StoredVolume, volume: Volume, windows: Sequence[tuple[float, float]], colours: dict[int, str] | None = None
+    stored: ReadableVolume,
+    volume: Volume,
+    windows: Sequence[tuple[float, float]],
+    colours: dict[int, str] | None = None,
 ) -> dict[str, bytes]:
     """Three mid-sections and a thumbnail as WebP, by object path ("quality/section-z.webp").
 
@@ -145,7 +148,7 @@ def to_webp(picture: Picture) -> bytes:
 
 
 def _section(
-    stored: StoredVolume,
+    stored: ReadableVolume,
     volume: Volume,
     axis: int,
     windows: Sequence[tuple[float, float]],

@@ -26,6 +26,19 @@ class AssetKind(StrEnum):
     TRACTS = "tracts"
 
 
+class Ownership(StrEnum):
+    """Who owns the bytes of an asset."""
+
+    OWNED = "owned"
+    """This platform: they lie in its store, never change, and are checked by their SHA-256."""
+    EXTERNAL = "external"
+    """Somebody else, in whose place they are read: see the decision on external bytes for what is promised."""
+    REPLICA = "replica"
+    """A copy of what another place owns, kept here."""
+    OTHER_SITE = "other_site"
+    """Another site of this platform."""
+
+
 class VersionState(StrEnum):
     """A draft takes new assets; a published version never changes."""
 
@@ -43,11 +56,28 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class Location:
+    """Where bytes are that this platform does not keep: `url`, who owns them (`owner`, in plain words), and when the
+    state was seen that the asset's digest covers."""
+
+    ownership: Ownership
+    url: str
+    owner: str
+    seen: datetime
+
+    @property
+    def shown_url(self) -> str:
+        """What anybody may know of `url`: nothing of a folder of this machine."""
+        return "" if self.url.startswith("file:") else self.url
+
+
+@dataclass(frozen=True)
 class Asset:
     """One thing a person would name in a dataset: a volume, a neuron, a table.
 
     `details` holds what its kind needs, as JSON: for a volume, the volume and its quality figures. `prefix` is
-    where its objects lie in the store. `digest` covers every object's path, size and SHA-256.
+    where its objects lie in the store. `digest` covers every object's path, size and SHA-256. `location` says where its
+    other bytes are, which are not among its objects; None: it has no others.
     """
 
     id: str
@@ -58,6 +88,7 @@ class Asset:
     object_count: int
     digest: str
     details: dict[str, Any] = field(default_factory=dict)
+    location: Location | None = None
 
 
 @dataclass(frozen=True)

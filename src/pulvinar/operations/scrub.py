@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pulvinar.catalogue.versions import list_versions, objects_of
-from pulvinar.errors import Corrupt, NotFound
+from pulvinar.errors import Corrupt, Forbidden, NotFound, Unavailable
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.model.access import Actor
-from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest, version_digest
+from pulvinar.model.dataset import Asset, AssetKind, Location, StoredObject, Version, asset_digest, version_digest
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.storage.codecs import CRC_BYTES, crc32c
 from pulvinar.storage.database import Database
+from pulvinar.storage.external import ExternalSources
+from pulvinar.storage.external_state import STATE_PATH, changes, state_from_text
 from pulvinar.storage.shards import chunks_per_shard, index_size, parse_index
 from pulvinar.storage.store import Store
 
@@ -41,12 +43,20 @@ class Verification:
 
 
 def verify(
-    database: Database, store: Store, actor: Actor, dataset_id: str, progress: Progress | None = None
+    database: Database,
+    store: Store,
+    actor: Actor,
+    dataset_id: str,
+    progress: Progress | None = None,
+    *,
+    sources: ExternalSources | None = None,
 ) -> Verification:
     """Re-read every object of every version of a dataset: size, SHA-256, and each chunk's CRC32C in shards.
 
-    The digests of assets and versions are worked out anew as well. Raises `NotFound` when the actor sees no such
-    dataset, `Unavailable` when the store doesn't answer; damage is no error but the answer.
+    The digests of assets and versions are worked out anew as well. Of an asset in another place, its source is compared
+    with the state in which it was seen: metadata by SHA-256, all else by size and tag, where that can be asked.
+    Raises `NotFound` when the actor sees no such dataset, `Unavailable` when the store doesn't answer; damage is no
+    error but the answer.
     """
     versions = list_versions(database, actor, dataset_id)
     assets = {asset.id: asset for version in versions for asset in version.assets}
@@ -63,7 +73,24 @@ def verify(
             damages += found
             done += item.size_bytes
             task.update(done)
+    for asset in assets.values():
+        if asset.location is not None:
+            damages += _source_damage(store, asset, asset.location, sources or ExternalSources())
     return Verification(len(work), total, tuple(damages))
+
+
+def _source_damage(store: Store, asset: Asset, place: Location, sources: ExternalSources) -> Iterator[Damage]:
+    """What is not as it was seen, in the place where the bytes of `asset` are."""
+    try:
+        state = state_from_text(store.read(f"{asset.prefix}/{STATE_PATH}"))
+    except (NotFound, Corrupt):
+        # the object is among those named as damaged
+        return
+    try:
+        for path, what in changes(sources.open(place.url), state):
+            yield Damage(f"{place.url}/{path}", what)
+    except (NotFound, Forbidden, Unavailable) as error:
+        yield Damage(place.url, f"can't be verified: {error.message}")
 
 
 def check_object(store: Store, asset: Asset, item: StoredObject) -> list[Damage]:

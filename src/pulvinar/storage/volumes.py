@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorstore
@@ -17,9 +17,18 @@ from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
 from pulvinar.storage.zarr_metadata import array_document, unsharded_documents, volume_documents
 
-__all__ = ["StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
+__all__ = ["ReadableVolume", "StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
 
 _CACHE_BYTES = 128 * 2**20
+
+
+class ReadableVolume(Protocol):
+    """A volume that can be read block by block, wherever its bytes are."""
+
+    volume: Volume
+
+    def read(self, level: int, window: Window) -> Voxels:
+        """The voxels of `window` of `level`, an array of `window.shape` (t, c, z, y, x) in native byte order."""
 
 
 class StoredVolume:

@@ -20,7 +20,7 @@ _AXES = (
 
 def volume_documents(volume: Volume) -> dict[str, bytes]:
     """Every `zarr.json` of the stored, sharded volume, by path relative to its asset."""
-    documents = {f"{ROOT}/zarr.json": _group(volume)}
+    documents = {f"{ROOT}/zarr.json": group_document(volume)}
     for number, level in enumerate(volume.levels):
         documents[f"{ROOT}/{number}/zarr.json"] = array_document(volume, level)
     return {path: _dump(document) for path, document in documents.items()}
@@ -28,7 +28,7 @@ def volume_documents(volume: Volume) -> dict[str, bytes]:
 
 def unsharded_documents(volume: Volume) -> dict[str, bytes]:
     """Every `zarr.json` of the same volume with the shards' inner chunks as its grid, by path relative to its root."""
-    documents = {"zarr.json": _group(volume)}
+    documents = {"zarr.json": group_document(volume)}
     for number, level in enumerate(volume.levels):
         documents[f"{number}/zarr.json"] = array_document(volume, level, sharded=False)
     return {path: _dump(document) for path, document in documents.items()}
@@ -56,7 +56,8 @@ def array_document(volume: Volume, level: Level, *, sharded: bool = True) -> dic
     }
 
 
-def _group(volume: Volume) -> dict[str, Any]:
+def group_document(volume: Volume) -> dict[str, Any]:
+    """The metadata of the group around a volume's levels, as OME-Zarr 0.5 states it."""
     multiscale: dict[str, Any] = {
         "name": "image",
         "axes": list(_AXES),

@@ -42,7 +42,11 @@ class WebApplication:
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
         self.gateway = gateway.Gateway(
-            platform.database, platform.store, actor_of=lambda scope: actor_of(platform, scope), cors=cors
+            platform.database,
+            platform.store,
+            actor_of=lambda scope: actor_of(platform, scope),
+            cors=cors,
+            sources=platform.sources,
         )
         self.pages = _pages(platform, self.gateway.close)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from pulvinar.model.dataset import Asset
-from pulvinar.model.volume import Level, Shape5, volume_from_json
+from pulvinar.model.volume import Level, Shape5, Volume, volume_from_json
+from pulvinar.storage.external_volume import external_documents, layout_from_json
 from pulvinar.storage.shards import chunks_per_shard
 from pulvinar.storage.volumes import unsharded_documents
 
@@ -46,7 +47,12 @@ class ChunkGrid:
     def __init__(self, asset: Asset) -> None:
         volume = volume_from_json(asset.details["volume"])
         self.levels = tuple(LevelGrid(number, level) for number, level in enumerate(volume.levels))
-        self.documents = {path: _document(data) for path, data in unsharded_documents(volume).items()}
+        documents = unsharded_documents(volume) if asset.location is None else _external(asset, volume)
+        self.documents = {path: _document(data) for path, data in documents.items()}
+
+
+def _external(asset: Asset, volume: Volume) -> dict[str, bytes]:
+    return external_documents(volume, layout_from_json(asset.details["external"]))
 
 
 def _document(data: bytes) -> Document:

@@ -34,7 +34,10 @@ class LevelDownload:
 
 @dataclass(frozen=True)
 class Download:
-    """How to get one volume: whole levels as files, any box by a form, and its addresses for programs."""
+    """How to get one volume: whole levels as files, any box by a form, and its addresses for programs.
+
+    `zarr` is "" for a volume that others own: its shards are not served.
+    """
 
     levels: tuple[LevelDownload, ...]
     cutout: str
@@ -144,7 +147,7 @@ def downloads(asset: Asset, version: Version, base: str, budget_bytes: int) -> D
         start="0,0,0",
         stop=_corner(volume.levels[fits]),
         level=fits,
-        zarr=f"{data}/objects/image.ome.zarr/",
+        zarr=f"{data}/objects/image.ome.zarr/" if asset.location is None else "",
         chunks=f"{data}/chunks/",
         snippet=_snippet(base, version.dataset_id, asset, len(volume.levels)),
     )

@@ -8,15 +8,17 @@ Below `/data/<version digest>/<asset>/` lie
 
 An address holds its version's digest, so what it answers never changes. A thing that isn't there or that the actor
 can't see is 404; what is refused is 401 and never 403, because viewers take 403 for an empty chunk. A chunk that holds
-only the fill value isn't stored, and is 404 too; a stored one that is lost or damaged is 500.
+only the fill value isn't stored, and is 404 too; a stored one that is lost or damaged is 500. Of a volume that others
+own, chunks come from its source: as long as that is what was indexed, or as an error.
 
 This is plain ASGI, without a framework: a request that finds everything in memory costs one read and two sends.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from pulvinar.catalogue.versions import find_object
@@ -24,11 +26,13 @@ from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import StoredObject
 from pulvinar.storage.database import Database
+from pulvinar.storage.external import ExternalSources
 from pulvinar.storage.store import Store
 from pulvinar.web.byte_source import PIECE_BYTES, ByteSource
 from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_request_id, tell
+from pulvinar.web.externals import Externals
 from pulvinar.web.holdings import NO_STORE, Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
 from pulvinar.web.recent import Recent
@@ -62,12 +66,22 @@ class Extent(NamedTuple):
 class Gateway:
     """The ASGI application below `/data/`. `actor_of` says who asks."""
 
-    def __init__(self, database: Database, store: Store, *, actor_of: Callable[[Scope], Actor], cors: Cors) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        *,
+        actor_of: Callable[[Scope], Actor],
+        cors: Cors,
+        sources: ExternalSources | None = None,
+    ) -> None:
+        sources = sources or ExternalSources()
         self._database = database
         self._actor_of = actor_of
         self._cors = cors
         self._source = ByteSource(store)
-        self._precomputed = PrecomputedViews(store)
+        self._precomputed = PrecomputedViews(store, sources)
+        self._externals = Externals(sources)
         self._holdings = Holdings(database)
         self._shards = ShardIndexes(database, self._source)
         self._objects: Recent[tuple[str, str], StoredObject] = Recent(65536)
@@ -84,6 +98,7 @@ class Gateway:
     def close(self) -> None:
         """End the reading threads and let go of files."""
         self._source.close()
+        self._externals.close()
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -115,6 +130,9 @@ class Gateway:
         if place is None:
             await self._absent(holding, scope, send)
             return
+        if holding.asset.location is not None:
+            await self._answer_external(holding, number, chunk, scope, send)
+            return
         shard = self._shards.at_once(holding.asset, level, place[0])
         if shard is None:
             shard = await self._shards.find(actor, holding, level, place[0])
@@ -127,6 +145,19 @@ class Gateway:
         extent = Extent(shard.key, *found, b'"%s.%d"' % (shard.etag, found[0]), _BINARY, holding.cache_control)
         if not await self._send_at_once(extent, scope, send):
             await self._send_extent(extent, scope, send)
+
+    async def _answer_external(
+        self, holding: Holding, number: int, chunk: Sequence[int], scope: Scope, send: Send
+    ) -> None:
+        """A chunk that others own, fetched from where it is."""
+        t, c, z, y, x = chunk
+        piece = await self._externals.run(self._externals.chunk, holding.asset, number, (t, c, z, y, x))
+        if piece is None:
+            await self._absent(holding, scope, send)
+            return
+        etag = b'"%s"' % hashlib.sha256(piece.tag.encode()).hexdigest()[:32].encode()
+        extent = Extent("", 0, len(piece.data), etag, _BINARY, holding.cache_control)
+        await self._send_extent(extent, scope, send, piece.data)
 
     async def _send_at_once(self, extent: Extent, scope: Scope, send: Send) -> bool:
         """The short way of the usual case: a whole chunk, nothing asked beside it, its bytes in memory."""
@@ -150,7 +181,8 @@ class Gateway:
         elif view == "objects":
             await self._answer_object(actor, holding, path, scope, send)
         elif view == "precomputed" and holding.grid is not None:
-            document = await self._source.run(self._precomputed.read, holding.asset, path)
+            run = self._source.run if holding.asset.location is None else self._externals.run
+            document = await run(self._precomputed.read, holding.asset, path)
             await self._send_document(document, holding, scope, send)
         else:
             raise NotFound(f"{scope['path']} is no view of an asset", hint="chunks, objects or precomputed")

@@ -15,6 +15,8 @@ from pulvinar.web.recent import Recent
 
 IMMUTABLE = b"private, max-age=31536000, immutable"
 """An address holds its version's digest, so what it names never changes; only the browser itself may keep it."""
+FOR_A_WHILE = b"private, max-age=300"
+"""Bytes that others own may change under the same address."""
 NO_STORE = b"no-store"
 
 
@@ -78,4 +80,6 @@ class Holdings:
 
 def cache_control(asset: Asset) -> bytes:
     """How long a client may keep what it reads of `asset`: nothing of controlled data is kept."""
-    return NO_STORE if asset.details.get("tier") == "controlled" else IMMUTABLE
+    if asset.details.get("tier") == "controlled":
+        return NO_STORE
+    return IMMUTABLE if asset.location is None else FOR_A_WHILE

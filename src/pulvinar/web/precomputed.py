@@ -16,8 +16,10 @@ from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.dataset import Asset
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Level, Volume, VolumeKind, volume_from_json
+from pulvinar.storage.external import ExternalSources
+from pulvinar.storage.external_volume import open_asset_volume
 from pulvinar.storage.store import Store
-from pulvinar.storage.volumes import StoredVolume, open_volume
+from pulvinar.storage.volumes import ReadableVolume
 from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.recent import Recent
 
@@ -27,15 +29,16 @@ _CHUNK = re.compile(f"{NUMBER}/" + "_".join([f"{NUMBER}-{NUMBER}"] * 3))
 
 @dataclass(frozen=True)
 class _View:
-    stored: StoredVolume
+    stored: ReadableVolume
     info: Document
 
 
 class PrecomputedViews:
     """Answers what lies below `/data/<version digest>/<asset>/precomputed/`. Its calls wait: use them in a thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, sources: ExternalSources) -> None:
         self._store = store
+        self._sources = sources
         self._views: Recent[tuple[str, str], _View] = Recent(64)
 
     def read(self, asset: Asset, path: str) -> Document:
@@ -44,7 +47,7 @@ class PrecomputedViews:
         view = self._views.get((asset.id, asset.digest))
         if view is None:
             volume = volume_from_json(asset.details["volume"])
-            view = _View(open_volume(self._store, asset.prefix, volume), _info(volume, asset.digest))
+            view = _View(open_asset_volume(self._store, self._sources, asset), _info(volume, asset.digest))
             self._views.put((asset.id, asset.digest), view)
         if path == "info":
             return view.info

@@ -1,6 +1,7 @@
 """Every reader that comes with the platform keeps the promises that plugins must keep."""
 
 import gzip
+import json
 
 import h5py
 import nibabel as nib
@@ -8,17 +9,21 @@ import nrrd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tensorstore as ts
 import tifffile
+import z5py
 import zarr
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.n5 import N5Reader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
+from pulvinar.ingest.readers.precomputed import PrecomputedReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tiff import TiffReader
@@ -156,3 +161,52 @@ class TestOmeZarr(ReaderContract):
         old = zarr.open_group(folder / "old.zarr", mode="w", zarr_format=2)
         old.create_array("0", data=voxels(9, 8, 7, dtype=">i2"), chunks=(4, 4, 4))
         old.attrs["multiscales"] = [multiscale]
+
+
+class TestN5(ReaderContract):
+    reader = N5Reader()
+
+    def write_samples(self, folder):
+        file = z5py.File(folder / "lab.n5", mode="w", use_zarr_format=False)
+        file.create_dataset("plain", data=voxels(20, 21, 22, dtype="u2"), chunks=(8, 9, 10), compression="gzip")
+        for level in range(2):
+            made = file.create_dataset(
+                f"brain/s{level}", data=voxels(3, 9, 8, 7), chunks=(1, 4, 4, 4), compression="zstd"
+            )
+            made.attrs["pixelResolution"] = {"dimensions": [0.5, 0.5, 2.0], "unit": "um"}
+
+
+class TestPrecomputed(ReaderContract):
+    reader = PrecomputedReader()
+
+    def write_samples(self, folder):
+        for name, sharding in (
+            ("plain", None),
+            ("sharded", {"minishard_bits": 1, "shard_bits": 1, "preshift_bits": 1}),
+        ):
+            scale = {
+                "size": [22, 21, 20],
+                "resolution": [4, 4, 40],
+                "chunk_size": [8, 8, 8],
+                "encoding": "raw",
+                "key": "4",
+            }
+            if sharding:
+                scale["sharding"] = {"@type": "neuroglancer_uint64_sharded_v1", "hash": "identity"} | sharding
+            spec = {
+                "driver": "neuroglancer_precomputed",
+                "kvstore": {"driver": "file", "path": f"{folder}/{name}/"},
+                "multiscale_metadata": {"type": "image", "data_type": "uint16", "num_channels": 2},
+                "scale_metadata": scale,
+            }
+            ts.open(spec, create=True, delete_existing=True).result()[...] = voxels(22, 21, 20, 2, dtype="u2")
+        (folder / "skeletons").mkdir(exist_ok=True)
+        (folder / "skeletons" / "info").write_text(json.dumps({"@type": "neuroglancer_skeletons"}))
+        edges = np.stack([np.arange(1, 90), np.arange(1, 90) // 2], axis=1).astype("<u4")
+        nodes = np.arange(270, dtype="<f4").tobytes()
+        (folder / "skeletons" / "5").write_bytes(np.array([90, 89], "<u4").tobytes() + nodes + edges.tobytes())
+        (folder / "meshes").mkdir(exist_ok=True)
+        (folder / "meshes" / "info").write_text(json.dumps({"@type": "neuroglancer_legacy_mesh"}))
+        (folder / "meshes" / "5:0").write_text(json.dumps({"fragments": ["5.part"]}))
+        corners, faces = np.arange(12, dtype="<f4"), np.array([[0, 1, 2], [1, 2, 3]], "<u4")
+        (folder / "meshes" / "5.part").write_bytes(b"\x04\0\0\0" + corners.tobytes() + faces.tobytes())

@@ -1,6 +1,7 @@
 """OME-Zarr and plain Zarr as other programs write them: every voxel, every unit, and nothing that is only declared."""
 
 import json
+import re
 from itertools import product
 
 import numpy as np
@@ -284,3 +285,121 @@ def test_any_array_and_any_window(tmp_path_factory, data, zarr_format, shape):
     opened = READER.open_volume(asset, folder, Options(), folder)
     opened.read_into(window, out)
     same(out, expected[window.slices])
+
+
+SAID = [
+    (2, {"_ARRAY_DIMENSIONS": ["z", "y", "x"], "resolution": [2000, 500, 400], "units": "nm"}),
+    (3, {"axis_names": ["z", "y", "x"], "voxel_size": [2, 0.5, 0.4], "units": ["um", "um", "um"]}),
+    (2, {"pixelResolution": {"dimensions": [0.4, 0.5, 2.0], "unit": "µm"}}),
+    (2, {"transform": {"axes": ["z", "y", "x"], "scale": [2, 0.5, 0.4], "units": ["um"] * 3, "translate": [0] * 3}}),
+]
+
+
+@pytest.mark.parametrize(("zarr_format", "attributes"), SAID)
+def test_attributes_of_plain_arrays_give_axes_and_voxel_size(tmp_path, zarr_format, attributes):
+    array = zarr.create_array(tmp_path / "in" / "a.zarr", data=VOXELS[0, 0], zarr_format=zarr_format)
+    array.attrs.update(attributes)
+    asset = find_one(READER, tmp_path / "in")
+    assert asset.volume.voxel_size_um == (2.0, 0.5, 0.4)
+    assert "its voxel size comes from its attribute" in said(asset)
+    assert (("doubt", "--axes") in flags(asset)) == ("pixelResolution" in attributes)
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS[:1, :1])
+
+
+def test_what_xarray_writes_is_one_volume_and_its_coordinates_are_none(tmp_path):
+    import xarray
+
+    places = {"time": np.arange(2), "z": np.arange(20) * 2.0, "y": np.arange(45), "x": np.arange(50)}
+    made = xarray.DataArray(VOXELS[:, 0], dims=("time", "z", "y", "x"), coords=places, name="brain")
+    for zarr_format in (2, 3):
+        folder = tmp_path / f"in{zarr_format}"
+        made.to_dataset().to_zarr(folder / "a.zarr", zarr_format=zarr_format, consolidated=False)
+        asset = find_one(READER, folder)
+        assert asset.volume.shape == (2, 1, 20, 45, 50)
+        assert ("question", "--voxel-size") in flags(asset)
+        assert ("doubt", "--axes") not in flags(asset)
+        same(read_voxels(READER, folder, tmp_path / "s"), VOXELS[:, :1])
+
+
+def test_chunks_that_are_not_stored_are_named(tmp_path):
+    for zarr_format, missing in ((2, "a.zarr/1.0.0"), (3, "a.zarr/c/1/0/0")):
+        folder = tmp_path / f"in{zarr_format}"
+        zarr.create_array(folder / "a.zarr", data=VOXELS[0, 0], chunks=(10, 45, 50), zarr_format=zarr_format)
+        (folder / missing).unlink()
+        assert f"they read as fill ({missing})" in said(find_one(READER, folder))
+
+
+@pytest.mark.parametrize("packer", ["zstd", "gzip", "blosc"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chunk_that_unpacks_to_far_more_than_it_should_takes_no_memory(tmp_path, zarr_format, packer):
+    import subprocess
+    import sys
+
+    import imagecodecs
+    import numcodecs
+    from zarr import codecs
+
+    made = {
+        3: {"zstd": codecs.ZstdCodec(), "gzip": codecs.GzipCodec(), "blosc": codecs.BloscCodec()},
+        2: {"zstd": numcodecs.Zstd(), "gzip": numcodecs.GZip(), "blosc": numcodecs.Blosc()},
+    }[zarr_format][packer]
+    zarr.create_array(
+        tmp_path / "in" / "a.zarr", data=VOXELS[0, 0], chunks=(10, 45, 50), zarr_format=zarr_format, compressors=made
+    )
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS[:1, :1])
+    zeros = np.zeros(1 << 30, np.uint8)
+    bomb = {"zstd": imagecodecs.zstd_encode, "gzip": imagecodecs.gzip_encode, "blosc": imagecodecs.blosc_encode}[packer]
+    chunk = tmp_path / "in" / "a.zarr" / ("1.0.0" if zarr_format == 2 else "c/1/0/0")
+    chunk.write_bytes(bomb(zeros))
+    code = (
+        "import atexit, resource, sys; from pathlib import Path; from tests.ingest.readers.test_ome_zarr import *\n"
+        "atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+        "read_voxels(READER, Path(sys.argv[1]) / 'in', Path(sys.argv[1]) / 's')"
+    )
+    told = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert re.search(r"UnreadableFile: .*is damaged", told.stderr)
+    assert chunk.name in told.stderr
+    assert int(told.stdout) < 700_000, "kilobytes"
+
+
+def test_a_chunk_that_is_a_link_is_never_followed(tmp_path):
+    zarr.create_array(tmp_path / "in" / "a.zarr", data=VOXELS[0, 0], chunks=(10, 45, 50), zarr_format=2)
+    chunk = tmp_path / "in" / "a.zarr" / "1.0.0"
+    chunk.rename(tmp_path / "elsewhere")
+    chunk.symlink_to(tmp_path / "elsewhere")
+    files = [file for file in source_files(tmp_path / "in") if not file.path.is_symlink()]
+    with pytest.raises(UnreadableFile, match=r"a\.zarr/1\.0\.0 is a link"):
+        list(READER.find(files, Options()))
+    chunk.unlink()
+    (tmp_path / "elsewhere").rename(chunk)
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS[:1, :1])
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        {"version": 1, "refs": {".zgroup": '{"zarr_format":2}', "a/0.0": ["file:///etc/passwd", 0, 10]}},
+        {"version": 1, "templates": {"u": "http://10.0.0.1/a"}, "refs": {".zgroup": "{}", "a/0": ["{{u}}", 0, 9]}},
+        {".zgroup": '{"zarr_format":2}', "a/.zarray": "{}", "a/0.0": ["s3://bucket/key", 0, 10]},
+        {"a/.zarray": {"shape": [3]}, "a/0": ["../../secret"]},
+    ],
+)
+def test_references_to_chunks_elsewhere_are_refused_with_a_reason(tmp_path, references):
+    (tmp_path / "scan.json").write_text(json.dumps(references))
+    with pytest.raises(UnreadableFile, match=r"scan\.json has no voxels itself: it refers to chunks in other files"):
+        list(READER.find(source_files(tmp_path), Options()))
+
+
+def test_tables_of_references_are_refused_and_summaries_of_documents_are_not(tmp_path):
+    from zarr import consolidate_metadata
+
+    write_image(tmp_path / "in" / "a.zarr", VOXELS, version="0.4")
+    consolidate_metadata(tmp_path / "in" / "a.zarr", zarr_format=2)
+    assert (tmp_path / "in" / "a.zarr" / ".zmetadata").exists()
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), VOXELS)
+    (tmp_path / "refs.parq").mkdir()
+    (tmp_path / "refs.parq" / ".zmetadata").write_text(
+        '{"metadata": {".zgroup": {"zarr_format": 2}}, "record_size": 10}'
+    )
+    with pytest.raises(UnreadableFile, match=r"refs\.parq/\.zmetadata has no voxels itself"):
+        list(READER.find(source_files(tmp_path), Options()))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,30 +18,43 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.raw_volume import LARGEST_AXIS
 
 _LARGEST_DOCUMENT_BYTES = 16 << 20
-_LARGEST_CHUNK_BYTES = 256 << 20
-_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+LARGEST_CHUNK_BYTES = 256 << 20
 _MOST_AXES = 5
 
 
 @dataclass(frozen=True)
 class ArrayNode:
-    """One array as its document declares it: `chunks` are what is decoded at once, `grid` what a file holds."""
+    """One array as its document declares it: `chunks` are what is decoded at once, `grid` what a file holds.
+
+    Axes are the slowest first. `driver` is tensorstore's name of the format; `key` makes a chunk's file name, below the
+    array's folder, from its place in the grid. `metadata` is what tensorstore is to believe in place of the document.
+    `blosc_at` is where in a chunk's file its blosc stream begins, -1 where it holds none.
+    """
 
     folder: str
     file: str
-    format: int
+    driver: str
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     grid: tuple[int, ...]
     dtype: str
     names: tuple[str, ...] = ()
+    key: Callable[[Sequence[int]], str] = lambda place: "/".join(map(str, place))
+    metadata: dict[str, Any] | None = None
+    blosc_at: int = -1
+
+    def chunk_name(self, place: Sequence[int]) -> str:
+        """The file of the chunk at `place` of the grid, below the submission's folder."""
+        return f"{self.folder}/{self.key(place)}".lstrip("/")
 
 
 class ZarrNodes:
     """Every node below a submission's folder; documents are read when they are asked for."""
 
+    documents: ClassVar[tuple[str, ...]] = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+
     def __init__(self, paths: dict[str, Path], files: Iterable[str] = ()) -> None:
-        self._paths = {name: path for name, path in paths.items() if name.rpartition("/")[2] in _DOCUMENTS}
+        self._paths = {name: path for name, path in paths.items() if name.rpartition("/")[2] in self.documents}
         self._files = list(files)
         self._documents: dict[str, dict[str, Any]] = {}
 
@@ -99,12 +112,20 @@ class ZarrNodes:
             raise UnreadableFile(f"{name} is a group where an array is needed", hint="save it again")
         document = self._document(name)
         array = _array_v3(folder, name, document) if name.endswith("zarr.json") else _array_v2(folder, name, document)
-        if len({len(array.shape), len(array.chunks), len(array.grid)}) > 1 or not 2 <= len(array.shape) <= _MOST_AXES:
-            raise UnreadableFile(f"{name} has {len(array.shape)} axes in chunks of {array.chunks}; 2 to 5 are read")
-        size = prod(array.chunks) * np.dtype(array.dtype).itemsize
-        if size > _LARGEST_CHUNK_BYTES:
-            raise TooLarge(f"{name}: one chunk of it holds {size} bytes", hint="save it with smaller chunks")
-        return array
+        return checked_array(array)
+
+    def document(self, folder: str) -> dict[str, Any]:
+        """The document that makes `folder` a node, as it is."""
+        return self._document(self.file_of(folder))
+
+    def axis_count(self, folder: str) -> int:
+        """How many axes the array in `folder` declares, whether or not it can be read."""
+        shape = self.document(folder).get("shape")
+        return len(shape) if isinstance(shape, list) else 0
+
+    def files_below(self, folder: str) -> frozenset[str]:
+        """The names of all files below `folder`."""
+        return frozenset(name for name in self._files if name.startswith(f"{folder}/" if folder else ""))
 
     def shared_out(self, folders: Sequence[str]) -> dict[str, list[str]]:
         """The files of each of the `folders`: below it and not below another in it.
@@ -120,9 +141,10 @@ class ZarrNodes:
         return mine
 
     def _top_of(self, folder: str) -> str:
-        """The outermost folder around `folder` that is a node."""
+        """The outermost folder around `folder` that is a node; itself where only what is in it is one."""
         candidates = (*_around(folder), folder)
-        return next(one for one in candidates if any(f"{one}/{d}".lstrip("/") in self._paths for d in _DOCUMENTS))
+        nodes = (one for one in candidates if any(f"{one}/{d}".lstrip("/") in self._paths for d in self.documents))
+        return next(nodes, folder)
 
     def chunk_files(self, folder: str) -> int:
         """How many files hold chunks of the array in `folder`."""
@@ -134,7 +156,7 @@ class ZarrNodes:
         found: Counter[str] = Counter()
         for name in self._files:
             folder, _, last = name.rpartition("/")
-            if last in _DOCUMENTS:
+            if last in self.documents:
                 continue
             while folder not in arrays and folder:
                 folder = folder.rpartition("/")[0]
@@ -158,6 +180,17 @@ class ZarrNodes:
         return self._documents[name]
 
 
+def checked_array(array: ArrayNode) -> ArrayNode:
+    """`array` itself; raises `UnreadableFile` for axes that don't fit each other, `TooLarge` for a chunk that does not
+    fit into memory."""
+    if len({len(array.shape), len(array.chunks), len(array.grid)}) > 1 or not 2 <= len(array.shape) <= _MOST_AXES:
+        raise UnreadableFile(f"{array.file} has {len(array.shape)} axes in chunks of {array.chunks}; 2 to 5 are read")
+    size = prod(array.chunks) * np.dtype(array.dtype).itemsize
+    if size > LARGEST_CHUNK_BYTES:
+        raise TooLarge(f"{array.file}: one chunk of it holds {size} bytes", hint="save it with smaller chunks")
+    return array
+
+
 def _around(name: str) -> list[str]:
     """The folders around a file or folder, the outermost, "", first."""
     parts = name.split("/")
@@ -165,37 +198,60 @@ def _around(name: str) -> list[str]:
 
 
 def _array_v2(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
-    chunks = _sizes(document.get("chunks"), name)
+    chunks = declared_sizes(document.get("chunks"), name)
     dtype = document.get("dtype")
     if not isinstance(dtype, str):
         raise UnreadableFile(f"{name} holds structures, not numbers", hint="save each field as an array of its own")
-    return ArrayNode(folder, name, 2, _sizes(document.get("shape"), name), chunks, chunks, _number_type(dtype, name))
+    shape, number = declared_sizes(document.get("shape"), name), number_type(dtype, name)
+    separator = "/" if document.get("dimension_separator") == "/" else "."
+    key = lambda place: separator.join(map(str, place))  # noqa: E731
+    compressor = document.get("compressor")
+    blosc_at = 0 if isinstance(compressor, dict) and compressor.get("id") == "blosc" else -1
+    return ArrayNode(folder, name, "zarr", shape, chunks, chunks, number, key=key, blosc_at=blosc_at)
 
 
 def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
     grid = document.get("chunk_grid")
     if not isinstance(grid, dict) or grid.get("name") != "regular" or not isinstance(grid.get("configuration"), dict):
         raise UnreadableFile(f"{name} has a chunk grid that isn't regular", hint="save it with equal chunks")
-    outer = _sizes(grid["configuration"].get("chunk_shape"), name)
-    chunks, codecs = outer, document.get("codecs")
-    for codec in codecs if isinstance(codecs, list) else []:
-        if isinstance(codec, dict) and codec.get("name") == "sharding_indexed":
+    outer = declared_sizes(grid["configuration"].get("chunk_shape"), name)
+    listed = document.get("codecs")
+    chunks, codecs = outer, [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for codec in codecs:
+        if codec.get("name") == "sharding_indexed":
             configuration = codec.get("configuration")
-            chunks = _sizes(configuration.get("chunk_shape") if isinstance(configuration, dict) else None, name)
+            chunks = declared_sizes(configuration.get("chunk_shape") if isinstance(configuration, dict) else None, name)
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
-    dtype = _number_type(document.get("data_type"), name)
-    return ArrayNode(folder, name, 3, _sizes(document.get("shape"), name), chunks, outer, dtype, names)
+    dtype = number_type(document.get("data_type"), name)
+    shape = declared_sizes(document.get("shape"), name)
+    packers = [codec.get("name") for codec in codecs if codec.get("name") != "crc32c"]
+    blosc_at = 0 if packers[-1:] == ["blosc"] else -1
+    return ArrayNode(
+        folder, name, "zarr3", shape, chunks, outer, dtype, names, key=_key_v3(document), blosc_at=blosc_at
+    )
 
 
-def _sizes(value: Any, name: str) -> tuple[int, ...]:
+def _key_v3(document: dict[str, Any]) -> Callable[[Sequence[int]], str]:
+    """How the document says that chunks are named."""
+    encoding = document.get("chunk_key_encoding")
+    encoding = encoding if isinstance(encoding, dict) else {}
+    plain, configuration = encoding.get("name") == "v2", encoding.get("configuration")
+    said = configuration.get("separator") if isinstance(configuration, dict) else None
+    separator = said if said in ("/", ".") else "." if plain else "/"
+    return lambda place: separator.join([*([] if plain else ["c"]), *map(str, place)])
+
+
+def declared_sizes(value: Any, name: str) -> tuple[int, ...]:
+    """`value` as sizes of axes; raises `UnreadableFile` for what can't be: empty, negative or beyond belief."""
     whole = isinstance(value, list) and all(type(size) is int and 0 < size <= LARGEST_AXIS for size in value)
     if not whole:
         raise UnreadableFile(f"{name} declares the sizes {str(value)[:100]}", hint="repair the document")
     return tuple(value)
 
 
-def _number_type(value: Any, name: str) -> str:
+def number_type(value: Any, name: str) -> str:
+    """`value` as numpy's name of a type of numbers; raises `UnreadableFile` for any other."""
     try:
         dtype = np.dtype(value) if isinstance(value, str) else None
     except TypeError:

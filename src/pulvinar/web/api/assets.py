@@ -17,7 +17,7 @@ from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.platform import Platform
-from pulvinar.storage.volumes import open_volume
+from pulvinar.storage.external_volume import open_asset_volume
 from pulvinar.web.api.schemas import AssetOut, asset_out
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
@@ -104,7 +104,7 @@ def get_cutout(
     volume = _volume_of(asset)
     wish = Wish(level, _corner(start), _corner(stop), channel, time)
     cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
-    stored = open_volume(platform.store, asset.prefix, volume)
+    stored = open_asset_volume(platform.store, platform.sources, asset)
     pieces = write(cutout, lambda window: stored.read(level, window), form, platform.settings.resolved_scratch())
     name = f"{asset.name}-{_place_of(wish)}{SUFFIXES[form]}"
     headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset).decode()}

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
-from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version, VersionState
+from pulvinar.model.dataset import Asset, AssetKind, Dataset, Location, Ownership, Version, VersionState
 from pulvinar.model.record import Record
 
 T = TypeVar("T")
@@ -68,6 +68,15 @@ class AssetLinks(BaseModel):
     cutout: str | None
 
 
+class LocationOut(BaseModel):
+    """Where bytes are that this server does not keep."""
+
+    ownership: Ownership
+    url: str = Field(description="Empty for a folder of the server.")
+    owner: str = Field(description="Who owns the bytes, in plain words.")
+    seen: datetime = Field(description="When the state was seen that the asset's digest covers.")
+
+
 class AssetOut(BaseModel):
     """One thing a person would name in a dataset: a volume, a neuron, a table."""
 
@@ -78,6 +87,7 @@ class AssetOut(BaseModel):
     object_count: int
     digest: str
     details: dict[str, Any] = Field(description="What its kind needs: for a volume, its levels and quality figures.")
+    location: LocationOut | None = Field(description="Null: all of its bytes are in this server's own store.")
     links: AssetLinks
 
 
@@ -127,13 +137,18 @@ def asset_out(asset: Asset, version_digest: str) -> AssetOut:
         object_count=asset.object_count,
         digest=asset.digest,
         details=asset.details,
+        location=_location_out(asset.location) if asset.location else None,
         links=asset_links(asset, version_digest),
     )
 
 
+def _location_out(place: Location) -> LocationOut:
+    return LocationOut(ownership=place.ownership, url=place.shown_url, owner=place.owner, seen=place.seen)
+
+
 def has_picture(asset: Asset) -> bool:
     """Whether ingest made a thumbnail of `asset`."""
-    return asset.kind in _PICTURED
+    return asset.kind in _PICTURED and bool(asset.details.get("pictured", True))
 
 
 def asset_links(asset: Asset, version_digest: str) -> AssetLinks:
@@ -145,8 +160,8 @@ def asset_links(asset: Asset, version_digest: str) -> AssetLinks:
         self=own,
         objects=f"{data}/objects/",
         chunks=f"{data}/chunks/" if volume else None,
-        zarr=f"{data}/objects/image.ome.zarr/" if volume else None,
+        zarr=f"{data}/objects/image.ome.zarr/" if volume and asset.location is None else None,
         thumbnail=f"{own}/thumbnail" if has_picture(asset) else None,
-        sections={axis: f"{own}/sections/{axis}" for axis in "zyx"} if volume else {},
+        sections={axis: f"{own}/sections/{axis}" for axis in "zyx"} if volume and has_picture(asset) else {},
         cutout=f"{own}/cutout" if volume else None,
     )

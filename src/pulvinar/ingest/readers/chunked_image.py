@@ -1,0 +1,153 @@
+"""Images of Zarr and N5 hierarchies: what one is, and the asset that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, SourceFile, VolumeDescription
+from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, refuse_links, spread, voxel_dtype
+from pulvinar.ingest.readers.frames import settle
+from pulvinar.ingest.readers.raw_volume import check_shape, name_findings
+from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
+from pulvinar.ingest.readers.zarr_said import ImageSaid
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.space import Window
+from pulvinar.model.volume import AXES, VolumeKind
+
+_NAMED = 3
+"""So many of the chunks that are not stored are named."""
+_LOOKED_FOR = 100_000
+
+
+@dataclass(frozen=True)
+class ChunkedImage:
+    """One image: its finest array, what is said of it, and whether that calls it labels.
+
+    `affine` maps its voxels to the world in micrometres, (4, 4), where something says it.
+    """
+
+    folder: str
+    array: ArrayNode
+    said: ImageSaid
+    is_labels: bool = False
+    affine: npt.NDArray[np.float64] | None = None
+
+
+def found_images(
+    reader: str, images: Sequence[ChunkedImage], nodes: ZarrNodes, files: Sequence[SourceFile], options: Options
+) -> Iterator[FoundAsset]:
+    """An asset for each image, with the files of its own folder and without those of another. Raises `UnreadableFile`
+    for a chunk that is a link."""
+    mine = nodes.shared_out([image.folder for image in images])
+    for image in images:
+        refuse_links(files, image.array.folder, image.array.file)
+        yield image_asset(reader, image, tuple(mine[image.folder]), options, _absent_chunks(image.array, nodes))
+
+
+def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedVolume:
+    """The image's finest array, open; nothing is read yet."""
+    assert asset.volume is not None
+    array = image.array
+    spec: dict[str, Any] = {"driver": array.driver, "kvstore": {"driver": "file", "path": f"{root / array.folder}/"}}
+    if array.metadata is not None:
+        spec |= {"metadata": array.metadata}
+    source = ChunkedSource(spec, image.said.letters, root, array.file, asset.name, reverse=array.driver == "n5")
+    if array.blosc_at >= 0:
+        return _BloscVolume(source, asset.volume.dtype, array)
+    return ChunkedVolume(source, asset.volume.dtype)
+
+
+class _BloscVolume(ChunkedVolume):
+    """A volume whose chunks are packed by blosc, which takes as much memory as a chunk says: that is checked first."""
+
+    def __init__(self, source: ChunkedSource, dtype: str, array: ArrayNode) -> None:
+        super().__init__(source, dtype)
+        self._array = array
+        self._source_root = source.root
+        self._letters = source.letters
+        self._size_bytes = prod(array.chunks) * np.dtype(array.dtype).itemsize
+
+    def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of `window.shape` and the described dtype."""
+        bounds = dict(zip(AXES, zip(window.start, window.stop, strict=True), strict=True))
+        touched = [
+            range(bounds[axis][0] // chunk, -(-bounds[axis][1] // chunk))
+            for axis, chunk in zip(self._letters, self._array.chunks, strict=True)
+        ]
+        for place in product(*touched):
+            self._check(self._array.chunk_name(place))
+        super().read_into(window, out)
+
+    def _check(self, name: str) -> None:
+        with suppress(FileNotFoundError), (self._source_root / name).open("rb") as file:
+            file.seek(self._array.blosc_at + 4)
+            said = int.from_bytes(file.read(4), "little")
+            if said > self._size_bytes:
+                raise UnreadableFile(
+                    f"{name} is damaged: it unpacks to {said} bytes, where a chunk has {self._size_bytes}",
+                    hint="copy that file again",
+                )
+
+
+def image_asset(
+    reader: str, image: ChunkedImage, mine: tuple[str, ...], options: Options, doubts: Sequence[Finding] = ()
+) -> FoundAsset:
+    """The asset that `image` makes: with the files `mine`, and `doubts` beside what is asked of a person."""
+    array, said = image.array, image.said
+    kind = options.kind or (VolumeKind.LABELS if image.is_labels else None)
+    shape = spread(said.letters, array.shape)
+    check_shape(shape, array.file)
+    findings = [*said.findings, *doubts]
+    size_um = said.voxel_size_um
+    if size_um is None and options.voxel_size_um is None:
+        findings.append(Finding(Severity.QUESTION, said.missing, "--voxel-size"))
+    size_um, affine_um = settle(size_um, image.affine, shape[2:], options)
+    stem = image.folder.rpartition("/")[2] or "array"
+    name = stem.removesuffix(".n5").removesuffix(".zarr").removesuffix(".ome") or stem
+    header = {"format": array.driver, "axes": said.letters, "stored_dtype": array.dtype}
+    return FoundAsset(
+        reader,
+        key=f"{image.folder}#",
+        name=name,
+        kind=AssetKind.VOLUME,
+        files=mine,
+        volume=VolumeDescription(
+            shape,
+            voxel_dtype(array.dtype, kind),
+            spread(said.letters, [min(pair) for pair in zip(array.chunks, array.shape, strict=True)]),
+            size_um,
+            affine_um,
+            kind,
+            channels=said.channels if len(said.channels) == shape[1] else (),
+            time_step_s=options.time_step_s or (said.time_step_s if shape[0] > 1 else None),
+        ),
+        findings=(*findings, *name_findings(name, replace(options, kind=kind))),
+        metadata={"header": header} | ({"title": said.title} if said.title else {}),
+    )
+
+
+def _absent_chunks(array: ArrayNode, nodes: ZarrNodes) -> list[Finding]:
+    """A doubt about chunks that are not there: left out as empty by who wrote them, or lost on the way."""
+    grid = [-(-n // m) for n, m in zip(array.shape, array.grid, strict=True)]
+    expected = prod(grid)
+    lacking = expected - nodes.chunk_files(array.folder)
+    if lacking <= 0:
+        return []
+    stored = nodes.files_below(array.folder)
+    places = islice(product(*map(range, grid)), _LOOKED_FOR)
+    names = (array.chunk_name(place) for place in places)
+    shown = list(islice((name for name in names if name not in stored), _NAMED))
+    text = f"{lacking} of its {expected} chunks are not stored: they read as fill"
+    if shown:
+        text += f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})"
+    return [Finding(Severity.DOUBT, text)]
