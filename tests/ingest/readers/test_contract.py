@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
 import zarr
+from tests.ingest.readers.dicom_files import enhanced, mosaic, save, series, volumes
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.dicom import DicomReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -42,6 +44,16 @@ class TestNifti(ReaderContract):
         colours = voxels(6, 5, 4, 3, dtype="u1").view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
         nib.save(nib.Nifti1Image(colours, AFFINE), folder / "colours.nii.gz")
         nib.save(nib.Nifti1Pair(voxels(5, 6, 7), AFFINE), folder / "pair.img")
+
+
+class TestDicom(ReaderContract):
+    reader = DicomReader()
+
+    def write_samples(self, folder):
+        series(folder / "series", SeriesInstanceUID="1.2.3")
+        volumes(folder / "volumes", SeriesInstanceUID="1.2.4", SeriesDescription="bold", RescaleSlope=0.5)
+        save(folder / "enhanced", enhanced(voxels(2, 3, 6, 7, dtype="u2"), SeriesInstanceUID="1.2.5"))
+        save(folder / "mosaic", mosaic(voxels(5, 6, 7, dtype="u2"), SeriesInstanceUID="1.2.6"))
 
 
 class TestMgh(ReaderContract):

@@ -259,7 +259,7 @@ def test_a_persons_word_overrules_the_header(tmp_path):
 
 def test_files_without_an_image_are_passed_over(tmp_path):
     series(tmp_path / "a")
-    report = image(9)
+    report = image(9, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
     for word in ("PixelData", "Rows", "Columns"):
         delattr(report, word)
     save(tmp_path / "a" / "report", report)

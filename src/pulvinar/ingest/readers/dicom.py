@@ -7,9 +7,12 @@ the header says only named elements are looked at (`dicom_file`), and nothing of
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,10 +30,10 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.dicom_file import PixelPlace, is_dicom, number_in, numbers, read_header, texts
+from pulvinar.ingest.readers.dicom_file import PixelPlace, damaged, is_dicom, number_in, numbers, read_header, texts
 from pulvinar.ingest.readers.dicom_frames import Frame, frames_of
 from pulvinar.ingest.readers.dicom_person import Person, names_somebody, person_findings, person_in
-from pulvinar.ingest.readers.dicom_pixels import DicomVolume, check_codec
+from pulvinar.ingest.readers.dicom_pixels import DicomVolume, check_codec, same_pixels
 from pulvinar.ingest.readers.dicom_series import Grid, apart, grid_of
 from pulvinar.ingest.readers.frames import check_matrix, orientation, sar_from_ras, settle, voxel_size
 from pulvinar.ingest.readers.raw_volume import RawLayout, check_shape, name_findings
@@ -84,13 +87,7 @@ class DicomReader:
         A damaged file raises `UnreadableFile` after all that is whole was found: it hides no other.
         """
         read, stopped = _read([file for file in files if is_dicom(file.head)])
-        names: set[str] = set()
-        for series in _by_series(read):
-            for asset in _assets(series, options):
-                taken = asset.name in names
-                number = asset.metadata["header"].get("SeriesNumber", "")
-                names.add(asset.name)
-                yield replace(asset, name=f"{asset.name} {number}".strip()) if taken else asset
+        yield from _named_apart([asset for series in _by_series(read) for asset in _assets(series, options)])
         if stopped is not None:
             raise stopped
 
@@ -112,6 +109,14 @@ class DicomReader:
         raise Invalid(f"{asset.name} is a volume")
 
 
+def _named_apart(assets: Sequence[FoundAsset]) -> Iterator[FoundAsset]:
+    """`assets`, where those with one name have their series' numbers behind it."""
+    count = Counter(asset.name for asset in assets)
+    for asset in assets:
+        number = asset.metadata["header"].get("SeriesNumber", "")
+        yield replace(asset, name=f"{asset.name} {number}".strip()) if count[asset.name] > 1 else asset
+
+
 def _source(root: Path, name: str) -> SourceFile:
     path = root / name
     with path.open("rb") as file:
@@ -123,15 +128,37 @@ def _read(files: Iterable[SourceFile]) -> tuple[list[_File], PulvinarError | Non
     """The files with images, and the first error that one of them raises."""
     read: list[_File] = []
     said: dict[str, _Said] = {}
+    seen: dict[str, tuple[SourceFile, PixelPlace]] = {}
     stopped: PulvinarError | None = None
     for file in files:
         try:
-            found = read_header(file)
-            if found is not None:
-                read.append(_file(file.name, *found, said))
+            with _silence():
+                found = read_header(file)
+                if found is None:
+                    continue
+                one = _file(file.name, *found, said)
+            first = seen.setdefault(one.frames[0].image or file.name, (file, found[1]))
+            if not (first[0] is file or same_pixels(first, (file, found[1]))):
+                # two images of one identifier are no copies
+                one = replace(one, frames=tuple(replace(frame, image=file.name) for frame in one.frames))
+            read.append(one)
         except PulvinarError as error:
             stopped = stopped or error
+        except Exception as error:  # noqa: BLE001 (whatever pydicom raises where it converts a damaged value)
+            stopped = stopped or damaged(file.name, error)
     return read, stopped
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without pydicom's warnings of every oddity: nobody reads them here, and they hold values of the header."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _file(name: str, dataset: Any, pixels: PixelPlace, said: dict[str, _Said]) -> _File:
@@ -191,8 +218,9 @@ def _repetition(dataset: Any, name: str) -> float | None:
 def _by_series(files: Sequence[_File]) -> list[list[_File]]:
     series: dict[str, list[_File]] = {}
     for file in files:
-        # a file without an identifier is a series of its own
-        series.setdefault(file.frames[0].series or f"file {file.name}", []).append(file)
+        # without an identifier, what lies in one folder is one
+        folder = file.name.rpartition("/")[0]
+        series.setdefault(file.frames[0].series or f"folder {folder}", []).append(file)
     return list(series.values())
 
 

@@ -7,9 +7,8 @@ Nothing is read that was not asked for by its tag, so that what names a person c
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,11 +96,8 @@ def read_header(file: SourceFile) -> tuple[Any, PixelPlace] | None:
     _refuse_programs(file)
     with file.path.open("rb") as stream:
         size = _FIRST_LOOKS[0]
-        meta, end = _meta(stream.read(size), name)
-        syntax = str(meta.get("TransferSyntaxUID", ""))
-        if not syntax:
-            raise UnreadableFile(f"{name}: its header does not say how it is written", hint="save it again")
-        if str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY:
+        syntax, kind, end = _meta(stream.read(size), name)
+        if kind == _DIRECTORY:
             return None
     data: bytes = b""
     for size in _FIRST_LOOKS:
@@ -110,7 +106,7 @@ def read_header(file: SourceFile) -> tuple[Any, PixelPlace] | None:
             dataset, element = _elements(data, syntax)
         except Exception as error:
             if reaches_end:
-                raise _damaged(name, error) from error
+                raise damaged(name, error) from error
             continue
         if element is not None or reaches_end:
             break
@@ -123,7 +119,7 @@ def inflated(path: Path, name: str) -> bytes:
     """All that follows the first, uncompressed group of a deflated file. Raises `TooLarge`, `UnreadableFile`."""
     with path.open("rb") as stream:
         head = stream.read(_FIRST_LOOKS[0])
-        _, end = _meta(head, name)
+        _, _, end = _meta(head, name)
         stream.seek(end)
         unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
         parts, total = [], 0
@@ -152,20 +148,20 @@ def _refuse_programs(file: SourceFile) -> None:
             )
 
 
-def _meta(head: bytes, name: str) -> tuple[Any, int]:
-    """The elements of group 2, which are always written in the same way, and where they end."""
+def _meta(head: bytes, name: str) -> tuple[str, str, int]:
+    """What group 2, which is always written in the same way, says: the transfer syntax, the class; and its end."""
     from pydicom.filereader import read_dataset
 
     stream = io.BytesIO(head)
     stream.seek(_PREAMBLE)
     try:
-        meta = _quietly(
-            lambda: read_dataset(stream, False, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 2)
-        )
-        meta.get("TransferSyntaxUID")
+        meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: int(tag) >> 16 != 2)
+        syntax, kind = (str(meta.get(word, "")) for word in ("TransferSyntaxUID", "MediaStorageSOPClassUID"))
     except Exception as error:
-        raise _damaged(name, error) from error
-    return meta, stream.tell()
+        raise damaged(name, error) from error
+    if not syntax:
+        raise UnreadableFile(f"{name}: its header does not say how it is written", hint="save it again")
+    return syntax, kind, stream.tell()
 
 
 def _body(file: SourceFile, start: int, syntax: str, size: int) -> tuple[bytes, bool]:
@@ -191,11 +187,9 @@ def _elements(data: bytes, syntax: str) -> tuple[Any, tuple[int, int, int] | Non
         return is_pixels
 
     stream = io.BytesIO(data)
-    dataset = _quietly(
-        lambda: read_dataset(
-            stream, syntax == _IMPLICIT, syntax != _BIG_ENDIAN, stop_when=stop, specific_tags=_wanted()
-        )
-    )
+    dataset = read_dataset(stream, syntax == _IMPLICIT, syntax != _BIG_ENDIAN, stop_when=stop, specific_tags=_wanted())
+    if stream.tell() > len(data):
+        raise EOFError("it ends within an element")
     if not element or element[0][0] not in _PIXELS:
         return dataset, None
     tag, length = element[0]
@@ -217,7 +211,7 @@ def _with_pixels(
 ) -> tuple[Any, PixelPlace] | None:
     name = file.name
     if element is None:
-        if dataset.get("Rows") is None:
+        if dataset.get("Rows") is None and not _is_image(dataset):
             # a report, a plan, a presentation: DICOM's, and no image
             return None
         raise UnreadableFile(f"{name} is truncated: it ends before its pixels", hint="copy the file again")
@@ -240,6 +234,12 @@ def _with_pixels(
     return dataset, place
 
 
+def _is_image(dataset: Any) -> bool:
+    from pydicom.uid import UID
+
+    return "Image Storage" in UID(" ".join(texts(dataset, "SOPClassUID"))).name
+
+
 def _place(dataset: Any, tag: int, size: int | None, offset: int, syntax: str, name: str) -> PixelPlace:
     number = number_in(dataset, name)
     rows, columns, frames = number("Rows", 0), number("Columns", 0), number("NumberOfFrames", 1)
@@ -260,7 +260,7 @@ def _place(dataset: Any, tag: int, size: int | None, offset: int, syntax: str, n
         raise UnreadableFile(f"{name}: its {stored} bits a pixel of {bits} lie in an unknown place")
     if dataset.get(_OVERLAY_BIT) is not None and int(dataset[_OVERLAY_BIT].value or 0) > 0:
         raise UnreadableFile(f"{name}: a drawing is stored in the unused bits of its pixels", hint="save it without")
-    photometric = str(dataset.get("PhotometricInterpretation", "") or "")
+    photometric = " ".join(texts(dataset, "PhotometricInterpretation"))
     if size is not None and syntax not in _UNCOMPRESSED:
         raise UnreadableFile(f"{name}: it says that it is compressed, and its pixels have a length")
     if photometric.startswith("YBR") and size is not None:
@@ -311,17 +311,12 @@ def texts(dataset: Any, word: str) -> tuple[str, ...]:
 
 
 def _is_many(value: Any) -> bool:
-    return hasattr(value, "__iter__") and not isinstance(value, str | bytes)
+    # a person's name can be walked through too, letter by letter
+    return isinstance(value, MutableSequence)
 
 
-def _quietly(what: Callable[[], Any]) -> Any:
-    """The result of `what`, without pydicom's warnings, which nobody reads here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return what()
-
-
-def _damaged(name: str, error: Exception) -> UnreadableFile:
+def damaged(name: str, error: Exception) -> UnreadableFile:
+    """What to say of an error that pydicom raises: it converts a value when it is asked for."""
     if isinstance(error, UnreadableFile):
         return error
     why = "its sequences are nested without end" if isinstance(error, RecursionError) else plain(error)[:300]

@@ -23,7 +23,6 @@ from pulvinar.ingest.readers.dicom_file import (
     numbers,
     texts,
 )
-from pulvinar.model.text import plain
 
 Vector = npt.NDArray[np.float64]
 _MOST_TILES = 4096
@@ -81,16 +80,10 @@ class Frame:
 def frames_of(dataset: Any, pixels: PixelPlace, name: str) -> list[Frame]:
     """Every image of a file; raises `UnreadableFile` for a header that contradicts itself."""
     first = _frame(dataset, pixels, name)
-    try:
-        if dataset.get("PerFrameFunctionalGroupsSequence"):
-            return list(_enhanced(dataset, first))
-        if "MOSAIC" in texts(dataset, "ImageType"):
-            return _mosaic(dataset, first)
-    except UnreadableFile:
-        raise
-    except Exception as error:
-        why = "its sequences are nested without end" if isinstance(error, RecursionError) else plain(error)[:300]
-        raise UnreadableFile(f"{name} is damaged: {why}", hint="copy the file again, or save it again") from error
+    if dataset.get("PerFrameFunctionalGroupsSequence"):
+        return list(_enhanced(dataset, first))
+    if "MOSAIC" in texts(dataset, "ImageType"):
+        return _mosaic(dataset, first)
     if pixels.frames == 1:
         return [first]
     return [replace(first, number=number, instance=number + 1, position_mm=()) for number in range(pixels.frames)]
@@ -104,8 +97,8 @@ def _frame(dataset: Any, pixels: PixelPlace, name: str) -> Frame:
         name,
         0,
         pixels,
-        series=str(dataset.get("SeriesInstanceUID", "") or ""),
-        image=str(dataset.get("SOPInstanceUID", "") or ""),
+        series=" ".join(texts(dataset, "SeriesInstanceUID")),
+        image=" ".join(texts(dataset, "SOPInstanceUID")),
         instance=number("InstanceNumber", 0),
         position_mm=numbers(dataset, "ImagePositionPatient", name, 3),
         axes=_axes(dataset, name),

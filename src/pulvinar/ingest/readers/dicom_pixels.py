@@ -5,6 +5,7 @@ JPEG, JPEG-LS, JPEG 2000 and run lengths are decoded by imagecodecs. Source: DIC
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.dicom_file import DEFLATED, PixelPlace, inflated
 from pulvinar.ingest.readers.dicom_frames import Frame
 from pulvinar.ingest.readers.raw_volume import Voxels, as_labels
@@ -36,6 +38,23 @@ def check_codec(pixels: PixelPlace, name: str) -> None:
         raise UnreadableFile(
             f"{name} is compressed as {plain(pixels.syntax)}, which is not read", hint="save it uncompressed"
         )
+
+
+def same_pixels(one: tuple[SourceFile, PixelPlace], other: tuple[SourceFile, PixelPlace]) -> bool:
+    """Whether two files hold the same pixels, as they are stored."""
+    digests = []
+    for file, pixels in (one, other):
+        digest = hashlib.sha256()
+        # in a deflated file nothing is told apart, and its first bytes count too
+        start = 0 if pixels.syntax == DEFLATED else pixels.offset
+        left = file.size_bytes if pixels.size is None or pixels.syntax == DEFLATED else pixels.size
+        with file.path.open("rb") as stream:
+            stream.seek(start)
+            while left > 0 and (piece := stream.read(min(left, 1 << 20))):
+                digest.update(piece)
+                left -= len(piece)
+        digests.append(digest.digest())
+    return digests[0] == digests[1]
 
 
 class DicomVolume:
@@ -203,22 +222,12 @@ def _codec(pixels: PixelPlace) -> Callable[[bytes], Voxels]:
 
 
 def _run_lengths(data: bytes, pixels: PixelPlace) -> Voxels:
-    """Up to 15 runs, one a byte of a value, the highest byte first (PS3.5, annex G)."""
+    """An image of run lengths, which has its samples one after the other (PS3.5, annex G)."""
     import imagecodecs
 
-    width = np.dtype(pixels.dtype).itemsize
-    count, *starts = struct.unpack("<16I", data[:64])
-    if count != width * pixels.samples:
-        raise ValueError(f"it has {count} runs")
-    bounds = [*starts[:count], len(data)]
-    area = pixels.rows * pixels.columns
-    out = np.empty((area, pixels.samples, width), np.uint8)
-    for index in range(count):
-        sample, byte = divmod(index, width)
-        room = np.zeros(area, np.uint8)
-        plane = imagecodecs.packbits_decode(data[bounds[index] : bounds[index + 1]], out=room)
-        out[:, sample, byte] = np.frombuffer(plane, np.uint8)[:area]
-    return out.view(f">u{width}").astype(f"=u{width}")
+    dtype = np.dtype(pixels.dtype).newbyteorder("=")
+    values = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype), dtype)
+    return np.ascontiguousarray(values.reshape(pixels.samples, -1).T)
 
 
 def stream_size(data: bytes) -> tuple[int, int] | None:

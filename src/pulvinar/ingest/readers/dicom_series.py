@@ -91,7 +91,7 @@ def grid_of(frames: Sequence[Frame], volumes_said: int) -> Grid:
     if missing:
         text = f"slices are missing: {_listed(missing, _between(cells, positions))}; hand them in, or leave it out"
         findings.append(Finding(Severity.QUESTION, text, "--only"))
-    findings += _step_findings(places, first, bool(missing))
+    findings += _step_findings(places, frames, bool(missing))
     spread = _spread(cells, positions)
     size_mm = (None, first.spacing_mm[0], first.spacing_mm[1]) if first.spacing_mm else (None, None, None)
     return Grid(spread, matrix, size_mm, tuple(findings))
@@ -197,16 +197,21 @@ def _holes(cells: Sequence[Sequence[Frame | None]], holes: int) -> str:
 
 def _number_gaps(frames: Sequence[Frame]) -> list[Finding]:
     """A doubt where the images' numbers have gaps: at the ends of a volume nothing else tells of a lost slice."""
+    lost = _lost_numbers(frames)
+    if not lost:
+        return []
+    return [Finding(Severity.DOUBT, f"of its images' numbers {_numbers(lost)} are not here: slices may be missing")]
+
+
+def _lost_numbers(frames: Sequence[Frame]) -> list[int]:
+    """Numbers between and before those of the images, where most are there: a number may also count other images."""
     numbers = sorted({frame.instance for frame in frames})
     if len(numbers) < len(frames) or numbers[0] < 1:
         return []
     lost = [*range(1, numbers[0])] if numbers[0] <= len(numbers) else []
     if numbers[-1] - numbers[0] < 2 * len(numbers):
         lost += sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
-    if not lost:
-        return []
-    text = f"of its images' numbers {_numbers(lost)} are not here: slices may be missing"
-    return [Finding(Severity.DOUBT, text)]
+    return lost
 
 
 def _matrix(
@@ -280,7 +285,7 @@ def _place_findings(
     return findings
 
 
-def _step_findings(places: Sequence[float], first: Frame, missing: bool) -> list[Finding]:
+def _step_findings(places: Sequence[float], frames: Sequence[Frame], missing: bool) -> list[Finding]:
     if len(places) < 2 or missing:
         return []
     steps = np.diff(places)
@@ -288,10 +293,14 @@ def _step_findings(places: Sequence[float], first: Frame, missing: bool) -> list
     if float(np.abs(steps - mean).max()) > _UNEVEN * mean:
         text = f"its slices lie {steps.min():.4g} to {steps.max():.4g} mm apart: {mean:.4g} mm is taken for all"
         return [Finding(Severity.DOUBT, text, "--voxel-size")]
-    if first.step_mm is not None and mean > 1.5 * first.step_mm:
-        text = f"its slices lie {mean:.4g} mm apart, the header says {first.step_mm:.4g}: slices may be missing"
-        return [Finding(Severity.DOUBT, text)]
-    return []
+    said = frames[0].step_mm
+    if said is None or mean <= 1.5 * said:
+        return []
+    text = f"its slices lie {mean:.4g} mm apart, the header says {said:.4g}: slices may be missing"
+    # the thickness alone may leave gaps; where numbers are missing too, slices are
+    if _lost_numbers(frames):
+        return [Finding(Severity.QUESTION, text, "--only")]
+    return [Finding(Severity.DOUBT, text)]
 
 
 def _spread(cells: Sequence[Sequence[Frame | None]], positions: Sequence[int]) -> tuple[tuple[Frame | None, ...], ...]:
