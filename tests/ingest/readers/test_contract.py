@@ -12,11 +12,13 @@ import SimpleITK as sitk  # noqa: N813
 import tifffile
 import zarr
 from nibabel.analyze import AnalyzeImage
+from tests.ingest.readers.bids_tree import small_tree
 from tests.ingest.readers.dicom_files import enhanced, mosaic, save, series, volumes
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.analyze import AnalyzeReader
+from pulvinar.ingest.readers.bids import BidsReader
 from pulvinar.ingest.readers.dicom import DicomReader
 from pulvinar.ingest.readers.metaimage import MetaImageReader
 from pulvinar.ingest.readers.mgh import MghReader
@@ -56,6 +58,13 @@ class TestAnalyze(ReaderContract):
     def write_samples(self, folder):
         nib.save(AnalyzeImage(voxels(11, 12, 13), np.diag([2, 3, 4, 1])), folder / "volume.img")
         nib.save(AnalyzeImage(voxels(5, 6, 7, 4, dtype="f4"), np.diag([2, 3, 4, 1])), folder / "series.img")
+
+
+class TestBids(ReaderContract):
+    reader = BidsReader()
+
+    def write_samples(self, folder):
+        small_tree(folder)
 
 
 class TestDicom(ReaderContract):
