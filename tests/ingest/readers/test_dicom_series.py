@@ -222,7 +222,10 @@ def test_a_damaged_file_hides_no_other(tmp_path):
     }
 
 
-def test_reading_a_part_needs_no_more(tmp_path):
-    expected = volumes(tmp_path, 4)
+def test_directions_that_are_written_with_other_digits_are_the_same(tmp_path):
+    for number in range(4):
+        # by name the first file is the last slice
+        about = {"ImageOrientationPatient": [1, 0, 1e-5 * number, 0, 1, 0]}
+        save(tmp_path / f"{9 - number}", image(number + 1, 3.0 * number, np.full((4, 5), number, "u2"), **about))
     part = read_voxels(READER, tmp_path, tmp_path.with_name("scratch"))
-    assert np.array_equal(part[:, 0], expected)
+    assert part[0, 0, :, 0, 0].tolist() == [0, 1, 2, 3]

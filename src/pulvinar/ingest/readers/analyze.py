@@ -163,8 +163,9 @@ def _parse(head: bytes, order: str, name: str) -> tuple[_Header, list[Finding]]:
     datatype, bits = struct.unpack_from(f"{order}2h", head, 70)
     pixdim = struct.unpack_from(f"{order}8f", head, 76)
     offset, scale = struct.unpack_from(f"{order}2f", head, 108)
-    x, y, z, t, *others = (*sizes[:count], *[1] * (7 - count))
-    if any(size > 1 for size in others):
+    padded = [*sizes[:count], *[1] * (7 - count)]
+    x, y, z, t = padded[:4]
+    if any(size > 1 for size in padded[4:]):
         raise UnreadableFile(f"{name} has the dimensions {sizes[:count]}: more than three of space and one of time")
     # many programs write a fourth axis of 0 for a single volume
     shape = (max(t, 1) if t >= 0 else t, max(z, 1) if z >= 0 else z, y, x)

@@ -93,9 +93,9 @@ class BidsReader:
             assets = (self._asset(name, dataset, around, options, stopped) for name in dataset.names)
             for index, asset in enumerate(asset for asset in assets if asset is not None):
                 # what is said of all belongs to the first
-                files = (*asset.files, *(file.name for file in dataset.about)) if index == 0 else asset.files
+                claimed = (*asset.files, *(file.name for file in dataset.about)) if index == 0 else asset.files
                 findings = (*asset.findings, *(dataset.findings if index == 0 else ()))
-                yield replace(asset, files=tuple(dict.fromkeys(files)), findings=findings)
+                yield replace(asset, files=tuple(dict.fromkeys(claimed)), findings=findings)
         if stopped:
             raise stopped[0]
 

@@ -130,7 +130,8 @@ def _read(files: Iterable[SourceFile]) -> tuple[list[_File], PulvinarError | Non
     said: dict[str, _Said] = {}
     seen: dict[str, tuple[SourceFile, PixelPlace]] = {}
     stopped: PulvinarError | None = None
-    for file in files:
+    # by name: whoever asks, and in what order, a series' first file is the same
+    for file in sorted(files, key=lambda file: file.name):
         try:
             with _silence():
                 found = read_header(file)
@@ -240,9 +241,7 @@ def _grids(series: Sequence[_File]) -> Iterator[tuple[str, list[_File], Grid]]:
 
 def _assets(series: Sequence[_File], options: Options) -> Iterator[FoundAsset]:
     made = list(_grids(series))
-    claimed: set[str] = set()
     for key, files, grid in made:
-        claimed.update(file.name for file in files)
         yield _asset(key, files, grid, options, parts=[other for _, _, other in made])
 
 
@@ -311,23 +310,20 @@ def _frame(grid: Grid, shape: Shape5, name: str, options: Options) -> tuple[Trip
 
 
 def _suffix(grid: Grid, parts: Sequence[Grid]) -> str:
-    """What tells one volume of a series from the others of it."""
+    """What tells one volume of a series from the others of it: direction, kind, echo; where that fails, its number."""
     if len(parts) < 2:
         return ""
-    first = grid.frames[0]
-    others = [part.frames[0] for part in parts]
-    said = []
-    if len({_direction(frame) for frame in others}) > 1:
-        said.append(_direction(first))
-    for index, word in ((0, ""), (1, "echo ")):
-        if len({frame.looks[index] for frame in others}) > 1:
-            said.append(f"{word}{first.looks[index]}".strip())
-    mine = " ".join(said)
-    return (
-        f" {mine}".rstrip()
-        if mine and Counter(map(_direction, others))[_direction(first)] == 1
-        else (f" {mine} {others.index(first) + 1}".replace("  ", " "))
-    )
+    told = [_looks(part.frames[0]) for part in parts]
+    differing = [index for index in range(3) if len({one[index] for one in told}) > 1]
+    mine = [" ".join(one[index] for index in differing) for one in told]
+    place = next(index for index, part in enumerate(parts) if part is grid)
+    number = f" {mine[: place + 1].count(mine[place])}" if mine.count(mine[place]) > 1 else ""
+    return f" {_title(mine[place])}".rstrip() + number
+
+
+def _looks(frame: Frame) -> tuple[str, str, str]:
+    kind, echo = frame.looks
+    return _direction(frame), kind, f"echo {echo}" if echo else ""
 
 
 def _direction(frame: Frame) -> str:
