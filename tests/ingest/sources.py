@@ -1,4 +1,4 @@
-"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, numpy's text parser, csv."""
+"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, GDCM, numpy, csv."""
 
 import csv
 import gzip
@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import nrrd
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 import tifffile
 
 SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
@@ -73,8 +74,24 @@ def tiff_voxels(path):
     return data.reshape(1, 1, -1, *data.shape[-2:])
 
 
+def dicom_voxels(path):
+    """The one series in the folder of `path`, as GDCM reads each file, by time and by place along the normal."""
+    planes = {}
+    for file in path.parent.iterdir():
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(file))
+        image = reader.Execute()
+        normal = np.reshape(image.GetDirection(), (3, 3))[:, 2]
+        time = int(reader.GetMetaData("0020|0100")) if reader.HasMetaDataKey("0020|0100") else 0
+        planes[time, round(float(np.dot(image.GetOrigin(), normal)), 3)] = sitk.GetArrayFromImage(image)[0]
+    times = sorted({time for time, _ in planes})
+    return np.stack([np.stack([planes[key] for key in sorted(planes) if key[0] == time]) for time in times])[:, None]
+
+
 VOLUMES = {
-    "nifti": nibabel_voxels, "mgh": nibabel_voxels, "minc": minc_voxels, "nrrd": nrrd_voxels, "tiff": tiff_voxels
+    "nifti": nibabel_voxels, "mgh": nibabel_voxels, "minc": minc_voxels, "nrrd": nrrd_voxels, "tiff": tiff_voxels,
+    "dicom": dicom_voxels,
 }  # fmt: skip
 
 

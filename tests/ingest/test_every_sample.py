@@ -19,6 +19,8 @@ ARCHIVES = {
     "human/surgical_neurons/80_human_neurons_swc.tar.gz": ("swc", 80),
     "mouse/fmost_neurons/boutons_apo.tar.gz": ("tables", 247),
 }
+DICOM = {"human/dicom_struct_T1_384slices.tar.gz": 384, "human/dicom_func_1block_dicoms.tar.gz": 630}
+"""Archives of one series each, and how many images it has."""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,14 @@ def test_an_archive_of_samples_reads_back_as_its_members(sample, tmp_path, name)
         assert len(found) == count
         for asset in found:
             same_as_source(own, asset, submission.root / asset.files[0], reader)
+
+
+@pytest.mark.parametrize("name", DICOM)
+def test_an_archive_of_dicom_reads_back_as_its_images(sample, tmp_path, name):
+    with open_submission(sample(name), tmp_path, LIMITS) as submission, one_host(submission, tmp_path) as own:
+        (asset,) = own.find(submission.files)
+        assert len(asset.files) == DICOM[name]
+        same_as_source(own, asset, submission.root / asset.files[0], "dicom")
 
 
 @pytest.mark.parametrize("name", REFUSED)

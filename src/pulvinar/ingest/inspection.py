@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pulvinar.ingest.answers import Unreadable
 from pulvinar.ingest.asset_names import with_telling_names
+from pulvinar.ingest.bids_validation import with_validation
 from pulvinar.ingest.flags import check_options
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import FoundAsset, Options
@@ -60,6 +61,7 @@ def inspect(
             if unreadable and len(submission.files) == 1:
                 raise unreadable[0].error
             assets = with_telling_names(assets, path.resolve().name)
+            assets = with_validation(assets, submission.root, own, progress)
             skipped, unrecognised = submission.left_over(assets, unreadable=[item.name for item in unreadable])
     return Inspection(
         assets=tuple(assets),

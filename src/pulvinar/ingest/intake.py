@@ -21,6 +21,7 @@ from pulvinar.catalogue.versions import add_asset, get_version, list_versions, o
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
+from pulvinar.ingest.bids_validation import with_validation
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
@@ -118,6 +119,7 @@ def _go_through(
         with watched(progress, f"recognising {len(submission.files):,} files"):
             recognised = host.find(submission.files)
         found = with_telling_names(recognised, request.path.resolve().name)
+        found = with_validation(found, submission.root, parts, progress)
         reasons, unrecognised = submission.left_over(found)
         _say_skipped(progress, reasons)
         _say_unrecognised(progress, unrecognised)

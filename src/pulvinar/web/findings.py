@@ -99,6 +99,42 @@ SENTENCES = (
         "what is in the volume is %(long)s mm long, more than any head of the species %(species)s (%(most)s mm): "
         "the header's voxel size is doubtful"
     ),
+    mark(
+        "its files name a person (%(elements)s): nothing of that is kept, but --originals keep would store the "
+        "files themselves"
+    ),
+    mark(
+        "its header carries elements of DICOM, which may name a person: nothing of that is kept, but --originals "
+        "keep would store the file itself"
+    ),
+    mark("its images have writing in them, which may name a person"),
+    mark("the header does not say where its images lie: they are stacked in the order of their numbers"),
+    mark("%(copies)s of its files are copies of others: left out"),
+    mark("its header declares %(said)s volumes, %(here)s are here"),
+    mark("its header declares %(said)s images, %(here)s are here"),
+    mark("of its images' numbers %(numbers)s are not here: slices may be missing"),
+    mark("its slices are piled up at a slant of %(angle)s° (a tilted gantry): its map to the world has it"),
+    mark("its slices don't lie on one line: some are %(far)s mm beside it"),
+    mark("its volumes lie up to %(far)s mm apart: the place of the first is taken"),
+    mark("its slices lie %(least)s to %(most)s mm apart: %(mean)s mm is taken for all"),
+    mark("its slices lie %(mean)s mm apart, the header says %(said)s: slices may be missing"),
+    mark("its repetition time is %(said)s s, by the clock its volumes are %(clock)s s apart: the first is taken"),
+    mark("its series has images that can't make one volume: it becomes %(count)s assets"),
+    mark("its header maps its values to others by %(slope)s and %(offset)s: they are kept as stored"),
+    mark("Analyze does not say where left and right are: they are not known"),
+    mark("Analyze has no unit of length: mm is assumed"),
+    mark("the .mat beside it, in which SPM says where it lies, is not read"),
+    mark("its header has a scale of %(scale)s where SPM keeps it: its values are multiplied by that"),
+    mark("the header's voxel size is %(x)s x %(y)s x %(z)s: the signs are left out"),
+    mark("participants.tsv names no species: human is assumed, as BIDS says"),
+    mark("%(files)s in one folder speak of it: BIDS allows one; the last overrules the others"),
+    mark("its sidecar says that its repetition time is %(said)s s, its header %(header)s s: the sidecar is taken"),
+    mark("the BIDS validator is not installed (pip install 'pulvinar[bids]'): the tree was not validated"),
+    mark("the BIDS validator gave no answer: %(reason)s"),
+    mark("the BIDS validator finds %(kind)s: %(files)s"),
+    mark("the BIDS validator finds %(count)s more kinds of errors"),
+    mark("the BIDS validator has %(count)s recommendations"),
+    mark("the BIDS validator finds no error"),
 )
 
 

@@ -10,12 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorstore as ts
+import SimpleITK as sitk  # noqa: N813
 import tifffile
 import z5py
 import zarr
+from nibabel.analyze import AnalyzeImage
+from tests.ingest.readers.bids_tree import small_tree
+from tests.ingest.readers.dicom_files import enhanced, mosaic, save, series, volumes
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.analyze import AnalyzeReader
+from pulvinar.ingest.readers.bids import BidsReader
+from pulvinar.ingest.readers.dicom import DicomReader
+from pulvinar.ingest.readers.metaimage import MetaImageReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.n5 import N5Reader
@@ -47,6 +55,44 @@ class TestNifti(ReaderContract):
         colours = voxels(6, 5, 4, 3, dtype="u1").view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
         nib.save(nib.Nifti1Image(colours, AFFINE), folder / "colours.nii.gz")
         nib.save(nib.Nifti1Pair(voxels(5, 6, 7), AFFINE), folder / "pair.img")
+
+
+class TestAnalyze(ReaderContract):
+    reader = AnalyzeReader()
+
+    def write_samples(self, folder):
+        nib.save(AnalyzeImage(voxels(11, 12, 13), np.diag([2, 3, 4, 1])), folder / "volume.img")
+        nib.save(AnalyzeImage(voxels(5, 6, 7, 4, dtype="f4"), np.diag([2, 3, 4, 1])), folder / "series.img")
+
+
+class TestBids(ReaderContract):
+    reader = BidsReader()
+
+    def write_samples(self, folder):
+        small_tree(folder)
+
+
+class TestDicom(ReaderContract):
+    reader = DicomReader()
+
+    def write_samples(self, folder):
+        series(folder / "series", SeriesInstanceUID="1.2.3")
+        volumes(folder / "volumes", SeriesInstanceUID="1.2.4", SeriesDescription="bold", RescaleSlope=0.5)
+        save(folder / "enhanced", enhanced(voxels(2, 3, 6, 7, dtype="u2"), SeriesInstanceUID="1.2.5"))
+        save(folder / "mosaic", mosaic(voxels(5, 6, 7, dtype="u2"), SeriesInstanceUID="1.2.6"))
+
+
+class TestMetaImage(ReaderContract):
+    reader = MetaImageReader()
+
+    def write_samples(self, folder):
+        for name, packed in (("plain.mha", False), ("packed.mha", True), ("parted.mhd", False), ("zipped.mhd", True)):
+            sitk.WriteImage(sitk.GetImageFromArray(voxels(11, 12, 13)), str(folder / name), packed)
+        sitk.WriteImage(sitk.GetImageFromArray(voxels(5, 6, 7, 3), isVector=True), str(folder / "vectors.mha"))
+        header = "ObjectType = Image\nNDims = 3\nDimSize = 7 6 2\nElementType = MET_USHORT\nElementSpacing = 1 1 1\n"
+        (folder / "listed.mhd").write_text(f"{header}ElementDataFile = LIST\none.raw\ntwo.raw\n")
+        for name in ("one", "two"):
+            (folder / f"{name}.raw").write_bytes(voxels(6, 7, dtype="u2").tobytes())
 
 
 class TestMgh(ReaderContract):

@@ -272,3 +272,32 @@ def test_a_packed_file_that_is_cut_off_is_doubted_before_it_is_read(tmp_path):
     (doubt,) = [item for item in find_one(READER, tmp_path).findings if "compressed stream" in item.message]
     assert doubt.severity is Severity.DOUBT
     assert "declares 48352" in doubt.message
+
+
+def test_the_order_and_time_of_slices_are_kept(tmp_path):
+    image = nib.Nifti1Image(np.zeros((2, 2, 4, 3), "i2"), np.eye(4))
+    image.header.set_xyzt_units("mm", "msec")
+    image.header.set_zooms((1, 1, 1, 2000))
+    image.header["slice_code"], image.header["slice_duration"], image.header["slice_end"] = 3, 500, 3
+    nib.save(image, tmp_path / "a.nii")
+    found = find_one(READER, tmp_path)
+    assert found.volume.time_step_s == 2
+    header = found.metadata["header"]
+    assert header["slice_order"] == "every second, rising"
+    assert (header["slice_start"], header["slice_end"], header["slice_duration_s"]) == (0, 3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("code", "content"), [(2, b"\x10\x00\x10\x00PN\x04\x00Doe^"), (0, b'{"PatientName": "Doe^Jane"}')]
+)
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_elements_of_dicom_in_the_header_are_named_and_not_kept(tmp_path, code, content, kind):
+    image = kind(np.arange(8, dtype="i2").reshape(2, 2, 2), np.eye(4))
+    nib.save(image, tmp_path / "a.nii")
+    assert ("doubt", "--originals") not in flags(find_one(READER, tmp_path))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"a brain"))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(code, content))
+    nib.save(image, tmp_path / "a.nii")
+    found = find_one(READER, tmp_path)
+    assert ("doubt", "--originals") in flags(found)
+    assert "doe" not in f"{found.name} {found.metadata}".lower()

@@ -16,7 +16,7 @@ import numpy as np
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
-from pulvinar.ingest.readers.nifti_frame import Frame, nifti_frame
+from pulvinar.ingest.readers.nifti_frame import Frame, nifti_frame, time_unit_s
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
     RawVolume,
@@ -37,6 +37,9 @@ _DTYPES = {
 }  # fmt: skip
 _REFUSED = {1: "single bits", 32: "complex numbers", 1792: "complex numbers", 2048: "complex numbers", 1536: "float128"}
 _LABEL_INTENT = 1002
+_DICOM_EXTENSION = 2
+_SLICE_ORDERS = {1: "rising", 2: "falling", 3: "every second, rising", 4: "every second, falling"}
+_SLICE_ORDERS |= {5: "every second, rising from the second", 6: "every second, falling from the last but one"}
 _CIFTI_INTENTS = range(3000, 3100)
 
 
@@ -109,6 +112,7 @@ class NiftiReader:
                 *image.findings,
                 *image.frame.findings,
                 *_label_findings(image, kind, stem, options),
+                *_extension_doubts(head, image.layout.offset),
                 *trailer_doubts(data.path, image.layout, compression(data.head)),
             ),
             metadata={"header": _summary(image)},
@@ -268,6 +272,27 @@ def _label_findings(image: _Image, kind: VolumeKind | None, stem: str, options: 
     return name_findings(stem, options, certain=int(image.header["intent_code"]) == _LABEL_INTENT)
 
 
+def _extension_doubts(head: bytes, end: int) -> Iterator[Finding]:
+    """A doubt where the header carries what it was made from: elements of DICOM, as such or in dcmstack's JSON."""
+    first = 540 if version_of(head) == 2 else 348
+    if head[first : first + 1] in (b"", b"\0") or end <= first + 4:
+        return
+    order = "<" if head[:4] == first.to_bytes(4, "little") else ">"
+    position = first + 4
+    while position + 8 <= min(len(head), end):
+        size, code = np.frombuffer(head[position : position + 8], f"{order}i4").tolist()
+        if code == _DICOM_EXTENSION or (code == 0 and head[position + 8 :].lstrip()[:1] == b"{"):
+            text = (
+                "its header carries elements of DICOM, which may name a person: nothing of that is kept, but "
+                "--originals keep would store the file itself"
+            )
+            yield Finding(Severity.DOUBT, text, "--originals")
+            return
+        if size < 16:
+            return
+        position += size
+
+
 def _summary(image: _Image) -> dict[str, Any]:
     """What of the header a person may want to see later, as JSON values."""
     header = image.header
@@ -284,4 +309,15 @@ def _summary(image: _Image) -> dict[str, Any]:
         "scl_slope": image.layout.slope,
         "scl_inter": image.layout.intercept,
         "frame": image.frame.chosen,
-    }
+    } | _slice_timing(header)
+
+
+def _slice_timing(header: Any) -> dict[str, Any]:
+    """In which order, and for how long each, the slices of a volume were taken, where the header says it."""
+    order = _SLICE_ORDERS.get(int(header["slice_code"]))
+    duration = float(header["slice_duration"])
+    if order is None:
+        return {}
+    said = {"slice_order": order, "slice_start": int(header["slice_start"]), "slice_end": int(header["slice_end"])}
+    step_s = duration * time_unit_s(header) if np.isfinite(duration) and duration > 0 else 0.0
+    return said | ({"slice_duration_s": float(f"{step_s:.7g}")} if step_s else {})

@@ -54,6 +54,15 @@ def nifti_frame(header: Any, shape: Sequence[int], name: str, options: Options) 
     return Frame(size_um, affine_um, _time_step(header, shape[0], options, findings), tuple(findings), chosen)
 
 
+def time_unit_s(header: Any) -> float:
+    """The header's unit of time in seconds, 1 where it names none."""
+    return _TIMES_S.get(_time_code(header), 1.0)
+
+
+def _time_code(header: Any) -> int:
+    return int(header["xyzt_units"]) & 56
+
+
 def _unit(header: Any, options: Options, findings: list[Finding]) -> float:
     code = int(header["xyzt_units"]) & 7
     if code in _LENGTHS_UM:
@@ -132,7 +141,7 @@ def _compare_sizes(header: Any, size_um: Triple, unit_um: float, shape: Sequence
 def _time_step(header: Any, steps: int, options: Options, findings: list[Finding]) -> float | None:
     if options.time_step_s is not None or steps == 1:
         return options.time_step_s
-    step, code = float(header["pixdim"][4]), int(header["xyzt_units"]) & 56
+    step, code = float(header["pixdim"][4]), _time_code(header)
     if not np.isfinite(step) or step <= 0:
         findings.append(Finding(Severity.DOUBT, f"the header's time step is {step:g}: it is not known", "--time-step"))
         return None
@@ -141,7 +150,7 @@ def _time_step(header: Any, steps: int, options: Options, findings: list[Finding
         return None
     if code == 0:
         findings.append(Finding(Severity.DOUBT, f"the time step {step:g} has no unit: s is assumed", "--time-step"))
-    step_s = float(f"{step * _TIMES_S.get(code, 1.0):.7g}")
+    step_s = float(f"{step * time_unit_s(header):.7g}")
     if step_s > _LONGEST_STEP_S:
         text = f"the header's time step is {step_s:g} s: perhaps milliseconds were meant"
         findings.append(Finding(Severity.DOUBT, text, "--time-step"))

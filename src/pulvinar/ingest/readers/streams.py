@@ -67,6 +67,8 @@ def stem_of(name: str) -> str:
 def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> Iterator[IO[bytes]]:
     """The bytes of `path` behind `skip` as a stream, unpacked if `kind` (found by content when None) says so.
 
+    A zlib stream has no beginning that tells it: `kind` must say "zlib".
+
     Damage found while reading (a wrong checksum, a missing end) raises `UnreadableFile`.
     """
     try:
@@ -80,6 +82,8 @@ def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> I
             elif kind == "bzip2":
                 with bz2.BZ2File(file) as stream:
                     yield stream
+            elif kind == "zlib":
+                yield io.BufferedReader(_ZlibStream(file), _BLOCK)
             else:
                 yield file
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -114,3 +118,26 @@ def unpack(source: Path, target: Path, declared: int, name: str, kind: str | Non
         # a footer may follow; reading to the end is what checks the checksum
         if len(stream.read(_BLOCK + 1)) > _BLOCK:
             raise TooLarge(f"{name} holds more than the {declared} bytes that its header declares")
+
+
+class _ZlibStream(io.RawIOBase):
+    """What a zlib stream unpacks to, as much at a time as is asked for; raises `EOFError` where its end is missing."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._unpacker = file, zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, room: Any) -> int:
+        """Fill `room`, or a part of it; 0 at the end, when the checksum has been checked."""
+        while not self._unpacker.eof:
+            packed = self._unpacker.unconsumed_tail or self._file.read(_BLOCK)
+            if not packed:
+                raise EOFError("it has no end")
+            piece = self._unpacker.decompress(packed, len(room))
+            if piece:
+                room[: len(piece)] = piece
+                return len(piece)
+        return 0
