@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import Invalid, UnreadableFile
-from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader import Finding, Options, Severity
 from pulvinar.model.space import Affine, check_orientation
 from pulvinar.model.volume import Triple
 
@@ -129,6 +129,30 @@ def settle(
     if options.orientation and size_um is not None and (matrix is None or orientation(matrix) != options.orientation):
         matrix = oriented(options.orientation, size_um, shape, matrix)
     return size_um, None if matrix is None else affine(matrix)
+
+
+def size_of_sides(
+    sides_um: Mapping[str, float | None], planes: int, options: Options
+) -> tuple[Triple | None, list[Finding]]:
+    """The voxel size of a file that says the length of each side by its letter, and a question where it doesn't say
+    all of them; `planes` along z."""
+    z, y, x = (sides_um.get(letter) for letter in "zyx")
+    if z and y and x:
+        return (z, y, x), []
+    if options.voxel_size_um is not None:
+        return None, []
+    said = [f"{letter} = {side:g} µm" for letter, side in sides_um.items() if side]
+    known = f" (only {', '.join(said)})" if said else ""
+    what = "the thickness of its plane" if planes == 1 and y and x else "the size of its voxels"
+    return None, [Finding(Severity.QUESTION, f"the file does not say {what}{known}", "--voxel-size")]
+
+
+def unknown_orientation(options: Options) -> list[Finding]:
+    """A note on a file of a format that never says where left and right are."""
+    if options.orientation:
+        return []
+    text = "the file does not say where left and right are: give --orientation to have it shown upright"
+    return [Finding(Severity.NOTE, text, "--orientation")]
 
 
 def affine(matrix: Matrix) -> Affine:

@@ -16,15 +16,13 @@ import numpy as np
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity, SourceFile
+from pulvinar.ingest.readers.raw_volume import check_believable
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS = (0, 512, 1024, 2048)
 _MOST_HOPS = 16
 _MOST_MEMBERS = 100_000
 _LARGEST_CHUNK_BYTES = 256 << 20
-_ALWAYS_BELIEVED_BYTES = 64 << 20
-_MOST_PACKED = 1032
-"""Deflate makes at most 258 bytes of 2 bits (RFC 1951); no other filter is believed to make more of its input."""
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf", 32004: "lz4", 32015: "zstd"}
 """Filters that are undone, by their registered numbers; HDF5 would load a plugin's code for most others."""
 
@@ -148,18 +146,7 @@ def check_dataset(data: Any, name: str) -> None:
     size = data.id.get_type().get_size()
     if data.chunks and prod(data.chunks) * size > _LARGEST_CHUNK_BYTES:
         raise TooLarge(f"{name}: one chunk of {path} has {data.chunks} values", hint="save it with smaller chunks")
-    _check_declared(data, prod(data.shape) * size, name)
-
-
-def _check_declared(data: Any, declared: int, name: str) -> None:
-    holds = data.file.id.get_filesize() * (_MOST_PACKED if filters_of(data) else 1)
-    # what is not stored reads as fill, so that a little file may be honest and declare more than it holds
-    if declared > max(holds, _ALWAYS_BELIEVED_BYTES):
-        raise UnreadableFile(
-            f"{name}: {data.name.lstrip('/')} declares {declared} bytes of shape {data.shape}, "
-            f"and the file can't hold more than {holds}",
-            hint="copy the file again, or save it without the parts that are empty",
-        )
+    check_believable(prod(data.shape) * size, data.file.id.get_filesize(), f"{name}: {path}, of shape {data.shape},")
 
 
 def filters_of(data: Any) -> list[int]:

@@ -26,7 +26,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import settle
+from pulvinar.ingest.readers.frames import settle, size_of_sides
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
     RawVolume,
@@ -366,14 +366,7 @@ def _size(image: _Image, shape: Shape5, options: Options) -> tuple[Triple | None
     (deep,) = set("zyx") - set(image.plane_letters)
     meant = zip("zyx", deep + image.plane_letters, strict=True)
     sides = {letter: image.said.sides_um.get(axis) for axis, letter in meant}
-    z, y, x = (sides.get(letter) for letter in "zyx")
-    if z and y and x:
-        return (z, y, x), []
-    if options.voxel_size_um is not None:
-        return None, []
-    known = f" (only {', '.join(f'{k} = {v:g} µm' for k, v in sides.items() if v)})" if any(sides.values()) else ""
-    what = "the thickness of its plane" if shape[2] == 1 and y and x else "the size of its voxels"
-    return None, [Finding(Severity.QUESTION, f"the file does not say {what}{known}", "--voxel-size")]
+    return size_of_sides({letter: sides[letter] for letter in "zyx"}, shape[2], options)
 
 
 def _channels(image: _Image, count: int) -> tuple[Any, ...]:

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.ingest.readers.frames import micrometres, seconds
+from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.volume import Channel
 
 _UM_PER_INCH = 25_400.0
 _UM_PER_CM = 10_000.0
-_LARGEST_XML = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -51,30 +50,15 @@ def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
 
 def ome_files(xml: str, name: str) -> tuple[str, ...]:
     """The names of the files over which an OME-TIFF is spread, as its XML has them."""
-    found = (node.get("FileName") or "" for node in _parse(xml, name).iter() if _tag(node) == "UUID")
+    found = (node.get("FileName") or "" for node in parse_xml(xml, name, "OME-XML").iter() if tag(node) == "UUID")
     return tuple(dict.fromkeys(file for file in found if file))
 
 
-def _parse(xml: str, name: str) -> ElementTree.Element:
-    if len(xml) > _LARGEST_XML:
-        raise UnreadableFile(f"{name}: its OME-XML has {len(xml)} characters")
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise UnreadableFile(f"{name}: its OME-XML defines entities, which no microscope writes")
-    try:
-        return ElementTree.fromstring(xml.encode())
-    except ElementTree.ParseError as error:
-        raise UnreadableFile(f"{name}: its OME-XML is damaged: {error}", hint="repair its ImageDescription") from error
-
-
-def _tag(node: ElementTree.Element) -> str:
-    return node.tag.rpartition("}")[2]
-
-
 def _ome(xml: str, number: int, name: str) -> Said:
-    images = [node for node in _parse(xml, name) if _tag(node) == "Image"]
+    images = [node for node in parse_xml(xml, name, "OME-XML") if tag(node) == "Image"]
     if number >= len(images):
         return Said("OME")
-    pixels = next((node for node in images[number] if _tag(node) == "Pixels"), None)
+    pixels = next((node for node in images[number] if tag(node) == "Pixels"), None)
     if pixels is None:
         return Said("OME", title=images[number].get("Name") or "")
     sides, findings = {}, []
@@ -102,7 +86,7 @@ def _ome(xml: str, number: int, name: str) -> Said:
 
 def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:
     found = []
-    for index, node in enumerate(child for child in pixels if _tag(child) == "Channel"):
+    for index, node in enumerate(child for child in pixels if tag(child) == "Channel"):
         wave = node.get("EmissionWavelength")
         name = node.get("Name") or node.get("Fluor") or (f"{_positive(wave):g} nm" if _positive(wave) else "")
         given = node.get("Color")

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import tifffile
 
 from pulvinar.errors import PulvinarError, UnreadableFile
-from pulvinar.ingest.readers.raw_volume import as_labels
+from pulvinar.ingest.readers.raw_volume import put
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES
 
@@ -353,14 +353,6 @@ class _Piece:
 
 def _rows_are_packed(goal: Voxels) -> bool:
     return goal.shape[0] == 1 and goal.strides[2] == goal.itemsize and goal.dtype.isnative
-
-
-def put(values: Voxels, goal: Voxels, label: str) -> None:
-    """`values` into `goal`, whose type may be wider; floats become labels only where they are whole numbers."""
-    if goal.dtype.kind in "iu" and values.dtype.kind == "f":
-        goal[...] = as_labels(values.astype(np.float64), goal.dtype, label)
-    else:
-        goal[...] = values
 
 
 def open_tiff(path: Path, name: str, *, several: bool = False) -> Any:
