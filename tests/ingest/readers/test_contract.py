@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
 import zarr
+from pylibCZIrw import czi as zeiss
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.czi import CziReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -156,3 +158,17 @@ class TestOmeZarr(ReaderContract):
         old = zarr.open_group(folder / "old.zarr", mode="w", zarr_format=2)
         old.create_array("0", data=voxels(9, 8, 7, dtype=">i2"), chunks=(4, 4, 4))
         old.attrs["multiscales"] = [multiscale]
+
+
+class TestCzi(ReaderContract):
+    reader = CziReader()
+
+    def write_samples(self, folder):
+        for name, packing in (("plain", "uncompressed:"), ("packed", "zstd1:PreProcess=HiLoByteUnpack")):
+            with zeiss.create_czi(str(folder / f"{name}.czi"), exist_ok=True, compression_options=packing) as file:
+                for t, c, x in np.ndindex(2, 2, 3):
+                    place = {"plane": {"T": t, "C": c, "Z": 0}, "scene": x // 2, "location": (x * 30, 0)}
+                    file.write(voxels(25, 36, dtype="u2"), **place)
+                file.write_metadata(scale_x=1e-6, scale_y=1e-6, scale_z=1e-6)
+        with zeiss.create_czi(str(folder / "colours.czi"), exist_ok=True) as file:
+            file.write(voxels(25, 36, 3, dtype="u1"), plane={"T": 0, "C": 0, "Z": 0})

@@ -142,4 +142,4 @@ def _positive(text: str | None) -> float:
         number = float(text or "")
     except ValueError:
         return 0.0
-    return number if 0 < number < math.inf else 0.0
+    return float(f"{number:.7g}") if 0 < number < math.inf else 0.0
