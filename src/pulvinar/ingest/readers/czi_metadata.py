@@ -5,7 +5,6 @@ Source: the CZI metadata schema that Zeiss publishes (`ImageDocument`, `Scaling`
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
+from pulvinar.ingest.readers.frames import positive, regular_step
 from pulvinar.ingest.readers.xml_text import parse_xml
 
 _UM_PER_M = 1e6
@@ -22,8 +22,6 @@ _MOST_TEXT = 200
 _SMALLEST_M, _LARGEST_M = 1e-12, 1.0
 _INFORMATION = "Metadata/Information"
 _DIMENSIONS = f"{_INFORMATION}/Image/Dimensions"
-_REGULAR = 0.1
-"""Steps of time that differ from the usual one by more than this part of it are none."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def said_by_czi(xml: str, name: str) -> CziSaid:
         tuple(_channels(root)),
         {number: scene for node in root.findall(f"{_DIMENSIONS}/S/Scenes/Scene") for number, scene in _scene(node)},
         _times(root),
-        _positive(root.findtext(f"{_DIMENSIONS}/T/Positions/Interval/Increment")) or None,
+        positive(root.findtext(f"{_DIMENSIONS}/T/Positions/Interval/Increment")) or None,
         _text(root, f"{_INFORMATION}/Document/Title"),
         {key: value for key, value in header.items() if value},
     )
@@ -78,20 +76,16 @@ def said_by_czi(xml: str, name: str) -> CziSaid:
 
 def time_step_s(times_s: npt.NDArray[np.float64], count: int) -> float | None:
     """The step between `count` time points, where the stamps are as many and about equally far apart."""
-    if count < 2 or times_s.size < count or times_s.size % count or not np.isfinite(times_s).all():
+    if count < 2 or times_s.size < count or times_s.size % count:
         return None
     # several stamps a time point: the first of each
-    steps = np.diff(times_s[:: times_s.size // count])
-    usual = float(np.median(steps))
-    if usual <= 0 or np.abs(steps - usual).max() > _REGULAR * usual:
-        return None
-    return float(f"{usual:.7g}")
+    return regular_step(times_s[:: times_s.size // count])
 
 
 def _sides(root: ElementTree.Element) -> dict[str, float]:
     found = {}
     for node in root.findall("Metadata/Scaling/Items/Distance"):
-        length = _positive(node.findtext("Value"))
+        length = positive(node.findtext("Value"))
         letter = node.get("Id", "").lower()
         if letter in ("x", "y", "z") and _SMALLEST_M <= length <= _LARGEST_M:
             found[letter] = float(f"{length * _UM_PER_M:.7g}")
@@ -106,7 +100,9 @@ def _channels(root: ElementTree.Element) -> list[CziChannel]:
         nodes = [node, *([shown[node.get("Id")]] if node.get("Id") in shown else [])]
         name = next((one.get("Name") for one in nodes if one.get("Name")), "") or _text(node, "Fluor")
         color = next(filter(None, (_color(_text(one, "Color")) for one in nodes)), "")
-        excitation, emission = (_positive(node.findtext(f"{kind}Wavelength")) for kind in ("Excitation", "Emission"))
+        excitation, emission = (
+            float(f"{positive(node.findtext(f'{kind}Wavelength')):.7g}") for kind in ("Excitation", "Emission")
+        )
         found.append(CziChannel(name[:_MOST_TEXT], color, excitation or None, emission or None))
     return found
 
@@ -135,11 +131,3 @@ def _times(root: ElementTree.Element) -> npt.NDArray[np.float64]:
 
 def _text(node: ElementTree.Element, path: str) -> str:
     return (node.findtext(path) or "").strip()[:_MOST_TEXT]
-
-
-def _positive(text: str | None) -> float:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return 0.0
-    return float(f"{number:.7g}") if 0 < number < math.inf else 0.0

@@ -30,6 +30,7 @@ _SECONDS = {
     "minute": 60.0, "hour": 3600.0, "day": 86_400.0,
 }  # fmt: skip
 _LARGEST_UM = 1e12
+_REGULAR = 0.1
 _WORLD = {"S": (0, 1), "I": (0, -1), "A": (1, 1), "P": (1, -1), "R": (2, 1), "L": (2, -1)}
 _LETTERS = (("S", "I"), ("A", "P"), ("R", "L"))
 
@@ -145,6 +146,24 @@ def size_of_sides(
     known = f" (only {', '.join(said)})" if said else ""
     what = "the thickness of its plane" if planes == 1 and y and x else "the size of its voxels"
     return None, [Finding(Severity.QUESTION, f"the file does not say {what}{known}", "--voxel-size")]
+
+
+def positive(value: Any) -> float:
+    """`value` as a number; 0 where it isn't one, or isn't positive and finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return number if 0 < number < math.inf else 0.0
+
+
+def regular_step(times: npt.NDArray[np.float64]) -> float | None:
+    """The usual step between `times`, to float32's precision; None where one differs from it by more than a tenth."""
+    steps = np.diff(times)
+    usual = float(np.median(steps)) if steps.size and np.isfinite(steps).all() else 0.0
+    if usual <= 0 or np.abs(steps - usual).max() > _REGULAR * usual:
+        return None
+    return float(f"{usual:.7g}")
 
 
 def unknown_orientation(options: Options) -> list[Finding]:

@@ -85,8 +85,9 @@ def _checked(packed: bytes) -> bytes:
 class Hdf5Numbers:
     """The values of a dataset of numbers, by window. Raises `UnreadableFile` for one of another type."""
 
-    def __init__(self, data: Any, name: str) -> None:
-        """`data` is an `h5py.Dataset`, which stays open as long; it is checked by `check_dataset`."""
+    def __init__(self, data: Any, name: str, *, cache_bytes: int = _CACHE_BYTES) -> None:
+        """`data` is an `h5py.Dataset`, which stays open as long; it is checked by `check_dataset`. Unpacked chunks of
+        `cache_bytes` in all are kept."""
         check_dataset(data, name)
         if data.dtype.kind not in "iufb":
             raise UnreadableFile(f"{name}: {data.name.lstrip('/')} holds {data.dtype}, not numbers")
@@ -96,6 +97,7 @@ class Hdf5Numbers:
         size = prod(data.chunks or ()) * self.dtype.itemsize
         self._packing = _Packing(tuple(FILTERS[code] for code in filters_of(data)), size, self.dtype.itemsize)
         self._file_bytes: int = data.file.id.get_filesize()
+        self._cache_bytes = cache_bytes
         self._cache: OrderedDict[tuple[int, ...], Values] = OrderedDict()
         self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "unpack")
 
@@ -157,7 +159,7 @@ class Hdf5Numbers:
             return task
         values = task.result()
         self._cache[corner] = values
-        while len(self._cache) * self._packing.size_bytes > _CACHE_BYTES:
+        while len(self._cache) * self._packing.size_bytes > self._cache_bytes:
             self._cache.popitem(last=False)
         return values
 

@@ -97,33 +97,44 @@ def dataset(group: Any, path: str, name: str) -> Any:
 
 
 def datasets(file: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every dataset of the file with its path, each once and not yet checked; links of any kind are passed over."""
+    """Every dataset of the file with its path, each once and not yet checked; links are passed over."""
+    import h5py
+
+    for path, place in _members(file, name):
+        if isinstance(place, h5py.Dataset):
+            yield path, place
+
+
+def external_links(file: Any, name: str) -> list[tuple[str, str]]:
+    """The links that lead into other files: the path of each, and the file that it names."""
+    import h5py
+
+    return [(path, str(link.filename)) for path, link in _members(file, name) if isinstance(link, h5py.ExternalLink)]
+
+
+def _members(file: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every object of the file once, and every link of another kind as itself, with its path."""
     import h5py
 
     seen: set[int] = set()
-    left = [("", file)]
+    left: list[tuple[str, Any]] = [("", file)]
     while left:
         path, place = left.pop()
+        if isinstance(place, h5py.ExternalLink | h5py.SoftLink):
+            yield path, place
+            continue
         address = h5py.h5o.get_info(place.id).addr
         if address in seen:
             continue
         seen.add(address)
         if len(seen) > _MOST_MEMBERS:
             raise TooLarge(f"{name} has more than {_MOST_MEMBERS} groups and datasets", hint="split the file")
-        if isinstance(place, h5py.Dataset):
-            yield path, place
-        elif isinstance(place, h5py.Group):
-            hard = [key for key in place if isinstance(place.get(key, getlink=True), h5py.HardLink)]
-            left += [(f"{path}/{key}".lstrip("/"), place[key]) for key in reversed(hard)]
-
-
-def external_links(file: Any, name: str) -> list[tuple[str, str]]:
-    """The links at the file's top that lead into other files: the path of each, and the file that it names."""
-    import h5py
-
-    with damage(name):
-        links = {key: file.get(key, getlink=True) for key in file}
-    return [(key, str(link.filename)) for key, link in links.items() if isinstance(link, h5py.ExternalLink)]
+        yield path, place
+        if isinstance(place, h5py.Group):
+            with damage(name):
+                links = [(key, place.get(key, getlink=True)) for key in place]
+                found = [(key, place[key] if isinstance(link, h5py.HardLink) else link) for key, link in links]
+            left += [(f"{path}/{key}".lstrip("/"), item) for key, item in reversed(found)]
 
 
 def check_dataset(data: Any, name: str) -> None:

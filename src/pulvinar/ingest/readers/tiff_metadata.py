@@ -6,7 +6,6 @@ Sources: the OME data model 2016-06 (`Pixels` and its default units), ImageJ's `
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from pulvinar.ingest.reader import Finding, Severity
-from pulvinar.ingest.readers.frames import micrometres, seconds
+from pulvinar.ingest.readers.frames import micrometres, positive, seconds
 from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.volume import Channel
 
@@ -67,17 +66,17 @@ def _ome(xml: str, number: int, name: str) -> Said:
         if size is None:
             continue
         worth = micrometres(unit)
-        if worth is None or not _positive(size):
+        if worth is None or not positive(size):
             text = f"its OME-XML gives the side {letter} as {size} {unit}, which is no length"
             findings.append(Finding(Severity.DOUBT, text, "--voxel-size"))
         else:
-            sides[letter] = _rounded(_positive(size) * worth)
+            sides[letter] = _rounded(positive(size) * worth)
     step, unit = pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")
     worth = seconds(unit)
     return Said(
         "OME",
         sides,
-        _positive(step) * (worth or 0) or None,
+        positive(step) * (worth or 0) or None,
         tuple(_ome_channels(pixels)),
         images[number].get("Name") or "",
         tuple(findings),
@@ -88,7 +87,7 @@ def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:
     found = []
     for index, node in enumerate(child for child in pixels if tag(child) == "Channel"):
         wave = node.get("EmissionWavelength")
-        name = node.get("Name") or node.get("Fluor") or (f"{_positive(wave):g} nm" if _positive(wave) else "")
+        name = node.get("Name") or node.get("Fluor") or (f"{positive(wave):g} nm" if positive(wave) else "")
         given = node.get("Color")
         # a signed 32-bit RGBA; -1 is white
         color = f"{(int(given) & 0xFFFFFFFF) >> 8:06X}" if given and re.fullmatch(r"-?\d{1,11}", given) else ""
@@ -108,15 +107,15 @@ def _imagej(header: Mapping[str, Any], page: Any) -> Said:
             density = _density(page, tag)
             if density:
                 sides[letter] = _rounded(worth / density)
-        if _positive(header.get("spacing")):
-            sides["z"] = _rounded(_positive(header["spacing"]) * worth)
+        if positive(header.get("spacing")):
+            sides["z"] = _rounded(positive(header["spacing"]) * worth)
     elif unit.strip() not in ("", "pixel", "pixels"):
         findings.append(Finding(Severity.NOTE, f"its unit of length is {unit[:40]!r}, which is none", "--voxel-size"))
     step = header.get("finterval")
     return Said(
         "ImageJ",
         sides,
-        _positive(step) or None,
+        positive(step) or None,
         findings=tuple(findings),
         header={key: header[key] for key in ("unit", "spacing", "mode", "Info") if _plain(header.get(key))},
     )
@@ -124,24 +123,24 @@ def _imagej(header: Mapping[str, Any], page: Any) -> Said:
 
 def _lsm(header: Mapping[str, Any]) -> Said:
     sides = {
-        letter: _rounded(_positive(header[f"VoxelSize{letter.upper()}"]) * 1e6)
+        letter: _rounded(positive(header[f"VoxelSize{letter.upper()}"]) * 1e6)
         for letter in "zyx"
-        if _positive(header.get(f"VoxelSize{letter.upper()}"))
+        if positive(header.get(f"VoxelSize{letter.upper()}"))
     }
     step = header.get("TimeIntervall")
-    return Said("LSM", sides, _positive(step) or None)
+    return Said("LSM", sides, positive(step) or None)
 
 
 def _micromanager(header: Mapping[str, Any]) -> Said:
     summary = header.get("Summary") or {}
     side, deep = summary.get("PixelSize_um") or summary.get("PixelSizeUm"), summary.get("z-step_um")
-    sides = {letter: _positive(side) for letter in "yx" if _positive(side)}
-    if _positive(deep):
-        sides["z"] = _positive(deep)
+    sides = {letter: positive(side) for letter in "yx" if positive(side)}
+    if positive(deep):
+        sides["z"] = positive(deep)
     step = summary.get("Interval_ms")
     names = summary.get("ChNames")
     channels = tuple(Channel(str(one), "") for one in names) if isinstance(names, list) else ()
-    return Said("Micro-Manager", sides, _positive(step) / 1000 or None, channels)
+    return Said("Micro-Manager", sides, positive(step) / 1000 or None, channels)
 
 
 def _untrusted(page: Any) -> list[Finding]:
@@ -161,15 +160,6 @@ def _density(page: Any, tag: str) -> float:
     if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
         return 0.0
     return float(value[0]) / float(value[1])
-
-
-def _positive(value: Any) -> float:
-    """`value` as a number; 0 where it isn't one, or isn't positive and finite."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return 0.0
-    return number if 0 < number < math.inf else 0.0
 
 
 def _rounded(side_um: float) -> float:
