@@ -11,10 +11,14 @@ import pyarrow.parquet as pq
 import tifffile
 import zarr
 from pylibCZIrw import czi as zeiss
+from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.bigdataviewer import BigDataViewerReader
 from pulvinar.ingest.readers.czi import CziReader
+from pulvinar.ingest.readers.hdf5 import Hdf5Reader
+from pulvinar.ingest.readers.imaris import ImarisReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -172,3 +176,31 @@ class TestCzi(ReaderContract):
                 file.write_metadata(scale_x=1e-6, scale_y=1e-6, scale_z=1e-6)
         with zeiss.create_czi(str(folder / "colours.czi"), exist_ok=True) as file:
             file.write(voxels(25, 36, 3, dtype="u1"), plane={"T": 0, "C": 0, "Z": 0})
+
+
+class TestImaris(ReaderContract):
+    reader = ImarisReader()
+
+    def write_samples(self, folder):
+        write_imaris(folder / "padded.ims")
+        write_imaris(folder / "floats.ims", voxels(1, 1, 4, 15, 16, dtype="f4"), pad=5, packing=None)
+
+
+class TestBigDataViewer(ReaderContract):
+    reader = BigDataViewerReader()
+
+    def write_samples(self, folder):
+        write_bigdataviewer(folder)
+        write_bigdataviewer(folder, voxels(1, 1, 2, 4, 11, 12, dtype="u2"), file="alone.h5", xml=False)
+
+
+class TestHdf5(ReaderContract):
+    reader = Hdf5Reader()
+    options = Options(axes="zyx")
+
+    def write_samples(self, folder):
+        with h5py.File(folder / "a.h5", "w") as file:
+            file.create_dataset("raw", data=voxels(9, 11, 12, dtype=">i2"), chunks=(4, 5, 6), compression=4)
+            file.create_dataset("checked", data=voxels(9, 11, 12, dtype="f2"), chunks=(4, 5, 6), fletcher32=True)
+        with h5py.File(folder / "behind", "w", userblock_size=512) as file:
+            file["whole"] = voxels(7, 8, 9)

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.ingest.readers.hdf5_writers import IMARIS as VOXELS
+from tests.ingest.readers.hdf5_writers import letters, write_imaris
 from tests.ingest.readers.reading import find_one, flags, read_voxels, said
 from tests.ingest.readers.windowed import opened, windows
 
@@ -14,45 +16,8 @@ from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.imaris import ImarisReader
 
 READER = ImarisReader()
-VOXELS = np.random.default_rng(6).integers(0, 60_000, (2, 3, 5, 20, 30)).astype("u2")
-"""Axes t, c, z, y, x."""
 FINEST = "DataSet/ResolutionLevel 0"
 FIRST = f"{FINEST}/TimePoint 0/Channel 0"
-
-
-def letters(group, **attributes):
-    """Attributes as Imaris writes them: arrays of single letters."""
-    for name, value in attributes.items():
-        group.attrs[name] = np.frombuffer(str(value).encode(), "S1")
-
-
-def write_imaris(path, voxels=VOXELS, *, pad=8, unit="um", packing=4, minutes=2):
-    """A file of two resolutions, padded to whole chunks along each axis."""
-    times, channels, *sizes = voxels.shape
-    with h5py.File(path, "w") as file:
-        letters(file, ImarisDataSet="ImarisDataSet", ImarisVersion="5.5.0", DataSetDirectoryName="DataSet")
-        file.attrs["NumberOfDataSets"] = np.uint32(1)
-        for t, c in np.ndindex(times, channels):
-            for level, step in enumerate((1, 2)):
-                stored = voxels[t, c, :, ::step, ::step]
-                group = file.create_group(f"DataSet/ResolutionLevel {level}/TimePoint {t}/Channel {c}")
-                letters(group, **{f"ImageSize{a}": n for a, n in zip("ZYX", stored.shape, strict=True)})
-                room = np.zeros([-(-n // pad) * pad for n in stored.shape], voxels.dtype)
-                room[tuple(map(slice, stored.shape))] = stored
-                group.create_dataset("Data", data=room, chunks=(pad,) * 3, compression=packing)
-        info = file.create_group("DataSetInfo")
-        image = info.create_group("Image")
-        letters(image, Unit=unit, Name="a fish", RecordingDate="2024-05-06 07:08:09.000")
-        letters(image, **dict(zip("ZYX", sizes, strict=True)))
-        letters(image, **{f"ExtMin{axis}": -10 for axis in range(3)})
-        extents = zip(sizes[::-1], (0.5, 0.5, 2), strict=True)
-        letters(image, **{f"ExtMax{axis}": -10 + count * step for axis, (count, step) in enumerate(extents)})
-        for c in range(channels):
-            channel = info.create_group(f"Channel {c}")
-            name = "(name not specified)" if c == 1 else f"stain {c}"
-            letters(channel, Name=name, Color="0.000 1.000 0.502", LSMEmissionWavelength=500 + c)
-        time = info.create_group("TimeInfo")
-        letters(time, **{f"TimePoint{t + 1}": f"2024-05-06 07:{8 + t * minutes:02d}:09.000" for t in range(times)})
 
 
 @pytest.fixture

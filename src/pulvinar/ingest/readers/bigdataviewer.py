@@ -67,6 +67,11 @@ class _Pair:
             joined.setdefault(key, []).append(number)
         return [tuple(found) for found in joined.values()]
 
+    def place(self, setup: _Setup) -> str:
+        """Which tile, angle and so on a setup is, of those attributes that not all setups share."""
+        shared = set.intersection(*(set(one.group) for one in self.setups.values())) if self.setups else set()
+        return ", ".join(f"{key} {value}" for key, value in setup.group if (key, value) not in shared)
+
 
 class BigDataViewerReader:
     """Reads the finest resolution of BigDataViewer's HDF5 files."""
@@ -156,7 +161,7 @@ def _asset(
         text = "no XML of BigDataViewer names this file: what its setups are is not known"
         findings.append(Finding(Severity.NOTE, text))
     stem = stem_of(name)
-    where = ", ".join(f"{key} {value}" for key, value in about[0].group) or f"setup {setups[0]}"
+    where = pair.place(about[0]) or f"setup {setups[0]}"
     channels = tuple(Channel(one.channel or one.name or f"setup {n}", "") for one, n in zip(about, setups, strict=True))
     return FoundAsset(
         BigDataViewerReader.name,
