@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import tifffile
 import zarr
 from pylibCZIrw import czi as zeiss
+from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
 
 from pulvinar.ingest.reader import Options
@@ -24,6 +25,7 @@ from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
+from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
@@ -204,3 +206,12 @@ class TestHdf5(ReaderContract):
             file.create_dataset("checked", data=voxels(9, 11, 12, dtype="f2"), chunks=(4, 5, 6), fletcher32=True)
         with h5py.File(folder / "behind", "w", userblock_size=512) as file:
             file["whole"] = voxels(7, 8, 9)
+
+
+class TestOmeCompanion(ReaderContract):
+    reader = OmeCompanionReader()
+
+    def write_samples(self, folder):
+        write_companion(folder)
+        (folder / "deep").mkdir(exist_ok=True)
+        write_companion(folder / "deep", order="XYTZC", compression="zlib")

@@ -37,11 +37,10 @@ from pulvinar.ingest.readers.raw_volume import (
 )
 from pulvinar.ingest.readers.tiff_metadata import Said, ome_files, said_by
 from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
-from pulvinar.ingest.readers.tiff_planes import PageLayout, PlaneOrder, PlaneVolume, open_tiff
+from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Shape5, Triple, VolumeKind
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LARGEST_SEGMENT_BYTES = 4 << 30
 _RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 _MIN_IS_WHITE, _PALETTE = 0, 3
@@ -85,7 +84,7 @@ class TiffReader:
         alone = [image for image in images if image.is_series or image.others]
         joinable = {image.file.name: image for image in images if not image.is_series and not image.others}
         stacks = group([_member(image) for image in joinable.values()], options.axes)
-        _refuse_stray(stacks, [file for file in files if file.head[:4] not in _MAGIC])
+        _refuse_stray(stacks, [file for file in files if file.head[:4] not in TIFF_MAGIC])
         for stack in stacks:
             yield _asset(stack, [joinable[name] for name in stack.names], options)
         for image in alone:
@@ -131,7 +130,7 @@ def _source(path: Path, name: str) -> SourceFile:
 
 
 def _images(files: Sequence[SourceFile], options: Options) -> list[_Image]:
-    tiffs = [file for file in files if file.head[:4] in _MAGIC]
+    tiffs = [file for file in files if file.head[:4] in TIFF_MAGIC]
     paths = {file.name: file.path for file in tiffs}
     found: list[_Image] = []
     claimed: set[str] = set()

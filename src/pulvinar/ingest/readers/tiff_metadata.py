@@ -7,7 +7,7 @@ Sources: the OME data model 2016-06 (`Pixels` and its default units), ImageJ's `
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
@@ -37,7 +37,7 @@ class Said:
 def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
     """What the open `tif` says of its image `number`; raises `UnreadableFile` for OME-XML that isn't XML."""
     if tif.is_ome:
-        return _ome(tif.ome_metadata or "", number, name)
+        return said_by_ome(tif.ome_metadata or "", number, name)
     if tif.is_imagej:
         return _imagej(tif.imagej_metadata or {}, series.keyframe)
     if tif.is_lsm:
@@ -53,10 +53,12 @@ def ome_files(xml: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file for file in found if file))
 
 
-def _ome(xml: str, number: int, name: str) -> Said:
-    images = [node for node in parse_xml(xml, name, "OME-XML") if tag(node) == "Image"]
+def said_by_ome(xml: str, number: int, name: str) -> Said:
+    """What OME-XML says of its image `number`; raises `UnreadableFile` for what isn't XML."""
+    root = parse_xml(xml, name, "OME-XML")
+    images = [node for node in root if tag(node) == "Image"]
     if number >= len(images):
-        return Said("OME")
+        return Said("OME", findings=tuple(_elsewhere(root)))
     pixels = next((node for node in images[number] if tag(node) == "Pixels"), None)
     if pixels is None:
         return Said("OME", title=images[number].get("Name") or "")
@@ -81,6 +83,15 @@ def _ome(xml: str, number: int, name: str) -> Said:
         images[number].get("Name") or "",
         tuple(findings),
     )
+
+
+def _elsewhere(root: ElementTree.Element) -> Iterator[Finding]:
+    """A doubt about a file whose metadata lies in another one, which isn't here."""
+    for node in root:
+        if tag(node) == "BinaryOnly":
+            other = node.get("MetadataFile", "")[:200]
+            text = f"its OME metadata lies in the file {other!r}, which is not here or does not describe it"
+            yield Finding(Severity.DOUBT, text)
 
 
 def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:

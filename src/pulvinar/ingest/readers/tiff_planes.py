@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from pulvinar.model.volume import AXES
 Voxels = npt.NDArray[Any]
 Task = Callable[[], None]
 
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OPEN_FILES = 64
 _KNOWN_PLANES = 2048
 _NARROW = 4
@@ -124,13 +125,29 @@ class PlaneOrder:
         return file, page
 
 
+class Order(Protocol):
+    """Which page of which file is the plane at a place; `shape` counts planes, rows and columns run along
+    `plane_letters`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Planes along each axis of pages."""
+
+    @property
+    def plane_letters(self) -> str:
+        """The axes of a plane's rows and columns."""
+
+    def find(self, place: dict[str, int]) -> tuple[int, int] | None:
+        """The file and the page in it; None for a plane that no file has, which reads as 0."""
+
+
 class PlaneVolume:
     """An `OpenVolume` over pages. Raises `UnreadableFile`, naming file and page, for what is damaged or missing."""
 
     def __init__(
         self,
         files: Sequence[tuple[Path, str]],
-        order: PlaneOrder,
+        order: Order,
         layout: PageLayout,
         dtype: str,
         pages_of: Callable[[Any], Any],
@@ -155,7 +172,11 @@ class PlaneVolume:
         for first in range(0, len(planes), _OPEN_FILES // 2):
             tasks = []
             for place, samples, target in planes[first : first + _OPEN_FILES // 2]:
-                plane = self._plane(*self._order.find(place))
+                found = self._order.find(place)
+                if found is None:
+                    target[...] = 0
+                    continue
+                plane = self._plane(*found)
                 rows, columns = (ranges[letter] for letter in self._order.plane_letters)
                 tasks += list(self._tasks(plane, samples, rows, columns, target))
             for done in [self._threads.submit(task) for task in tasks]:

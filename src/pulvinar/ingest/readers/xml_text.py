@@ -16,7 +16,8 @@ def parse_xml(xml: str, name: str, what: str) -> ElementTree.Element:
     if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         raise UnreadableFile(f"{name}: its {what} defines entities, which no microscope writes")
     try:
-        return ElementTree.fromstring(xml.encode("utf-8", "replace"))
+        # as text, whatever encoding its first line names
+        return ElementTree.fromstring(xml.encode("utf-8", "replace").decode())
     except ElementTree.ParseError as error:
         raise UnreadableFile(f"{name}: its {what} is damaged: {error}", hint="repair it, or copy it again") from error
 
