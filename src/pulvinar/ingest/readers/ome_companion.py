@@ -29,14 +29,13 @@ from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orient
 from pulvinar.ingest.readers.raw_volume import check_shape, component_channels, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.text import decoded
-from pulvinar.ingest.readers.tiff_metadata import Said, said_by_ome
+from pulvinar.ingest.readers.tiff_metadata import MOST_PLANES, Said, said_by_ome
 from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneVolume, open_tiff
 from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Shape5, VolumeKind
 
 _LARGEST_XML = 256 << 20
-_MOST_PLANES = 10_000_000
 _ORDERS = frozenset({"XYZCT", "XYZTC", "XYCTZ", "XYCZT", "XYTCZ", "XYTZC"})
 
 
@@ -127,8 +126,8 @@ def _image(pixels: ElementTree.Element, number: int, said: Said, name: str) -> _
     if order not in _ORDERS or min(sizes.values()) < 1:
         raise UnreadableFile(f"{name}: its image has the order {order} and the sizes {sizes}", hint="repair the file")
     total = prod(sizes.values())
-    if total > _MOST_PLANES:
-        raise TooLarge(f"{name}: its image declares {total} planes, {_MOST_PLANES} are read", hint="repair the file")
+    if total > MOST_PLANES:
+        raise TooLarge(f"{name}: its image declares {total} planes, {MOST_PLANES} are read", hint="repair the file")
     letters = order[2:].lower()
     places: dict[tuple[int, int, int], tuple[str, int]] = {}
     folder = name.rpartition("/")[0]

@@ -35,7 +35,7 @@ from pulvinar.ingest.readers.raw_volume import (
     component_channels,
     name_findings,
 )
-from pulvinar.ingest.readers.tiff_metadata import Said, ome_files, said_by
+from pulvinar.ingest.readers.tiff_metadata import Said, check_ome_planes, ome_files, said_by
 from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
 from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
@@ -148,6 +148,8 @@ def _read_images(file: SourceFile, paths: dict[str, Path], options: Options) -> 
     try:
         if len(tif.pages) == 0:
             raise UnreadableFile(f"{file.name} is a TIFF without a page", hint="copy the file again")
+        if tif.is_ome:
+            check_ome_planes(tif.ome_metadata or "", file.name)
         listed = _listed(tif, file)
         absent = [name for name in listed if name not in paths]
         others = () if absent else listed

@@ -6,17 +6,21 @@ Sources: the OME data model 2016-06 (`Pixels` and its default units), ImageJ's `
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
+from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.ingest.readers.frames import micrometres, positive, seconds
 from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.volume import Channel
 
+MOST_PLANES = 10_000_000
+"""Of one image: more can't be listed in memory."""
 _UM_PER_INCH = 25_400.0
 _UM_PER_CM = 10_000.0
 
@@ -51,6 +55,19 @@ def ome_files(xml: str, name: str) -> tuple[str, ...]:
     """The names of the files over which an OME-TIFF is spread, as its XML has them."""
     found = (node.get("FileName") or "" for node in parse_xml(xml, name, "OME-XML").iter() if tag(node) == "UUID")
     return tuple(dict.fromkeys(file for file in found if file))
+
+
+def check_ome_planes(xml: str, name: str) -> None:
+    """Raise `UnreadableFile` for OME-XML that declares more planes than can be listed."""
+    for node in parse_xml(xml, name, "OME-XML").iter():
+        if tag(node) == "Pixels":
+            sizes = [positive(node.get(f"Size{letter}", "1")) for letter in "TCZ"]
+            if math.prod(sizes) > MOST_PLANES:
+                said = " x ".join(node.get(f"Size{letter}", "1")[:40] for letter in "TCZ")
+                raise UnreadableFile(
+                    f"{name}: its OME-XML declares {said} planes (t, c, z), {MOST_PLANES} are read",
+                    hint="repair its ImageDescription",
+                )
 
 
 def said_by_ome(xml: str, number: int, name: str) -> Said:
