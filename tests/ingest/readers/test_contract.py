@@ -13,6 +13,7 @@ import zarr
 from pylibCZIrw import czi as zeiss
 from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
+from v3dpy.loaders import PBD, Raw
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -30,6 +31,7 @@ from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tiff import TiffReader
+from pulvinar.ingest.readers.vaa3d import Vaa3dReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -215,3 +217,12 @@ class TestOmeCompanion(ReaderContract):
         write_companion(folder)
         (folder / "deep").mkdir(exist_ok=True)
         write_companion(folder / "deep", order="XYTZC", compression="zlib")
+
+
+class TestVaa3d(ReaderContract):
+    reader = Vaa3dReader()
+
+    def write_samples(self, folder):
+        for dtype in ("u1", "u2"):
+            Raw().save(str(folder / f"{dtype}.v3draw"), voxels(2, 5, 11, 13, dtype=dtype))
+            PBD().save(str(folder / f"{dtype}.v3dpbd"), voxels(2, 5, 11, 13, dtype=dtype) // 50)
