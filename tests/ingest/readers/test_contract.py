@@ -13,6 +13,7 @@ import zarr
 from pylibCZIrw import czi as zeiss
 from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
+from tests.ingest.readers.lif_writer import write_lif
 from v3dpy.loaders import PBD, Raw
 
 from pulvinar.ingest.reader import Options
@@ -21,6 +22,7 @@ from pulvinar.ingest.readers.bigdataviewer import BigDataViewerReader
 from pulvinar.ingest.readers.czi import CziReader
 from pulvinar.ingest.readers.hdf5 import Hdf5Reader
 from pulvinar.ingest.readers.imaris import ImarisReader
+from pulvinar.ingest.readers.lif import LifReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -226,3 +228,12 @@ class TestVaa3d(ReaderContract):
         for dtype in ("u1", "u2"):
             Raw().save(str(folder / f"{dtype}.v3draw"), voxels(2, 5, 11, 13, dtype=dtype))
             PBD().save(str(folder / f"{dtype}.v3dpbd"), voxels(2, 5, 11, 13, dtype=dtype) // 50)
+
+
+class TestLif(ReaderContract):
+    reader = LifReader()
+
+    def write_samples(self, folder):
+        images = {"stack": (voxels(3, 2, 9, 11, dtype="u2"), "zcyx"), "movie": (voxels(4, 9, 11, dtype="u1"), "tyx")}
+        write_lif(folder / "several.lif", images)
+        write_lif(folder / "tiles.lif", {"tiles": (voxels(2, 3, 9, 11, dtype="f4"), "mzyx")})
