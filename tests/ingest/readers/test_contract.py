@@ -14,6 +14,7 @@ from pylibCZIrw import czi as zeiss
 from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
 from tests.ingest.readers.lif_writer import write_lif
+from tests.ingest.readers.nd2_writer import write_nd2
 from v3dpy.loaders import PBD, Raw
 
 from pulvinar.ingest.reader import Options
@@ -25,6 +26,7 @@ from pulvinar.ingest.readers.imaris import ImarisReader
 from pulvinar.ingest.readers.lif import LifReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.nd2 import Nd2Reader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
@@ -237,3 +239,11 @@ class TestLif(ReaderContract):
         images = {"stack": (voxels(3, 2, 9, 11, dtype="u2"), "zcyx"), "movie": (voxels(4, 9, 11, dtype="u1"), "tyx")}
         write_lif(folder / "several.lif", images)
         write_lif(folder / "tiles.lif", {"tiles": (voxels(2, 3, 9, 11, dtype="f4"), "mzyx")})
+
+
+class TestNd2(ReaderContract):
+    reader = Nd2Reader()
+
+    def write_samples(self, folder):
+        write_nd2(folder / "plain.nd2", voxels(2, 3, 9, 11, 2, dtype="u2"), pad=4)
+        write_nd2(folder / "packed.nd2", voxels(3, 2, 9, 11, 1, dtype="f4"), "pz", packed=True)

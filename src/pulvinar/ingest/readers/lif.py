@@ -7,7 +7,6 @@ wavelengths, rotations and loops become channels. Source: the LIF file format de
 
 from __future__ import annotations
 
-import io
 import logging
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.frames import micrometres, positive, settle, size_of_sides, unknown_orientation
 from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, name_findings
-from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.ingest.readers.streams import BoundedFile, stem_of
 from pulvinar.ingest.readers.strided_volume import StridedLayout, StridedVolume
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Channel, VolumeKind
@@ -108,26 +107,13 @@ def _is_lif(head: bytes) -> bool:
     return head[:4] == b"\x70\0\0\0" and head[8:9] == b"\x2a" and head[13:15] == b"<\0"
 
 
-class _Bounded(io.FileIO):
-    """A file that is never asked for more than it holds, whatever a header declares."""
-
-    def __init__(self, path: Path, size_bytes: int) -> None:
-        super().__init__(path)
-        self._size_bytes = size_bytes
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As a file's own, at most what is left."""
-        left = max(0, self._size_bytes - self.tell())
-        return super().read(left if size is None or size < 0 else min(size, left)) or b""
-
-
 @contextmanager
 def _opened(path: Path, size_bytes: int, name: str) -> Iterator[Any]:
     import liffile
 
     # it tells of oddities on a log that nobody reads here
     logging.getLogger("liffile").setLevel(logging.CRITICAL + 1)
-    with _Bounded(path, size_bytes) as file:
+    with BoundedFile(path, size_bytes) as file:
         (letters,) = struct.unpack("<I", file.read(13)[9:])
         xml = file.read(min(2 * letters, _LARGEST_XML))
         if len(xml) < 2 * letters:
