@@ -72,7 +72,7 @@ class _Image:
     layout: StridedLayout
     axes: Mapping[str, _Axis]
     channels: tuple[Channel, ...]
-    further: tuple[str, ...]
+    further: tuple[tuple[str, int], ...]
 
 
 class LifReader:
@@ -192,7 +192,7 @@ def _parts(element: Any, offset: int, name: str) -> Iterator[_Image]:
     for tile in range(mosaic.size):
         layout = StridedLayout(shape, dtypes.copy().pop(), tuple(at + tile * mosaic.step for at in places), steps)
         key, title = (f"#{tile}", f"tile {tile + 1}") if mosaic.size > 1 else ("", "")
-        further = tuple(_FURTHER.get(axis.number, "index") for axis in others)
+        further = tuple((_FURTHER.get(axis.number, "index"), axis.size) for axis in others)
         yield _Image(key, title, layout, known, tuple(named), further)
 
 
@@ -236,8 +236,8 @@ def _asset(file: SourceFile, image: _Image, options: Options) -> FoundAsset:
         findings.append(
             Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
         )
-    for what in image.further:
-        findings.append(Finding(Severity.NOTE, f"its values of the dimension {what} become channels"))
+    for what, count in image.further:
+        findings.append(Finding(Severity.NOTE, f"its {count} values of the dimension {what} become channels"))
     stored = image.layout.dtype
     dtype = "uint32" if options.kind is VolumeKind.LABELS and stored[1] == "f" else _numpy_name(stored)
     name = f"{stem_of(file.name)} {image.name}"

@@ -76,11 +76,11 @@ def _steps(width: int) -> npt.NDArray[np.int64]:
 
 
 @cache
-def _decoder() -> Callable[..., tuple[int, int, int, int]]:
+def _decoder() -> Callable[..., tuple[int, int, Any, int]]:
     """`_unpack`, compiled when it is first used."""
     import numba
 
-    compiled: Callable[..., tuple[int, int, int, int]] = numba.njit(_unpack, nogil=True)
+    compiled: Callable[..., tuple[int, int, Any, int]] = numba.njit(_unpack, nogil=True)
     return compiled
 
 
@@ -89,9 +89,9 @@ def _unpack(
     data: npt.NDArray[np.uint8],
     more: bool,
     room: npt.NDArray[Any],
-    prior: int,
+    prior: Any,
     is_swapped: bool,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, Any, int]:
     """Unpack `data` into `room`, the value before being `prior`: the bytes used, the values made, the last of them, and
     how it ended. Where there is `more`, a step that may be cut off by the end of `data` waits."""
     width, at, made = room.itemsize, 0, 0

@@ -77,7 +77,7 @@ class StridedVolume:
                 self._read(position + number * steps[0], [1, counts[1]], goal[number : number + 1])
             return
         data = np.empty(span, np.uint8)
-        view, done = memoryview(data), 0
+        view, done = memoryview(data.data), 0
         while done < span:
             got = os.preadv(self._file, [view[done:]], position + done)
             if not got:
