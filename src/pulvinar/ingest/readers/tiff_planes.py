@@ -233,7 +233,9 @@ class PlaneVolume:
             raise UnreadableFile(f"{label} is damaged: {error}", hint="copy the file again") from error
         if page is None:
             raise UnreadableFile(f"{label} is missing: a file of its set is not there", hint="add the missing files")
-        if page.keyframe is not self._alike and PageLayout.of(page.keyframe) != self._layout:
+        if page.keyframe is not self._alike and (
+            page.keyframe.dtype is None or PageLayout.of(page.keyframe) != self._layout
+        ):
             raise UnreadableFile(f"{label} is not like the first plane", hint="copy it again, or take it out")
         self._alike = page.keyframe
         offsets, counts = (np.asarray(numbers, np.int64) for numbers in (page.dataoffsets, page.databytecounts))
