@@ -137,7 +137,7 @@ def test_planes_of_no_known_type_are_named(tmp_path):
     write_companion(tmp_path)
     with tifffile.TiffFile(tmp_path / "t1c2.ome.tif", mode="r+b") as file:
         for page in file.pages:
-            page.tags["SampleFormat"].overwrite(99)
+            page.tags["BitsPerSample"].overwrite(77)
     with pytest.raises(UnreadableFile, match=r"t1c2\.ome\.tif, page 1 is not like the first plane"):
         read_voxels(READER, tmp_path, tmp_path.parent / "s")
 
