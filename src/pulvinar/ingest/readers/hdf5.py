@@ -64,7 +64,6 @@ class Hdf5Reader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily; chunks are unpacked as they are asked for."""
-        assert asset.volume is not None
         name = asset.files[0]
         path = asset.key.removeprefix(f"{name}#")
         with open_hdf5(root / name, name) as file, damage(name):
@@ -72,7 +71,7 @@ class Hdf5Reader:
             if data is None:
                 raise UnreadableFile(f"{name} has no {path} any more", hint="copy it again")
             image = Hdf5Image.of(file, {(0, 0): path}, _letters(data, path, options)[0], name)
-        return Hdf5Volume(root / name, image, asset.volume.dtype, name)
+        return Hdf5Volume(root / name, image, name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""

@@ -121,10 +121,9 @@ def _numbers(file: Any, path: str, name: str) -> Hdf5Numbers:
 class Hdf5Volume:
     """An `OpenVolume` over an `Hdf5Image`. Raises `UnreadableFile`, naming the chunk, for what is damaged."""
 
-    def __init__(self, path: Path, image: Hdf5Image, dtype: str, name: str) -> None:
+    def __init__(self, path: Path, image: Hdf5Image, name: str) -> None:
         self._file = open_hdf5(path, name)
         self._image, self._name = image, name
-        self._dtype = np.dtype(dtype)
         self._open: OrderedDict[str, Hdf5Numbers] = OrderedDict()
 
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
@@ -132,15 +131,21 @@ class Hdf5Volume:
         letters = self._image.letters
         slices = dict(zip(AXES, window.slices, strict=True))
         wanted = [slices[letter] for letter in letters]
-        order = [letters.index(axis) for axis in AXES if axis in letters]
+        # of an axis that a dataset doesn't have there is one
+        drop = tuple(slice(None) if axis in letters else 0 for axis in AXES)
+        order = [[axis for axis in AXES if axis in letters].index(letter) for letter in letters]
         for index, part in self._parts(slices):
             goal = out[index]
             path = self._image.parts.get(part)
             if path is None:
                 goal[...] = 0
                 continue
-            values = self._numbers(path).read(wanted).view(self._image.dtype)
-            put(values.transpose(order).reshape(goal.shape), goal, self._name)
+            numbers, goal = self._numbers(path), goal[drop].transpose(order)
+            if numbers.dtype.kind == "f" and goal.dtype.kind != "f":
+                put(numbers.read(wanted), goal, self._name)
+            else:
+                # integers with a sign become those without by their bits
+                numbers.read(wanted, goal)
 
     def close(self) -> None:
         """Let go of the file."""

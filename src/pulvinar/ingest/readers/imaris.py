@@ -54,11 +54,10 @@ class ImarisReader:
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily; chunks are unpacked as they are asked for."""
-        assert asset.volume is not None
         name = asset.files[0]
         with open_hdf5(root / name, name) as file, damage(name):
             image = _image(file, asset.key.rpartition("#")[2], name)
-        return Hdf5Volume(root / name, image, asset.volume.dtype, name)
+        return Hdf5Volume(root / name, image, name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""
