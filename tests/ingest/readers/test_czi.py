@@ -1,5 +1,6 @@
 """CZI as Zeiss's own library writes it, read to the same values; and what is broken in it, or hostile, named."""
 
+import io
 import struct
 from itertools import product
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pylibCZIrw import czi as zeiss
 from tests.ingest.readers.reading import find_one, flags, read_voxels, said
 from tests.ingest.readers.windowed import opened, windows
@@ -106,6 +108,25 @@ def test_jpeg_xr_of_colours_is_red_first_as_zeiss_reads_it(tmp_path):
     repack(tmp_path / "a.czi", packed, 4)
     found = read_voxels(READER, tmp_path, tmp_path.parent / "s")
     assert np.array_equal(found, as_zeiss(tmp_path / "a.czi", found.shape))
+
+
+def test_lzw_gives_what_was_packed(tmp_path):
+    one(tmp_path / "a.czi")
+    smooth = np.full((40, 50), 7, "u2")
+    smooth[5:9] = 300
+    repack(tmp_path / "a.czi", imagecodecs.lzw_encode(smooth.tobytes()), 2)
+    assert np.array_equal(read_voxels(READER, tmp_path, tmp_path.parent / "s")[0, 0, 0], smooth)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
+def test_jpeg_gives_what_another_decoder_makes_of_it(tmp_path, shape):
+    ramp = (np.indices(shape)[:2].sum(axis=0) + (0 if len(shape) == 2 else np.array([0, 60, 120]))).astype("u1")
+    write(tmp_path / "a.czi", [(ramp, (0, 0), {}, 0)])
+    packed = io.BytesIO()
+    Image.fromarray(ramp).save(packed, "JPEG", quality=95)
+    repack(tmp_path / "a.czi", packed.getvalue(), 1)
+    expected = np.asarray(Image.open(packed)).reshape(40, 50, -1)
+    assert np.array_equal(read_voxels(READER, tmp_path, tmp_path.parent / "s")[0, :, 0], np.moveaxis(expected, -1, 0))
 
 
 def test_scenes_are_assets_and_tiles_of_a_mosaic_lie_at_their_places(tmp_path):
@@ -283,7 +304,20 @@ def test_a_tile_that_lies_behind_the_end_is_refused(spoil):
 
 def test_a_tile_in_another_file_is_refused(spoil):
     change(spoil, "<i", lambda data: entries_of(data)[0] + 14, 3)
-    assert "lies in part 3" in refusal(spoil)
+    assert "tiles in part 3 of a CZI in several files" in refusal(spoil)
+
+
+def test_pixels_of_another_type_are_named(spoil):
+    change(spoil, "<i", lambda data: entries_of(data)[0] + 2, 10)
+    assert "pixels of type 10, which are not read" in refusal(spoil)
+
+
+def test_a_scene_of_which_nothing_is_stored_at_full_resolution_is_refused(tmp_path):
+    write(tmp_path / "a.czi", [(TILE, (0, 0), {}, scene) for scene in (0, 1)])
+    assert len(list(READER.find(source_files(tmp_path), Options()))) == 2
+    resize(tmp_path / "a.czi", 1, "X", 50, 25)
+    with pytest.raises(UnreadableFile, match=r"a\.czi: scene 1 has no tile at full resolution: 40 x 25 pixels"):
+        list(READER.find(source_files(tmp_path), Options()))
 
 
 def test_a_packing_that_is_not_known_is_named(spoil):

@@ -72,24 +72,27 @@ class CziReader:
 
 def _scenes(container: Container, size_bytes: int, name: str) -> list[Scene]:
     """The scenes by number, each with the tiles of its full resolution."""
-    by_number: dict[int, list[Tile]] = {}
+    full: dict[int, list[Tile]] = {}
     for tile in container.tiles:
-        by_number.setdefault(tile.place.get("S", 0), []).append(tile)
-    if not by_number:
+        if tile.is_full:
+            full.setdefault(tile.place.get("S", 0), []).append(tile)
+    if not container.tiles:
         raise UnreadableFile(f"{name} is a CZI without an image", hint="copy it again")
-    found = []
-    for number, tiles in sorted(by_number.items()):
-        full = [tile for tile in tiles if tile.is_full]
-        if not full:
-            (high, wide), (rows, columns) = tiles[0].size, tiles[0].stored
+    # a coarser level over all scenes belongs to none
+    for tile in container.tiles:
+        number = tile.place.get("S")
+        if not full or (number is not None and number not in full):
+            (high, wide), (rows, columns) = tile.size, tile.stored
             raise UnreadableFile(
-                f"{name}: scene {number} has no tile at full resolution: {rows} x {columns} pixels are stored for "
-                f"{high} x {wide}",
+                f"{name}: scene {number or 0} has no tile at full resolution: {rows} x {columns} pixels are stored "
+                f"for {high} x {wide}",
                 hint="save it in ZEN with all its pixels",
             )
-        for tile in full:
+    found = []
+    for number, tiles in sorted(full.items()):
+        for tile in tiles:
             check_tile(tile, size_bytes, name)
-        scene = Scene.of(number, full)
+        scene = Scene.of(number, tiles)
         _check_scene(scene, size_bytes, name)
         found.append(scene)
     return found

@@ -181,20 +181,17 @@ def _tiles(file: CziBytes, position: int) -> Iterator[Tile]:
                 raise ValueError(f"it is of the kind {schema!r} with {dimensions} dimensions")
             sides = [_DIMENSION.unpack_from(listed, at + index * _DIMENSION.size) for index in range(dimensions)]
             at += dimensions * _DIMENSION.size
-            yield _tile(pixel, where, part, compression, sides)
+            if part != 0 or pixel not in PIXEL_TYPES:
+                what = f"pixels of type {pixel}" if part == 0 else f"tiles in part {part} of a CZI in several files"
+                raise UnreadableFile(f"{file.name} has {what}, which are not read", hint="save it again with ZEN")
+            yield _tile(PIXEL_TYPES[pixel], where, compression, sides)
         except (struct.error, ValueError) as error:
             raise UnreadableFile(
                 f"{file.name} is damaged: tile {number + 1} of {count} in its directory: {error}", hint="copy it again"
             ) from error
 
 
-def _tile(
-    pixel: int, position: int, part: int, compression: int, sides: list[tuple[bytes, int, int, float, int]]
-) -> Tile:
-    if part != 0:
-        raise ValueError(f"it lies in part {part} of a CZI in several files")
-    if pixel not in PIXEL_TYPES:
-        raise ValueError(f"its pixels are of type {pixel}, which is not read")
+def _tile(pixels: PixelType, position: int, compression: int, sides: list[tuple[bytes, int, int, float, int]]) -> Tile:
     found = {
         name.rstrip(b"\0").decode("ascii", "replace"): (start, size, stored) for name, start, size, _, stored in sides
     }
@@ -204,7 +201,7 @@ def _tile(
     if min(wide, high, stored_wide, stored_high) < 1:
         raise ValueError(f"it has {high} x {wide} pixels, of which {stored_high} x {stored_wide} are stored")
     place = {name: start for name, (start, _, _) in found.items() if name not in "XY"}
-    return Tile(position, PIXEL_TYPES[pixel], compression, place, (y, x), (high, wide), (stored_high, stored_wide))
+    return Tile(position, pixels, compression, place, (y, x), (high, wide), (stored_high, stored_wide))
 
 
 def _xml(file: CziBytes, position: int) -> str:
