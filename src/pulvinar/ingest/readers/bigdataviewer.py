@@ -25,10 +25,17 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import micrometres, positive, settle, size_of_sides, unknown_orientation
+from pulvinar.ingest.readers.frames import (
+    micrometres,
+    positive,
+    settle,
+    size_of_sides,
+    unknown_orientation,
+    unknown_step,
+)
 from pulvinar.ingest.readers.hdf5_files import damage, is_hdf5, member, open_hdf5
 from pulvinar.ingest.readers.hdf5_volume import Hdf5Image, Hdf5Volume
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, name_findings
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.text import decoded
 from pulvinar.ingest.readers.xml_text import parse_xml
@@ -152,10 +159,7 @@ def _asset(
     about = [pair.setups.get(number, _Setup()) for number in setups]
     size_um, findings = size_of_sides(about[0].sides_um, image.sizes[0], options)
     size_um, affine_um = settle(size_um, None, image.sizes, options)
-    if image.shape[0] > 1 and options.time_step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {image.shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(image.shape[0], options.time_step_s)
     if pair.xml is None:
         text = "no XML of BigDataViewer names this file: what its setups are is not known"
         findings.append(Finding(Severity.NOTE, text))
@@ -170,7 +174,7 @@ def _asset(
         files=(name, *([pair.xml.name] if pair.xml else [])),
         volume=VolumeDescription(
             image.shape,
-            image.meaning_dtype(options.kind),
+            meaning_dtype(image.dtype, options.kind),
             image.block_shape,
             size_um,
             affine_um,

@@ -27,11 +27,17 @@ from pulvinar.ingest.reader import (
 from pulvinar.ingest.readers.czi_container import MAGIC, Container, Tile, read_container
 from pulvinar.ingest.readers.czi_metadata import CziChannel, CziSaid, said_by_czi, time_step_s
 from pulvinar.ingest.readers.czi_tiles import Scene, SceneVolume, check_tile
-from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_believable, check_shape, name_findings
+from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation, unknown_step
+from pulvinar.ingest.readers.raw_volume import (
+    MOST_CHANNELS,
+    check_believable,
+    check_shape,
+    meaning_dtype,
+    name_findings,
+)
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Channel, Shape5, VolumeKind
+from pulvinar.model.volume import Channel, Shape5
 
 _FURTHER = {"H": "phase", "I": "illumination", "R": "rotation", "V": "view", "B": "block"}
 _COLOURS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
@@ -114,10 +120,7 @@ def _asset(
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     step_s = options.time_step_s or said.step_s or time_step_s(said.times_s, shape[0])
     step_s = step_s or time_step_s(container.times_s, shape[0])
-    if shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(shape[0], step_s)
     stem = stem_of(file.name)
     scene_name = said.scenes.get(scene.number, f"scene {scene.number + 1}")
     name = stem if is_alone else f"{stem} {scene_name}"
@@ -131,7 +134,7 @@ def _asset(
         files=(file.name,),
         volume=VolumeDescription(
             shape,
-            _meaning_dtype(scene, options.kind),
+            meaning_dtype(scene.dtype, options.kind),
             _block_shape(scene),
             size_um,
             affine_um,
@@ -142,10 +145,6 @@ def _asset(
         findings=(*findings, *_doubts(scene, container), *unknown_orientation(options), *name_findings(stem, options)),
         metadata={"header": header} | ({"title": said.title} if said.title else {}),
     )
-
-
-def _meaning_dtype(scene: Scene, kind: VolumeKind | None) -> str:
-    return "uint32" if kind is VolumeKind.LABELS and scene.dtype.kind == "f" else scene.dtype.name
 
 
 def _block_shape(scene: Scene) -> Shape5:

@@ -166,6 +166,13 @@ def regular_step(times: npt.NDArray[np.float64]) -> float | None:
     return float(f"{usual:.7g}")
 
 
+def unknown_step(count: int, step_s: float | None) -> list[Finding]:
+    """A doubt about several time points whose step nobody says."""
+    if count < 2 or step_s is not None:
+        return []
+    return [Finding(Severity.DOUBT, f"its {count} time points have no step that is known", "--time-step")]
+
+
 def unknown_orientation(options: Options) -> list[Finding]:
     """A note on a file of a format that never says where left and right are."""
     if options.orientation:

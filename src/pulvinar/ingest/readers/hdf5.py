@@ -27,7 +27,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import micrometres, settle, size_of_sides, unknown_orientation
+from pulvinar.ingest.readers.frames import micrometres, settle, size_of_sides, unknown_orientation, unknown_step
 from pulvinar.ingest.readers.hdf5_files import (
     absence_findings,
     damage,
@@ -39,7 +39,7 @@ from pulvinar.ingest.readers.hdf5_files import (
     text,
 )
 from pulvinar.ingest.readers.hdf5_volume import Hdf5Image, Hdf5Volume
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, name_findings
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 
@@ -115,8 +115,7 @@ def _asset(file: Any, source: SourceFile, path: str, options: Options, *, is_alo
         )
     size_um, asked = size_of_sides(_sides_um(data, letters), shape[2], options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
-    if shape[0] > 1 and options.time_step_s is None:
-        asked.append(Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step"))
+    asked += unknown_step(shape[0], options.time_step_s)
     stem = stem_of(source.name)
     name = stem if is_alone else f"{stem} {path}"
     return FoundAsset(
@@ -127,7 +126,7 @@ def _asset(file: Any, source: SourceFile, path: str, options: Options, *, is_alo
         files=(source.name,),
         volume=VolumeDescription(
             shape,
-            image.meaning_dtype(options.kind),
+            meaning_dtype(image.dtype, options.kind),
             image.block_shape,
             size_um,
             affine_um,

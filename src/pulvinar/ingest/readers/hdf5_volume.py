@@ -18,7 +18,7 @@ from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import absence_findings, absent_chunks, damage, dataset, open_hdf5
 from pulvinar.ingest.readers.raw_volume import check_shape, put
 from pulvinar.model.space import Window
-from pulvinar.model.volume import AXES, Shape5, VolumeKind
+from pulvinar.model.volume import AXES, Shape5
 
 _OPEN_PARTS = 8
 _CACHE_BYTES = 32 << 20
@@ -85,12 +85,6 @@ class Hdf5Image:
         known = {**outer, **dict(zip(self.letters, sizes, strict=True))}
         t, c, z, y, x = (known.get(axis, 1) for axis in AXES)
         return t, c, z, y, x
-
-    def meaning_dtype(self, kind: VolumeKind | None) -> str:
-        """What reading gives."""
-        if kind is VolumeKind.LABELS and self.dtype.kind == "f":
-            return "uint32"
-        return "float32" if self.dtype.itemsize == 2 and self.dtype.kind == "f" else self.dtype.newbyteorder("=").name
 
     def absence_findings(self, file: Any, name: str) -> list[Finding]:
         """What is to be said of datasets and chunks that are not stored."""

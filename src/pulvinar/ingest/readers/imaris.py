@@ -17,19 +17,24 @@ import numpy as np
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import (
-    Finding,
     FoundAsset,
     GeometryData,
     OpenVolume,
     Options,
-    Severity,
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import micrometres, regular_step, settle, size_of_sides, unknown_orientation
+from pulvinar.ingest.readers.frames import (
+    micrometres,
+    regular_step,
+    settle,
+    size_of_sides,
+    unknown_orientation,
+    unknown_step,
+)
 from pulvinar.ingest.readers.hdf5_files import damage, is_hdf5, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_volume import Hdf5Image, Hdf5Volume
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, name_findings
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Channel
@@ -125,10 +130,7 @@ def _asset(opened: Any, file: SourceFile, number: str, options: Options) -> Foun
     size_um, findings = size_of_sides(about.sides_um(image.sizes), image.sizes[0], options)
     size_um, affine_um = settle(size_um, None, image.sizes, options)
     step_s = options.time_step_s or about.time_step_s(image.shape[0])
-    if image.shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {image.shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(image.shape[0], step_s)
     stem = stem_of(file.name)
     title = about.word("Image", "Name")
     header = {"stored_dtype": image.stored.name, "acquired": about.word("Image", "RecordingDate")}
@@ -140,7 +142,7 @@ def _asset(opened: Any, file: SourceFile, number: str, options: Options) -> Foun
         files=(file.name,),
         volume=VolumeDescription(
             image.shape,
-            image.meaning_dtype(options.kind),
+            meaning_dtype(image.dtype, options.kind),
             image.block_shape,
             size_um,
             affine_um,

@@ -28,12 +28,19 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import micrometres, positive, settle, size_of_sides, unknown_orientation
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, name_findings
+from pulvinar.ingest.readers.frames import (
+    micrometres,
+    positive,
+    settle,
+    size_of_sides,
+    unknown_orientation,
+    unknown_step,
+)
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import BoundedFile, stem_of
 from pulvinar.ingest.readers.strided_volume import StridedLayout, StridedVolume
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Channel, VolumeKind
+from pulvinar.model.volume import Channel
 
 _LARGEST_XML = 256 << 20
 _MOST_TILES = 10_000
@@ -232,14 +239,10 @@ def _asset(file: SourceFile, image: _Image, options: Options) -> FoundAsset:
     size_um, findings = size_of_sides(sides, shape[2], options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     step_s = options.time_step_s or (image.axes["t"].spacing(1.0) if "t" in image.axes else 0.0) or None
-    if shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(shape[0], step_s)
     for what, count in image.further:
         findings.append(Finding(Severity.NOTE, f"its {count} values of the dimension {what} become channels"))
     stored = image.layout.dtype
-    dtype = "uint32" if options.kind is VolumeKind.LABELS and stored[1] == "f" else _numpy_name(stored)
     name = f"{stem_of(file.name)} {image.name}"
     return FoundAsset(
         LifReader.name,
@@ -249,7 +252,7 @@ def _asset(file: SourceFile, image: _Image, options: Options) -> FoundAsset:
         files=(file.name,),
         volume=VolumeDescription(
             shape,
-            dtype,
+            meaning_dtype(stored, options.kind),
             (1, 1, 1, shape[3], shape[4]),
             size_um,
             affine_um,
@@ -260,12 +263,6 @@ def _asset(file: SourceFile, image: _Image, options: Options) -> FoundAsset:
         findings=(*findings, *unknown_orientation(options), *name_findings(image.name, options)),
         metadata={"header": {"stored_dtype": stored}, "title": image.name},
     )
-
-
-def _numpy_name(dtype: str) -> str:
-    kind = {"u": "uint", "f": "float"}[dtype[1]]
-    bits = 8 * int(dtype[2])
-    return "float32" if kind == "float" and bits == 16 else f"{kind}{bits}"
 
 
 def _unlike(channels: Sequence[Channel]) -> tuple[Channel, ...]:

@@ -33,12 +33,12 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, name_findings, put
+from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation, unknown_step
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype, name_findings, put
 from pulvinar.ingest.readers.streams import BoundedFile, stem_of
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
-from pulvinar.model.volume import Channel, Shape5, VolumeKind
+from pulvinar.model.volume import Channel, Shape5
 
 _MAGIC, _OLD_MAGIC = b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  "
 _CHUNK, _PLACE = struct.Struct("<4sIQ"), struct.Struct("<QQ")
@@ -319,10 +319,7 @@ def _asset(file: SourceFile, found: _File, position: int, options: Options) -> F
     size_um, findings = size_of_sides(found.sides_um, shape[2], options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     step_s = options.time_step_s or found.step_s
-    if shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(shape[0], step_s)
     missing = sum(
         found.number(t, z, position) not in found.frames.chunks for t in range(shape[0]) for z in range(shape[2])
     )
@@ -331,7 +328,6 @@ def _asset(file: SourceFile, found: _File, position: int, options: Options) -> F
         findings.append(Finding(Severity.DOUBT, text))
     stem = stem_of(file.name)
     named = found.positions[position] if position < len(found.positions) else ""
-    dtype = np.dtype(found.frames.dtype)
     return FoundAsset(
         Nd2Reader.name,
         key=f"{file.name}#{position}",
@@ -340,7 +336,7 @@ def _asset(file: SourceFile, found: _File, position: int, options: Options) -> F
         files=(file.name,),
         volume=VolumeDescription(
             shape,
-            "uint32" if options.kind is VolumeKind.LABELS and dtype.kind == "f" else dtype.name,
+            meaning_dtype(found.frames.dtype, options.kind),
             (1, shape[1], 1, shape[3] if found.frames.is_packed else 1, shape[4]),
             size_um,
             affine_um,

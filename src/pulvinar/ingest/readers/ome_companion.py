@@ -25,15 +25,15 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation
-from pulvinar.ingest.readers.raw_volume import check_shape, component_channels, name_findings
+from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation, unknown_step
+from pulvinar.ingest.readers.raw_volume import check_shape, component_channels, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.text import decoded
 from pulvinar.ingest.readers.tiff_metadata import MOST_PLANES, Said, said_by_ome
 from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneVolume, open_tiff
 from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Shape5, VolumeKind
+from pulvinar.model.volume import Shape5
 
 _LARGEST_XML = 256 << 20
 _ORDERS = frozenset({"XYZCT", "XYZTC", "XYCTZ", "XYCZT", "XYTCZ", "XYTZC"})
@@ -201,18 +201,12 @@ def _asset(file: SourceFile, image: _Image, tiffs: Mapping[str, SourceFile], opt
     size_um, findings = size_of_sides(image.said.sides_um, z, options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     step_s = options.time_step_s or image.said.time_step_s
-    if t > 1 and step_s is None:
-        findings.append(Finding(Severity.DOUBT, f"its {t} time points have no step that is known", "--time-step"))
+    findings += unknown_step(t, step_s)
     lacking = t * c * z - len(image.places)
     if lacking:
         text = f"{lacking} of its {t * c * z} planes are in no file: they read as 0"
         findings.append(Finding(Severity.DOUBT, text))
     stem = stem_of(file.name).removesuffix(".companion")
-    dtype = (
-        "uint32"
-        if options.kind is VolumeKind.LABELS and layout.dtype.kind == "f"
-        else layout.dtype.newbyteorder("=").name
-    )
     channels = image.said.channels if len(image.said.channels) == shape[1] else component_channels(shape[1], file.name)
     return FoundAsset(
         OmeCompanionReader.name,
@@ -222,7 +216,7 @@ def _asset(file: SourceFile, image: _Image, tiffs: Mapping[str, SourceFile], opt
         files=(file.name, *image.names),
         volume=VolumeDescription(
             shape,
-            dtype,
+            meaning_dtype(layout.dtype, options.kind),
             (1, 1 if layout.is_planar else layout.samples, 1, *layout.segment),
             size_um,
             affine_um,

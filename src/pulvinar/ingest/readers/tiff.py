@@ -13,8 +13,6 @@ from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
     Finding,
@@ -26,20 +24,21 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import settle, size_of_sides
+from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_step
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
     RawVolume,
     check_room,
     check_shape,
     component_channels,
+    meaning_dtype,
     name_findings,
 )
 from pulvinar.ingest.readers.tiff_metadata import Said, check_ome_planes, ome_files, said_by
 from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
 from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Shape5, Triple, VolumeKind
+from pulvinar.model.volume import Shape5, Triple
 
 _LARGEST_SEGMENT_BYTES = 4 << 30
 _RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
@@ -297,7 +296,7 @@ def _pages_of(image: _Image, number: int) -> Callable[[Any], Any]:
 def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAsset:
     image = images[0]
     shape = _shape(stack, image)
-    dtype = _meaning_dtype(image.layout.dtype, options.kind)
+    dtype = meaning_dtype(image.layout.dtype, options.kind)
     size_um, findings = _size(image, shape, options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     for doubt in stack.doubts:
@@ -308,10 +307,7 @@ def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAss
         )
         findings.append(Finding(Severity.NOTE, f"the names of its {len(stack.names)} files say {along}", "--axes"))
     step_s = options.time_step_s or image.said.time_step_s
-    if shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(shape[0], step_s)
     if not options.orientation:
         text = "no TIFF says where left and right are: give --orientation to have it shown upright"
         findings.append(Finding(Severity.NOTE, text, "--orientation"))
@@ -351,14 +347,6 @@ def _block_shape(image: _Image) -> Shape5:
     sides = dict(zip(image.plane_letters, image.layout.segment, strict=True))
     z, y, x = (sides.get(letter, 1) for letter in "zyx")
     return 1, 1 if image.layout.is_planar else image.layout.samples, z, y, x
-
-
-def _meaning_dtype(stored: np.dtype[Any], kind: VolumeKind | None) -> str:
-    if kind is VolumeKind.LABELS and stored.kind == "f":
-        return "uint32"
-    if stored.kind == "b":
-        return "uint8"
-    return "float32" if stored == np.float16 else stored.newbyteorder("=").name
 
 
 def _size(image: _Image, shape: Shape5, options: Options) -> tuple[Triple | None, list[Finding]]:
