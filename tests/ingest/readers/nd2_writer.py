@@ -47,9 +47,9 @@ def loops_of(axes, counts):
     return inner
 
 
-def write_nd2(path, data, axes="tz", *, packed=False, pad=0, calibrated=True, skip=(), change=None):
+def write_nd2(path, data, axes="tz", *, packed=False, pad=0, calibrated=True, skip=(), change=None, packing=bytes):
     """`data` has the `axes` of loops ("t", "z", "p"), then rows, columns and channels; `change` may spoil the
-    attributes, `skip` leaves frames out, `pad` adds bytes to each row."""
+    attributes, `skip` leaves frames out, `pad` adds bytes to each row, `packing` packs the attributes."""
     *counts, rows, columns, channels = data.shape
     frames = np.ascontiguousarray(data).reshape(-1, rows, columns * channels)
     attributes = {
@@ -62,7 +62,7 @@ def write_nd2(path, data, axes="tz", *, packed=False, pad=0, calibrated=True, sk
     metadata = {"bCalibrated": calibrated, "dCalibration": 0.5}
     metadata["sPicturePlanes"] = {"uiCount": channels, "sPlaneNew": planes}
     chunks = {
-        "ImageAttributesLV!": record("SLxImageAttributes", attributes),
+        "ImageAttributesLV!": packing(record("SLxImageAttributes", attributes)),
         "ImageMetadataSeqLV|0!": record("SLxPictureMetadata", metadata),
     }
     if axes:

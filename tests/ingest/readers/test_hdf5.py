@@ -259,6 +259,16 @@ def test_a_text_chunk_that_unpacks_without_end_is_stopped(edit, tmp_path):
         texts(file["names"], "a.h5")
 
 
+def test_a_file_of_groups_without_end_is_refused(edit, tmp_path, monkeypatch):
+    monkeypatch.setattr("pulvinar.ingest.readers.hdf5_files._MOST_MEMBERS", 50)
+    for number in range(48):
+        edit.create_group(f"group {number}")
+    edit.flush()
+    assert find_one(READER, tmp_path).name == "a"
+    edit.create_group("one too many")
+    assert "more than 50 groups and datasets" in refusal(edit, tmp_path)
+
+
 @pytest.mark.parametrize("shape", [(1 << 20,) * 3, (10**15, 1, 1), (2**62, 4, 4)])
 def test_a_shape_that_the_file_can_not_hold_is_refused(edit, tmp_path, shape):
     edit.create_dataset("huge", shape, "u1", chunks=(1, 1, 1))

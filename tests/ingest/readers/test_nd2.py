@@ -150,6 +150,15 @@ def test_a_frame_that_unpacks_without_end_is_stopped(tmp_path):
     assert "it unpacks to 2401 bytes or more" in refusal(tmp_path)
 
 
+def test_packed_metadata_is_read_and_stopped_where_it_has_no_end(tmp_path):
+    head = bytes([76, 0]) + bytes(10)
+    write_nd2(tmp_path / "a.nd2", DATA, packing=lambda attributes: head + zlib.compress(attributes))
+    assert np.array_equal(read_voxels(READER, tmp_path, tmp_path.parent / "s"), MEANT)
+    bomb = head + zlib.compress(bytes(65 << 20), 9)
+    write_nd2(tmp_path / "a.nd2", DATA, packing=lambda attributes: bomb)
+    assert "its ImageAttributesLV! has more than 67108864 bytes" in refusal(tmp_path)
+
+
 def test_a_packed_frame_that_is_damaged_is_named(tmp_path):
     write_nd2(tmp_path / "a.nd2", DATA, packed=True)
     good = zlib.compress(DATA[1, 1].tobytes())

@@ -21,7 +21,7 @@ from pulvinar.ingest.readers.raw_volume import check_believable
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS = (0, 512, 1024, 2048)
 _MOST_HOPS = 16
-_MOST_MEMBERS = 100_000
+_MOST_MEMBERS = 30_000
 _LARGEST_CHUNK_BYTES = 256 << 20
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf", 32004: "lz4", 32015: "zstd"}
 """Filters that are undone, by their registered numbers; HDF5 would load a plugin's code for most others."""

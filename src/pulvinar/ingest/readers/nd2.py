@@ -45,6 +45,8 @@ _CHUNK, _PLACE = struct.Struct("<4sIQ"), struct.Struct("<QQ")
 _MAP_AT_END = struct.Struct("<32sQ")
 _END_OF_MAP = b"ND2 CHUNK MAP SIGNATURE 0000001!"
 _FRAME = re.compile(rb"ImageDataSeq\|(\d{1,9})!(.{16})", re.DOTALL)
+_METADATA = re.compile(rb"(Image(?:Attributes|Metadata|TextInfo)[A-Za-z]*(?:\|0)?!)(.{16})", re.DOTALL)
+_PACKED_METADATA, _PACKED_HEAD_BYTES, _LARGEST_METADATA_BYTES = 76, 12, 64 << 20
 _STAMP_BYTES = 8
 """A frame's time stands before its pixels."""
 _LOOPS = {"TimeLoop": "t", "NETimeLoop": "t", "ZStackLoop": "z", "XYPosLoop": "p"}
@@ -213,12 +215,29 @@ def _chunks(file: BoundedFile, size_bytes: int, name: str) -> dict[int, int]:
         raise UnreadableFile(f"{name} is truncated: it has no map at its end", hint="copy it again")
     file.seek(at)
     listed = file.read(min(size_bytes - at, _LARGEST_MAP_BYTES))
+    for match in _METADATA.finditer(listed):
+        _check_metadata(file, _PLACE.unpack(match.group(2))[0], match.group(1).decode(), name)
     found = {int(match.group(1)): _PLACE.unpack(match.group(2))[0] for match in _FRAME.finditer(listed)}
     behind = [number for number, position in found.items() if position + _CHUNK.size > size_bytes]
     if behind or not found:
         what = f"its frame {behind[0] + 1} lies behind its end" if behind else "its map lists no frame"
         raise UnreadableFile(f"{name} is truncated: {what}", hint="copy it again")
     return found
+
+
+def _check_metadata(file: BoundedFile, position: int, what: str, name: str) -> None:
+    """Raise `UnreadableFile` for packed metadata that unpacks to more than any microscope writes."""
+    file.seek(position)
+    head = file.read(_CHUNK.size)
+    if len(head) < _CHUNK.size:
+        raise UnreadableFile(f"{name} is truncated: its {what} lies behind its end", hint="copy it again")
+    _, name_bytes, size = _CHUNK.unpack(head)
+    file.seek(name_bytes, os.SEEK_CUR)
+    data = file.read(min(size, _LARGEST_METADATA_BYTES + 1))
+    if data[:1] == bytes([_PACKED_METADATA]):
+        data = zlib.decompressobj().decompress(data[_PACKED_HEAD_BYTES:], _LARGEST_METADATA_BYTES + 1)
+    if len(data) > _LARGEST_METADATA_BYTES:
+        raise UnreadableFile(f"{name}: its {what} has more than {_LARGEST_METADATA_BYTES} bytes", hint="copy it again")
 
 
 def _read(path: Path, size_bytes: int, name: str) -> _File:
