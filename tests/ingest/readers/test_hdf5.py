@@ -263,10 +263,11 @@ def test_a_file_of_groups_without_end_is_refused(edit, tmp_path, monkeypatch):
     monkeypatch.setattr("pulvinar.ingest.readers.hdf5_files._MOST_MEMBERS", 50)
     for number in range(48):
         edit.create_group(f"group {number}")
-    edit.flush()
+    edit.close()
     assert find_one(READER, tmp_path).name == "a"
-    edit.create_group("one too many")
-    assert "more than 50 groups and datasets" in refusal(edit, tmp_path)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file.create_group("one too many")
+        assert "more than 50 groups and datasets" in refusal(file, tmp_path)
 
 
 @pytest.mark.parametrize("shape", [(1 << 20,) * 3, (10**15, 1, 1), (2**62, 4, 4)])
