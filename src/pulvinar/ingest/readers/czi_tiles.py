@@ -233,7 +233,7 @@ def _runs(components: Sequence[Component]) -> Iterator[tuple[Key, range, slice]]
             first = number
 
 
-def _shaped(packed: bytes, tile: Tile, rows: int) -> Voxels:
+def _shaped(packed: bytes | memoryview, tile: Tile, rows: int) -> Voxels:
     dtype = np.dtype(tile.pixels.dtype).newbyteorder("<")
     values = np.frombuffer(packed, dtype, rows * tile.stored[1] * tile.pixels.samples)
     return values.reshape(rows, tile.stored[1], tile.pixels.samples)
@@ -263,17 +263,21 @@ def _decoded(packed: bytes, tile: Tile) -> Voxels:
         unpacked = _zstd_with_header(packed, size)
     if len(unpacked) != size:
         raise ValueError(f"it unpacks to {len(unpacked)} bytes, its size needs {size}")
-    return _red_first(_shaped(bytes(unpacked), tile, tile.stored[0]))
+    return _red_first(_shaped(unpacked, tile, tile.stored[0]))
 
 
-def _zstd_with_header(packed: bytes, size: int) -> bytes:
+def _zstd_with_header(packed: bytes, size: int) -> bytes | memoryview:
     """Zstandard behind a header that may say that all low bytes lie before all high ones."""
     import imagecodecs
 
     length = packed[0]
     if length not in (1, 3) or (length == 3 and packed[1] != 1):
         raise ValueError(f"its header {packed[:3].hex()} is not understood")
-    unpacked = bytes(imagecodecs.zstd_decode(packed[length:], out=size))
-    if length == 3 and packed[2] & 1:
-        return np.frombuffer(unpacked, np.uint8).reshape(2, -1).T.tobytes()
-    return unpacked
+    unpacked: bytes = imagecodecs.zstd_decode(memoryview(packed)[length:], out=size)
+    if length == 1 or not packed[2] & 1:
+        return unpacked
+    low, high = np.frombuffer(unpacked, np.uint8).reshape(2, -1)
+    words = high.astype("<u2")
+    words <<= 8
+    words |= low
+    return words.view(np.uint8).data
