@@ -233,7 +233,7 @@ def _runs(components: Sequence[Component]) -> Iterator[tuple[Key, range, slice]]
             first = number
 
 
-def _shaped(packed: bytes | memoryview, tile: Tile, rows: int) -> Voxels:
+def _shaped(packed: bytes | bytearray | memoryview, tile: Tile, rows: int) -> Voxels:
     dtype = np.dtype(tile.pixels.dtype).newbyteorder("<")
     values = np.frombuffer(packed, dtype, rows * tile.stored[1] * tile.pixels.samples)
     return values.reshape(rows, tile.stored[1], tile.pixels.samples)
@@ -250,6 +250,7 @@ def _decoded(packed: bytes, tile: Tile) -> Voxels:
     import imagecodecs
 
     size = tile.stored_bytes
+    unpacked: bytes | bytearray | memoryview
     if tile.compression in (_JPEG, _JPEG_XR):
         shape = (*tile.stored, tile.pixels.samples)
         room = np.empty(shape if tile.pixels.samples > 1 else shape[:2], tile.pixels.dtype)
@@ -273,7 +274,7 @@ def _zstd_with_header(packed: bytes, size: int) -> bytes | memoryview:
     length = packed[0]
     if length not in (1, 3) or (length == 3 and packed[1] != 1):
         raise ValueError(f"its header {packed[:3].hex()} is not understood")
-    unpacked: bytes = imagecodecs.zstd_decode(memoryview(packed)[length:], out=size)
+    unpacked = bytes(imagecodecs.zstd_decode(packed[length:], out=size))
     if length == 1 or not packed[2] & 1:
         return unpacked
     low, high = np.frombuffer(unpacked, np.uint8).reshape(2, -1)
