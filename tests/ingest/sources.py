@@ -13,12 +13,13 @@ import nrrd
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 import tifffile
+from pylibCZIrw import czi as zeiss
 
 SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
 FORMATS = {
     ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
     ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
-    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".czi": "czi",
 }  # fmt: skip
 REFUSED = {
     "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
@@ -27,6 +28,8 @@ REFUSED = {
     "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
 }
 """What of these formats is refused, and the reason that is said."""
+ASSETS = {"formats/czi/S3_1Pos_2Mosaic_T1_Z1_CH1.czi": 3}
+"""How many assets a file holds where it isn't one."""
 RTOL_SCALED = 1e-6
 """Scaled integers are float32; a source that computes in float64 differs in the last bit."""
 
@@ -93,6 +96,26 @@ VOLUMES = {
     "nifti": nibabel_voxels, "mgh": nibabel_voxels, "minc": minc_voxels, "nrrd": nrrd_voxels, "tiff": tiff_voxels,
     "dicom": dicom_voxels,
 }  # fmt: skip
+
+
+def czi_voxels(path, key):
+    """One scene, plane by plane; each combination of a channel with a phase, view and so on is a channel."""
+    scene, places = int(key.rpartition("#")[2]), []
+    with zeiss.open_czi(str(path)) as file:
+        file.enumerate_subblocks(lambda index, tile: places.append(tile.coordinate.to_dict()) or True)
+        mine = [place for place in places if place.get("S", 0) == scene]
+        times, planes = ({place.get(name, 0) for place in mine} for name in "TZ")
+        channels = sorted({tuple(sorted((n, i) for n, i in place.items() if n not in "TZS")) for place in mine})
+        known = {"scene": scene} if file.scenes_bounding_rectangle else {}
+        voxels = [
+            [[file.read(plane={"T": t, "Z": z, **dict(c)}, **known)[..., 0] for z in sorted(planes)] for c in channels]
+            for t in sorted(times)
+        ]
+    return np.asarray(voxels)
+
+
+PARTS = {"czi": czi_voxels}
+"""Of formats whose files hold several volumes: the voxels of the one that has this key."""
 
 
 def text_of(path):

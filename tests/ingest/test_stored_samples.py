@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tifffile
-from tests.ingest.sources import VOLUMES, assert_same_voxels, format_of, manifest
+from tests.ingest.sources import ASSETS, PARTS, VOLUMES, assert_same_voxels, format_of, manifest
 
 from pulvinar.errors import MetadataMissing
 from pulvinar.ingest.intake import ingest
@@ -60,6 +60,18 @@ def test_a_stored_volume_is_its_source(means, sample, tmp_path, name):
     if name.endswith((".tif.gz", ".tif.lzma")):
         path = unpacked(path, tmp_path)
     assert_same_voxels(level_0(means, asset), VOLUMES[format_of(name)](path))
+
+
+@pytest.mark.parametrize("name", [name for name in manifest() if format_of(name) in PARTS])
+def test_each_stored_volume_of_a_file_is_its_source(means, sample, name):
+    path = sample(name)
+    assets = bring_in(means, path)
+    assert len(assets) == ASSETS.get(name, 1)
+    expected = [PARTS[format_of(name)](path, f"#{number}") for number in range(len(assets))]
+    stored = [level_0(means, asset) for asset in assets]
+    for voxels in expected:
+        fitting = [one for one in stored if one.shape == voxels.shape]
+        assert any(np.array_equal(one, voxels) for one in fitting)
 
 
 def unpacked(path, folder):

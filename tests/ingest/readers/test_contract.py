@@ -27,14 +27,33 @@ from pulvinar.ingest.readers.metaimage import MetaImageReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.n5 import N5Reader
+from pylibCZIrw import czi as zeiss
+from tests.ingest.readers.companions import write_companion
+from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
+from tests.ingest.readers.lif_writer import write_lif
+from tests.ingest.readers.nd2_writer import write_nd2
+from v3dpy.loaders import PBD, Raw
+
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.bigdataviewer import BigDataViewerReader
+from pulvinar.ingest.readers.czi import CziReader
+from pulvinar.ingest.readers.hdf5 import Hdf5Reader
+from pulvinar.ingest.readers.imaris import ImarisReader
+from pulvinar.ingest.readers.lif import LifReader
+from pulvinar.ingest.readers.mgh import MghReader
+from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.nd2 import Nd2Reader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
+from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.precomputed import PrecomputedReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tiff import TiffReader
+from pulvinar.ingest.readers.vaa3d import Vaa3dReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -256,3 +275,78 @@ class TestPrecomputed(ReaderContract):
         (folder / "meshes" / "5:0").write_text(json.dumps({"fragments": ["5.part"]}))
         corners, faces = np.arange(12, dtype="<f4"), np.array([[0, 1, 2], [1, 2, 3]], "<u4")
         (folder / "meshes" / "5.part").write_bytes(b"\x04\0\0\0" + corners.tobytes() + faces.tobytes())
+class TestCzi(ReaderContract):
+    reader = CziReader()
+
+    def write_samples(self, folder):
+        for name, packing in (("plain", "uncompressed:"), ("packed", "zstd1:PreProcess=HiLoByteUnpack")):
+            with zeiss.create_czi(str(folder / f"{name}.czi"), exist_ok=True, compression_options=packing) as file:
+                for t, c, x in np.ndindex(2, 2, 3):
+                    place = {"plane": {"T": t, "C": c, "Z": 0}, "scene": x // 2, "location": (x * 30, 0)}
+                    file.write(voxels(25, 36, dtype="u2"), **place)
+                file.write_metadata(scale_x=1e-6, scale_y=1e-6, scale_z=1e-6)
+        with zeiss.create_czi(str(folder / "colours.czi"), exist_ok=True) as file:
+            file.write(voxels(25, 36, 3, dtype="u1"), plane={"T": 0, "C": 0, "Z": 0})
+
+
+class TestImaris(ReaderContract):
+    reader = ImarisReader()
+
+    def write_samples(self, folder):
+        write_imaris(folder / "padded.ims")
+        write_imaris(folder / "floats.ims", voxels(1, 1, 4, 15, 16, dtype="f4"), pad=5, packing=None)
+
+
+class TestBigDataViewer(ReaderContract):
+    reader = BigDataViewerReader()
+
+    def write_samples(self, folder):
+        write_bigdataviewer(folder)
+        write_bigdataviewer(folder, voxels(1, 1, 2, 4, 11, 12, dtype="u2"), file="alone.h5", xml=False)
+
+
+class TestHdf5(ReaderContract):
+    reader = Hdf5Reader()
+    options = Options(axes="zyx")
+
+    def write_samples(self, folder):
+        with h5py.File(folder / "a.h5", "w") as file:
+            file.create_dataset("raw", data=voxels(9, 11, 12, dtype=">i2"), chunks=(4, 5, 6), compression=4)
+            file.create_dataset("checked", data=voxels(9, 11, 12, dtype="f2"), chunks=(4, 5, 6), fletcher32=True)
+        with h5py.File(folder / "behind", "w", userblock_size=512) as file:
+            file["whole"] = voxels(7, 8, 9)
+
+
+class TestOmeCompanion(ReaderContract):
+    reader = OmeCompanionReader()
+
+    def write_samples(self, folder):
+        write_companion(folder)
+        (folder / "deep").mkdir(exist_ok=True)
+        write_companion(folder / "deep", order="XYTZC", compression="zlib")
+
+
+class TestVaa3d(ReaderContract):
+    reader = Vaa3dReader()
+
+    def write_samples(self, folder):
+        for dtype in ("u1", "u2"):
+            Raw().save(str(folder / f"{dtype}.v3draw"), voxels(2, 5, 11, 13, dtype=dtype))
+            PBD().save(str(folder / f"{dtype}.v3dpbd"), voxels(2, 5, 11, 13, dtype=dtype) // 50)
+
+
+class TestLif(ReaderContract):
+    reader = LifReader()
+
+    def write_samples(self, folder):
+        images = {"stack": (voxels(3, 2, 9, 11, dtype="u2"), "zcyx"), "movie": (voxels(4, 9, 11, dtype="u1"), "tyx")}
+        write_lif(folder / "several.lif", images)
+        write_lif(folder / "tiles.lif", {"tiles": (voxels(2, 3, 9, 11, dtype="f4"), "mzyx")})
+
+
+class TestNd2(ReaderContract):
+    reader = Nd2Reader()
+
+    def write_samples(self, folder):
+        write_nd2(folder / "plain.nd2", voxels(2, 3, 9, 11, 2, dtype="u2"), pad=4)
+        write_nd2(folder / "packed.nd2", voxels(3, 2, 9, 11, 1, dtype="f4"), "pz", packed=True)

@@ -183,10 +183,11 @@ def test_a_link_to_another_file_is_refused_and_not_followed(edit, tmp_path, plac
     assert "is a link to elsewhere" in refusal(edit, tmp_path)
 
 
-def test_a_soft_link_is_refused_too(edit, tmp_path):
+def test_a_link_within_the_file_is_followed(edit, tmp_path):
     edit.move(IMAGE, "hidden")
     edit[IMAGE] = h5py.SoftLink("/hidden")
-    assert "is a link to elsewhere" in refusal(edit, tmp_path)
+    edit.close()
+    assert np.array_equal(read_voxels(READER, tmp_path, tmp_path.parent / "s")[0, 0], VOXELS)
 
 
 def test_voxels_that_lie_in_another_file_are_not_read(edit, tmp_path):
@@ -207,16 +208,16 @@ def test_a_view_of_another_file_is_not_read(edit, tmp_path):
 
 def test_a_filter_that_would_load_code_is_refused(edit, tmp_path):
     del edit[IMAGE]
-    packed = edit.create_dataset(IMAGE, data=VOXELS, chunks=True, compression="lzf")
+    packed = edit.create_dataset(IMAGE, data=VOXELS, chunks=True, scaleoffset=0)
     packed.attrs["dimorder"] = ",".join(SPACE)
-    assert "packed by the filters [32000]" in refusal(edit, tmp_path)
+    assert "packed by the filters [6]" in refusal(edit, tmp_path)
 
 
 def test_a_chunk_that_unpacks_to_gigabytes_is_refused(edit, tmp_path):
     del edit[IMAGE]
     huge = edit.create_dataset(IMAGE, (1 << 20,) * 3, "u2", chunks=(1024, 1024, 1024))
     huge.attrs["dimorder"] = ",".join(SPACE)
-    assert "one chunk of it has (1024, 1024, 1024) voxels" in refusal(edit, tmp_path)
+    assert "(1024, 1024, 1024) values" in refusal(edit, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -299,5 +300,5 @@ def test_a_chunk_whose_checksum_is_wrong_is_refused_when_it_is_read(tmp_path):
     raw = bytearray((tmp_path / "a.mnc").read_bytes())
     raw[position] ^= 1
     (tmp_path / "a.mnc").write_bytes(raw)
-    with pytest.raises(UnreadableFile, match=r"a\.mnc is damaged"):
+    with pytest.raises(UnreadableFile, match=r"a\.mnc: the chunk at .* is damaged: its checksum is wrong"):
         read_voxels(READER, tmp_path, tmp_path.parent / "s")

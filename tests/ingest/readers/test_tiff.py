@@ -157,6 +157,17 @@ def test_an_ome_tiff_opens_no_file_that_was_not_handed_in(tmp_path):
     same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), HYPER5[:1, :1])
 
 
+@pytest.mark.parametrize("planes", [10**9, 10**10])
+def test_an_ome_tiff_that_declares_planes_without_end_is_refused(tmp_path, planes):
+    (tmp_path / "in").mkdir()
+    write_ome_set(tmp_path / "in", missing=[1])
+    path = tmp_path / "in" / "m0.ome.tif"
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s"), HYPER5[:1, :1])
+    path.write_bytes(path.read_bytes().replace(b'SizeZ="4" SizeC="2"', f'SizeZ="{planes}"'.encode().ljust(19), 1))
+    with pytest.raises(UnreadableFile, match=rf"m0\.ome\.tif: its OME-XML declares 1 x 1 x {planes} planes"):
+        find_one(READER, tmp_path / "in")
+
+
 def test_imagej_says_its_axes_and_lengths(tmp_path):
     about = {"axes": "TZCYX", "spacing": 2.5, "unit": "micron", "finterval": 2}
     tifffile.imwrite(tmp_path / "a.tif", HYPER, imagej=True, resolution=(2, 4), metadata=about)

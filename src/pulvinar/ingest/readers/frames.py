@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import Invalid, UnreadableFile
-from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader import Finding, Options, Severity
 from pulvinar.model.space import Affine, check_orientation
 from pulvinar.model.volume import Triple
 
@@ -30,6 +30,7 @@ _SECONDS = {
     "minute": 60.0, "hour": 3600.0, "day": 86_400.0,
 }  # fmt: skip
 _LARGEST_UM = 1e12
+_REGULAR = 0.1
 _WORLD = {"S": (0, 1), "I": (0, -1), "A": (1, 1), "P": (1, -1), "R": (2, 1), "L": (2, -1)}
 _LETTERS = (("S", "I"), ("A", "P"), ("R", "L"))
 
@@ -129,6 +130,55 @@ def settle(
     if options.orientation and size_um is not None and (matrix is None or orientation(matrix) != options.orientation):
         matrix = oriented(options.orientation, size_um, shape, matrix)
     return size_um, None if matrix is None else affine(matrix)
+
+
+def size_of_sides(
+    sides_um: Mapping[str, float | None], planes: int, options: Options
+) -> tuple[Triple | None, list[Finding]]:
+    """The voxel size of a file that says the length of each side by its letter, and a question where it doesn't say
+    all of them; `planes` along z."""
+    z, y, x = (sides_um.get(letter) for letter in "zyx")
+    if z and y and x:
+        return (z, y, x), []
+    if options.voxel_size_um is not None:
+        return None, []
+    said = [f"{letter} = {side:g} µm" for letter, side in sides_um.items() if side]
+    known = f" (only {', '.join(said)})" if said else ""
+    what = "the thickness of its plane" if planes == 1 and y and x else "the size of its voxels"
+    return None, [Finding(Severity.QUESTION, f"the file does not say {what}{known}", "--voxel-size")]
+
+
+def positive(value: Any) -> float:
+    """`value` as a number; 0 where it isn't one, or isn't positive and finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return number if 0 < number < math.inf else 0.0
+
+
+def regular_step(times: npt.NDArray[np.float64]) -> float | None:
+    """The usual step between `times`, to float32's precision; None where one differs from it by more than a tenth."""
+    steps = np.diff(times)
+    usual = float(np.median(steps)) if steps.size and np.isfinite(steps).all() else 0.0
+    if usual <= 0 or np.abs(steps - usual).max() > _REGULAR * usual:
+        return None
+    return float(f"{usual:.7g}")
+
+
+def unknown_step(count: int, step_s: float | None) -> list[Finding]:
+    """A doubt about several time points whose step nobody says."""
+    if count < 2 or step_s is not None:
+        return []
+    return [Finding(Severity.DOUBT, f"its {count} time points have no step that is known", "--time-step")]
+
+
+def unknown_orientation(options: Options) -> list[Finding]:
+    """A note on a file of a format that never says where left and right are."""
+    if options.orientation:
+        return []
+    text = "the file does not say where left and right are: give --orientation to have it shown upright"
+    return [Finding(Severity.NOTE, text, "--orientation")]
 
 
 def affine(matrix: Matrix) -> Affine:

@@ -7,7 +7,6 @@ x rises to the right, y to the front, z upwards, in millimetres. Source: the MIN
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
+from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
@@ -27,20 +26,18 @@ from pulvinar.ingest.reader import (
     VolumeDescription,
 )
 from pulvinar.ingest.readers.frames import Matrix, check_matrix, sar_from_ras, settle, voxel_size
+from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
+from pulvinar.ingest.readers.hdf5_files import damage, dataset, is_hdf5, member, open_hdf5, text
 from pulvinar.ingest.readers.raw_volume import as_labels, check_shape, name_findings
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES, Shape5, VolumeKind
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _IMAGE = "minc-2.0/image/0/image"
 _DIMENSIONS = "minc-2.0/dimensions"
 _WORLD = {"xspace": 0, "yspace": 1, "zspace": 2}
 _UM_PER_MM = 1e3
-_FILTERS = frozenset({1, 2, 3})
-"""HDF5's own deflate, shuffle and fletcher32; any other would load a plugin's code."""
-_LARGEST_CHUNK_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -93,16 +90,16 @@ class MincReader:
     def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
         """One asset a file; other HDF5 files are passed over in silence."""
         for file in files:
-            if file.head.startswith(_SIGNATURE) and _is_minc(file):
+            if is_hdf5(file) and _is_minc(file):
                 yield self._found(file, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Open lazily; chunks are unpacked as they are asked for."""
         assert asset.volume is not None
         name = asset.files[0]
-        file = _open(root / name, name)
+        file = open_hdf5(root / name, name)
         try:
-            with _damage(name):
+            with damage(name):
                 return _MincVolume(file, _read(file, name), asset.volume.dtype, name)
         except BaseException:
             file.close()
@@ -113,7 +110,7 @@ class MincReader:
         raise Invalid(f"{asset.name} is a volume")
 
     def _found(self, file: SourceFile, options: Options) -> FoundAsset:
-        with _open(file.path, file.name) as opened, _damage(file.name):
+        with open_hdf5(file.path, file.name) as opened, damage(file.name):
             image = _read(opened, file.name)
             ras = _map(opened, image, file.name)
         matrix = check_matrix(sar_from_ras(ras, _UM_PER_MM), file.name, "the map of its dimensions")
@@ -148,7 +145,7 @@ class _MincVolume:
     def __init__(self, file: Any, image: _Image, dtype: str, name: str) -> None:
         self._file = file
         self._image = image
-        self._data = file[_IMAGE]
+        self._numbers = Hdf5Numbers(file[_IMAGE], name)
         self._dtype = np.dtype(dtype)
         self._name = name
 
@@ -156,14 +153,13 @@ class _MincVolume:
         """Fill `out`, of `window.shape` and the described dtype."""
         slices = dict(zip(AXES, window.slices, strict=True))
         wanted = tuple(slices[letter] for letter in self._image.letters)
-        with _damage(self._name):
-            stored = self._data[wanted]
-        values = self._scaled(stored, wanted)
+        values = self._scaled(self._numbers.read(wanted), wanted)
         order = [self._image.letters.index(axis) for axis in AXES if axis in self._image.letters]
         out[...] = values.transpose(order).reshape(window.shape)
 
     def close(self) -> None:
         """Let go of the file."""
+        self._numbers.close()
         self._file.close()
 
     def _scaled(self, stored: npt.NDArray[Any], wanted: tuple[slice, ...]) -> npt.NDArray[Any]:
@@ -183,21 +179,10 @@ class _MincVolume:
         return values
 
 
-@contextmanager
-def _damage(name: str) -> Iterator[None]:
-    """Turns whatever h5py raises on a damaged file into `UnreadableFile`."""
-    try:
-        yield
-    except PulvinarError:
-        raise
-    except Exception as error:
-        raise UnreadableFile(f"{name} is damaged: {error}", hint="copy the file again") from error
-
-
 def _is_minc(file: SourceFile) -> bool:
     """Whether an HDF5 file is MINC2; a damaged one is where its name says so."""
     try:
-        with _open(file.path, file.name) as opened, _damage(file.name):
+        with open_hdf5(file.path, file.name) as opened, damage(file.name):
             return "minc-2.0" in opened
     except UnreadableFile:
         if file.name.lower().endswith((".mnc", ".mnc2")):
@@ -205,63 +190,24 @@ def _is_minc(file: SourceFile) -> bool:
         return False
 
 
-def _open(path: Path, name: str) -> Any:
-    import h5py
-
-    with _damage(name):
-        # a cache that holds a few large chunks, for files that are one chunk
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=_LARGEST_CHUNK_BYTES)
-
-
-def _member(file: Any, path: str, name: str) -> Any:
-    """The object at `path`, by hard links only; None when there is none, `UnreadableFile` for links elsewhere."""
-    import h5py
-
-    place = file
-    for part in path.split("/"):
-        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
-            raise UnreadableFile(f"{name}: {path} is a link to elsewhere", hint="save the file whole")
-        place = place[part]
-    return place
-
-
-def _dataset(file: Any, path: str, name: str) -> Any:
-    """The dataset at `path`; refuses what would read other files or run other code."""
-    import h5py
-
-    data = _member(file, path, name)
-    if data is None:
-        return None
-    if not isinstance(data, h5py.Dataset):
-        raise UnreadableFile(f"{name}: {path} is not a dataset")
-    if data.external or data.is_virtual:
-        raise UnreadableFile(f"{name}: {path} lies in other files", hint="save the file whole")
-    plist = data.id.get_create_plist()
-    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
-    if filters - _FILTERS:
-        raise UnreadableFile(f"{name}: {path} is packed by the filters {sorted(filters)}", hint="save it with gzip")
-    if data.dtype.kind not in "iuf":
-        raise UnreadableFile(f"{name}: {path} holds {data.dtype}, not numbers")
-    return data
+def _numbers(file: Any, path: str, name: str) -> Hdf5Numbers | None:
+    data = dataset(file, path, name)
+    return None if data is None else Hdf5Numbers(data, name)
 
 
 def _read(file: Any, name: str) -> _Image:
-    data = _dataset(file, _IMAGE, name)
-    if data is None:
+    image = _numbers(file, _IMAGE, name)
+    if image is None:
         raise UnreadableFile(f"{name} is MINC2 without an image at {_IMAGE}")
+    data = file[_IMAGE]
     check_shape(data.shape, name)
-    names = tuple(_text(data.attrs.get("dimorder", "")).split(","))
-    chunks = data.chunks or (*[1] * (data.ndim - 2), *data.shape[-2:])
-    if data.chunks and np.prod(chunks, dtype=object) * data.dtype.itemsize > _LARGEST_CHUNK_BYTES:
-        raise TooLarge(f"{name}: one chunk of it has {chunks} voxels", hint="save it with smaller chunks")
+    names = tuple(text(data.attrs.get("dimorder", "")).split(","))
     if len(names) != data.ndim or len(set(names)) != len(names):
         raise UnreadableFile(f"{name}: its image has the axes {names} and {data.ndim} dimensions")
     scaling = _scaling(file, data, name)
+    chunks = data.chunks or (*[1] * (data.ndim - 2), *data.shape[-2:])
     chunks = tuple(min(pair) for pair in zip(chunks, data.shape, strict=True))
-    return _Image(data.shape, data.dtype, chunks, names, _letters(names, name), scaling)
+    return _Image(data.shape, image.dtype, chunks, names, _letters(names, name), scaling)
 
 
 def _letters(names: tuple[str, ...], name: str) -> str:
@@ -282,10 +228,11 @@ def _scaling(file: Any, data: Any, name: str) -> _Scaling | None:
         return None
     limits = np.iinfo(data.dtype)
     given = np.asarray(data.attrs.get("valid_range", (limits.min, limits.max)), np.float64).ravel()
-    parts = [_dataset(file, f"{_IMAGE}-{word}", name) for word in ("min", "max")]
-    if any(part is None for part in parts):
+    parts = [_numbers(file, f"{_IMAGE}-{word}", name) for word in ("min", "max")]
+    ranges = [np.asarray(part.whole(), np.float64) for part in parts if part is not None]
+    if len(ranges) < 2:
         return None
-    bottom, top = (np.asarray(part[()], np.float64) for part in parts)
+    bottom, top = ranges
     low, high = (float(given.min()), float(given.max())) if given.size == 2 else (0.0, 0.0)
     fits = bottom.shape == top.shape == data.shape[: bottom.ndim]
     if not (np.isfinite(bottom).all() and np.isfinite(top).all() and np.isfinite(given).all() and fits and high > low):
@@ -305,9 +252,9 @@ def _map(file: Any, image: _Image, name: str) -> Matrix:
     for axis, letter in columns.items():
         if axis not in _WORLD:
             continue
-        dimension = _member(file, f"{_DIMENSIONS}/{axis}", name)
+        dimension = member(file, f"{_DIMENSIONS}/{axis}", name)
         attributes: Any = {} if dimension is None else dimension.attrs
-        if _text(attributes.get("spacing", "")).startswith("irregular"):
+        if text(attributes.get("spacing", "")).startswith("irregular"):
             raise UnreadableFile(f"{name}: its slices along {axis} are spaced irregularly", hint="resample it first")
         cosines = np.asarray(attributes.get("direction_cosines", np.eye(3)[_WORLD[axis]]), np.float64).ravel()
         step, start = (float(np.ravel(attributes.get(word, value))[0]) for word, value in (("step", 1.0), ("start", 0)))
@@ -316,7 +263,3 @@ def _map(file: Any, image: _Image, name: str) -> Matrix:
         ras[:3, "xyz".index(letter)] = cosines * step
         ras[:3, 3] += cosines * start
     return ras
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -141,3 +141,16 @@ class _ZlibStream(io.RawIOBase):
                 room[: len(piece)] = piece
                 return len(piece)
         return 0
+
+
+class BoundedFile(io.FileIO):
+    """A file that is never asked for more than it holds, whatever a header declares."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        super().__init__(path)
+        self._size_bytes = size_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As a file's own, at most what is left."""
+        left = max(0, self._size_bytes - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""

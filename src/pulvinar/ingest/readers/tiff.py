@@ -13,8 +13,6 @@ from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
     Finding,
@@ -26,22 +24,22 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.frames import settle
+from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_step
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
     RawVolume,
     check_room,
     check_shape,
     component_channels,
+    meaning_dtype,
     name_findings,
 )
-from pulvinar.ingest.readers.tiff_metadata import Said, ome_files, said_by
+from pulvinar.ingest.readers.tiff_metadata import Said, check_ome_planes, ome_files, said_by
 from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
-from pulvinar.ingest.readers.tiff_planes import PageLayout, PlaneOrder, PlaneVolume, open_tiff
+from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
-from pulvinar.model.volume import Shape5, Triple, VolumeKind
+from pulvinar.model.volume import Shape5, Triple
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LARGEST_SEGMENT_BYTES = 4 << 30
 _RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 _MIN_IS_WHITE, _PALETTE = 0, 3
@@ -85,7 +83,7 @@ class TiffReader:
         alone = [image for image in images if image.is_series or image.others]
         joinable = {image.file.name: image for image in images if not image.is_series and not image.others}
         stacks = group([_member(image) for image in joinable.values()], options.axes)
-        _refuse_stray(stacks, [file for file in files if file.head[:4] not in _MAGIC])
+        _refuse_stray(stacks, [file for file in files if file.head[:4] not in TIFF_MAGIC])
         for stack in stacks:
             yield _asset(stack, [joinable[name] for name in stack.names], options)
         for image in alone:
@@ -131,7 +129,7 @@ def _source(path: Path, name: str) -> SourceFile:
 
 
 def _images(files: Sequence[SourceFile], options: Options) -> list[_Image]:
-    tiffs = [file for file in files if file.head[:4] in _MAGIC]
+    tiffs = [file for file in files if file.head[:4] in TIFF_MAGIC]
     paths = {file.name: file.path for file in tiffs}
     found: list[_Image] = []
     claimed: set[str] = set()
@@ -149,6 +147,8 @@ def _read_images(file: SourceFile, paths: dict[str, Path], options: Options) -> 
     try:
         if len(tif.pages) == 0:
             raise UnreadableFile(f"{file.name} is a TIFF without a page", hint="copy the file again")
+        if tif.is_ome:
+            check_ome_planes(tif.ome_metadata or "", file.name)
         listed = _listed(tif, file)
         absent = [name for name in listed if name not in paths]
         others = () if absent else listed
@@ -296,7 +296,7 @@ def _pages_of(image: _Image, number: int) -> Callable[[Any], Any]:
 def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAsset:
     image = images[0]
     shape = _shape(stack, image)
-    dtype = _meaning_dtype(image.layout.dtype, options.kind)
+    dtype = meaning_dtype(image.layout.dtype, options.kind)
     size_um, findings = _size(image, shape, options)
     size_um, affine_um = settle(size_um, None, shape[2:], options)
     for doubt in stack.doubts:
@@ -307,10 +307,7 @@ def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAss
         )
         findings.append(Finding(Severity.NOTE, f"the names of its {len(stack.names)} files say {along}", "--axes"))
     step_s = options.time_step_s or image.said.time_step_s
-    if shape[0] > 1 and step_s is None:
-        findings.append(
-            Finding(Severity.DOUBT, f"its {shape[0]} time points have no step that is known", "--time-step")
-        )
+    findings += unknown_step(shape[0], step_s)
     if not options.orientation:
         text = "no TIFF says where left and right are: give --orientation to have it shown upright"
         findings.append(Finding(Severity.NOTE, text, "--orientation"))
@@ -352,28 +349,13 @@ def _block_shape(image: _Image) -> Shape5:
     return 1, 1 if image.layout.is_planar else image.layout.samples, z, y, x
 
 
-def _meaning_dtype(stored: np.dtype[Any], kind: VolumeKind | None) -> str:
-    if kind is VolumeKind.LABELS and stored.kind == "f":
-        return "uint32"
-    if stored.kind == "b":
-        return "uint8"
-    return "float32" if stored == np.float16 else stored.newbyteorder("=").name
-
-
 def _size(image: _Image, shape: Shape5, options: Options) -> tuple[Triple | None, list[Finding]]:
     """The voxel size that the file says, and what is to be asked where it doesn't say all of it."""
     # a person may have said that the file's rows, say, run along z
     (deep,) = set("zyx") - set(image.plane_letters)
     meant = zip("zyx", deep + image.plane_letters, strict=True)
     sides = {letter: image.said.sides_um.get(axis) for axis, letter in meant}
-    z, y, x = (sides.get(letter) for letter in "zyx")
-    if z and y and x:
-        return (z, y, x), []
-    if options.voxel_size_um is not None:
-        return None, []
-    known = f" (only {', '.join(f'{k} = {v:g} µm' for k, v in sides.items() if v)})" if any(sides.values()) else ""
-    what = "the thickness of its plane" if shape[2] == 1 and y and x else "the size of its voxels"
-    return None, [Finding(Severity.QUESTION, f"the file does not say {what}{known}", "--voxel-size")]
+    return size_of_sides({letter: sides[letter] for letter in "zyx"}, shape[2], options)
 
 
 def _channels(image: _Image, count: int) -> tuple[Any, ...]:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity
-from pulvinar.ingest.readers.frames import micrometres, seconds
+from pulvinar.ingest.readers.frames import micrometres, positive, seconds
+from pulvinar.ingest.readers.xml_text import parse_xml, tag
 from pulvinar.model.volume import Channel
 
+MOST_PLANES = 10_000_000
+"""Of one image: more can't be listed in memory."""
 _UM_PER_INCH = 25_400.0
 _UM_PER_CM = 10_000.0
-_LARGEST_XML = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Said:
 def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
     """What the open `tif` says of its image `number`; raises `UnreadableFile` for OME-XML that isn't XML."""
     if tif.is_ome:
-        return _ome(tif.ome_metadata or "", number, name)
+        return said_by_ome(tif.ome_metadata or "", number, name)
     if tif.is_imagej:
         return _imagej(tif.imagej_metadata or {}, series.keyframe)
     if tif.is_lsm:
@@ -51,30 +53,30 @@ def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
 
 def ome_files(xml: str, name: str) -> tuple[str, ...]:
     """The names of the files over which an OME-TIFF is spread, as its XML has them."""
-    found = (node.get("FileName") or "" for node in _parse(xml, name).iter() if _tag(node) == "UUID")
+    found = (node.get("FileName") or "" for node in parse_xml(xml, name, "OME-XML").iter() if tag(node) == "UUID")
     return tuple(dict.fromkeys(file for file in found if file))
 
 
-def _parse(xml: str, name: str) -> ElementTree.Element:
-    if len(xml) > _LARGEST_XML:
-        raise UnreadableFile(f"{name}: its OME-XML has {len(xml)} characters")
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise UnreadableFile(f"{name}: its OME-XML defines entities, which no microscope writes")
-    try:
-        return ElementTree.fromstring(xml.encode())
-    except ElementTree.ParseError as error:
-        raise UnreadableFile(f"{name}: its OME-XML is damaged: {error}", hint="repair its ImageDescription") from error
+def check_ome_planes(xml: str, name: str) -> None:
+    """Raise `UnreadableFile` for OME-XML that declares more planes than can be listed."""
+    for node in parse_xml(xml, name, "OME-XML").iter():
+        if tag(node) == "Pixels":
+            sizes = [positive(node.get(f"Size{letter}", "1")) for letter in "TCZ"]
+            if math.prod(sizes) > MOST_PLANES:
+                said = " x ".join(node.get(f"Size{letter}", "1")[:40] for letter in "TCZ")
+                raise UnreadableFile(
+                    f"{name}: its OME-XML declares {said} planes (t, c, z), {MOST_PLANES} are read",
+                    hint="repair its ImageDescription",
+                )
 
 
-def _tag(node: ElementTree.Element) -> str:
-    return node.tag.rpartition("}")[2]
-
-
-def _ome(xml: str, number: int, name: str) -> Said:
-    images = [node for node in _parse(xml, name) if _tag(node) == "Image"]
+def said_by_ome(xml: str, number: int, name: str) -> Said:
+    """What OME-XML says of its image `number`; raises `UnreadableFile` for what isn't XML."""
+    root = parse_xml(xml, name, "OME-XML")
+    images = [node for node in root if tag(node) == "Image"]
     if number >= len(images):
-        return Said("OME")
-    pixels = next((node for node in images[number] if _tag(node) == "Pixels"), None)
+        return Said("OME", findings=tuple(_elsewhere(root)))
+    pixels = next((node for node in images[number] if tag(node) == "Pixels"), None)
     if pixels is None:
         return Said("OME", title=images[number].get("Name") or "")
     sides, findings = {}, []
@@ -83,28 +85,37 @@ def _ome(xml: str, number: int, name: str) -> Said:
         if size is None:
             continue
         worth = micrometres(unit)
-        if worth is None or not _positive(size):
+        if worth is None or not positive(size):
             text = f"its OME-XML gives the side {letter} as {size} {unit}, which is no length"
             findings.append(Finding(Severity.DOUBT, text, "--voxel-size"))
         else:
-            sides[letter] = _rounded(_positive(size) * worth)
+            sides[letter] = _rounded(positive(size) * worth)
     step, unit = pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")
     worth = seconds(unit)
     return Said(
         "OME",
         sides,
-        _positive(step) * (worth or 0) or None,
+        positive(step) * (worth or 0) or None,
         tuple(_ome_channels(pixels)),
         images[number].get("Name") or "",
         tuple(findings),
     )
 
 
+def _elsewhere(root: ElementTree.Element) -> Iterator[Finding]:
+    """A doubt about a file whose metadata lies in another one, which isn't here."""
+    for node in root:
+        if tag(node) == "BinaryOnly":
+            other = node.get("MetadataFile", "")[:200]
+            text = f"its OME metadata lies in the file {other!r}, which is not here or does not describe it"
+            yield Finding(Severity.DOUBT, text)
+
+
 def _ome_channels(pixels: ElementTree.Element) -> list[Channel]:
     found = []
-    for index, node in enumerate(child for child in pixels if _tag(child) == "Channel"):
+    for index, node in enumerate(child for child in pixels if tag(child) == "Channel"):
         wave = node.get("EmissionWavelength")
-        name = node.get("Name") or node.get("Fluor") or (f"{_positive(wave):g} nm" if _positive(wave) else "")
+        name = node.get("Name") or node.get("Fluor") or (f"{positive(wave):g} nm" if positive(wave) else "")
         given = node.get("Color")
         # a signed 32-bit RGBA; -1 is white
         color = f"{(int(given) & 0xFFFFFFFF) >> 8:06X}" if given and re.fullmatch(r"-?\d{1,11}", given) else ""
@@ -124,15 +135,15 @@ def _imagej(header: Mapping[str, Any], page: Any) -> Said:
             density = _density(page, tag)
             if density:
                 sides[letter] = _rounded(worth / density)
-        if _positive(header.get("spacing")):
-            sides["z"] = _rounded(_positive(header["spacing"]) * worth)
+        if positive(header.get("spacing")):
+            sides["z"] = _rounded(positive(header["spacing"]) * worth)
     elif unit.strip() not in ("", "pixel", "pixels"):
         findings.append(Finding(Severity.NOTE, f"its unit of length is {unit[:40]!r}, which is none", "--voxel-size"))
     step = header.get("finterval")
     return Said(
         "ImageJ",
         sides,
-        _positive(step) or None,
+        positive(step) or None,
         findings=tuple(findings),
         header={key: header[key] for key in ("unit", "spacing", "mode", "Info") if _plain(header.get(key))},
     )
@@ -140,24 +151,24 @@ def _imagej(header: Mapping[str, Any], page: Any) -> Said:
 
 def _lsm(header: Mapping[str, Any]) -> Said:
     sides = {
-        letter: _rounded(_positive(header[f"VoxelSize{letter.upper()}"]) * 1e6)
+        letter: _rounded(positive(header[f"VoxelSize{letter.upper()}"]) * 1e6)
         for letter in "zyx"
-        if _positive(header.get(f"VoxelSize{letter.upper()}"))
+        if positive(header.get(f"VoxelSize{letter.upper()}"))
     }
     step = header.get("TimeIntervall")
-    return Said("LSM", sides, _positive(step) or None)
+    return Said("LSM", sides, positive(step) or None)
 
 
 def _micromanager(header: Mapping[str, Any]) -> Said:
     summary = header.get("Summary") or {}
     side, deep = summary.get("PixelSize_um") or summary.get("PixelSizeUm"), summary.get("z-step_um")
-    sides = {letter: _positive(side) for letter in "yx" if _positive(side)}
-    if _positive(deep):
-        sides["z"] = _positive(deep)
+    sides = {letter: positive(side) for letter in "yx" if positive(side)}
+    if positive(deep):
+        sides["z"] = positive(deep)
     step = summary.get("Interval_ms")
     names = summary.get("ChNames")
     channels = tuple(Channel(str(one), "") for one in names) if isinstance(names, list) else ()
-    return Said("Micro-Manager", sides, _positive(step) / 1000 or None, channels)
+    return Said("Micro-Manager", sides, positive(step) / 1000 or None, channels)
 
 
 def _untrusted(page: Any) -> list[Finding]:
@@ -177,15 +188,6 @@ def _density(page: Any, tag: str) -> float:
     if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
         return 0.0
     return float(value[0]) / float(value[1])
-
-
-def _positive(value: Any) -> float:
-    """`value` as a number; 0 where it isn't one, or isn't positive and finite."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return 0.0
-    return number if 0 < number < math.inf else 0.0
 
 
 def _rounded(side_um: float) -> float:

@@ -15,20 +15,21 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
 from pulvinar.errors import PulvinarError, UnreadableFile
-from pulvinar.ingest.readers.raw_volume import as_labels
+from pulvinar.ingest.readers.raw_volume import put
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES
 
 Voxels = npt.NDArray[Any]
 Task = Callable[[], None]
 
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OPEN_FILES = 64
 _KNOWN_PLANES = 2048
 _NARROW = 4
@@ -124,13 +125,29 @@ class PlaneOrder:
         return file, page
 
 
+class Order(Protocol):
+    """Which page of which file is the plane at a place; `shape` counts planes, rows and columns run along
+    `plane_letters`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Planes along each axis of pages."""
+
+    @property
+    def plane_letters(self) -> str:
+        """The axes of a plane's rows and columns."""
+
+    def find(self, place: dict[str, int]) -> tuple[int, int] | None:
+        """The file and the page in it; None for a plane that no file has, which reads as 0."""
+
+
 class PlaneVolume:
     """An `OpenVolume` over pages. Raises `UnreadableFile`, naming file and page, for what is damaged or missing."""
 
     def __init__(
         self,
         files: Sequence[tuple[Path, str]],
-        order: PlaneOrder,
+        order: Order,
         layout: PageLayout,
         dtype: str,
         pages_of: Callable[[Any], Any],
@@ -155,7 +172,11 @@ class PlaneVolume:
         for first in range(0, len(planes), _OPEN_FILES // 2):
             tasks = []
             for place, samples, target in planes[first : first + _OPEN_FILES // 2]:
-                plane = self._plane(*self._order.find(place))
+                found = self._order.find(place)
+                if found is None:
+                    target[...] = 0
+                    continue
+                plane = self._plane(*found)
                 rows, columns = (ranges[letter] for letter in self._order.plane_letters)
                 tasks += list(self._tasks(plane, samples, rows, columns, target))
             for done in [self._threads.submit(task) for task in tasks]:
@@ -212,7 +233,9 @@ class PlaneVolume:
             raise UnreadableFile(f"{label} is damaged: {error}", hint="copy the file again") from error
         if page is None:
             raise UnreadableFile(f"{label} is missing: a file of its set is not there", hint="add the missing files")
-        if page.keyframe is not self._alike and PageLayout.of(page.keyframe) != self._layout:
+        if page.keyframe is not self._alike and (
+            page.keyframe.dtype is None or PageLayout.of(page.keyframe) != self._layout
+        ):
             raise UnreadableFile(f"{label} is not like the first plane", hint="copy it again, or take it out")
         self._alike = page.keyframe
         offsets, counts = (np.asarray(numbers, np.int64) for numbers in (page.dataoffsets, page.databytecounts))
@@ -353,14 +376,6 @@ class _Piece:
 
 def _rows_are_packed(goal: Voxels) -> bool:
     return goal.shape[0] == 1 and goal.strides[2] == goal.itemsize and goal.dtype.isnative
-
-
-def put(values: Voxels, goal: Voxels, label: str) -> None:
-    """`values` into `goal`, whose type may be wider; floats become labels only where they are whole numbers."""
-    if goal.dtype.kind in "iu" and values.dtype.kind == "f":
-        goal[...] = as_labels(values.astype(np.float64), goal.dtype, label)
-    else:
-        goal[...] = values
 
 
 def open_tiff(path: Path, name: str, *, several: bool = False) -> Any:
