@@ -17,11 +17,10 @@ SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "s
 FORMATS = {
     ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
     ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
-    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".gii": "gifti", ".dscalar.nii": "cifti",
+    ".dlabel.nii": "cifti",
 }  # fmt: skip
 REFUSED = {
-    "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
-    "macaque/mebrains/MarkovCC12_M132_91-area.32k_fs_LR.dlabel.nii": "CIFTI-2",
     "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
     "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
 }
@@ -124,7 +123,30 @@ def same_table(data, path):
             assert column.tolist() == cells
 
 
-GEOMETRY = {"swc": same_neuron, "obj": same_mesh, "tables": same_table}
+def same_vertices(data, path):
+    image = nib.load(path)
+    expected = {array.meta["Name"]: array.data for array in image.darrays}
+    assert list(data.columns) == ["vertex", *expected]
+    assert all(np.array_equal(data.columns[title], values, equal_nan=True) for title, values in expected.items())
+    assert np.array_equal(data.columns["vertex"], np.arange(len(image.darrays[0].data)))
+
+
+def same_grayordinates(data, path):
+    image = nib.load(path)
+    maps, brain = (image.header.get_axis(place) for place in range(2))
+    assert data.columns["structure"].tolist() == [name.removeprefix("CIFTI_STRUCTURE_") for name in brain.name]
+    assert np.array_equal(data.columns["vertex"], brain.vertex)
+    for place, (title, values) in enumerate(zip(maps.name, np.asarray(image.dataobj), strict=True)):
+        if isinstance(maps, nib.cifti2.LabelAxis):
+            assert data.columns[title].tolist() == [maps.label[place][key][0] for key in values.astype(int).tolist()]
+            assert np.array_equal(data.columns[f"{title} key"], values)
+        else:
+            assert np.array_equal(data.columns[title], values)
+
+
+GEOMETRY = {
+    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates
+}  # fmt: skip
 
 
 def through_a_file(described, body):

@@ -9,16 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
+import trimesh
 import zarr
+from tests.ingest.readers import test_cifti, test_gifti
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.cifti import CiftiReader
+from pulvinar.ingest.readers.gifti import GiftiReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
+from pulvinar.ingest.readers.ply import PlyReader
+from pulvinar.ingest.readers.stl import StlReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tiff import TiffReader
@@ -156,3 +162,46 @@ class TestOmeZarr(ReaderContract):
         old = zarr.open_group(folder / "old.zarr", mode="w", zarr_format=2)
         old.create_array("0", data=voxels(9, 8, 7, dtype=">i2"), chunks=(4, 4, 4))
         old.attrs["multiscales"] = [multiscale]
+
+
+class TestGifti(ReaderContract):
+    reader = GiftiReader()
+
+    def write_samples(self, folder):
+        nib.save(test_gifti.surface(), folder / "lh.mid.surf.gii")
+        nib.save(test_gifti.values(np.arange(4, dtype="f4")), folder / "lh.mid.shape.gii")
+        areas = test_gifti.labels([0, 1, 1, 0, 1], {0: ("???", (1, 1, 1)), 1: ("V1", (1, 0, 0))})
+        nib.save(areas, folder / "rh.label.gii")
+        series = test_gifti.values(*np.ones((4, 90), "f4"), intent="NIFTI_INTENT_TIME_SERIES")
+        (folder / "rh.func.gii.gz").write_bytes(gzip.compress(series.to_bytes()))
+
+
+class TestCifti(ReaderContract):
+    reader = CiftiReader()
+
+    def write_samples(self, folder):
+        brain, parcels = test_cifti.BRAIN, test_cifti.PARCELS
+        test_cifti.save(folder / "a.dscalar.nii", (test_cifti.ScalarAxis(["thickness", "myelin"]), brain))
+        test_cifti.save(folder / "a.dtseries.nii", (test_cifti.SeriesAxis(0, 2, 9, "SECOND"), brain))
+        test_cifti.save(folder / "a.pconn.nii", (parcels, parcels), "f8")
+        keys = test_cifti.LabelAxis(["areas"], [{0: ("???", (1, 1, 1, 0)), 1: ("V1", (1, 0, 0, 1))}])
+        test_cifti.save(folder / "a.plabel.nii", (keys, parcels), values=np.array([[0, 1]], "f4"))
+
+
+class TestPly(ReaderContract):
+    reader = PlyReader()
+
+    def write_samples(self, folder):
+        mesh = trimesh.creation.icosphere(subdivisions=2, radius=50)
+        mesh.export(folder / "text.ply", encoding="ascii")
+        mesh.export(folder / "binary.ply", encoding="binary")
+        trimesh.PointCloud(mesh.vertices).export(folder / "cloud.ply")
+
+
+class TestStl(ReaderContract):
+    reader = StlReader()
+
+    def write_samples(self, folder):
+        mesh = trimesh.creation.icosphere(subdivisions=2, radius=50)
+        mesh.export(folder / "binary.stl", file_type="stl")
+        mesh.export(folder / "text.stl", file_type="stl_ascii")

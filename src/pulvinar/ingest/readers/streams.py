@@ -114,3 +114,12 @@ def unpack(source: Path, target: Path, declared: int, name: str, kind: str | Non
         # a footer may follow; reading to the end is what checks the checksum
         if len(stream.read(_BLOCK + 1)) > _BLOCK:
             raise TooLarge(f"{name} holds more than the {declared} bytes that its header declares")
+
+
+def whole(path: Path, name: str, most: int) -> bytes:
+    """All bytes of `path`, unpacked; raises `TooLarge` for more than `most`."""
+    with unpacked(path, name) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
+    return content
