@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import tifffile
 import trimesh
 import zarr
-from tests.ingest.readers import test_cifti, test_gifti
+from tests.ingest.readers import test_cifti, test_gifti, test_tractograms
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -27,7 +27,9 @@ from pulvinar.ingest.readers.ply import PlyReader
 from pulvinar.ingest.readers.stl import StlReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.ingest.readers.tck import TckReader
 from pulvinar.ingest.readers.tiff import TiffReader
+from pulvinar.ingest.readers.trk import TrkReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -205,3 +207,20 @@ class TestStl(ReaderContract):
         mesh = trimesh.creation.icosphere(subdivisions=2, radius=50)
         mesh.export(folder / "binary.stl", file_type="stl")
         mesh.export(folder / "text.stl", file_type="stl_ascii")
+
+
+class TestTrk(ReaderContract):
+    reader = TrkReader()
+
+    def write_samples(self, folder):
+        test_tractograms.save(folder / "plain.trk", test_tractograms.lines(30))
+        test_tractograms.save(folder / "values.trk", test_tractograms.lines(9), values=True)
+        (folder / "packed.trk.gz").write_bytes(gzip.compress((folder / "plain.trk").read_bytes()))
+
+
+class TestTck(ReaderContract):
+    reader = TckReader()
+
+    def write_samples(self, folder):
+        test_tractograms.save(folder / "plain.tck", test_tractograms.lines(30))
+        (folder / "packed.tck.gz").write_bytes(gzip.compress((folder / "plain.tck").read_bytes()))
