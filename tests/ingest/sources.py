@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import morphio
 import nibabel as nib
 import nrrd
 import numpy as np
@@ -18,7 +19,7 @@ FORMATS = {
     ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
     ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
     ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".gii": "gifti", ".dscalar.nii": "cifti",
-    ".dlabel.nii": "cifti",
+    ".dlabel.nii": "cifti", ".asc": "neurolucida", ".h5": "morphology_h5",
 }  # fmt: skip
 REFUSED = {
     "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
@@ -144,8 +145,27 @@ def same_grayordinates(data, path):
             assert np.array_equal(data.columns[title], values)
 
 
+def same_morphology(data, path):
+    """MorphIO has the cell body beside the sections, and the point of a fork in each of its sections."""
+    neuron = morphio.Morphology(path)
+    assert np.allclose(data.zyx_um[0, ::-1], neuron.soma.center, atol=1e-5)
+    assert np.allclose(data.radius_um[0], np.linalg.norm(neuron.soma.points - neuron.soma.center, axis=1).mean())
+    last, row = {}, 1
+    for section in neuron.sections:
+        first = 0 if section.is_root else 1
+        places, end = section.points[first:], row + len(section.points) - first
+        assert np.allclose(data.zyx_um[row:end, ::-1], places, atol=1e-4)
+        assert np.allclose(data.radius_um[row:end] * 2, section.diameters[first:])
+        assert set(data.type_code[row:end].tolist()) == {int(section.type)}
+        parents = [0 if section.is_root else last[section.parent.id], *range(row, end - 1)]
+        assert data.parent[row:end].tolist() == parents
+        last[section.id], row = end - 1, end
+    assert row == len(data.parent)
+
+
 GEOMETRY = {
-    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates
+    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates,
+    "neurolucida": same_morphology, "morphology_h5": same_morphology,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import tifffile
 import trimesh
 import zarr
-from tests.ingest.readers import test_cifti, test_gifti, test_tractograms
+from tests.ingest.readers import test_cifti, test_gifti, test_morphologies, test_tractograms
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -19,6 +19,9 @@ from pulvinar.ingest.readers.cifti import CiftiReader
 from pulvinar.ingest.readers.gifti import GiftiReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.morphology_h5 import MorphologyH5Reader
+from pulvinar.ingest.readers.neurolucida import NeurolucidaReader
+from pulvinar.ingest.readers.neuroml import NeuromlReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
@@ -224,3 +227,27 @@ class TestTck(ReaderContract):
     def write_samples(self, folder):
         test_tractograms.save(folder / "plain.tck", test_tractograms.lines(30))
         (folder / "packed.tck.gz").write_bytes(gzip.compress((folder / "plain.tck").read_bytes()))
+
+
+class TestNeurolucida(ReaderContract):
+    reader = NeurolucidaReader()
+
+    def write_samples(self, folder):
+        (folder / "neuron.asc").write_text(test_morphologies.ASC)
+        (folder / "neuron.xml").write_text(test_morphologies.XML)
+
+
+class TestMorphologyH5(ReaderContract):
+    reader = MorphologyH5Reader()
+
+    def write_samples(self, folder):
+        test_morphologies.write_h5(folder / "neuron.h5")
+        test_morphologies.write_h5(folder / "packed.h5", chunks=True, compression="gzip", shuffle=True)
+
+
+class TestNeuroml(ReaderContract):
+    reader = NeuromlReader()
+
+    def write_samples(self, folder):
+        test_morphologies.write_neuroml(folder / "cell.nml")
+        test_morphologies.write_neuroml(folder / "cells.nml", cells=2)

@@ -118,16 +118,13 @@ def _property(words: list[str]) -> Property | None:
 
 def _read_binary(content: bytes, at: int, element: Element, order: str, name: str) -> int:
     """Fill the element from byte `at` on; where the next begins."""
-    if not element.rows:
-        lengths: list[int] | None = [0] * len(element.properties)
-    else:
-        lengths = _first_lengths(content, at, element, order, name)
+    lengths = _first_lengths(content, at, element, order, name) if element.rows else [0] * len(element.properties)
     dtype = _row_type(element, order, lengths)
     size = element.rows * dtype.itemsize
     if len(content) - at >= size:
         rows = np.frombuffer(content, dtype, element.rows, at) if size else np.empty(0, dtype)
         lists = [(place, one) for place, one in enumerate(element.properties) if one.counted]
-        if all((rows[f"n{place}"] == lengths[place]).all() for place, _ in lists):
+        if all(np.all(rows[f"n{place}"] == lengths[place]) for place, _ in lists):
             for place, one in enumerate(element.properties):
                 element.values[one.name] = np.ascontiguousarray(rows[f"v{place}"]).ravel()
                 if one.counted:
