@@ -1,7 +1,8 @@
 """SWC: reconstructed neurons, as a forest of nodes.
 
-One line a node: number, type, x, y, z, radius, number of the parent (negative at a root); `#` begins a comment. Source:
-Cannon et al., 1998, J. Neurosci. Methods 84:49, and the SWC+ description of INCF.
+One line a node: number, type, x, y, z, radius, number of the parent (negative at a root); `#` begins a comment. Vaa3D's
+ESWC has more behind these. Source: Cannon et al., 1998, J. Neurosci. Methods 84:49, the SWC+ description of INCF, and
+Vaa3D's wiki.
 """
 
 from __future__ import annotations
@@ -151,6 +152,8 @@ def _read(path: Path, name: str) -> _Table:
     lines: list[Ints] = []
     comments: list[str] = []
     widths: set[int] = set()
+    # Vaa3D's rows end with as many values of features as a node has
+    ragged = plain_name(name).endswith(".eswc")
     count = 0
     for first, block in blocks(path, name):
         text, found = split_comments(block)
@@ -163,17 +166,18 @@ def _read(path: Path, name: str) -> _Table:
         widths |= set(np.unique(counts).tolist())
         width = min(widths, default=_COLUMNS)
         check_lines(counts >= _COLUMNS, numbers, name, "a node needs seven numbers")
-        check_lines(counts == width, numbers, name, f"it has not {width} numbers as the lines before")
+        check_lines((counts == width) | ragged, numbers, name, f"it has not {width} numbers as the lines before")
         check_lines(counts <= _MOST_COLUMNS, numbers, name, f"it has more than {_MOST_COLUMNS} numbers")
         count += len(numbers)
         if count > _MOST_NODES:
             raise TooLarge(f"{name} has more than {_MOST_NODES} nodes")
         if len(numbers):
-            rows.append(values.reshape(-1, width)[:, :_COLUMNS])
+            begins = np.cumsum(counts) - counts
+            rows.append(values[begins[:, None] + np.arange(_COLUMNS)])
             lines.append(numbers)
     if not rows:
         raise UnreadableFile(f"{name} has no node: it is empty or all comment")
-    table = _Table(np.concatenate(rows), np.concatenate(lines), comments, min(widths) - _COLUMNS)
+    table = _Table(np.concatenate(rows), np.concatenate(lines), comments, max(widths) - _COLUMNS)
     _check_numbers(table, name)
     return table
 
