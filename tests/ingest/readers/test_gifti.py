@@ -66,6 +66,9 @@ def test_a_surface_lies_in_the_world_with_what_lies_beside_it(tmp_path):
         {"id": 1, "name": "V1", "color": "FF0000"},
         {"id": 2, "name": "V2", "color": "008000"},
     ]
+    # what is said of files without a unit or a world is not said of this one
+    others = Options(unit="um", axes="tczyx", orientation="IPL")
+    assert np.array_equal(READER.read_geometry(mesh, tmp_path, others).zyx_um, data.zyx_um)
     for asset in (short, other):
         assert isinstance(READER.read_geometry(asset, tmp_path, Options()), TableData)
     assert not mesh.findings

@@ -54,6 +54,7 @@ def test_trk_lies_in_the_world_whatever_its_voxels_order(tmp_path, affine, order
     streamlines = lines(12)
     save(tmp_path / "a.trk", streamlines, affine, order=order)
     same(read_geometry(TRK, tmp_path), tmp_path / "a.trk", streamlines)
+    same(read_geometry(TRK, tmp_path, Options(unit="um", axes="tczyx")), tmp_path / "a.trk", streamlines)
     assert not find_one(TRK, tmp_path).findings
 
 

@@ -21,6 +21,7 @@ from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
     GeometryData,
+    MeshData,
     OpenVolume,
     Options,
     Severity,
@@ -29,13 +30,13 @@ from pulvinar.ingest.reader import (
     TimeSeriesData,
 )
 from pulvinar.ingest.readers.gifti_file import GiftiArray, GiftiFile, Label, read_gifti
-from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces, mesh_data
+from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces
+from pulvinar.ingest.readers.places import world_zyx_um
 from pulvinar.ingest.readers.streams import start_of
 from pulvinar.ingest.readers.table_columns import Column, unique_names
 from pulvinar.ingest.readers.xml_text import first_element
 from pulvinar.model.dataset import AssetKind
 
-_MILLIMETRE_UM = 1000.0
 _STEM = re.compile(r"(?i)(\.(surf|shape|func|label|coord|topo|rgba|time|vector))?(\.gii)?(\.gz)?$")
 _SERIES = "TIME_SERIES"
 _CENTRE = ("VolGeomC_R", "VolGeomC_A", "VolGeomC_S")
@@ -79,7 +80,7 @@ class GiftiReader:
             columns = _joined([_columns(part) for part in parts])
             if any(len(column) != len(vertices) for column in columns.values()):
                 raise UnreadableFile(f"{', '.join(others)} has not one value a vertex of {name} any more")
-            return mesh_data(vertices, faces, options, _MILLIMETRE_UM, columns)
+            return MeshData(world_zyx_um(vertices), faces, columns)
         if asset.kind is AssetKind.TIME_SERIES:
             return _series(gifti, name, options)
         numbers = _vertex_numbers(gifti, name)
@@ -287,7 +288,7 @@ def _space_findings(gifti: GiftiFile, points: GiftiArray) -> list[Finding]:
         return [Finding(Severity.DOUBT, text)]
     if points.space not in _KNOWN_SPACES:
         text = "the file does not say in which space its coordinates lie: right, anterior and superior are taken, in mm"
-        return [Finding(Severity.NOTE, text, "--orientation")]
+        return [Finding(Severity.NOTE, text)]
     return []
 
 

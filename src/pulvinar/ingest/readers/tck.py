@@ -70,7 +70,7 @@ class TckReader:
         def rasmm(start: int, stop: int) -> npt.NDArray[np.float64]:
             return tracks.rows[tracks.kept[start:stop]].astype(np.float64)
 
-        return TractsData(zyx_um_of(rasmm, tracks.first, options, name), tracks.first, {})
+        return TractsData(zyx_um_of(rasmm, tracks.first, name), tracks.first, {})
 
     def _found(self, file: SourceFile) -> FoundAsset:
         tracks = _read(file.path, file.name)

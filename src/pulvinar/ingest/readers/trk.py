@@ -83,7 +83,7 @@ class TrkReader:
             points = np.stack([values[at], values[at + 1], values[at + 2]], axis=1).astype(np.float64)
             return points @ matrix[:3, :3].T + matrix[:3, 3]
 
-        places = zyx_um_of(rasmm, tracks.first, options, name)
+        places = zyx_um_of(rasmm, tracks.first, name)
         return TractsData(places, tracks.first, _columns(tracks, values))
 
     def _found(self, file: SourceFile) -> FoundAsset:
