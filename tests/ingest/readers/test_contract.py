@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import tifffile
 import trimesh
 import zarr
-from tests.ingest.readers import test_cifti, test_gifti, test_morphologies, test_tractograms
+from tests.ingest.readers import test_cifti, test_freesurfer, test_gifti, test_morphologies, test_tractograms
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.cifti import CiftiReader
+from pulvinar.ingest.readers.freesurfer import FreesurferReader
 from pulvinar.ingest.readers.gifti import GiftiReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
@@ -251,3 +252,12 @@ class TestNeuroml(ReaderContract):
     def write_samples(self, folder):
         test_morphologies.write_neuroml(folder / "cell.nml")
         test_morphologies.write_neuroml(folder / "cells.nml", cells=2)
+
+
+class TestFreesurfer(ReaderContract):
+    reader = FreesurferReader()
+
+    def write_samples(self, folder):
+        test_freesurfer.save(folder / "lh.white", test_freesurfer.volume()[0])
+        test_freesurfer.save(folder / "lh.pial")
+        nib.freesurfer.write_morph_data(folder / "lh.sulc", np.arange(90, dtype="f4"))
