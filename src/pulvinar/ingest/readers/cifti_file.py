@@ -282,7 +282,7 @@ def _matrix(stream: IO[bytes], header: Any, shape: tuple[int, int], name: str) -
     # reading to the end is what checks the checksum of a compressed file
     while stream.read(1 << 20):
         pass
-    values = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(dtype.newbyteorder("="), order="C")
+    values = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(dtype.newbyteorder("="))
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     # a slope of 0 means none (nifti1.h)
     if slope == 0 or np.isnan(slope) or (slope == 1 and intercept == 0):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from dataclasses import dataclass, field
 from math import prod
@@ -234,7 +235,8 @@ def _decoded(array: GiftiArray, text: str, where: str) -> npt.NDArray[Any]:
 def _unpacked_bytes(array: GiftiArray, text: str, declared: int, where: str) -> bytes:
     """The bytes of an array, exactly as many as it declares."""
     try:
-        raw = base64.b64decode("".join(text.split()), validate=True)
+        packed = text.strip()
+        raw = base64.b64decode("".join(packed.split()) if re.search(r"\s", packed) else packed, validate=True)
     except (binascii.Error, ValueError) as error:
         raise UnreadableFile(f"{where}: its values are no Base64: {error}", hint="copy the file again") from error
     if array.encoding == "GZipBase64Binary":

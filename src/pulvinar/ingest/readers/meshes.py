@@ -45,6 +45,8 @@ def fans(corners: Ints, counts: Ints) -> tuple[Ints, Ints]:
 
     `corners` are the rows of all polygons one after the other, `counts` (at least 3) how many each has.
     """
+    if (counts == 3).all():
+        return corners.reshape(-1, 3).astype(np.int64), np.arange(len(counts))
     triangles = counts - 2
     polygon = np.repeat(np.arange(len(counts)), triangles)
     at = (np.cumsum(counts) - counts)[polygon]
@@ -58,20 +60,23 @@ def checked_faces(faces: Ints, vertices: Floats, name: str) -> Faces:
     if not len(vertices) or not len(faces):
         raise UnreadableFile(f"{name} has {len(vertices)} vertices and {len(faces)} faces: it is no mesh")
     check_size(len(vertices), len(faces), name)
-    inside = ((faces >= 0) & (faces < len(vertices))).all(axis=1)
-    if not inside.all():
-        wrong = int(np.argmin(inside))
+    if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
+        wrong = int(np.argmax(((faces < 0) | (faces >= len(vertices))).any(axis=1)))
         raise UnreadableFile(
             f"{name}: face {wrong + 1} names a vertex that is not one of the {len(vertices)}",
             hint="export the mesh again",
         )
-    finite = np.isfinite(vertices).all(axis=1)
-    if not finite.all():
-        raise UnreadableFile(
-            f"{name}: vertex {int(np.argmin(finite)) + 1} has a coordinate that is not finite",
-            hint="export the mesh again",
-        )
+    check_vertices(vertices, name)
     return faces.astype(np.uint32)
+
+
+def check_vertices(vertices: Floats, name: str) -> None:
+    """Raise `UnreadableFile`, naming the vertex, for a coordinate that is not finite."""
+    if not np.isfinite(vertices).all():
+        wrong = int(np.argmin(np.isfinite(vertices).all(axis=1)))
+        raise UnreadableFile(
+            f"{name}: vertex {wrong + 1} has a coordinate that is not finite", hint="export the mesh again"
+        )
 
 
 def check_size(vertices: int, faces: int, name: str) -> None:

@@ -25,7 +25,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
 )
 from pulvinar.ingest.readers.frames import micrometres
-from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces, fans, mesh_data, unit_findings
+from pulvinar.ingest.readers.meshes import Faces, Floats, check_vertices, checked_faces, fans, mesh_data, unit_findings
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.ply_file import Element, PlyFile, is_ply, parse_ply
 from pulvinar.ingest.readers.streams import start_of, stem_of, whole
@@ -104,12 +104,7 @@ def _vertices(ply: PlyFile, name: str) -> Floats:
     if any(axis in element.counts for axis in _AXES):
         raise UnreadableFile(f"{name}: the coordinates of its vertices are lists")
     vertices = np.stack([element.values[axis].astype(np.float64) for axis in _AXES], axis=1)
-    finite = np.isfinite(vertices).all(axis=1)
-    if not finite.all():
-        raise UnreadableFile(
-            f"{name}: vertex {int(np.argmin(finite)) + 1} has a coordinate that is not finite",
-            hint="export the mesh again",
-        )
+    check_vertices(vertices, name)
     return vertices
 
 
@@ -135,9 +130,11 @@ def _faces(ply: PlyFile, vertices: Floats, name: str) -> Faces:
     if (counts < 3).any():
         wrong = int(np.argmax(counts < 3))
         raise UnreadableFile(f"{name}: face {wrong + 1} has {counts[wrong]} corners: it needs three")
-    if corners.dtype.kind == "f" and not (np.isfinite(corners) & (corners == np.rint(corners))).all():
-        raise UnreadableFile(f"{name}: a face names a vertex by a number that is not whole")
-    triangles, _ = fans(np.clip(corners, -1, 2**53).astype(np.int64), counts)
+    if corners.dtype.kind == "f":
+        if not (np.isfinite(corners) & (corners == np.rint(corners))).all():
+            raise UnreadableFile(f"{name}: a face names a vertex by a number that is not whole")
+        corners = np.clip(corners, -1, 2**53)
+    triangles, _ = fans(corners.astype(np.int64), counts)
     return checked_faces(triangles, vertices, name)
 
 

@@ -98,20 +98,20 @@ def _read(path: Path, name: str) -> tuple[Floats, Faces]:
 
 def _joined(corners: Floats, name: str) -> tuple[Floats, Faces]:
     """Vertices and faces of corners (3 a triangle, one after the other)."""
-    finite = np.isfinite(corners).all(axis=1)
-    if not finite.all():
-        wrong = int(np.argmin(finite)) // 3
+    if not np.isfinite(corners).all():
+        wrong = int(np.argmin(np.isfinite(corners).all(axis=1))) // 3
         raise UnreadableFile(
             f"{name}: triangle {wrong + 1} has a coordinate that is not finite", hint="export it again"
         )
-    # -0.0 and 0.0 are one place
-    rows = np.ascontiguousarray(corners + 0.0).view([("", np.float64)] * 3).ravel()
-    _, first, row_of = np.unique(rows, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    vertices = corners[first[order]]
-    return vertices, checked_faces(place[row_of.ravel()].reshape(-1, 3), vertices, name)
+    import pyarrow as pa
+
+    # -0.0 and 0.0 are one place; a dictionary has its entries in the order in which they first come
+    rows = np.ascontiguousarray(corners + 0.0)
+    kind = pa.binary(rows.itemsize * 3)
+    places = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, pa.py_buffer(rows)]).dictionary_encode()
+    _, body = places.dictionary.buffers()
+    vertices = np.frombuffer(body, np.float64, len(places.dictionary) * 3).reshape(-1, 3)
+    return vertices, checked_faces(places.indices.to_numpy().astype(np.int64).reshape(-1, 3), vertices, name)
 
 
 def _corners_of_text(content: bytes, name: str) -> Floats:

@@ -29,9 +29,9 @@ def zyx_um_of(rasmm: Callable[[int, int], Floats], first: Ints, name: str) -> Fl
     places = np.empty((count, 3))
     for start in range(0, count, _PART):
         part = rasmm(start, min(start + _PART, count))
-        finite = np.isfinite(part).all(axis=1)
-        if not finite.all():
-            line = int(np.searchsorted(first, start + int(np.argmin(finite)), side="right"))
+        if not np.isfinite(part).all():
+            wrong = start + int(np.argmin(np.isfinite(part).all(axis=1)))
+            line = int(np.searchsorted(first, wrong, side="right"))
             raise UnreadableFile(
                 f"{name}: streamline {line} has a coordinate that is not finite", hint="export the file again"
             )

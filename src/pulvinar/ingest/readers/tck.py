@@ -7,7 +7,7 @@ streamline and one of infinity at the end. Source: MRtrix3 documentation, "Track
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -108,18 +108,25 @@ def _read(path: Path, name: str) -> _Tracks:
 
 
 def _split(rows: npt.NDArray[Any], said: dict[str, str], name: str) -> _Tracks:
-    ended = np.flatnonzero(np.isinf(rows).all(axis=1))
+    ended = _rows_where(np.isinf, rows)
     if not ended.size:
         raise UnreadableFile(f"{name} is truncated: it has no end", hint="copy the file again")
     inside = rows[: int(ended[0])]
-    ends = np.isnan(inside).all(axis=1)
-    if len(inside) and not ends[-1]:
+    places = _rows_where(np.isnan, inside)
+    if len(inside) and (not len(places) or places[-1] != len(inside) - 1):
         raise UnreadableFile(f"{name}: its last streamline has no end", hint="copy the file again")
-    places = np.flatnonzero(ends)
     first = np.concatenate([[0], places - np.arange(len(places))]).astype(np.int64)
     if not first[-1]:
         raise UnreadableFile(f"{name} has {len(places)} streamlines and no point", hint="leave the file out")
-    return _Tracks(inside, np.flatnonzero(~ends).astype(np.int64), first, said)
+    kept = np.ones(len(inside), bool)
+    kept[places] = False
+    return _Tracks(inside, np.flatnonzero(kept).astype(np.int64), first, said)
+
+
+def _rows_where(test: Callable[[npt.NDArray[Any]], Any], rows: npt.NDArray[Any]) -> Ints:
+    """The rows all of whose numbers pass the test; the first column alone rules out nearly all."""
+    found = np.flatnonzero(test(rows[:, 0])).astype(np.int64)
+    return found[test(rows[found]).all(axis=1)]
 
 
 def _header(head: bytes, name: str) -> dict[str, str]:
