@@ -166,6 +166,9 @@ def test_many_branches_and_deep_ones_are_quick(tmp_path):
         assert time.process_time() - began < 30
     with pytest.raises(PulvinarError, match="has no end"):
         neuron(tmp_path, "((Dendrite)" + "(" * 300_000)
+    for long in ("1" * 3_000_000, "1." + "1" * 3_000_000, " " * 3_000_000, "1 " * 1_000_000, "," * 3_000_000):
+        with pytest.raises(UnreadableFile):
+            neuron(tmp_path, f"((Dendrite) ({long} x)")
     nested = XML[: XML.index("<contour")] + '<tree type="Axon"><point x="0" y="0" z="0" d="1"/>' + "<branch>" * 200_000
     with pytest.raises(UnreadableFile, match="deep in each other"):
         neuron(tmp_path, nested)

@@ -1,4 +1,6 @@
 import gzip
+import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -90,3 +92,18 @@ def test_binary_whose_count_is_wrong_is_refused(tmp_path):
         (tmp_path / "a.stl").rename(tmp_path / "a.bin")
         assert list(READER.find(source_files(tmp_path), Options())) == []
         (tmp_path / "a.bin").unlink()
+
+
+def test_long_lines_of_nothing_are_quick(tmp_path):
+    for long in (" " * 3_000_000, "facet normal " + "1" * 3_000_000, "facet " * 300_000, "endsolid" + " " * 3_000_000):
+        (tmp_path / "a.stl").write_text(TEXT.replace("endsolid", f"{long}x\nendsolid"))
+        began = time.process_time()
+        with suppress(UnreadableFile):
+            assert len(read_geometry(READER, tmp_path).faces) == 2
+        assert time.process_time() - began < 10
+
+
+def test_several_solids_are_put_together(tmp_path):
+    (tmp_path / "a.stl").write_text(TEXT + "\n" + TEXT.upper().replace("OF MINE", "of another"))
+    data = read_geometry(READER, tmp_path)
+    assert (len(data.faces), len(data.zyx_um)) == (4, 4)

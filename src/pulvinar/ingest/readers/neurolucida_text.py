@@ -15,7 +15,7 @@ from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.readers.forests import SOMA
 from pulvinar.ingest.readers.tracings import Branch, Point, Tracing, Tree, type_of
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _TOKEN = re.compile(
     rf"(?P<comment>;[^\n]*)|(?P<title>\"[^\"]*\")"
     rf"|(?P<point>\(\s*({_NUMBER})[\s,]+({_NUMBER})[\s,]+({_NUMBER})[\s,]+({_NUMBER})(?:[\s,]+[A-Za-z][\w-]*)?\s*\))"

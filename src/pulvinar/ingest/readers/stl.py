@@ -6,7 +6,9 @@ triangle are not read. Source: StereoLithography Interface Specification (3D Sys
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +25,18 @@ _HEADER = 84
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _MOST_BYTES = 1 << 30
 _FEW_WORDS = 40
+_LONGEST_NAME = 1024
+_VERTEX = rb"\s+vertex[ \t]+(\S+[ \t]+\S+[ \t]+\S+)"
+_FACET = re.compile(
+    rb"(?i)\bfacet\s+normal\s+\S+\s+\S+\s+\S+\s+outer\s+loop" + _VERTEX * 3 + rb"\s+endloop\s+endfacet\b"
+)
+_WORDS = 40
+_LONGEST_NAME = 1024
+_VERTEX = rb"\s+vertex[ \t]+(\S+[ \t]+\S+[ \t]+\S+)"
+_FACET = re.compile(
+    rb"(?i)\bfacet\s+normal\s+\S+\s+\S+\s+\S+\s+outer\s+loop" + _VERTEX * 3 + rb"\s+endloop\s+endfacet\b"
+)
+_BETWEEN = re.compile(rb"(?i)\s*(endsolid\b[^\n]*)?\s*(solid\b[^\n]*)?\s*")
 _WORDS = frozenset({b"solid", b"facet", b"outer", b"vertex", b"endloop", b"endfacet", b"endsolid"})
 
 
@@ -116,6 +130,25 @@ def _joined(corners: Floats, name: str) -> tuple[Floats, Faces]:
 
 def _corners_of_text(content: bytes, name: str) -> Floats:
     """The corners; raises `UnreadableFile`, naming the line, where words don't follow each other as they must."""
+    parts = _FACET.split(content)
+    # lines are looked at one by one only where something is wrong, to name the one
+    if len(parts) > 1 and all(_is_between(gap) for gap in parts[::4]):
+        del parts[::4]
+        with suppress(UnreadableFile):
+            body = np.frombuffer(b"\n".join(parts) + b"\n", np.uint8)
+            values, counts = numbers_by_line(body, np.arange(len(parts), dtype=np.int64), name)
+            if b"endsolid" in content[-_LONGEST_NAME:].lower() and (counts == 3).all():
+                return values.reshape(-1, 3)
+    return _corners_by_line(content, name)
+
+
+def _is_between(gap: bytes) -> bool:
+    """Whether nothing but the ends and beginnings of solids stands between two triangles."""
+    words = [line.split(None, 1)[0].lower() for line in gap.splitlines() if line.strip()]
+    return all(word in (b"solid", b"endsolid") for word in words)
+
+
+def _corners_by_line(content: bytes, name: str) -> Floats:
     text = content.replace(b"\r", b"\n") if b"\n" not in content else content
     lines = [(number, line.split(None, 1)) for number, line in enumerate(text.split(b"\n"), 1) if line.strip()]
     kept: list[bytes] = []
