@@ -119,6 +119,7 @@ def altered(tmp_path, old, new, axes=None, count=1):
         (b'IndexOffset="3"', b'IndexOffset="2"', "THALAMUS_LEFT declares 4 elements from 2 on and lists 4; 3 came"),
         (b"0 2 5", b"0 2", "CORTEX_LEFT declares 3 elements from 0 on and lists 2"),
         (b"0 2 5", b"0 2 9", "has 9 vertices, and names one beyond them"),
+        (b'SurfaceNumberOfVertices="9"', b"", "CORTEX_LEFT has None vertices, and names one beyond them"),
         (b"0 2 5", b"0 2 x", "CIFTI description can't be"),
         (b'MeterExponent="-3"', b'MeterExponent="99"', "the unit of its volume is 10 to the power 99"),
         (b"-126.", b"1e999", "the map of its voxels to the world is not 16 finite numbers"),
@@ -135,6 +136,20 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path, old, new, reason):
     with pytest.raises(UnreadableFile, match=reason) as caught:
         find_one(READER, tmp_path)
     assert "a.dscalar.nii" in caught.value.message
+
+
+def test_a_series_that_does_not_say_its_steps_is_refused(tmp_path):
+    for old, reason in (
+        (b'NumberOfSeriesPoints="9"', "names None elements, its matrix has 9"),
+        (b'SeriesStep="2"', "CIFTI description can't be"),
+    ):
+        save(tmp_path / "a.dtseries.nii", (SeriesAxis(0, 2, 9, "SECOND"), BRAIN))
+        assert read_geometry(READER, tmp_path).times_s.tolist()[-1] == 16
+        content = (tmp_path / "a.dtseries.nii").read_bytes()
+        assert old in content
+        (tmp_path / "a.dtseries.nii").write_bytes(content.replace(old, b" " * len(old)))
+        with pytest.raises(UnreadableFile, match=reason):
+            find_one(READER, tmp_path)
 
 
 def with_header(tmp_path, at, dtype, value):

@@ -296,6 +296,19 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     assert len(read_geometry(H5, tmp_path).parent) == 100_010
 
 
+def test_parts_that_are_not_stored_are_not_read_as_zeros(tmp_path):
+    for written, works in ((17, True), (8, False)):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            points = file.create_dataset("points", POINTS.shape, "f8", chunks=(4, 4))
+            points[:written] = POINTS[:written]
+            file["structure"] = STRUCTURE
+        if works:
+            assert nodes_of(read_geometry(H5, tmp_path)) == ASC_NODES
+        else:
+            with pytest.raises(UnreadableFile, match="3 of the 5 parts of its points are not stored"):
+                find_one(H5, tmp_path)
+
+
 def segment(number, parent=None, proximal=None, distal=(0, 0, 0, 1), fraction=1.0):
     return neuroml.Segment(
         id=number,

@@ -187,13 +187,18 @@ def _axis(document: Any, place: int, size: int, name: str) -> Axis:
     models = [*mapping.brain_models]
     _check_models(models, size, name)
     axis = _understood(lambda: document.get_axis(place), name)
-    if len(axis) != size:
+    # what the description leaves out is None to nibabel
+    if axis.size != size:
         raise UnreadableFile(
-            f"{name}: its description names {len(axis)} elements, its matrix has {size}", hint="export it again"
+            f"{name}: its description names {axis.size} elements, its matrix has {size}", hint="export it again"
         )
+    return _understood(lambda: _converted(axis, mapping, name), name)
+
+
+def _converted(axis: Any, mapping: Any, name: str) -> Axis:
     kind = type(axis).__name__
     if kind == "SeriesAxis":
-        return Series(float(axis.start), float(axis.step), size, str(axis.unit))
+        return Series(float(axis.start), float(axis.step), int(axis.size), str(axis.unit))
     if kind == "ScalarAxis":
         return Maps(tuple(str(one) for one in axis.name))
     if kind == "LabelAxis":
@@ -240,7 +245,7 @@ def _grayordinates(axis: Any, unit_um: float, name: str) -> Elements:
     places = np.empty((0, 3))
     on_surface = np.asarray(axis.surface_mask)
     for model, most in axis.nvertices.items():
-        if vertex[axis.name == model].max(initial=-1) >= most:
+        if most is None or vertex[axis.name == model].max(initial=-1) >= most:
             raise UnreadableFile(f"{name}: {model} has {most} vertices, and names one beyond them")
     if not on_surface.all():
         matrix = np.asarray(axis.affine, np.float64)

@@ -162,6 +162,16 @@ def as_labels(values: npt.NDArray[np.float64], dtype: np.dtype[Any], name: str) 
     return values.astype(dtype)
 
 
+def meaning_dtype(stored: npt.DTypeLike, kind: VolumeKind | None) -> str:
+    """The dtype that reading values as they are stored gives: labels are integers, halves become floats."""
+    dtype = np.dtype(stored)
+    if kind is VolumeKind.LABELS and dtype.kind == "f":
+        return "uint32"
+    if dtype.kind == "b":
+        return "uint8"
+    return "float32" if dtype.kind == "f" and dtype.itemsize == 2 else dtype.newbyteorder("=").name
+
+
 def put(values: Voxels, goal: Voxels, label: str) -> None:
     """`values` into `goal`, whose type may be wider; floats become labels only where they are whole numbers."""
     if goal.dtype.kind in "iu" and values.dtype.kind == "f":
