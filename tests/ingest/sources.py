@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import morphio
 import nibabel as nib
 import nrrd
 import numpy as np
@@ -20,10 +21,10 @@ FORMATS = {
     ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
     ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
     ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".czi": "czi",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".gii": "gifti", ".dscalar.nii": "cifti",
+    ".dlabel.nii": "cifti", ".asc": "neurolucida", ".h5": "morphology_h5",
 }  # fmt: skip
 REFUSED = {
-    "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
-    "macaque/mebrains/MarkovCC12_M132_91-area.32k_fs_LR.dlabel.nii": "CIFTI-2",
     "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
     "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
 }
@@ -164,7 +165,49 @@ def same_table(data, path):
             assert column.tolist() == cells
 
 
-GEOMETRY = {"swc": same_neuron, "obj": same_mesh, "tables": same_table}
+def same_vertices(data, path):
+    image = nib.load(path)
+    expected = {array.meta["Name"]: array.data for array in image.darrays}
+    assert list(data.columns) == ["vertex", *expected]
+    assert all(np.array_equal(data.columns[title], values, equal_nan=True) for title, values in expected.items())
+    assert np.array_equal(data.columns["vertex"], np.arange(len(image.darrays[0].data)))
+
+
+def same_grayordinates(data, path):
+    image = nib.load(path)
+    maps, brain = (image.header.get_axis(place) for place in range(2))
+    assert data.columns["structure"].tolist() == [name.removeprefix("CIFTI_STRUCTURE_") for name in brain.name]
+    assert np.array_equal(data.columns["vertex"], brain.vertex)
+    for place, (title, values) in enumerate(zip(maps.name, np.asarray(image.dataobj), strict=True)):
+        if isinstance(maps, nib.cifti2.LabelAxis):
+            assert data.columns[title].tolist() == [maps.label[place][key][0] for key in values.astype(int).tolist()]
+            assert np.array_equal(data.columns[f"{title} key"], values)
+        else:
+            assert np.array_equal(data.columns[title], values)
+
+
+def same_morphology(data, path):
+    """MorphIO has the cell body beside the sections, and the point of a fork in each of its sections."""
+    neuron = morphio.Morphology(path)
+    assert np.allclose(data.zyx_um[0, ::-1], neuron.soma.center, atol=1e-5)
+    assert np.allclose(data.radius_um[0], np.linalg.norm(neuron.soma.points - neuron.soma.center, axis=1).mean())
+    last, row = {}, 1
+    for section in neuron.sections:
+        first = 0 if section.is_root else 1
+        places, end = section.points[first:], row + len(section.points) - first
+        assert np.allclose(data.zyx_um[row:end, ::-1], places, atol=1e-4)
+        assert np.allclose(data.radius_um[row:end] * 2, section.diameters[first:])
+        assert set(data.type_code[row:end].tolist()) == {int(section.type)}
+        parents = [0 if section.is_root else last[section.parent.id], *range(row, end - 1)]
+        assert data.parent[row:end].tolist() == parents
+        last[section.id], row = end - 1, end
+    assert row == len(data.parent)
+
+
+GEOMETRY = {
+    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates,
+    "neurolucida": same_morphology, "morphology_h5": same_morphology,
+}  # fmt: skip
 
 
 def through_a_file(described, body):

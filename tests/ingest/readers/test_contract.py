@@ -44,16 +44,34 @@ from pulvinar.ingest.readers.lif import LifReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nd2 import Nd2Reader
+import trimesh
+import zarr
+from tests.ingest.readers import test_cifti, test_freesurfer, test_gifti, test_morphologies, test_tractograms
+
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.cifti import CiftiReader
+from pulvinar.ingest.readers.freesurfer import FreesurferReader
+from pulvinar.ingest.readers.gifti import GiftiReader
+from pulvinar.ingest.readers.mgh import MghReader
+from pulvinar.ingest.readers.minc import MincReader
+from pulvinar.ingest.readers.morphology_h5 import MorphologyH5Reader
+from pulvinar.ingest.readers.neurolucida import NeurolucidaReader
+from pulvinar.ingest.readers.neuroml import NeuromlReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.precomputed import PrecomputedReader
+from pulvinar.ingest.readers.ply import PlyReader
+from pulvinar.ingest.readers.stl import StlReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.ingest.readers.tck import TckReader
 from pulvinar.ingest.readers.tiff import TiffReader
 from pulvinar.ingest.readers.vaa3d import Vaa3dReader
+from pulvinar.ingest.readers.trk import TrkReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -350,3 +368,94 @@ class TestNd2(ReaderContract):
     def write_samples(self, folder):
         write_nd2(folder / "plain.nd2", voxels(2, 3, 9, 11, 2, dtype="u2"), pad=4)
         write_nd2(folder / "packed.nd2", voxels(3, 2, 9, 11, 1, dtype="f4"), "pz", packed=True)
+class TestGifti(ReaderContract):
+    reader = GiftiReader()
+
+    def write_samples(self, folder):
+        nib.save(test_gifti.surface(), folder / "lh.mid.surf.gii")
+        nib.save(test_gifti.values(np.arange(4, dtype="f4")), folder / "lh.mid.shape.gii")
+        areas = test_gifti.labels([0, 1, 1, 0, 1], {0: ("???", (1, 1, 1)), 1: ("V1", (1, 0, 0))})
+        nib.save(areas, folder / "rh.label.gii")
+        series = test_gifti.values(*np.ones((4, 90), "f4"), intent="NIFTI_INTENT_TIME_SERIES")
+        (folder / "rh.func.gii.gz").write_bytes(gzip.compress(series.to_bytes()))
+
+
+class TestCifti(ReaderContract):
+    reader = CiftiReader()
+
+    def write_samples(self, folder):
+        brain, parcels = test_cifti.BRAIN, test_cifti.PARCELS
+        test_cifti.save(folder / "a.dscalar.nii", (test_cifti.ScalarAxis(["thickness", "myelin"]), brain))
+        test_cifti.save(folder / "a.dtseries.nii", (test_cifti.SeriesAxis(0, 2, 9, "SECOND"), brain))
+        test_cifti.save(folder / "a.pconn.nii", (parcels, parcels), "f8")
+        keys = test_cifti.LabelAxis(["areas"], [{0: ("???", (1, 1, 1, 0)), 1: ("V1", (1, 0, 0, 1))}])
+        test_cifti.save(folder / "a.plabel.nii", (keys, parcels), values=np.array([[0, 1]], "f4"))
+
+
+class TestPly(ReaderContract):
+    reader = PlyReader()
+
+    def write_samples(self, folder):
+        mesh = trimesh.creation.icosphere(subdivisions=2, radius=50)
+        mesh.export(folder / "text.ply", encoding="ascii")
+        mesh.export(folder / "binary.ply", encoding="binary")
+        trimesh.PointCloud(mesh.vertices).export(folder / "cloud.ply")
+
+
+class TestStl(ReaderContract):
+    reader = StlReader()
+
+    def write_samples(self, folder):
+        mesh = trimesh.creation.icosphere(subdivisions=2, radius=50)
+        mesh.export(folder / "binary.stl", file_type="stl")
+        mesh.export(folder / "text.stl", file_type="stl_ascii")
+
+
+class TestTrk(ReaderContract):
+    reader = TrkReader()
+
+    def write_samples(self, folder):
+        test_tractograms.save(folder / "plain.trk", test_tractograms.lines(30))
+        test_tractograms.save(folder / "values.trk", test_tractograms.lines(9), values=True)
+        (folder / "packed.trk.gz").write_bytes(gzip.compress((folder / "plain.trk").read_bytes()))
+
+
+class TestTck(ReaderContract):
+    reader = TckReader()
+
+    def write_samples(self, folder):
+        test_tractograms.save(folder / "plain.tck", test_tractograms.lines(30))
+        (folder / "packed.tck.gz").write_bytes(gzip.compress((folder / "plain.tck").read_bytes()))
+
+
+class TestNeurolucida(ReaderContract):
+    reader = NeurolucidaReader()
+
+    def write_samples(self, folder):
+        (folder / "neuron.asc").write_text(test_morphologies.ASC)
+        (folder / "neuron.xml").write_text(test_morphologies.XML)
+
+
+class TestMorphologyH5(ReaderContract):
+    reader = MorphologyH5Reader()
+
+    def write_samples(self, folder):
+        test_morphologies.write_h5(folder / "neuron.h5")
+        test_morphologies.write_h5(folder / "packed.h5", chunks=True, compression="gzip", shuffle=True)
+
+
+class TestNeuroml(ReaderContract):
+    reader = NeuromlReader()
+
+    def write_samples(self, folder):
+        test_morphologies.write_neuroml(folder / "cell.nml")
+        test_morphologies.write_neuroml(folder / "cells.nml", cells=2)
+
+
+class TestFreesurfer(ReaderContract):
+    reader = FreesurferReader()
+
+    def write_samples(self, folder):
+        test_freesurfer.save(folder / "lh.white", test_freesurfer.volume()[0])
+        test_freesurfer.save(folder / "lh.pial")
+        nib.freesurfer.write_morph_data(folder / "lh.sulc", np.arange(90, dtype="f4"))

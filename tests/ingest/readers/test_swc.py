@@ -129,6 +129,45 @@ def test_neurons_in_voxels_are_doubted_and_those_in_micrometres_are_not(sample, 
     assert in_voxels(sample("tracing"))[0] == {"TreeV", "TreeVsimplified"}
 
 
+NEUROMORPHO = """# Original file OP_1.txt edited by Duncan Donohue using StdSwc version 1.21 on 4/22/2009.
+#
+# Irregularities and fixes documented in OP_1.swc.std.  See StdSwc1.21.doc for more information.
+#
+# When using this morphology acknowledge its source according to usage policy at NeuroMorpho.org.
+# CREATURE Drosophila
+# SCALE 1.0  1.0  1.0
+# SOMA_AREA 1256.64
+ 1 1 0.0 0.0 0.0 10.0 -1
+ 2 1 0.0 -10.0 0.0 10.0 1
+ 3 1 0.0 10.0 0.0 10.0 1
+ 4 3 1.5 12.25 -3.0 0.5 1
+"""
+ESWC = """#name vaa3d_traced
+#comment
+##n,type,x,y,z,radius,parent,seg_id,level,mode,timestamp,TFresindex,feature_value
+1 1 10.5 20.25 3 2 -1 0 0 2 1700000000 4
+2 3 11.5 20.25 3 1 1 0 1 2 1700000001 4 0.5 0.25
+3 3 12.5 20.25 4 -1 2 1 1 2 1700000002 4 0.5
+"""
+
+
+def test_dialects_have_the_same_seven_columns(tmp_path):
+    found = neuron(tmp_path, NEUROMORPHO)
+    assert found.zyx_um.tolist() == [[0, 0, 0], [0, -10, 0], [0, 10, 0], [-3, 12.25, 1.5]]
+    assert found.parent.tolist() == [-1, 0, 0, 0]
+    (tmp_path / "a.swc").unlink()
+    (tmp_path / "a.ano.eswc").write_text(ESWC)
+    found = read_geometry(READER, tmp_path)
+    assert found.zyx_um.tolist() == [[3, 20.25, 10.5], [3, 20.25, 11.5], [4, 20.25, 12.5]]
+    assert np.array_equal(found.radius_um, [2, 1, np.nan], equal_nan=True)
+    assert found.type_code.tolist() == [1, 3, 3]
+    assert "7 columns beyond SWC's seven are left out" in said(find_one(READER, tmp_path))
+    # the same rows under another name are doubtful
+    (tmp_path / "a.ano.eswc").rename(tmp_path / "a.swc")
+    with pytest.raises(UnreadableFile, match="line 5: it has not 12 numbers"):
+        find_one(READER, tmp_path)
+
+
 def test_whoever_says_the_unit_is_not_asked_again(sample):
     path = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um/18458_00375_AM.swc.gz")
     files = [file for file in source_files(path.parent) if file.path == path]

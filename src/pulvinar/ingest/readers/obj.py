@@ -14,18 +14,17 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Invalid, TooLarge, UnreadableFile
+from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
     GeometryData,
-    MeshData,
     OpenVolume,
     Options,
     Severity,
     SourceFile,
 )
-from pulvinar.ingest.readers.places import mirrors, places_zyx_um, step_um
+from pulvinar.ingest.readers.meshes import check_size, fans, mesh_data, unit_findings
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import (
     Floats,
@@ -43,7 +42,6 @@ _KEYWORDS = frozenset(
     b"v vt vn vp f g o s l p usemtl mtllib cstype deg bmat step curv curv2 surf parm trim hole scrv sp end con mg "
     b"bevel c_interp d_interp lod shadow_obj trace_obj ctech stech call csh usemap maplib".split()
 )
-_MOST_CORNERS = 600_000_000
 _LETTERS = {letter: ord(letter) for letter in "vf/"}
 
 
@@ -67,17 +65,11 @@ class ObjReader:
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """The mesh; raises `UnreadableFile`, naming the line, for a face without its vertices."""
         name = asset.files[0]
-        vertices, faces = _read(root / name, name)
-        places = places_zyx_um(vertices, options, step_um(options))
-        return MeshData(places, np.ascontiguousarray(faces[:, ::-1]) if mirrors(options) else faces)
+        return mesh_data(*_read(root / name, name), options)
 
     def _found(self, file: SourceFile, head: bytes, options: Options) -> FoundAsset:
         vertices, faces = _read(file.path, file.name)
-        findings = []
-        if not options.unit:
-            extent = " x ".join(f"{length:.4g}" for length in np.ptp(vertices, axis=0))
-            text = f"OBJ has no unit of length: µm is assumed, which makes the mesh {extent} µm"
-            findings.append(Finding(Severity.DOUBT, text, "--unit"))
+        findings = unit_findings("OBJ", vertices, options)
         if re.search(rb"(?m)^\s*mtllib", head):
             findings.append(Finding(Severity.NOTE, "the materials that it names are not read"))
         return FoundAsset(
@@ -112,8 +104,7 @@ def _read(path: Path, name: str) -> tuple[Floats, npt.NDArray[np.uint32]]:
         places, faces, face_lines = _read_block(_tidy(block), first, known, name)
         known += len(places)
         corners += faces.size
-        if max(known * 3, corners) > _MOST_CORNERS:
-            raise TooLarge(f"{name} has more than {_MOST_CORNERS // 3} triangles", hint="simplify the mesh")
+        check_size(known, corners // 3, name)
         vertices.append(places)
         triangles.append(faces)
         lines.append(face_lines)
@@ -197,12 +188,8 @@ def _faces(text: npt.NDArray[np.uint8], numbers: Ints, before: Ints, name: str) 
     check_lines(whole, numbers[corner_line], name, "a face counts its vertices from 1, or back from -1")
     rows = values.astype(np.int64)
     rows = np.where(rows > 0, rows - 1, before[corner_line] + rows)
-    fans = counts - 2
-    line = np.repeat(np.arange(len(counts)), fans)
-    at = (np.cumsum(counts) - counts)[line]
-    turn = np.arange(len(line)) - (np.cumsum(fans) - fans)[line]
-    faces = np.stack([rows[at], rows[at + turn + 1], rows[at + turn + 2]], axis=1) if at.size else np.empty((0, 3))
-    return faces.astype(np.int64), numbers[line]
+    faces, line = fans(rows, counts)
+    return faces, numbers[line]
 
 
 def _first_of_slashed(

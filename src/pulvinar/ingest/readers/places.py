@@ -54,6 +54,14 @@ def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
     return np.ascontiguousarray(places @ directions(options.orientation).T if options.orientation else places)
 
 
+def world_zyx_um(ras_mm: Floats) -> Floats:
+    """Places (n, 3) in RAS millimetres (x, y, z) as the world's (z, y, x) in micrometres.
+
+    For formats that say where their places lie: a unit, axes or an orientation that is given is for other files.
+    """
+    return np.ascontiguousarray(ras_mm[:, ::-1] * 1000.0)
+
+
 def mirrors(options: Options) -> bool:
     """Whether `places_zyx_um` turns a left hand into a right one, so that triangles must be walked the other way."""
     turned = np.eye(3)[_order(options)]

@@ -154,3 +154,12 @@ class BoundedFile(io.FileIO):
         """As a file's own, at most what is left."""
         left = max(0, self._size_bytes - self.tell())
         return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+
+def whole(path: Path, name: str, most: int) -> bytes:
+    """All bytes of `path`, unpacked; raises `TooLarge` for more than `most`."""
+    with unpacked(path, name) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
+    return content

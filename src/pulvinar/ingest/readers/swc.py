@@ -1,7 +1,8 @@
 """SWC: reconstructed neurons, as a forest of nodes.
 
-One line a node: number, type, x, y, z, radius, number of the parent (negative at a root); `#` begins a comment. Source:
-Cannon et al., 1998, J. Neurosci. Methods 84:49, and the SWC+ description of INCF.
+One line a node: number, type, x, y, z, radius, number of the parent (negative at a root); `#` begins a comment. Vaa3D's
+ESWC has more behind these. Source: Cannon et al., 1998, J. Neurosci. Methods 84:49, the SWC+ description of INCF, and
+Vaa3D's wiki.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from pulvinar.errors import Invalid, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
@@ -26,8 +26,8 @@ from pulvinar.ingest.reader import (
     SkeletonData,
     SourceFile,
 )
+from pulvinar.ingest.readers.forests import depths, skeleton_data, skeleton_findings
 from pulvinar.ingest.readers.frames import micrometres
-from pulvinar.ingest.readers.places import mean_step_um, places_zyx_um, step_um
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import (
     Floats,
@@ -41,6 +41,7 @@ from pulvinar.ingest.readers.text import (
 )
 from pulvinar.ingest.readers.text import without_comments as split_comments
 from pulvinar.model.dataset import AssetKind
+from pulvinar.model.volume import Triple
 
 _COLUMNS = 7
 _MOST_COLUMNS = 64
@@ -92,15 +93,7 @@ class SwcReader:
         scale, findings = _scale(table.comments, options)
         skeleton = _skeleton(table, file.name, options, scale)
         roots = int(np.count_nonzero(skeleton.parent < 0))
-        unknown = int(np.count_nonzero(np.isnan(skeleton.radius_um)))
-        if roots > 1:
-            findings.append(Finding(Severity.NOTE, f"the neuron has {roots} roots: {roots} trees"))
-        if unknown:
-            text = f"{unknown} of {len(table.rows)} radii are not positive: they are taken as not known"
-            findings.append(Finding(Severity.DOUBT, text))
-        if _radii_are_no_lengths(skeleton):
-            text = "its radii are as large as the neuron: they may be something else; they are kept as they are"
-            findings.append(Finding(Severity.DOUBT, text))
+        findings += skeleton_findings(skeleton)
         if table.extra:
             findings.append(Finding(Severity.NOTE, f"{table.extra} columns beyond SWC's seven are left out"))
         findings += _axes_finding(table.comments, options)
@@ -138,13 +131,6 @@ def _voxel_doubts(skeleton: SkeletonData) -> list[Finding]:
     return [Finding(Severity.DOUBT, f"{text}: {advice}", "--unit")]
 
 
-def _radii_are_no_lengths(skeleton: SkeletonData) -> bool:
-    """Whether a common radius is a twentieth of the neuron's whole extent."""
-    radii = skeleton.radius_um[np.isfinite(skeleton.radius_um)]
-    extent = float(np.ptp(skeleton.zyx_um, axis=0).max())
-    return bool(len(radii) > 100 and np.median(radii) > extent / 20)
-
-
 def _looks_like_swc(lines: list[bytes]) -> bool:
     """Whether every line that isn't a comment is a node and one of them a root: for files of any name."""
     seen: set[bytes] = set()
@@ -166,6 +152,8 @@ def _read(path: Path, name: str) -> _Table:
     lines: list[Ints] = []
     comments: list[str] = []
     widths: set[int] = set()
+    # Vaa3D's rows end with as many values of features as a node has
+    ragged = plain_name(name).endswith(".eswc")
     count = 0
     for first, block in blocks(path, name):
         text, found = split_comments(block)
@@ -178,17 +166,18 @@ def _read(path: Path, name: str) -> _Table:
         widths |= set(np.unique(counts).tolist())
         width = min(widths, default=_COLUMNS)
         check_lines(counts >= _COLUMNS, numbers, name, "a node needs seven numbers")
-        check_lines(counts == width, numbers, name, f"it has not {width} numbers as the lines before")
+        check_lines((counts == width) | ragged, numbers, name, f"it has not {width} numbers as the lines before")
         check_lines(counts <= _MOST_COLUMNS, numbers, name, f"it has more than {_MOST_COLUMNS} numbers")
         count += len(numbers)
         if count > _MOST_NODES:
             raise TooLarge(f"{name} has more than {_MOST_NODES} nodes")
         if len(numbers):
-            rows.append(values.reshape(-1, width)[:, :_COLUMNS])
+            begins = np.cumsum(counts) - counts
+            rows.append(values[begins[:, None] + np.arange(_COLUMNS)])
             lines.append(numbers)
     if not rows:
         raise UnreadableFile(f"{name} has no node: it is empty or all comment")
-    table = _Table(np.concatenate(rows), np.concatenate(lines), comments, min(widths) - _COLUMNS)
+    table = _Table(np.concatenate(rows), np.concatenate(lines), comments, max(widths) - _COLUMNS)
     _check_numbers(table, name)
     return table
 
@@ -202,22 +191,13 @@ def _check_numbers(table: _Table, name: str) -> None:
     check_lines(np.abs(rows[:, 1]) < 2**15, table.lines, name, "its type is no type of SWC")
 
 
-def _skeleton(table: _Table, name: str, options: Options, scale: Triple3) -> SkeletonData:
+def _skeleton(table: _Table, name: str, options: Options, scale: Triple) -> SkeletonData:
     rows, lines = table.rows, table.lines
     ids = rows[:, 0].astype(np.int64)
     parent = _parent_rows(ids, rows[:, 6].astype(np.int64), lines, name)
-    depth = _depths(parent, lines, name)
-    if (parent >= np.arange(len(parent))).any():
-        order = np.argsort(depth, kind="stable")
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        rows, ids = rows[order], ids[order]
-        parent = np.where(parent[order] < 0, -1, place[parent[order]])
-    step = step_um(options)
-    radius = (rows[:, 5] * mean_step_um(step) * mean_step_um(scale)).astype(np.float32)
-    radius[~(rows[:, 5] > 0)] = np.nan
-    zyx_um = places_zyx_um(rows[:, 2:5] * np.asarray(scale), options, step)
-    return SkeletonData(zyx_um, radius, parent, rows[:, 1].astype(np.int16), ids)
+    check_lines(~depths(parent)[1], lines, name, "the node is its own ancestor")
+    nodes, types = rows[:, 2:6], rows[:, 1].astype(np.int16)
+    return skeleton_data(nodes, parent, types, options, scale=scale, node_id=ids)
 
 
 def _parent_rows(ids: Ints, parents: Ints, lines: Ints, name: str) -> Ints:
@@ -232,24 +212,7 @@ def _parent_rows(ids: Ints, parents: Ints, lines: Ints, name: str) -> Ints:
     return np.where(parents < 0, -1, order[spot]).astype(np.int64)
 
 
-def _depths(parent: Ints, lines: Ints, name: str) -> npt.NDArray[np.int64]:
-    """How many nodes lie above each, by pointer doubling; raises `UnreadableFile` for a circle."""
-    depth = (parent >= 0).astype(np.int64)
-    above = parent.copy()
-    for _ in range(len(parent).bit_length() + 1):
-        going = np.flatnonzero(above >= 0)
-        if not going.size:
-            return depth
-        depth[going] += depth[above[going]]
-        above[going] = above[above[going]]
-    check_lines(above < 0, lines, name, "the node is its own ancestor")
-    return depth
-
-
-Triple3 = tuple[float, float, float]
-
-
-def _scale(comments: list[str], options: Options) -> tuple[Triple3, list[Finding]]:
+def _scale(comments: list[str], options: Options) -> tuple[Triple, list[Finding]]:
     """Factors of the x, y, z columns to micrometres, and what was assumed. `--unit` overrules the file."""
     if options.unit:
         return (1.0, 1.0, 1.0), []
