@@ -8,8 +8,10 @@ import nrrd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import tifffile
 import zarr
+from tests.ingest.readers import nwb_files
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
@@ -17,6 +19,7 @@ from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
+from pulvinar.ingest.readers.nwb import NwbReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.swc import SwcReader
@@ -88,6 +91,21 @@ class TestMinc(ReaderContract):
         low, high = np.linspace(0, 1, 11), np.linspace(2, 9, 11)
         write_minc(folder / "scaled.mnc", voxels(11, 12, 13, dtype="u2"), "yspace,zspace,xspace", low, high)
         write_minc(folder / "series.mnc", voxels(3, 5, 6, 7, dtype="f4"), "time,zspace,yspace,xspace")
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+class TestNwb(ReaderContract):
+    reader = NwbReader()
+
+    def write_samples(self, folder):
+        file = nwb_files.new_file()
+        nwb_files.add_electrodes(file)
+        nwb_files.add_imaging(file)
+        nwb_files.write(file, folder / "imaging.nwb")
+        file = nwb_files.new_file()
+        nwb_files.add_tables(file)
+        nwb_files.add_sweeps(file, count=4)
+        nwb_files.write(file, folder / "sweeps.nwb")
 
 
 class TestSwc(ReaderContract):
