@@ -35,6 +35,14 @@ class KindChoice(StrEnum):
     LABELS = "labels"
 
 
+class TableKindChoice(StrEnum):
+    """What a matrix of numbers without names is."""
+
+    TABLE = "table"
+    TIME_SERIES = "time_series"
+    CONNECTIVITY = "connectivity"
+
+
 class OriginalsChoice(StrEnum):
     """What becomes of the files that were handed in."""
 
@@ -57,6 +65,9 @@ Orientation = Annotated[
 ]
 Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
 Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
+TableKind = Annotated[
+    TableKindChoice | None, typer.Option(help="What a matrix of numbers is; of a time series, --axes says tc or ct.")
+]
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
 
@@ -99,6 +110,7 @@ def inspect(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    table_kind: TableKind = None,
     json: Json = False,
 ) -> None:
     """Say what PATH is, and what is missing or doubtful, without bringing it in.
@@ -107,7 +119,7 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = _options(voxel_size, orientation, kind, axes, time_step, unit)
+    options = _options(voxel_size, orientation, kind, axes, time_step, unit, table_kind)
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -130,6 +142,7 @@ def ingest(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    table_kind: TableKind = None,
     color: Annotated[
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
@@ -184,7 +197,7 @@ def ingest(
     )
     request = Request(
         path=path,
-        options=_options(voxel_size, orientation, kind, axes, time_step, unit),
+        options=_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),
@@ -333,10 +346,17 @@ def samples_fetch(
 
 
 def _options(
-    voxel_size: str, orientation: str, kind: KindChoice | None, axes: str, time_step: float | None, unit: str
+    voxel_size: str,
+    orientation: str,
+    kind: KindChoice | None,
+    axes: str,
+    time_step: float | None,
+    unit: str,
+    table_kind: TableKindChoice | None,
 ) -> Options:
     from pulvinar.cli.units import voxel_size as parse
     from pulvinar.ingest.reader import Options
+    from pulvinar.ingest.reader import TableKind as Kinds
     from pulvinar.model.volume import VolumeKind
 
     return Options(
@@ -346,6 +366,7 @@ def _options(
         axes=axes.lower(),
         time_step_s=time_step,
         unit=unit,
+        table_kind=Kinds(table_kind.value) if table_kind else None,
     )
 
 

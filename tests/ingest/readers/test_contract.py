@@ -9,12 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scipy.io
 import tifffile
 import zarr
 from tests.ingest.readers import nwb_files
+from tests.ingest.readers.test_matrices import write_each
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.matrices import MatrixReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -24,6 +27,7 @@ from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.ingest.readers.text_matrices import TextMatrixReader
 from pulvinar.ingest.readers.tiff import TiffReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
@@ -141,6 +145,28 @@ class TestTables(ReaderContract):
         (folder / "semi.csv.gz").write_bytes(gzip.compress(b"x;y;z\n1;2;3\n4;5;6\n7;8;9\n"))
         columns = {"X": [1.0, 2.0], "Y": [3, 4], "name": ["a", None], "flag": [True, False], "big": [2**40, None]}
         pq.write_table(pa.table(columns), folder / "points.parquet")
+
+
+class TestMatrices(ReaderContract):
+    reader = MatrixReader()
+    options = Options(time_step_s=0.5)
+
+    def write_samples(self, folder):
+        write_each(folder, "weights", np.random.default_rng(3).random((12, 12)))
+        # version 4 has no words that it begins with
+        (folder / "weights_4.mat").unlink()
+        places, signals = np.random.default_rng(4).random((20, 2)), np.random.default_rng(5).random((20, 50))
+        scipy.io.savemat(folder / "cells.mat", {"coordinates": places, "traces": signals, "who": "me"})
+
+
+class TestTextMatrices(ReaderContract):
+    reader = TextMatrixReader()
+
+    def write_samples(self, folder):
+        values = np.random.default_rng(3).random((12, 12))
+        np.savetxt(folder / "weights.csv", values, delimiter=",")
+        np.savetxt(folder / "spaced.txt", values[:, :5])
+        np.savetxt(folder / "packed.txt.gz", values)
 
 
 class TestTiff(ReaderContract):

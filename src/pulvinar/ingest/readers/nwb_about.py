@@ -13,7 +13,7 @@ from typing import Any
 from pulvinar.errors import Invalid
 from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.ingest.readers.hdf5_files import member
-from pulvinar.ingest.readers.nwb_nodes import is_group, text_at, text_said, texts_at
+from pulvinar.ingest.readers.hdf5_values import is_group, text_at, text_said, texts_at
 from pulvinar.ingest.record import species_of
 from pulvinar.model.record import Species
 

@@ -18,7 +18,8 @@ from pulvinar.ingest.reader import Finding, Options, Severity, VolumeDescription
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import absence_findings, dataset, member
-from pulvinar.ingest.readers.nwb_nodes import Node, is_group, number_said, text_at, texts_at
+from pulvinar.ingest.readers.hdf5_values import is_group, number_said, text_at, texts_at
+from pulvinar.ingest.readers.nwb_nodes import Node
 from pulvinar.ingest.readers.nwb_places import grid_of
 from pulvinar.ingest.readers.nwb_series import Series
 from pulvinar.ingest.readers.raw_volume import as_labels, check_shape, component_channels

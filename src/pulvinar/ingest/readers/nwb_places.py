@@ -15,7 +15,7 @@ from pulvinar.ingest.reader import Finding, Options, Severity
 from pulvinar.ingest.readers.frames import micrometres
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import dataset, member
-from pulvinar.ingest.readers.nwb_nodes import is_group, numbers_at, numbers_of, records_of, text_said
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_at, numbers_of, records_of, text_said
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 
 Floats = npt.NDArray[np.float64]

@@ -19,19 +19,20 @@ from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Options, Severity, TableData, TimeSeriesData
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
 from pulvinar.ingest.readers.hdf5_files import absence_findings, dataset, member
-from pulvinar.ingest.readers.nwb_nodes import (
-    Node,
+from pulvinar.ingest.readers.hdf5_values import (
     is_group,
     number_said,
     numbers_at,
     numbers_of,
     path_of,
+    plain_numbers,
     target_of,
     text_at,
     text_said,
 )
+from pulvinar.ingest.readers.nwb_nodes import Node
 from pulvinar.ingest.readers.nwb_places import centres, electrode_places, roi_places
-from pulvinar.ingest.readers.nwb_tables import is_table, plain_numbers, read_table
+from pulvinar.ingest.readers.nwb_tables import is_table, read_table
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.table_columns import Column
 

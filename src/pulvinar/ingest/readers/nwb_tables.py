@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_chunks import texts
 from pulvinar.ingest.readers.hdf5_files import dataset, member, text
-from pulvinar.ingest.readers.nwb_nodes import is_group, numbers_of, path_of, records_of, target_of
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, plain_numbers, records_of, target_of
 from pulvinar.ingest.readers.nwb_places import row_ranges
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.table_columns import Column
@@ -87,13 +87,6 @@ def spike_count(table: Any, name: str) -> int:
     if data.size > _MOST_VALUES:
         raise UnreadableFile(f"{name}: {path_of(data)} has {data.size} spikes, {_MOST_VALUES} are read")
     return int(data.size)
-
-
-def plain_numbers(values: npt.NDArray[Any], what: str) -> Column:
-    """Numbers as int64 or float64; raises `UnreadableFile` for one that none of them holds."""
-    if values.dtype.kind == "u" and values.size and int(values.max()) >= 2**63:
-        raise UnreadableFile(f"{what} has numbers beyond 2^63", hint="repair the file")
-    return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
 
 
 def _columns(table: Any, key: str, rows: int, name: str) -> dict[str, Column] | None:
