@@ -13,10 +13,12 @@ import scipy.io
 import tifffile
 import zarr
 from tests.ingest.readers import nwb_files
+from tests.ingest.readers.test_h5ad import cells
 from tests.ingest.readers.test_matrices import write_each
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.h5ad import H5adReader
 from pulvinar.ingest.readers.matrices import MatrixReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
@@ -145,6 +147,14 @@ class TestTables(ReaderContract):
         (folder / "semi.csv.gz").write_bytes(gzip.compress(b"x;y;z\n1;2;3\n4;5;6\n7;8;9\n"))
         columns = {"X": [1.0, 2.0], "Y": [3, 4], "name": ["a", None], "flag": [True, False], "big": [2**40, None]}
         pq.write_table(pa.table(columns), folder / "points.parquet")
+
+
+class TestH5ad(ReaderContract):
+    reader = H5adReader()
+
+    def write_samples(self, folder):
+        cells().write_h5ad(folder / "cells.h5ad")
+        cells(spatial=False).write_h5ad(folder / "packed.h5ad", compression="gzip")
 
 
 class TestMatrices(ReaderContract):
