@@ -6,7 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.ingest.sources import GEOMETRY, REFUSED, VOLUMES, assert_same_voxels, format_of, manifest
+from tests.ingest.sources import (
+    GEOMETRY,
+    REFUSED,
+    SEVERAL,
+    VOLUMES,
+    assert_same_voxels,
+    format_of,
+    manifest,
+    of_several,
+)
 
 from pulvinar.errors import PulvinarError
 from pulvinar.ingest.reader import Options, SourceFile
@@ -52,6 +61,16 @@ def test_an_archive_of_samples_reads_back_as_its_members(sample, tmp_path, name)
         assert len(found) == count
         for asset in found:
             same_as_source(own, asset, submission.root / asset.files[0], reader)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("name", of_several())
+def test_a_sample_of_several_assets_reads_back_as_its_source(host, sample, samples, name):
+    path = sample(name)
+    reader, same = SEVERAL[path.suffix]
+    found = host.find([source_file(samples, name)])
+    assert {asset.reader for asset in found} == {reader}
+    same([host.read_geometry(asset) for asset in found], path)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 from pynwb import NWBHDF5IO, TimeSeries
 from tests.ingest.readers import nwb_files
 from tests.ingest.readers.reading import said
 
 from pulvinar.errors import PulvinarError, UnreadableFile
+from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options, PointsData, TableData, TimeSeriesData
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.nwb import NwbReader
+from pulvinar.ingest.record import RecordAnswers
+from pulvinar.ingest.request import Request
 from pulvinar.model.dataset import AssetKind
+from pulvinar.model.record import Species
 from pulvinar.model.space import Window
 
 READER = NwbReader()
@@ -332,3 +337,19 @@ def test_a_named_file_that_is_no_nwb_is_refused_and_others_are_passed_over(tmp_p
         file["nwb_version"], file["epochs"] = "NWB-1.0.6", 1
     with pytest.raises(UnreadableFile, match="NWB 1"):
         found(tmp_path)
+
+
+def test_a_file_becomes_a_dataset_with_pictures(means, sample):
+    path = sample("mouse/nwb_hippocampus/FergusonEtAl2015_PYR2.nwb")
+    made = ingest(means, Request(path, Options(), RecordAnswers(licence="CC-BY-4.0")))
+    record = made.version.record
+    assert record.title == "Ferguson et al. PYR2.abf [Pyramidal cell 2, strongly adapting]"
+    assert record.species is Species.MOUSE
+    assert [person.name for person in record.contributors] == ["Katie A. Ferguson"]
+    assert record.acquisition.modality == "intracellular electrophysiology"
+    pictures = list(means.scratch.parent.rglob("thumbnail.webp"))
+    assert len(pictures) == 2
+    for picture in pictures:
+        # the step of current, and the answer to it: the middle is of another colour than the end
+        shown = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+        assert np.abs(shown[:, 120].mean(axis=0) - shown[:, -20].mean(axis=0)).max() > 40

@@ -183,7 +183,7 @@ def _signals(values: Matrix, shape: Shape, options: Options) -> TimeSeriesData:
     if series > MOST_COLUMNS:
         raise TooLarge(f"{shape.name} has {series} series, {MOST_COLUMNS} are read", hint="give --axes tc or ct")
     step = options.time_step_s
-    times = np.empty(0) if step is None else np.arange(frames) * step
+    times = np.empty(0) if step is None else np.arange(frames, dtype=np.float64) * step
     wide = (turned.dtype.kind == "f" and turned.dtype.itemsize <= 4) or turned.dtype.itemsize <= 2
     kept = np.ascontiguousarray(turned, np.float32 if wide else np.float64)
     return TimeSeriesData(kept, times, np.empty((0, 3)), {"name": _numbered(series)})

@@ -237,7 +237,7 @@ def read_series(group: Sequence[Series], options: Options) -> TimeSeriesData | T
         named = {f"value {index}" if first.width > 1 else "value": values[:, index] for index in range(first.width)}
         return TableData({"time_s": times, **{key: column.astype(np.float64) for key, column in named.items()}})
     if not len(times) and options.time_step_s is not None:
-        times = np.arange(first.frames) * options.time_step_s
+        times = np.arange(first.frames, dtype=np.float64) * options.time_step_s
     columns, places, _ = series_columns(first, options)
     return TimeSeriesData(values, times, places, columns, first.unit)
 

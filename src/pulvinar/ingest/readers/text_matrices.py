@@ -78,7 +78,7 @@ class TextMatrixReader:
         with (root / name).open("rb") as opened:
             file = SourceFile(root / name, name, (root / name).stat().st_size, opened.read(4096))
         values = _read(file)
-        shape = Shape(*values.shape, stem_of(name))
+        shape = Shape(values.shape[0], values.shape[1], stem_of(name))
         return data_of(values, asset.kind, shape, names_of(root, asset.files[1:]), options)
 
     def _lists(self, file: SourceFile) -> FoundAsset:
