@@ -223,11 +223,18 @@ def test_a_hostile_mat_is_refused_and_its_twin_is_read(tmp_path):
         find_one(READER, tmp_path)
     # a megabyte that unpacks to gigabytes, in a matrix that is said to be small
     path.write_bytes(mat5(b"weights", (7, 7), bytes(300 << 20)))
-    with pytest.raises(PulvinarError, match="unpacks to"):
+    with pytest.raises(PulvinarError, match=r"has the shape \(7, 7\), and 314572800 bytes of values"):
         find_one(READER, tmp_path)
     path.write_bytes(mat5(b"weights", (7, 7), SQUARE.tobytes())[:-40])
     with pytest.raises(PulvinarError, match=r"a\.mat"):
         find_one(READER, tmp_path)
+
+
+def test_a_complex_matrix_is_named_and_left_out(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"weights": SQUARE, "waves": SQUARE + 1j}, do_compression=True)
+    asset = find_one(READER, tmp_path)
+    assert "waves (7 x 7, complex double)" in said(asset)
+    assert np.array_equal(read_geometry(READER, tmp_path).values, SQUARE)
 
 
 def test_a_mat_that_leads_out_is_refused(tmp_path):

@@ -1,6 +1,6 @@
 """MATLAB's files: matrices of numbers of versions 4 to 7.3. What isn't one is named and left out.
 
-SciPy reads what is older than 7.3, after each packed variable has been seen to unpack to no more than it declares.
+SciPy reads what is older than 7.3, once the values of a variable are seen to be as many as its shape says.
 Source: the MAT-File Format of MathWorks, and HDF5 for version 7.3.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,8 @@ _HEADER = 128
 _PACKED = 15
 _MOST_PACKED = 1032
 _MOST_VARIABLES = 10_000
-_SLACK = 4096
-_PIECE = 1 << 20
+_START = 4096
+_COMPLEX = 0x0800
 _NUMBERS = {
     "double": 8, "single": 4, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8,
     "uint64": 8, "logical": 1,
@@ -130,46 +130,55 @@ def _of_scipy(path: Path, name: str) -> list[MatVariable]:
         told = [MatVariable(key, tuple(map(int, shape)), kind) for key, shape, kind in scipy.io.whosmat(path)]
     if len(told) > _MOST_VARIABLES:
         raise UnreadableFile(f"{name} has {len(told)} variables, {_MOST_VARIABLES} are read")
+    return [*_checked(path, told, name)] if _is_version_5(path) else told
+
+
+def _is_version_5(path: Path) -> bool:
     with path.open("rb") as file:
-        new = file.read(10) == b"MATLAB 5.0"
-    if new:
-        for variable, size in zip(told, _unpacked_sizes(path, told, name), strict=False):
-            # a type that holds the values in fewer bytes than the class has is usual, one in more is not
-            if variable.is_numeric and size > 2 * variable.size_bytes + _SLACK:
-                raise UnreadableFile(
-                    f"{name}: its variable {variable.name} of shape {variable.shape} unpacks to {size} bytes or more",
-                    hint="save the file again",
-                )
-    return told
+        return file.read(10) == b"MATLAB 5.0"
 
 
-def _unpacked_sizes(path: Path, variables: list[MatVariable], name: str) -> Iterator[int]:
-    """How many bytes each variable unpacks to; no further than twice of what it declares."""
+def _checked(path: Path, variables: list[MatVariable], name: str) -> Iterator[MatVariable]:
+    """The variables, those of complex numbers called so; raises `UnreadableFile` for one whose values are said to take
+    more bytes than its shape: a packed one would unpack to them."""
     left = path.stat().st_size - _HEADER
     with path.open("rb") as file:
-        order = "little" if file.read(_HEADER)[126:128] == b"IM" else "big"
+        order: Literal["little", "big"] = "little" if file.read(_HEADER)[126:128] == b"IM" else "big"
         for variable in variables:
             tag = file.read(8)
-            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)  # type: ignore[arg-type]
+            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
             left -= 8 + size
             if len(tag) < 8 or left < 0:
-                raise UnreadableFile(f"{name} is truncated within its variable {variable.name}")
-            if kind != _PACKED or not variable.is_numeric:
-                file.seek(size, 1)
-                yield size
+                raise UnreadableFile(f"{name} is truncated within its variable {variable.name}", hint="copy it again")
+            begins = file.tell()
+            start = file.read(min(size, _START))
+            file.seek(begins + size)
+            if not variable.is_numeric:
+                yield variable
                 continue
-            yield _unpacked(file.read(size), 2 * variable.size_bytes + _SLACK, f"{name}: its variable {variable.name}")
+            if kind == _PACKED:
+                # the tag of the matrix is packed with it
+                start = zlib.decompressobj().decompress(start, _START)[8:]
+            said, is_complex = _values_said(start, order)
+            if said > variable.size_bytes:
+                raise UnreadableFile(
+                    f"{name}: its variable {variable.name} has the shape {variable.shape}, and {said} bytes of values",
+                    hint="save the file again in MATLAB",
+                )
+            yield replace(variable, type=f"complex {variable.type}") if is_complex else variable
 
 
-def _unpacked(packed: bytes, most: int, what: str) -> int:
-    unpacker, total = zlib.decompressobj(), 0
-    try:
-        while total <= most and not unpacker.eof:
-            got = len(unpacker.decompress(packed, _PIECE))
-            packed = unpacker.unconsumed_tail
-            total += got
-            if not got and not packed:
-                break
-    except zlib.error as error:
-        raise UnreadableFile(f"{what} is damaged: {error}", hint="copy the file again") from error
-    return total
+def _values_said(start: bytes, order: Literal["little", "big"]) -> tuple[int, bool]:
+    """How many bytes the values of a matrix are said to take, and whether they are complex.
+
+    `start` is what follows the matrix's own tag: flags, dimensions, name, and then the values, each with a tag of type
+    and size. Of up to four bytes, type and size are in one word.
+    """
+    place, size = 0, 0
+    flags = int.from_bytes(start[8:12], order)
+    for _ in range(4):
+        word = int.from_bytes(start[place : place + 4], order)
+        small = word >> 16
+        size = small or int.from_bytes(start[place + 4 : place + 8], order)
+        place += 8 if small else 8 + -(-size // 8) * 8
+    return size, bool(flags & _COMPLEX)
