@@ -119,6 +119,8 @@ SENTENCES = (
     mark("its rows are lists of whole numbers: they become a table of each number and the list that it is in"),
     mark("its %(rows)s x %(columns)s values are a table of those that are not 0: cell, gene, value"),
     mark("what the file keeps in %(groups)s is left out"),
+    mark("its %(count)s rows and columns have the same names: taken as connectivity"),
+    mark("the file does not say what its %(count)s axes are: taken as %(axes)s"),
 )
 
 

@@ -165,6 +165,7 @@ class TestMatrices(ReaderContract):
         write_each(folder, "weights", np.random.default_rng(3).random((12, 12)))
         # version 4 has no words that it begins with
         (folder / "weights_4.mat").unlink()
+        np.save(folder / "stack.npy", voxels(5, 6, 7))
         places, signals = np.random.default_rng(4).random((20, 2)), np.random.default_rng(5).random((20, 50))
         scipy.io.savemat(folder / "cells.mat", {"coordinates": places, "traces": signals, "who": "me"})
 

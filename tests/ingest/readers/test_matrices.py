@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from tests.ingest.readers.reading import find_one, flags, read_geometry, said
+from tests.ingest.readers.reading import find_one, flags, read_geometry, read_voxels, said
 
 from pulvinar.errors import PulvinarError
 from pulvinar.ingest.reader import ConnectivityData, Options, PointsData, TableData, TableKind, TimeSeriesData
@@ -219,7 +219,7 @@ def test_a_hostile_mat_is_refused_and_its_twin_is_read(tmp_path):
     path.write_bytes(mat5(b"weights", (7, 7), SQUARE.T.tobytes()))
     assert np.array_equal(read_geometry(READER, tmp_path).values, SQUARE)
     path.write_bytes(mat5(b"weights", (30_000_000, 30_000_000), SQUARE.tobytes()))
-    with pytest.raises(PulvinarError, match="more than the file can hold"):
+    with pytest.raises(PulvinarError, match="bytes of values"):
         find_one(READER, tmp_path)
     # a megabyte that unpacks to gigabytes, in a matrix that is said to be small
     path.write_bytes(mat5(b"weights", (7, 7), bytes(300 << 20)))
@@ -247,7 +247,30 @@ def test_a_mat_that_leads_out_is_refused(tmp_path):
         find_one(READER, tmp_path)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", ">i2", "f4", "?"])
+def test_an_array_of_three_dimensions_is_a_volume(tmp_path, dtype, turned):
+    values = RNG.integers(0, 2, (5, 6, 7)).astype(dtype)
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "stack.npy", np.asfortranarray(values) if turned else values)
+    found = find_one(READER, tmp_path / "in")
+    assert found.volume.shape == (1, 1, 5, 6, 7)
+    assert {("doubt", "--axes"), ("question", "--voxel-size")} <= flags(found)
+    assert np.array_equal(read_voxels(READER, tmp_path / "in", tmp_path / "scratch")[0, 0], values)
+    options = Options(axes="xyz", voxel_size_um=(1.0, 2.0, 3.0))
+    turned_round = read_voxels(READER, tmp_path / "in", tmp_path / "scratch", options)
+    assert np.array_equal(turned_round[0, 0], values.transpose(2, 1, 0))
+    assert not flags(find_one(READER, tmp_path / "in", options))
+
+
+def test_four_dimensions_are_asked_for(tmp_path):
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "movie.npy", np.arange(120.0).reshape(2, 3, 4, 5))
+    assert ("question", "--axes") in flags(find_one(READER, tmp_path / "in"))
+    assert find_one(READER, tmp_path / "in", Options(axes="czyx")).volume.shape == (1, 2, 3, 4, 5)
+
+
 def test_a_file_without_a_matrix_says_what_it_holds(tmp_path):
-    np.save(tmp_path / "stack.npy", np.zeros((3, 4, 5)))
-    with pytest.raises(PulvinarError, match=r"holds no matrix of numbers: an array \(3 x 4 x 5, float64\)"):
+    np.save(tmp_path / "line.npy", np.zeros(5))
+    with pytest.raises(PulvinarError, match=r"holds no matrix of numbers: an array \(5, float64\)"):
         find_one(READER, tmp_path)

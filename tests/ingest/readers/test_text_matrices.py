@@ -33,6 +33,21 @@ def test_a_hole_in_a_matrix_is_missing(tmp_path):
     assert data.values[2, 3] == 6
 
 
+def test_a_square_whose_rows_and_columns_have_names_keeps_them(tmp_path):
+    names = ["V1", "V2", "V4", "MT", "FEF"]
+    values = RNG.random((5, 5))
+    rows = [",".join([name, *map(repr, row)]) for name, row in zip(names, values.tolist(), strict=True)]
+    (tmp_path / "streamlines.csv").write_text("\n".join([",".join(["", *names]), *rows]))
+    data = read_geometry(READER, tmp_path)
+    assert np.array_equal(data.values, values)
+    assert data.sources.tolist() == data.targets.tolist() == names
+    assert data.measure == "streamlines"
+    # of other names in the rows it is a table like any
+    (tmp_path / "streamlines.csv").write_text("\n".join([",".join(["area", *names[::-1]]), *rows]))
+    assert list(READER.find(source_files(tmp_path), Options())) == []
+    assert find_one(TableReader(), tmp_path).kind is AssetKind.TABLE
+
+
 def test_names_of_signals_are_told_and_others_are_a_table(tmp_path):
     np.savetxt(tmp_path / "sub1_motion.txt", RNG.random((20, 6)))
     assert find_one(READER, tmp_path).kind is AssetKind.TIME_SERIES

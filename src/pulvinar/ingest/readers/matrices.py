@@ -1,4 +1,5 @@
-"""Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places."""
+"""Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places; and an npy of more
+dimensions as a volume."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume
 from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, read_mat
 from pulvinar.ingest.readers.matrix_kinds import Matrix, Shape, data_of, kind_of, names_beside, read_names
 from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, read_numpy
+from pulvinar.ingest.readers.numpy_volumes import found_volume, is_volume, open_numpy_volume
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 
@@ -47,8 +49,10 @@ class MatrixReader:
                 yield from self._found(file, files, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
-        """Never: no asset of this reader is a volume."""
-        raise Invalid(f"{asset.name} is a matrix, not a volume")
+        """An npy of three or more dimensions."""
+        if asset.volume is None:
+            raise Invalid(f"{asset.name} is a matrix, not a volume")
+        return open_numpy_volume(asset, root, options)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """The matrix as what it is taken for."""
@@ -61,6 +65,11 @@ class MatrixReader:
         return data_of(array.read(), asset.kind, _shape(name, array), names, options)
 
     def _found(self, file: SourceFile, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        if file.head.startswith(MAGIC):
+            (whole,) = numpy_arrays(file.path, file.name)
+            if is_volume(whole):
+                yield found_volume(self.name, file, whole, options)
+                return
         arrays = _arrays(file.path, file.name)
         matrices = [array for array in arrays if array.is_matrix]
         others = [array for array in arrays if not array.is_matrix]

@@ -117,7 +117,7 @@ def data_of(values: Matrix, kind: AssetKind, shape: Shape, names: list[str], opt
         rows, columns = values.shape
         sources = _numbered(rows) if len(names) != rows else np.array(names, dtype=object)
         targets = _numbered(columns) if len(names) != columns else np.array(names, dtype=object)
-        return ConnectivityData(np.ascontiguousarray(values, np.float64), sources, targets, _measure(shape))
+        return ConnectivityData(np.ascontiguousarray(values, np.float64), sources, targets, measure_of(shape))
     if kind is AssetKind.TIME_SERIES:
         return _signals(values, shape, options)
     if kind is AssetKind.POINTS:
@@ -209,5 +209,6 @@ def _column(values: Matrix) -> Column:
     return np.ascontiguousarray(values, np.int64 if values.dtype.kind in "iu" else np.float64)
 
 
-def _measure(shape: Shape) -> str:
+def measure_of(shape: Shape) -> str:
+    """What the values of a connectivity matrix are, by the words of its name; "" where none tells."""
     return next((measure for measure, pattern in _MEASURES.items() if shape.is_called(pattern)), "")

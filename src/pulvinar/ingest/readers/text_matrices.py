@@ -17,6 +17,7 @@ import numpy as np
 
 from pulvinar.errors import Invalid, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
+    ConnectivityData,
     Finding,
     FoundAsset,
     GeometryData,
@@ -25,10 +26,11 @@ from pulvinar.ingest.reader import (
     Severity,
     SourceFile,
     TableData,
+    TableKind,
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.matrices import found_matrix, names_of
-from pulvinar.ingest.readers.matrix_kinds import Matrix, Shape, data_of, kind_of
+from pulvinar.ingest.readers.matrix_kinds import ASK, FEWEST_REGIONS, Matrix, Shape, data_of, kind_of, measure_of
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of, unpacked
 from pulvinar.ingest.readers.table_columns import is_number
 from pulvinar.ingest.readers.text import blocks, check_lines, is_text, lines_of, numbers_by_line, without_comments
@@ -41,6 +43,8 @@ _MOST_LIST_BYTES = 64 << 20
 _LIST = re.compile(rb"[ \t]*\d{1,15}([ \t]*[,;\t ][ \t]*\d{1,15})*[ \t,;]*")
 _LISTED = (".csv", ".tsv", ".txt", ".dat")
 _LISTS = "#lists"
+_NAMED = "#named"
+_LARGEST_NAMED = 256 << 20
 _NOT_MATRICES = (".swc", ".obj", ".off", ".ply", ".json", ".xml", ".xfm", ".bval", ".bvec")
 
 
@@ -54,6 +58,8 @@ class TextMatrixReader:
         """One asset a file; what may as well be a table with a header is passed over."""
         for file in files:
             if not _begins_with_a_number(file):
+                if options.table_kind in (None, TableKind.CONNECTIVITY) and (regions := _regions(file)):
+                    yield self._named(file, regions)
                 continue
             if _is_lists(file):
                 yield self._lists(file)
@@ -77,9 +83,23 @@ class TextMatrixReader:
             return _read_lists(root / name, name)
         with (root / name).open("rb") as opened:
             file = SourceFile(root / name, name, (root / name).stat().st_size, opened.read(4096))
+        if asset.key.endswith(_NAMED):
+            return _read_named(file)
         values = _read(file)
         shape = Shape(values.shape[0], values.shape[1], stem_of(name))
         return data_of(values, asset.kind, shape, names_of(root, asset.files[1:]), options)
+
+    def _named(self, file: SourceFile, regions: list[str]) -> FoundAsset:
+        text = f"its {len(regions)} rows and columns have the same names: taken as connectivity"
+        return FoundAsset(
+            self.name,
+            key=f"{file.name}{_NAMED}",
+            name=stem_of(file.name),
+            kind=AssetKind.CONNECTIVITY,
+            files=(file.name,),
+            findings=(Finding(Severity.NOTE, text, ASK),),
+            metadata={"header": {"rows": len(regions), "columns": len(regions)}},
+        )
 
     def _lists(self, file: SourceFile) -> FoundAsset:
         text = "its rows are lists of whole numbers: they become a table of each number and the list that it is in"
@@ -101,8 +121,38 @@ def _begins_with_a_number(file: SourceFile) -> bool:
         return False
     lines = (line.strip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")
-    word = re.split(rb"[\s,;]", first, maxsplit=1)[0]
-    return bool(first) and is_number(word.decode("latin-1"))
+    words = [word for word in re.split(rb"[\s,;]+", first) if word]
+    return bool(words) and is_number(words[0].decode("latin-1"))
+
+
+def _regions(file: SourceFile) -> list[str]:
+    """The names of rows and columns of a square whose rows begin with the names that its header has; none of any other
+    text."""
+    if not is_text(start_of(file.head)) or not plain_name(file.name).endswith(_LISTED):
+        return []
+    dialect = None
+    with suppress(UnreadableFile, TooLarge):
+        dialect = find_dialect(file)
+    if dialect is None or not dialect.has_header or file.size_bytes > _LARGEST_NAMED:
+        return []
+    names = list(dialect.names[1:])
+    if len(names) < FEWEST_REGIONS or dialect.numeric != tuple(names) or _count_rows(file) != len(names) + 1:
+        return []
+    first = next(iter(read_delimited(file.path, file.name, dialect).values()))
+    return names if [str(one).strip() for one in first.tolist()] == names else []
+
+
+def _read_named(file: SourceFile) -> ConnectivityData:
+    regions = _regions(file)
+    dialect = find_dialect(file)
+    if not regions or dialect is None:
+        raise UnreadableFile(f"{file.name} has changed since it was found: its rows and columns have other names")
+    columns = list(read_delimited(file.path, file.name, dialect).values())[1:]
+    if any(column.dtype.kind not in "if" for column in columns):
+        raise UnreadableFile(f"{file.name} holds something that is not a number", hint="repair the file")
+    values = np.stack([column.astype(np.float64) for column in columns], axis=1)
+    names = np.array(regions, dtype=object)
+    return ConnectivityData(values, names, names, measure_of(Shape(len(names), len(names), stem_of(file.name))))
 
 
 def _measured(file: SourceFile) -> tuple[Shape | None, bool]:
