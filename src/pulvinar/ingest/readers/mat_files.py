@@ -180,8 +180,9 @@ def _at(variable: MatVariable, place: int, lead: int, *, packed: bool) -> MatVar
 
 def _matrix(start: bytes, order: Literal["little", "big"], name: str) -> MatVariable:
     """What a matrix says of itself before its values: flags, dimensions, name, and how the values are stored."""
-    parts = _elements(start, order)
-    flags, sides, letters = (start[begin : begin + size] for _, size, begin in islice(parts, 3))
+    # elements that are not there are of no type and no size
+    parts = [*islice(_elements(start, order), 4), *[(0, 0, 0)] * 4]
+    flags, sides, letters = (start[begin : begin + size] for _, size, begin in parts[:3])
     word = int.from_bytes(flags[:4], order)
     kind = _CLASSES.get(word & 0xFF, "unknown")
     if kind in ("opaque", "unknown"):
@@ -190,7 +191,7 @@ def _matrix(start: bytes, order: Literal["little", "big"], name: str) -> MatVari
     shape = tuple(int.from_bytes(sides[at : at + 4], order, signed=True) for at in range(0, len(sides), 4))
     if kind not in _MEANT:
         return MatVariable(label, shape, kind)
-    stored, size, begin = next(parts)
+    stored, size, begin = parts[3]
     if stored not in _STORED or len(shape) < 2 or min(shape) < 0:
         raise UnreadableFile(f"{name} is damaged: its variable {label!r} has no values that can be", hint=_AGAIN)
     dtype = np.dtype(_STORED[stored]).newbyteorder("<" if order == "little" else ">")
