@@ -121,6 +121,7 @@ SENTENCES = (
     mark("what the file keeps in %(groups)s is left out"),
     mark("its %(count)s rows and columns have the same names: taken as connectivity"),
     mark("the file does not say what its %(count)s axes are: taken as %(axes)s"),
+    mark("it names %(count)s %(what)s and has %(width)s values at each point in time: they are not named"),
 )
 
 

@@ -87,6 +87,20 @@ def test_traces_lie_where_their_regions_of_interest_do(folder, theirs):
     assert data.unit == "dF/F"
 
 
+def test_traces_that_lie_the_other_way_round_are_doubted(folder, tmp_path):
+    copy = shutil.copy(folder / "all.nwb", tmp_path)
+    path = "processing/ophys/Fluorescence/traces"
+    assert "values at each point in time" not in said(found(tmp_path)[path])
+    with h5py.File(copy, "a") as file:
+        traces = file[path]
+        turned, kept = traces["data"][()].T, dict(traces["data"].attrs)
+        del traces["data"], traces["timestamps"]
+        traces.create_dataset("data", data=turned).attrs.update(kept)
+        traces["starting_time"] = 0.0
+        traces["starting_time"].attrs["rate"] = 10.0
+    assert "it names 3 rois and has 20 values at each point in time" in said(found(tmp_path)[path])
+
+
 def test_masks_of_pixels_and_of_images_give_the_same_places(folder, tmp_path):
     file = nwb_files.new_file()
     nwb_files.add_imaging(file, mask="pixel")

@@ -217,11 +217,10 @@ def series_findings(group: Sequence[Series], options: Options) -> Iterator[Findi
 
 def rises(series: Series) -> bool:
     """Whether its times rise all along, as signals over time need."""
-    return series.rate_hz is not None or bool((np.diff(series.times_s()) > 0).all() and _finite(series.times_s()))
-
-
-def _finite(times: npt.NDArray[np.float64]) -> bool:
-    return bool(np.isfinite(times).all())
+    if series.rate_hz is not None:
+        return True
+    times = series.times_s()
+    return bool(np.isfinite(times).all() and (np.diff(times) > 0).all())
 
 
 def read_series(group: Sequence[Series], options: Options) -> TimeSeriesData | TableData:
@@ -272,18 +271,23 @@ def series_columns(
 ) -> tuple[dict[str, Column], npt.NDArray[np.float64], list[Finding]]:
     """What is known of each value at a point in time: a name, and of electrodes and regions of interest their row of
     the table with their places."""
+    findings = []
     for key in ("rois", "electrodes"):
         region = dataset(series.node.place, key, series.name)
         table = None if region is None else target_of(region, region.attrs.get("table"))
-        if region is not None and is_table(table) and region.dtype.kind in "iu" and region.shape == (series.width,):
+        if region is None or not is_table(table) or region.dtype.kind not in "iu":
+            continue
+        if region.shape == (series.width,):
             return _of_table(series, table, numbers_of(region, series.name).astype(np.int64), key == "rois", options)
+        text = f"it names {region.size} {key} and has {series.width} values at each point in time: they are not named"
+        findings.append(Finding(Severity.DOUBT, text))
     if series.width == 1:
         names = [series.node.title]
     elif series.width <= len(_AXES_NAMES.get(series.node.type, "")):
         names = list(_AXES_NAMES[series.node.type][: series.width])
     else:
         names = [",".join(map(str, index)) for index in np.ndindex(*series.data.shape[1:])]
-    return {"name": np.array(names, dtype=object)}, np.empty((0, 3)), []
+    return {"name": np.array(names, dtype=object)}, np.empty((0, 3)), findings
 
 
 def _of_table(
