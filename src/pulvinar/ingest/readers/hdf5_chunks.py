@@ -85,8 +85,9 @@ def _checked(packed: bytes) -> bytes:
 class Hdf5Numbers:
     """The values of a dataset of numbers, by window. Raises `UnreadableFile` for one of another type."""
 
-    def __init__(self, data: Any, name: str) -> None:
-        """`data` is an `h5py.Dataset`, which stays open as long; it is checked by `check_dataset`."""
+    def __init__(self, data: Any, name: str, *, cache_bytes: int = _CACHE_BYTES) -> None:
+        """`data` is an `h5py.Dataset`, which stays open as long; it is checked by `check_dataset`. Unpacked chunks of
+        `cache_bytes` in all are kept."""
         check_dataset(data, name)
         if data.dtype.kind not in "iufb":
             raise UnreadableFile(f"{name}: {data.name.lstrip('/')} holds {data.dtype}, not numbers")
@@ -95,24 +96,29 @@ class Hdf5Numbers:
         self.dtype: np.dtype[Any] = np.dtype(np.uint8) if data.dtype.kind == "b" else data.dtype
         size = prod(data.chunks or ()) * self.dtype.itemsize
         self._packing = _Packing(tuple(FILTERS[code] for code in filters_of(data)), size, self.dtype.itemsize)
+        with damage(name):
+            self._fill = np.asarray(data.fillvalue, self.dtype)
         self._file_bytes: int = data.file.id.get_filesize()
+        self._cache_bytes = cache_bytes
         self._cache: OrderedDict[tuple[int, ...], Values] = OrderedDict()
         self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "unpack")
 
-    def read(self, wanted: Sequence[slice]) -> Values:
-        """The values at `wanted`, one slice (start and stop, no step) an axis, of `dtype`."""
+    def read(self, wanted: Sequence[slice], out: Values | None = None) -> Values:
+        """The values at `wanted`, one slice (start and stop, no step) an axis, of `dtype`; put into `out` if given."""
+        if out is None:
+            out = np.empty([part.stop - part.start for part in wanted], self.dtype)
         if not self._data.chunks:
             with damage(self._name):
-                return np.asarray(self._data[tuple(wanted)], self.dtype)
-        with damage(self._name):
-            fill = self._data.fillvalue
-        out = np.full([part.stop - part.start for part in wanted], fill, self.dtype)
+                if out.flags.c_contiguous and out.dtype == self._data.dtype:
+                    self._data.read_direct(out, tuple(wanted))
+                else:
+                    out[...] = self._data[tuple(wanted)]
+            return out
         corners = list(self._corners(wanted))
         for first in range(0, len(corners), _AT_ONCE):
             tasks = [(corner, self._chunk(corner)) for corner in corners[first : first + _AT_ONCE]]
             for corner, task in tasks:
-                if task is not None:
-                    self._put(corner, self._kept(corner, task), wanted, out)
+                self._put(corner, self._fill if task is None else self._kept(corner, task), wanted, out)
         return out
 
     def whole(self) -> Values:
@@ -157,18 +163,19 @@ class Hdf5Numbers:
             return task
         values = task.result()
         self._cache[corner] = values
-        while len(self._cache) * self._packing.size_bytes > _CACHE_BYTES:
+        while len(self._cache) * self._packing.size_bytes > self._cache_bytes:
             self._cache.popitem(last=False)
         return values
 
     def _put(self, corner: tuple[int, ...], values: Values, wanted: Sequence[slice], out: Values) -> None:
-        """Where chunk and window overlap, `values` into `out`."""
+        """Where chunk and window overlap, `values` (or the one value of an empty chunk) into `out`."""
         spans = [
             (max(at, part.start), min(at + side, part.stop), at, part.start)
-            for at, side, part in zip(corner, values.shape, wanted, strict=True)
+            for at, side, part in zip(corner, self._data.chunks, wanted, strict=True)
         ]
         target = tuple(slice(a - start, b - start) for a, b, _, start in spans)
-        out[target] = values[tuple(slice(a - at, b - at) for a, b, at, _ in spans)]
+        source = tuple(slice(a - at, b - at) for a, b, at, _ in spans)
+        out[target] = values[source] if values.ndim else values
 
     def _label(self, corner: tuple[int, ...]) -> str:
         return f"{self._name}: the chunk at {corner} of {self._data.name.lstrip('/')}"

@@ -16,15 +16,13 @@ import numpy as np
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity, SourceFile
+from pulvinar.ingest.readers.raw_volume import check_believable
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS = (0, 512, 1024, 2048)
 _MOST_HOPS = 16
 _MOST_MEMBERS = 100_000
 _LARGEST_CHUNK_BYTES = 256 << 20
-_ALWAYS_BELIEVED_BYTES = 64 << 20
-_MOST_PACKED = 1032
-"""Deflate makes at most 258 bytes of 2 bits (RFC 1951); no other filter is believed to make more of its input."""
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf", 32004: "lz4", 32015: "zstd"}
 """Filters that are undone, by their registered numbers; HDF5 would load a plugin's code for most others."""
 
@@ -99,33 +97,44 @@ def dataset(group: Any, path: str, name: str) -> Any:
 
 
 def datasets(file: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every dataset of the file with its path, each once and not yet checked; links of any kind are passed over."""
+    """Every dataset of the file with its path, each once and not yet checked; links are passed over."""
+    import h5py
+
+    for path, place in _members(file, name):
+        if isinstance(place, h5py.Dataset):
+            yield path, place
+
+
+def external_links(file: Any, name: str) -> list[tuple[str, str]]:
+    """The links that lead into other files: the path of each, and the file that it names."""
+    import h5py
+
+    return [(path, str(link.filename)) for path, link in _members(file, name) if isinstance(link, h5py.ExternalLink)]
+
+
+def _members(file: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every object of the file once, and every link of another kind as itself, with its path."""
     import h5py
 
     seen: set[int] = set()
-    left = [("", file)]
+    left: list[tuple[str, Any]] = [("", file)]
     while left:
         path, place = left.pop()
+        if isinstance(place, h5py.ExternalLink | h5py.SoftLink):
+            yield path, place
+            continue
         address = h5py.h5o.get_info(place.id).addr
         if address in seen:
             continue
         seen.add(address)
         if len(seen) > _MOST_MEMBERS:
             raise TooLarge(f"{name} has more than {_MOST_MEMBERS} groups and datasets", hint="split the file")
-        if isinstance(place, h5py.Dataset):
-            yield path, place
-        elif isinstance(place, h5py.Group):
-            hard = [key for key in place if isinstance(place.get(key, getlink=True), h5py.HardLink)]
-            left += [(f"{path}/{key}".lstrip("/"), place[key]) for key in reversed(hard)]
-
-
-def external_links(file: Any, name: str) -> list[tuple[str, str]]:
-    """The links at the file's top that lead into other files: the path of each, and the file that it names."""
-    import h5py
-
-    with damage(name):
-        links = {key: file.get(key, getlink=True) for key in file}
-    return [(key, str(link.filename)) for key, link in links.items() if isinstance(link, h5py.ExternalLink)]
+        yield path, place
+        if isinstance(place, h5py.Group):
+            with damage(name):
+                links = [(key, place.get(key, getlink=True)) for key in place]
+                found = [(key, place[key] if isinstance(link, h5py.HardLink) else link) for key, link in links]
+            left += [(f"{path}/{key}".lstrip("/"), item) for key, item in reversed(found)]
 
 
 def check_dataset(data: Any, name: str) -> None:
@@ -148,18 +157,7 @@ def check_dataset(data: Any, name: str) -> None:
     size = data.id.get_type().get_size()
     if data.chunks and prod(data.chunks) * size > _LARGEST_CHUNK_BYTES:
         raise TooLarge(f"{name}: one chunk of {path} has {data.chunks} values", hint="save it with smaller chunks")
-    _check_declared(data, prod(data.shape) * size, name)
-
-
-def _check_declared(data: Any, declared: int, name: str) -> None:
-    holds = data.file.id.get_filesize() * (_MOST_PACKED if filters_of(data) else 1)
-    # what is not stored reads as fill, so that a little file may be honest and declare more than it holds
-    if declared > max(holds, _ALWAYS_BELIEVED_BYTES):
-        raise UnreadableFile(
-            f"{name}: {data.name.lstrip('/')} declares {declared} bytes of shape {data.shape}, "
-            f"and the file can't hold more than {holds}",
-            hint="copy the file again, or save it without the parts that are empty",
-        )
+    check_believable(prod(data.shape) * size, data.file.id.get_filesize(), f"{name}: {path}, of shape {data.shape},")
 
 
 def filters_of(data: Any) -> list[int]:

@@ -27,6 +27,7 @@ _LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", 
 _SLAB_BYTES = 16 << 20
 _MOST_WASTE = 4
 _FOOTER_BYTES = 1 << 20
+_ALWAYS_BELIEVED_BYTES = 64 << 20
 DEFLATE_MOST = 1032
 """Deflate makes at most 258 bytes of 2 bits (RFC 1951)."""
 MOST_CHANNELS = 4096
@@ -161,6 +162,14 @@ def as_labels(values: npt.NDArray[np.float64], dtype: np.dtype[Any], name: str) 
     return values.astype(dtype)
 
 
+def put(values: Voxels, goal: Voxels, label: str) -> None:
+    """`values` into `goal`, whose type may be wider; floats become labels only where they are whole numbers."""
+    if goal.dtype.kind in "iu" and values.dtype.kind == "f":
+        goal[...] = as_labels(values.astype(np.float64), goal.dtype, label)
+    else:
+        goal[...] = values
+
+
 def described(layout: RawLayout, kind: VolumeKind | None, **more: Any) -> VolumeDescription:
     """The description of a volume that lies as `layout` says."""
     return VolumeDescription(
@@ -208,6 +217,19 @@ def trailer_doubts(path: Path, layout: RawLayout, packed: str) -> list[Finding]:
         "which shows when it is read"
     )
     return [Finding(Severity.DOUBT, text)]
+
+
+def check_believable(declared: int, size_bytes: int, what: str) -> None:
+    """Raise `UnreadableFile` when a file of `size_bytes` can't hold the `declared` bytes of `what`, even packed.
+
+    What is not stored reads as fill, so that a little file may be honest and declare more than it holds.
+    """
+    holds = size_bytes * DEFLATE_MOST
+    if declared > max(holds, _ALWAYS_BELIEVED_BYTES):
+        raise UnreadableFile(
+            f"{what} declares {declared} bytes, and the file can't hold more than {holds}",
+            hint="copy the file again, or save it without the parts that are empty",
+        )
 
 
 def check_room(size_bytes: int, layout: RawLayout, packed: str, name: str) -> None:
