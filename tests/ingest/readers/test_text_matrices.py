@@ -110,3 +110,11 @@ def test_lists_of_different_length_are_a_long_table(tmp_path):
     assert list(READER.find(source_files(tmp_path), Options())) == []
     with pytest.raises(PulvinarError, match="it has 2 cells"):
         find_one(TableReader(), tmp_path)
+
+
+def test_a_matrix_that_is_too_large_is_refused_and_a_table_left_to_its_reader(tmp_path, monkeypatch):
+    np.savetxt(tmp_path / "some.csv", RNG.random((20, 6)), delimiter=",")
+    monkeypatch.setattr("pulvinar.ingest.readers.matrix_kinds.MOST_VALUES", 100)
+    assert list(READER.find(source_files(tmp_path), Options())) == []
+    with pytest.raises(PulvinarError, match="some has 20 x 6 values, 100 are read"):
+        find_one(READER, tmp_path, Options(table_kind=TableKind.TIME_SERIES))

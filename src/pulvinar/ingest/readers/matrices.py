@@ -97,6 +97,7 @@ def found_matrix(
     files: Sequence[SourceFile],
 ) -> FoundAsset:
     """The asset of a matrix in `file`, as `kind_of` has decided; a file beside it that names its regions is its own."""
+    shape.check()
     kind, findings = decided
     named = names_beside(file, files, shape.rows) if kind is AssetKind.CONNECTIVITY else None
     if named is not None:

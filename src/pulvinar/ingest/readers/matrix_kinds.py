@@ -61,12 +61,11 @@ class Shape:
     columns: int
     name: str
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise `TooLarge` for more values than are read."""
         if self.rows * self.columns > MOST_VALUES:
-            raise TooLarge(
-                f"{self.name} has {self.rows} x {self.columns} values, {MOST_VALUES} are read",
-                hint="hand in parts of it",
-            )
+            text = f"{self.name} has {self.rows} x {self.columns} values, {MOST_VALUES} are read"
+            raise TooLarge(text, hint="hand in parts of it")
 
     @property
     def words(self) -> list[str]:
