@@ -112,6 +112,15 @@ def test_a_wrong_asset_is_taken_out_and_swept(pulvinar, home, brain):
     assert "0 damages" in pulvinar("verify", "--all")
 
 
+def test_a_matrix_is_asked_for_and_answered(pulvinar, tmp_path):
+    np.save(tmp_path / "thing.npy", np.arange(60.0).reshape(20, 3))
+    with pytest.raises(MetadataMissing, match="--table-kind"):
+        pulvinar("ingest", tmp_path, *SAID)
+    said = ["--table-kind", "time_series", "--axes", "tc", "--time-step", "0.5"]
+    (asset,) = json.loads(pulvinar("ingest", tmp_path, *SAID, *said, "--json"))["assets"]
+    assert asset["kind"] == "time_series"
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "said"),
     [

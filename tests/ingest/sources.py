@@ -1,10 +1,13 @@
 """What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, GDCM, numpy, csv."""
+"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, numpy's text parser, csv,
+pynwb, scipy."""
 
 import csv
 import gzip
 import io
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,8 +16,11 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
+import scipy.io
 import tifffile
 from pylibCZIrw import czi as zeiss
+
+from pulvinar.ingest.reader import TimeSeriesData
 
 SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
 FORMATS = {
@@ -27,6 +33,12 @@ FORMATS = {
 REFUSED = {
     "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
     "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables",
+    "_assembly_assignments.csv": "text_matrices", "_moest.txt": "text_matrices", "attributes.txt": "text_matrices",
+}  # fmt: skip
+REFUSED = {
+    "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
+    "macaque/mebrains/MarkovCC12_M132_91-area.32k_fs_LR.dlabel.nii": "CIFTI-2",
 }
 """What of these formats is refused, and the reason that is said."""
 ASSETS = {"formats/czi/S3_1Pos_2Mosaic_T1_Z1_CH1.czi": 3}
@@ -46,6 +58,14 @@ def manifest():
     with listed.open() as file:
         names = [row["file"] for row in csv.DictReader(file, delimiter="\t")]
     return [name for name in names if format_of(name) and name not in REFUSED]
+
+
+def of_several():
+    listed = SAMPLES / "MANIFEST.tsv"
+    if not listed.is_file():
+        return ["MANIFEST.tsv"]
+    with listed.open() as file:
+        return [row["file"] for row in csv.DictReader(file, delimiter="\t") if row["file"].endswith(tuple(SEVERAL))]
 
 
 def assert_same_voxels(found, expected):
@@ -208,6 +228,52 @@ GEOMETRY = {
     "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates,
     "neurolucida": same_morphology, "morphology_h5": same_morphology,
 }  # fmt: skip
+def same_numbers(data, path):
+    """Lists of numbers as a long table, or a matrix of numbers as signals or a table."""
+    rows = [[float(word) for word in line.replace(",", " ").split()] for line in text_of(path).splitlines()]
+    if "item" in getattr(data, "columns", {}):
+        found = [data.columns["item"][data.columns["list"] == number + 1].tolist() for number in range(len(rows))]
+        assert found == rows
+    elif isinstance(data, TimeSeriesData):
+        assert np.array_equal(data.values, rows)
+    else:
+        assert np.array_equal(np.stack(list(data.columns.values()), axis=1), rows)
+
+
+GEOMETRY = {"swc": same_neuron, "obj": same_mesh, "tables": same_table, "text_matrices": same_numbers}
+
+
+def same_recordings(found, path):
+    """Every sweep of an NWB file, by pynwb; and its table of sweeps."""
+    from pynwb import NWBHDF5IO
+
+    with tempfile.TemporaryDirectory() as folder, NWBHDF5IO(shutil.copy(path, folder), "r") as opened:
+        file = opened.read()
+        theirs = {**file.acquisition, **file.stimulus}
+        names = []
+        for data in found:
+            if not isinstance(data, TimeSeriesData):
+                numbers = list(file.sweep_table.to_dataframe()["sweep_number"])
+                assert data.columns["sweep_number"].tolist() == numbers
+                continue
+            for column, name in enumerate(data.columns["name"].tolist()):
+                assert np.array_equal(data.values[:, column], theirs[name].get_data_in_units())
+                assert np.array_equal(data.times_s, theirs[name].get_timestamps())
+                assert data.unit == theirs[name].unit
+                names.append(name)
+    assert sorted(names) == sorted(theirs)
+
+
+def same_variables(found, path):
+    """The matrix of activity and the coordinates of cells, by SciPy's reader of whole files."""
+    theirs = scipy.io.loadmat(path)
+    signals, places = found
+    assert np.array_equal(signals.values, theirs["activity_matrix"].T)
+    assert np.array_equal(places.zyx_um[:, ::-1][:, :2], theirs["cell_coordinates"])
+
+
+SEVERAL = {".nwb": ("nwb", same_recordings), ".mat": ("matrices", same_variables)}
+"""Formats of several assets a file: the reader, and what compares all of them with the source."""
 
 
 def through_a_file(described, body):

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.ingest.sources import ASSETS, GEOMETRY, PARTS, REFUSED, VOLUMES, assert_same_voxels, format_of, manifest
+from tests.ingest.sources import (
+    ASSETS,
+    GEOMETRY,
+    PARTS,
+    REFUSED,
+    SEVERAL,
+    VOLUMES,
+    assert_same_voxels,
+    format_of,
+    manifest,
+    of_several,
+)
 
 from pulvinar.errors import PulvinarError
 from pulvinar.ingest.reader import Options, SourceFile
@@ -64,6 +75,16 @@ def test_an_archive_of_dicom_reads_back_as_its_images(sample, tmp_path, name):
         (asset,) = own.find(submission.files)
         assert len(asset.files) == DICOM[name]
         same_as_source(own, asset, submission.root / asset.files[0], "dicom")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("name", of_several())
+def test_a_sample_of_several_assets_reads_back_as_its_source(host, sample, samples, name):
+    path = sample(name)
+    reader, same = SEVERAL[path.suffix]
+    found = host.find([source_file(samples, name)])
+    assert {asset.reader for asset in found} == {reader}
+    same([host.read_geometry(asset) for asset in found], path)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -20,6 +20,7 @@ from pulvinar.cli.options import (
     Orientation,
     OriginalsChoice,
     RecordFile,
+    TableKind,
     TimeStep,
     Unit,
     VoxelSize,
@@ -80,6 +81,7 @@ def inspect(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    table_kind: TableKind = None,
     json: Json = False,
 ) -> None:
     """Say what PATH is, and what is missing or doubtful, without bringing it in.
@@ -88,7 +90,7 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit)
+    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind)
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -111,6 +113,7 @@ def ingest(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    table_kind: TableKind = None,
     color: Annotated[
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
@@ -183,7 +186,7 @@ def ingest(
     )
     request = Request(
         path=path,
-        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit),
+        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),

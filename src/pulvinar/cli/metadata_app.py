@@ -16,6 +16,7 @@ from pulvinar.cli.options import (
     Orientation,
     RecordFile,
     TimeStep,
+    TableKind,
     Unit,
     VoxelSize,
     reading_options,
@@ -47,6 +48,7 @@ def check(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    table_kind: TableKind = None,
     json: Json = False,
 ) -> None:
     """Say which rules of the profile a dataset meets, and of each other one the remedy.
@@ -55,7 +57,7 @@ def check(
     """
     from pulvinar.cli.metadata import run_check
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit)
+    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind)
     run_check(target, record, version, options, only or (), strict=strict, as_json=json)
 
 

@@ -19,6 +19,14 @@ class KindChoice(StrEnum):
     LABELS = "labels"
 
 
+class TableKindChoice(StrEnum):
+    """What a matrix of numbers without names is."""
+
+    TABLE = "table"
+    TIME_SERIES = "time_series"
+    CONNECTIVITY = "connectivity"
+
+
 class FormatChoice(StrEnum):
     """The formats of metadata; a test compares them with those of the catalogue, which is heavy to import."""
 
@@ -52,6 +60,9 @@ Orientation = Annotated[
 ]
 Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a volume mean.")]
 Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
+TableKind = Annotated[
+    TableKindChoice | None, typer.Option(help="What a matrix of numbers is; of a time series, --axes says tc or ct.")
+]
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
 RecordFile = Annotated[
@@ -64,11 +75,18 @@ RecordFile = Annotated[
 
 
 def reading_options(
-    voxel_size: str, orientation: str, kind: KindChoice | None, axes: str, time_step: float | None, unit: str
+    voxel_size: str,
+    orientation: str,
+    kind: KindChoice | None,
+    axes: str,
+    time_step: float | None,
+    unit: str,
+    table_kind: TableKindChoice | None,
 ) -> Options:
     """How files are to be read. Raises `Invalid` for a voxel size that is none."""
     from pulvinar.cli.units import voxel_size as parse
     from pulvinar.ingest.reader import Options
+    from pulvinar.ingest.reader import TableKind as Kinds
     from pulvinar.model.volume import VolumeKind
 
     return Options(
@@ -78,4 +96,5 @@ def reading_options(
         axes=axes.lower(),
         time_step_s=time_step,
         unit=unit,
+        table_kind=Kinds(table_kind.value) if table_kind else None,
     )

@@ -88,6 +88,14 @@ class FoundAsset:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+class TableKind(StrEnum):
+    """What a matrix of numbers without names is."""
+
+    TABLE = "table"
+    TIME_SERIES = "time_series"
+    CONNECTIVITY = "connectivity"
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person says where headers are silent or lie. Lengths in micrometres, (z, y, x)."""
@@ -102,6 +110,8 @@ class Options:
     unit: str = ""
     """The unit of lengths in files that don't say (SWC, tables, OBJ): "um", "mm", "nm", or "voxel" with
     `voxel_size_um`."""
+    table_kind: TableKind | None = None
+    """What matrices of numbers without names are; of signals, `axes` says "tc" where rows are time points, or "ct"."""
 
 
 class OpenVolume(Protocol):

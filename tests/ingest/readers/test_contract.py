@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorstore as ts
 import SimpleITK as sitk  # noqa: N813
+import pytest
+import scipy.io
 import tifffile
 import z5py
 import zarr
@@ -24,6 +26,14 @@ from pulvinar.ingest.readers.analyze import AnalyzeReader
 from pulvinar.ingest.readers.bids import BidsReader
 from pulvinar.ingest.readers.dicom import DicomReader
 from pulvinar.ingest.readers.metaimage import MetaImageReader
+from tests.ingest.readers import nwb_files
+from tests.ingest.readers.test_h5ad import cells
+from tests.ingest.readers.test_matrices import write_each
+
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.h5ad import H5adReader
+from pulvinar.ingest.readers.matrices import MatrixReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.n5 import N5Reader
@@ -60,6 +70,7 @@ from pulvinar.ingest.readers.neurolucida import NeurolucidaReader
 from pulvinar.ingest.readers.neuroml import NeuromlReader
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.nrrd import NrrdReader
+from pulvinar.ingest.readers.nwb import NwbReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
@@ -69,6 +80,7 @@ from pulvinar.ingest.readers.stl import StlReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tck import TckReader
+from pulvinar.ingest.readers.text_matrices import TextMatrixReader
 from pulvinar.ingest.readers.tiff import TiffReader
 from pulvinar.ingest.readers.vaa3d import Vaa3dReader
 from pulvinar.ingest.readers.trk import TrkReader
@@ -178,6 +190,21 @@ class TestMinc(ReaderContract):
         write_minc(folder / "series.mnc", voxels(3, 5, 6, 7, dtype="f4"), "time,zspace,yspace,xspace")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+class TestNwb(ReaderContract):
+    reader = NwbReader()
+
+    def write_samples(self, folder):
+        file = nwb_files.new_file()
+        nwb_files.add_electrodes(file)
+        nwb_files.add_imaging(file)
+        nwb_files.write(file, folder / "imaging.nwb")
+        file = nwb_files.new_file()
+        nwb_files.add_tables(file)
+        nwb_files.add_sweeps(file, count=4)
+        nwb_files.write(file, folder / "sweeps.nwb")
+
+
 class TestSwc(ReaderContract):
     reader = SwcReader()
 
@@ -211,6 +238,37 @@ class TestTables(ReaderContract):
         (folder / "semi.csv.gz").write_bytes(gzip.compress(b"x;y;z\n1;2;3\n4;5;6\n7;8;9\n"))
         columns = {"X": [1.0, 2.0], "Y": [3, 4], "name": ["a", None], "flag": [True, False], "big": [2**40, None]}
         pq.write_table(pa.table(columns), folder / "points.parquet")
+
+
+class TestH5ad(ReaderContract):
+    reader = H5adReader()
+
+    def write_samples(self, folder):
+        cells().write_h5ad(folder / "cells.h5ad")
+        cells(spatial=False).write_h5ad(folder / "packed.h5ad", compression="gzip")
+
+
+class TestMatrices(ReaderContract):
+    reader = MatrixReader()
+    options = Options(time_step_s=0.5)
+
+    def write_samples(self, folder):
+        write_each(folder, "weights", np.random.default_rng(3).random((12, 12)))
+        # version 4 has no words that it begins with
+        (folder / "weights_4.mat").unlink()
+        np.save(folder / "stack.npy", voxels(5, 6, 7))
+        places, signals = np.random.default_rng(4).random((20, 2)), np.random.default_rng(5).random((20, 50))
+        scipy.io.savemat(folder / "cells.mat", {"coordinates": places, "traces": signals, "who": "me"})
+
+
+class TestTextMatrices(ReaderContract):
+    reader = TextMatrixReader()
+
+    def write_samples(self, folder):
+        values = np.random.default_rng(3).random((12, 12))
+        np.savetxt(folder / "weights.csv", values, delimiter=",")
+        np.savetxt(folder / "spaced.txt", values[:, :5])
+        np.savetxt(folder / "packed.txt.gz", values)
 
 
 class TestTiff(ReaderContract):

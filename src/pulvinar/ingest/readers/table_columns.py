@@ -30,6 +30,8 @@ _AXIS = re.compile(
     rf"(?:(?:{_PLACE_WORDS})[ _.-]*)?(?P<axis>x|y|z|ml|ap|dv)(?:[ _.-]*(?:{_PLACE_WORDS}))?"
     rf"(?:[ _.-]+(?P<unit>{_UNITS})|[ _.-]*[\[(](?P<bracketed>{_UNITS})[\])])?"
 )
+_SPOT = re.compile(r"pxl_(?P<axis>col|row)_in_fullres")
+"""Where the spots of 10x Visium lie in their image, in its pixels."""
 _BOX = re.compile(r"(?P<axis>[xyz])[ _.-]?(?P<end>min|max)|(?P<end2>min|max)[ _.-]?(?P<axis2>[xyz])")
 _IMAGES = re.compile(r"(?:section[ _.-]?)?(?:image|tile|picture)(?:[ _.-]?(?:file|name|id|path))?|file[ _.-]?name")
 _ANATOMICAL = {"ml": "x", "ap": "y", "dv": "z"}
@@ -67,6 +69,8 @@ def place_columns(names: Sequence[str], numeric: Sequence[str]) -> PlaceColumns 
             family = "anatomical" if match["axis"] in _ANATOMICAL else "plain"
             unit = match["unit"] or match["bracketed"] or ""
             found.setdefault((family, unit), {}).setdefault(_ANATOMICAL.get(match["axis"], match["axis"]), name)
+        elif match := _SPOT.fullmatch(plain):
+            found.setdefault(("plain", "pixels"), {})[{"col": "x", "row": "y"}[match["axis"]]] = name
         elif match := _BOX.fullmatch(plain):
             boxes.setdefault(match["axis"] or match["axis2"], {})[match["end"] or match["end2"]] = name
     whole = {key: axes for key, axes in found.items() if {"x", "y"} <= set(axes)}

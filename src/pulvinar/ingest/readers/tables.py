@@ -74,7 +74,7 @@ class TableReader:
             places = _places(dialect)
         if places is None or _apart(list(columns), places, options):
             return TableData(columns)
-        return PointsData(_zyx_um(columns, places, name, options), columns)
+        return PointsData(zyx_um(columns, places, name, options), columns)
 
 
 def _places(dialect: Dialect) -> PlaceColumns | None:
@@ -117,7 +117,7 @@ def _found(
     if apart:
         text = f"its places lie in the images that the column {apart} names: a table; --axes takes them as one space"
         return replace(asset, findings=(*notes, Finding(Severity.NOTE, text, "--axes")))
-    return replace(asset, findings=(*notes, *_place_findings(places, options)))
+    return replace(asset, findings=(*notes, *place_findings(places, options)))
 
 
 def _apart(names: Sequence[str], places: PlaceColumns | None, options: Options) -> str | None:
@@ -125,7 +125,8 @@ def _apart(names: Sequence[str], places: PlaceColumns | None, options: Options) 
     return image_column(names) if places is not None and not places.z and not options.axes else None
 
 
-def _place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
+def place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
+    """What is assumed or to be asked of columns that are taken as places."""
     named = ", ".join("/".join(part) for part in (places.x, places.y, places.z) if part)
     yield Finding(Severity.NOTE, f"the columns {named} are taken as x, y{', z' if places.z else ''}", "--axes")
     if not places.z:
@@ -142,7 +143,8 @@ def _place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]
         yield Finding(Severity.QUESTION, text, "--voxel-size")
 
 
-def _zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options: Options) -> Any:
+def zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options: Options) -> Any:
+    """The places of a table's rows in micrometres, float64 (n, 3), NaN where a row has none."""
     parts = [_middle(columns, part, name) for part in (places.x, places.y)]
     parts.append(_middle(columns, places.z, name) if places.z else np.zeros_like(parts[0]))
     if not options.unit and places.unit and places.unit_um is None:

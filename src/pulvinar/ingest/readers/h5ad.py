@@ -1,0 +1,215 @@
+"""AnnData: cells, genes and what was counted of each gene in each cell.
+
+Cells are points where the file says where they lie, else a table, as genes are. A matrix is a table with a row for each
+value that isn't 0: the number of its cell, of its gene, and the value. What is in `uns` is named and never unpacked.
+Source: the on-disk format of AnnData 0.7 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pulvinar.errors import Invalid, UnreadableFile
+from pulvinar.ingest.reader import (
+    Finding,
+    FoundAsset,
+    GeometryData,
+    OpenVolume,
+    Options,
+    PointsData,
+    Severity,
+    SourceFile,
+    TableData,
+)
+from pulvinar.ingest.readers.h5ad_frames import CellMatrix, cell_matrix, frame_length, read_frame
+from pulvinar.ingest.readers.hdf5_files import damage, dataset, is_hdf5, member, open_hdf5, text
+from pulvinar.ingest.readers.hdf5_heaps import open_sound
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, text_at
+from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
+from pulvinar.ingest.readers.tables import place_findings, zyx_um
+from pulvinar.model.dataset import AssetKind
+
+_MOST_VALUES = 1 << 25
+_MOST_WIDE = 64
+_PLACES = ("spatial", "X_spatial", "spatial_coordinates")
+_NEVER_READ = ("obsp", "varm", "varp", "uns")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One table of an open file: its path, what it is called, how it is read and what is to be said of it."""
+
+    path: str
+    called: str
+    kind: AssetKind
+    read: Callable[[], GeometryData]
+    findings: tuple[Finding, ...] = ()
+
+
+class H5adReader:
+    """Reads AnnData's HDF5 files."""
+
+    name: ClassVar[str] = "h5ad"
+    priority: ClassVar[int] = 125
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """The cells, the genes and each matrix of a file; other HDF5 files are passed over in silence."""
+        for file in files:
+            if is_hdf5(file) and _is_h5ad(file):
+                yield from self._found(file, options)
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """Never: no asset of this reader is a volume."""
+        raise Invalid(f"{asset.name} is a table, not a volume")
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """A table, or the cells as points."""
+        name = asset.files[0]
+        with open_hdf5(root / name, name) as file, damage(name):
+            for part in _parts(file, name, options)[0]:
+                if f"{name}#{part.path}" == asset.key:
+                    return part.read()
+        raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is not in it any more")
+
+    def _found(self, file: SourceFile, options: Options) -> Iterator[FoundAsset]:
+        with open_hdf5(file.path, file.name) as opened, damage(file.name):
+            parts, notes = _parts(opened, file.name, options)
+            said = {"title": text_at(opened, "uns/title", file.name), "species": _species(opened, file.name)}
+        for index, part in enumerate(parts):
+            yield FoundAsset(
+                self.name,
+                key=f"{file.name}#{part.path}",
+                name=f"{stem_of(file.name)} {part.called}",
+                kind=part.kind,
+                files=(file.name,),
+                findings=(*part.findings, *(notes if index == 0 else ())),
+                metadata={**{key: value for key, value in said.items() if value}, "header": {"path": part.path}},
+            )
+
+
+def _is_h5ad(file: SourceFile) -> bool:
+    """Whether an HDF5 file is AnnData's; a damaged one is where its name says so."""
+    try:
+        with open_sound(file.path, file.name) as opened, damage(file.name):
+            said = text(opened.attrs.get("encoding-type", "")) == "anndata"
+            return said or {"obs", "var", "X"} <= set(opened)
+    except UnreadableFile:
+        if file.name.lower().endswith(".h5ad"):
+            raise
+        return False
+
+
+def _parts(file: Any, name: str, options: Options) -> tuple[list[_Part], list[Finding]]:
+    """What the file holds, and what is to be said of it as a whole."""
+    parts = [_cells(file, name, options)]
+    frames = [("var", "genes"), ("raw/var", "raw genes")]
+    parts += [_frame(file, path, called, name) for path, called in frames if member(file, path, name) is not None]
+    notes = []
+    for path, called in _matrices(file, name):
+        matrix = cell_matrix(member(file, path, name), name)
+        genes = "raw/var" if path.startswith("raw/") else "var"
+        expected = tuple(frame_length(member(file, frame, name), name) for frame in ("obs", genes))
+        if matrix is None or matrix.stored > _MOST_VALUES:
+            reason = "it is no matrix of numbers" if matrix is None else f"it has {matrix.stored} values"
+            notes.append(Finding(Severity.DOUBT, f"{path} is left out: {reason}"))
+        elif matrix.shape != expected:
+            raise UnreadableFile(
+                f"{name}: {path} has the shape {matrix.shape} for {expected[0]} cells and {expected[1]} genes",
+                hint="write it again with anndata",
+            )
+        else:
+            parts.append(_entries(path, called, matrix))
+    left = [key for key in _NEVER_READ if is_group(place := member(file, key, name)) and len(place)]
+    if left:
+        notes.append(Finding(Severity.NOTE, f"what the file keeps in {', '.join(left)} is left out"))
+    return parts, notes
+
+
+def _matrices(file: Any, name: str) -> list[tuple[str, str]]:
+    """The paths of the matrices that have a row a cell, and what they are called."""
+    layers = member(file, "layers", name)
+    found = [(f"layers/{key}", f"layer {key}") for key in layers] if is_group(layers) else []
+    ours = [("X", "X"), *found, ("raw/X", "raw X")]
+    return [(path, called) for path, called in ours if member(file, path, name) is not None]
+
+
+def _entries(path: str, called: str, matrix: CellMatrix) -> _Part:
+    text = f"its {matrix.shape[0]} x {matrix.shape[1]} values are a table of those that are not 0: cell, gene, value"
+    note = Finding(Severity.NOTE, text)
+    return _Part(path, called, AssetKind.TABLE, lambda: TableData(matrix.entries()), (note,))
+
+
+def _frame(file: Any, path: str, called: str, name: str) -> _Part:
+    columns, left_out = read_frame(member(file, path, name), name)
+    return _Part(path, called, AssetKind.TABLE, lambda: TableData(columns), tuple(_left_out(left_out)))
+
+
+def _cells(file: Any, name: str, options: Options) -> _Part:
+    columns, left_out = read_frame(member(file, "obs", name), name)
+    wide, too_wide = _embeddings(file, len(next(iter(columns.values()))), name)
+    findings = list(_left_out([*left_out, *too_wide]))
+    places = _places(file, wide, columns, name)
+    columns |= {key: column for key, column in wide.items() if key not in columns}
+    if places is None:
+        return _Part("obs", "cells", AssetKind.TABLE, lambda: TableData(columns), tuple(findings))
+    findings += place_findings(places, options)
+    return _Part(
+        "obs",
+        "cells",
+        AssetKind.POINTS,
+        lambda: PointsData(zyx_um(columns, places, name, options), columns),
+        tuple(findings),
+    )
+
+
+def _left_out(names: Sequence[str]) -> Iterator[Finding]:
+    if names:
+        text = f"its columns {', '.join(names)} are left out: they hold more than a value a row"
+        yield Finding(Severity.NOTE, text)
+
+
+def _embeddings(file: Any, rows: int, name: str) -> tuple[dict[str, Column], list[str]]:
+    """What `obsm` holds of each cell, a column each, and the names of what is too wide or of another form."""
+    found: dict[str, Column] = {}
+    left_out = []
+    obsm = member(file, "obsm", name)
+    for key in obsm if is_group(obsm) else ():
+        place = member(obsm, key, name)
+        data = None if is_group(place) else dataset(obsm, key, name)
+        if data is None or data.ndim != 2 or data.shape[1] > _MOST_WIDE or data.dtype.kind not in "iuf":
+            left_out.append(key)
+            continue
+        if data.shape[0] != rows:
+            raise UnreadableFile(f"{name}: obsm/{key} has {data.shape[0]} rows for {rows} cells", hint="write it again")
+        values = numbers_of(data, name).astype(np.float64)
+        found |= {f"{key} {axis}": np.ascontiguousarray(values[:, axis]) for axis in range(values.shape[1])}
+    return found, left_out
+
+
+def _places(file: Any, wide: dict[str, Column], columns: dict[str, Column], name: str) -> PlaceColumns | None:
+    """The columns that say where a cell lies: of `obsm`, else those of the table that are called so."""
+    for key in _PLACES:
+        parts = [column for column in wide if column.rpartition(" ")[0] == key]
+        if len(parts) in (2, 3):
+            # the places of spots are pixels of the image that the file keeps beside them
+            unit = "pixels" if _has_image(file, name) else ""
+            return PlaceColumns((parts[0],), (parts[1],), tuple(parts[2:3]), unit)
+    return place_columns(list(columns), [key for key, column in columns.items() if column.dtype.kind in "if"])
+
+
+def _has_image(file: Any, name: str) -> bool:
+    libraries = member(file, "uns/spatial", name)
+    found = [member(libraries, f"{key}/scalefactors", name) for key in libraries] if is_group(libraries) else []
+    return any(one is not None for one in found)
+
+
+def _species(file: Any, name: str) -> str:
+    """The organism, where the file says one for all cells."""
+    said = text_at(file, "uns/organism", name)
+    return said or text_at(file, "obs/organism/categories", name)

@@ -1,0 +1,153 @@
+"""Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places; and an npy of more
+dimensions as a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from pulvinar.errors import Invalid, UnreadableFile
+from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
+from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, read_mat
+from pulvinar.ingest.readers.matrix_kinds import Matrix, Shape, data_of, kind_of, names_beside, read_names
+from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, read_numpy
+from pulvinar.ingest.readers.numpy_volumes import found_volume, is_volume, open_numpy_volume
+from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.model.dataset import AssetKind
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class _Array:
+    """One array of a file: its name in it ("" where it is the file), its shape, and how it is read."""
+
+    part: str
+    shape: tuple[int, ...]
+    type: str
+    is_numeric: bool
+    read: Callable[[], Matrix]
+
+    @property
+    def is_matrix(self) -> bool:
+        return self.is_numeric and len(self.shape) == 2 and min(self.shape) > 1
+
+
+class MatrixReader:
+    """Reads two-dimensional arrays of npy, npz and mat files; each is an asset, and what isn't one is named."""
+
+    name: ClassVar[str] = "matrices"
+    priority: ClassVar[int] = 130
+
+    def find(self, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        """One asset a matrix; raises `UnreadableFile` for a file without any."""
+        for file in files:
+            if file.head.startswith(MAGIC) or is_npz(file.head) or is_mat(file):
+                yield from self._found(file, files, options)
+
+    def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
+        """An npy of three or more dimensions."""
+        if asset.volume is None:
+            raise Invalid(f"{asset.name} is a matrix, not a volume")
+        return open_numpy_volume(asset, root, options)
+
+    def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
+        """The matrix as what it is taken for."""
+        name = asset.files[0]
+        arrays = _arrays(root / name, name)
+        array = next((one for one in arrays if _key(name, one) == asset.key), None)
+        if array is None or not array.is_matrix:
+            raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is no matrix of it any more")
+        names = names_of(root, asset.files[1:])
+        return data_of(array.read(), asset.kind, _shape(name, array), names, options)
+
+    def _found(self, file: SourceFile, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
+        if file.head.startswith(MAGIC):
+            (whole,) = numpy_arrays(file.path, file.name)
+            if is_volume(whole):
+                yield found_volume(self.name, file, whole, options)
+                return
+        arrays = _arrays(file.path, file.name)
+        matrices = [array for array in arrays if array.is_matrix]
+        others = [array for array in arrays if not array.is_matrix]
+        if not matrices:
+            raise UnreadableFile(
+                f"{file.name} holds no matrix of numbers: {_listed(others)}",
+                hint="save the matrix as an array of two dimensions, or leave the file out",
+            )
+        for index, array in enumerate(matrices):
+            shape = _shape(file.name, array)
+            decided = kind_of(shape, options)
+            asset = found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
+            if index == 0 and others:
+                note = Finding(Severity.NOTE, f"what else the file holds is left out: {_listed(others)}")
+                asset = replace(asset, findings=(*asset.findings, note))
+            yield asset
+
+
+def found_matrix(
+    reader: str,
+    key: str,
+    shape: Shape,
+    decided: tuple[AssetKind, list[Finding]],
+    file: SourceFile,
+    files: Sequence[SourceFile],
+) -> FoundAsset:
+    """The asset of a matrix in `file`, as `kind_of` has decided; a file beside it that names its regions is its own."""
+    shape.check()
+    kind, findings = decided
+    named = names_beside(file, files, shape.rows) if kind is AssetKind.CONNECTIVITY else None
+    if named is not None:
+        findings = [Finding(Severity.NOTE, f"the file {named.name} names its {shape.rows} regions")]
+    return FoundAsset(
+        reader,
+        key=key,
+        name=shape.name,
+        kind=kind,
+        files=(file.name,) if named is None else (file.name, named.name),
+        findings=tuple(findings),
+        metadata={"header": {"rows": shape.rows, "columns": shape.columns}},
+    )
+
+
+def names_of(root: Path, files: Sequence[str]) -> list[str]:
+    """The names of regions that the file beside a matrix lists."""
+    if not files:
+        return []
+    path = root / files[0]
+    return read_names(SourceFile(path, files[0], path.stat().st_size, b""))
+
+
+def _arrays(path: Path, name: str) -> list[_Array]:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(MAGIC) or is_npz(head):
+        return [
+            _Array(one.member, one.shape, str(one.dtype), one.is_numeric, partial(read_numpy, path, name, one))
+            for one in numpy_arrays(path, name)
+        ]
+    return [
+        _Array(one.name, one.shape, one.type, one.is_numeric, partial(read_mat, path, name, one))
+        for one in mat_variables(path, name)
+    ]
+
+
+def _key(name: str, array: _Array) -> str:
+    return f"{name}#{array.part}" if array.part else name
+
+
+def _shape(name: str, array: _Array) -> Shape:
+    rows, columns = array.shape
+    return Shape(rows, columns, f"{stem_of(name)} {array.part}".strip())
+
+
+def _listed(arrays: Sequence[_Array]) -> str:
+    told = []
+    for one in arrays[:_MOST_NAMED]:
+        sides = " x ".join(map(str, one.shape)) or "one value"
+        told.append(f"{one.part or 'an array'} ({sides}, {one.type})")
+    more = f" and {len(arrays) - _MOST_NAMED} more" if len(arrays) > _MOST_NAMED else ""
+    return (", ".join(told) or "nothing") + more
