@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +60,7 @@ Kind = Annotated[KindChoice | None, typer.Option(help="What the numbers of a vol
 Axes = Annotated[str, typer.Option(help="The file's own axes, slowest first, of the letters t c z y x.")]
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
+Sparse = Annotated[bool, typer.Option("--sparse", help="Chunks that are not stored are empty, and not lost.")]
 
 
 def run() -> None:
@@ -99,6 +101,7 @@ def inspect(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    sparse: Sparse = False,
     json: Json = False,
 ) -> None:
     """Say what PATH is, and what is missing or doubtful, without bringing it in.
@@ -107,7 +110,7 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = _options(voxel_size, orientation, kind, axes, time_step, unit)
+    options = replace(_options(voxel_size, orientation, kind, axes, time_step, unit), sparse=sparse)
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -130,6 +133,7 @@ def ingest(
     axes: Axes = "",
     time_step: TimeStep = None,
     unit: Unit = "",
+    sparse: Sparse = False,
     color: Annotated[
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
@@ -184,7 +188,7 @@ def ingest(
     )
     request = Request(
         path=path,
-        options=_options(voxel_size, orientation, kind, axes, time_step, unit),
+        options=replace(_options(voxel_size, orientation, kind, axes, time_step, unit), sparse=sparse),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),

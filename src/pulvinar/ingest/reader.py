@@ -102,6 +102,8 @@ class Options:
     unit: str = ""
     """The unit of lengths in files that don't say (SWC, tables, OBJ): "um", "mm", "nm", or "voxel" with
     `voxel_size_um`."""
+    sparse: bool = False
+    """Whether chunks that are not stored are meant to be empty, where nothing else shows it."""
 
 
 class OpenVolume(Protocol):

@@ -184,7 +184,8 @@ class ReaderProcess:
 
 def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:
     """An error as an answer; `named`: its message says of what it is."""
-    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "named": named}}
+    hint = error.hint or "save the file again with the program that made it, or leave it out"
+    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": hint, "named": named}}
 
 
 def _unforeseen(error: Exception) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -257,11 +258,25 @@ def _read(file: Any, name: str) -> _Image:
     chunks = data.chunks or (*[1] * (data.ndim - 2), *data.shape[-2:])
     if data.chunks and np.prod(chunks, dtype=object) * data.dtype.itemsize > _LARGEST_CHUNK_BYTES:
         raise TooLarge(f"{name}: one chunk of it has {chunks} voxels", hint="save it with smaller chunks")
+    _refuse_unwritten(data, name)
     if len(names) != data.ndim or len(set(names)) != len(names):
         raise UnreadableFile(f"{name}: its image has the axes {names} and {data.ndim} dimensions")
     scaling = _scaling(file, data, name)
     chunks = tuple(min(pair) for pair in zip(chunks, data.shape, strict=True))
     return _Image(data.shape, data.dtype, chunks, names, _letters(names, name), scaling)
+
+
+def _refuse_unwritten(data: Any, name: str) -> None:
+    """Raise `UnreadableFile` for voxels that are declared and in no chunk: HDF5 would give zeros for them."""
+    if data.chunks is None:
+        count, stored = 1, int(data.id.get_storage_size() > 0)
+    else:
+        count = prod(-(-size // chunk) for size, chunk in zip(data.shape, data.chunks, strict=True))
+        stored = data.id.get_num_chunks()
+    if stored < count:
+        raise UnreadableFile(
+            f"{name}: {count - stored} of its {count} pieces were never written", hint="make or copy the file again"
+        )
 
 
 def _letters(names: tuple[str, ...], name: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,13 +29,12 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.raw_volume import as_labels, check_shape, name_findings
-from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
+from pulvinar.ingest.readers.zarr_absent import absent_chunk_findings
+from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes, open_array
 from pulvinar.ingest.readers.zarr_said import ImageSaid, said_by_image
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES, Shape5, VolumeKind, volume_from_json
-
-_CACHE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class _Image:
     array: ArrayNode
     said: ImageSaid
     is_labels: bool
-    findings: tuple[Finding, ...] = ()
+    coarser: tuple[ArrayNode, ...] = ()
 
     def spread(self, sizes: Sequence[int]) -> Shape5:
         """`sizes` of the array's axes as (t, c, z, y, x), 1 where it has no such axis."""
@@ -106,11 +105,20 @@ def _images(nodes: ZarrNodes, options: Options) -> Iterator[_Image]:
         array = nodes.array(nodes.child(folder, datasets[0].get("path")))
         said = said_by_image(attributes, listed[0], datasets[0], array, options)
         is_labels = "image-label" in _ome(attributes) or folder.rpartition("/")[0].rpartition("/")[2] == "labels"
-        yield _Image(folder, array, said, is_labels)
+        yield _Image(folder, array, said, is_labels, tuple(_coarser(datasets[1:], array, folder, nodes)))
     for folder in nodes.arrays():
         if not any(folder == group or folder.startswith(f"{group}/") or not group for group in spoken_for):
             array = nodes.array(folder)
             yield _Image(folder, array, said_by_image({}, {}, {}, array, options), is_labels=False)
+
+
+def _coarser(datasets: Sequence[Any], finest: ArrayNode, folder: str, nodes: ZarrNodes) -> Iterator[ArrayNode]:
+    """The other levels of an image, as far as they are there and have its axes."""
+    for dataset in datasets:
+        with suppress(UnreadableFile):
+            array = nodes.array(nodes.child(folder, dataset.get("path") if isinstance(dataset, dict) else None))
+            if len(array.shape) == len(finest.shape):
+                yield array
 
 
 def _ome(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +137,7 @@ def _asset(image: _Image, mine: tuple[str, ...], nodes: ZarrNodes, options: Opti
     kind = options.kind or (VolumeKind.LABELS if image.is_labels else None)
     shape = image.spread(array.shape)
     check_shape(shape, array.file)
-    findings = [*said.findings, *_absent_chunks(image, nodes)]
+    findings = [*said.findings, *absent_chunk_findings(array, image.coarser, nodes, options)]
     size_um = said.voxel_size_um
     affine = _own_affine(nodes.attributes(image.folder), shape)
     if size_um is None and options.voxel_size_um is None:
@@ -170,38 +178,16 @@ def _own_affine(attributes: dict[str, Any], shape: Shape5) -> npt.NDArray[np.flo
     return affine if fits and abs(np.linalg.det(affine[:3, :3])) > 0 else None
 
 
-def _absent_chunks(image: _Image, nodes: ZarrNodes) -> list[Finding]:
-    array = image.array
-    expected = prod(-(-n // m) for n, m in zip(array.shape, array.grid, strict=True))
-    stored = nodes.chunk_files(array.folder)
-    if stored >= expected:
-        return []
-    return [Finding(Severity.NOTE, f"{expected - stored} of its {expected} chunks are not stored: they read as fill")]
-
-
 class _ZarrVolume:
     """An `OpenVolume` over one array."""
 
     def __init__(self, root: Path, image: _Image, dtype: str, name: str) -> None:
-        import tensorstore as ts
-
         self._root = root
         self._name = name
         self._letters = image.said.letters
         self._dtype = np.dtype(dtype)
-        context = {
-            "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
-            "data_copy_concurrency": {"limit": 2},
-            "file_io_concurrency": {"limit": 4},
-        }
-        spec = {
-            "driver": "zarr3" if image.array.format == 3 else "zarr",
-            "kvstore": {"driver": "file", "path": f"{root / image.array.folder}/"},
-            "recheck_cached_data": False,
-            "recheck_cached_metadata": False,
-        }
         try:
-            self._store = ts.open(spec, open=True, read=True, context=ts.Context(context)).result()
+            self._store = open_array(root / image.array.folder, image.array)
         except ValueError as error:
             raise UnreadableFile(
                 f"{image.array.file}: {_first_line(error)}", hint="save it with other codecs"

@@ -15,6 +15,7 @@ from typing import IO, Any
 from pulvinar.errors import TooLarge, UnreadableFile
 
 _BLOCK = 1 << 20
+_GROWTH, _GROWTH_FROM_BYTES = 250, 128 << 20
 _SUFFIXES = (".gz", ".bz2")
 
 
@@ -90,6 +91,14 @@ def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> I
         if error.errno is None:  # bz2 reports damage as an OSError without a number
             raise UnreadableFile(f"{name}: its compressed stream is damaged: {error}") from error
         raise
+
+
+def check_growth(path: Path, size_bytes: int, name: str) -> None:
+    """Raise `TooLarge` when a text of which `size_bytes` are unpacked has grown as only a bomb does."""
+    if size_bytes > _GROWTH_FROM_BYTES and size_bytes > _GROWTH * path.stat().st_size:
+        raise TooLarge(
+            f"{name} grows more than {_GROWTH}-fold, as a decompression bomb does", hint="unpack it if you trust it"
+        )
 
 
 def unpack(source: Path, target: Path, declared: int, name: str, kind: str | None = None, skip: int = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from pulvinar.ingest.readers.raw_volume import LARGEST_AXIS
 
 _LARGEST_DOCUMENT_BYTES = 16 << 20
 _LARGEST_CHUNK_BYTES = 256 << 20
+_CACHE_BYTES = 64 << 20
 _DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _MOST_AXES = 5
+_SEPARATORS = (".", "/")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,22 @@ class ArrayNode:
     chunks: tuple[int, ...]
     grid: tuple[int, ...]
     dtype: str
+    chunk_prefix: str
+    separator: str
     names: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Files of chunks along each axis."""
+        return tuple(-(-n // m) for n, m in zip(self.shape, self.grid, strict=True))
+
+    def chunk_file(self, place: Sequence[int]) -> str:
+        """The file that holds a chunk, below the submission's folder."""
+        return f"{self.folder}/{self.chunk_name(place)}".lstrip("/")
+
+    def chunk_name(self, place: Sequence[int]) -> str:
+        """The file that holds a chunk, below the array's own folder."""
+        return self.chunk_prefix + self.separator.join(map(str, place))
 
 
 class ZarrNodes:
@@ -43,6 +61,7 @@ class ZarrNodes:
     def __init__(self, paths: dict[str, Path], files: Iterable[str] = ()) -> None:
         self._paths = {name: path for name, path in paths.items() if name.rpartition("/")[2] in _DOCUMENTS}
         self._files = list(files)
+        self._names = frozenset(self._files)
         self._documents: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -73,7 +92,25 @@ class ZarrNodes:
         for document in ("zarr.json", ".zarray", ".zgroup"):
             if (name := f"{folder}/{document}".lstrip("/")) in self._paths:
                 return name
-        raise UnreadableFile(f"{folder or '.'} is no Zarr array or group", hint="hand in the whole folder")
+        around = next((self.file_of(one) for one in reversed(_around(folder)) if self._is_node(one)), folder or ".")
+        raise UnreadableFile(
+            f"{around}: there is no Zarr array or group in {folder or '.'}", hint="hand in the whole folder"
+        )
+
+    def _is_node(self, folder: str) -> bool:
+        return any(f"{folder}/{document}".lstrip("/") in self._paths for document in _DOCUMENTS[:3])
+
+    def path_of(self, array: ArrayNode) -> Path:
+        """The folder of an array."""
+        return self._paths[array.file].parent
+
+    def has_chunk(self, array: ArrayNode, place: Sequence[int]) -> bool:
+        """Whether the file of a chunk is one of the submission's."""
+        return array.chunk_file(place) in self._names
+
+    def lies(self, array: ArrayNode, place: Sequence[int]) -> bool:
+        """Whether something lies where the file of a chunk belongs."""
+        return os.path.lexists(self.path_of(array) / array.chunk_name(place))
 
     def attributes(self, folder: str) -> dict[str, Any]:
         """The attributes of a node."""
@@ -158,6 +195,24 @@ class ZarrNodes:
         return self._documents[name]
 
 
+def open_array(path: Path, array: ArrayNode) -> Any:
+    """The array that lies in the folder `path`, by tensorstore, which raises `ValueError` for what it doesn't know."""
+    import tensorstore as ts
+
+    context = {
+        "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
+        "data_copy_concurrency": {"limit": 2},
+        "file_io_concurrency": {"limit": 4},
+    }
+    spec = {
+        "driver": "zarr3" if array.format == 3 else "zarr",
+        "kvstore": {"driver": "file", "path": f"{path}/"},
+        "recheck_cached_data": False,
+        "recheck_cached_metadata": False,
+    }
+    return ts.open(spec, open=True, read=True, context=ts.Context(context)).result()
+
+
 def _around(name: str) -> list[str]:
     """The folders around a file or folder, the outermost, "", first."""
     parts = name.split("/")
@@ -169,7 +224,10 @@ def _array_v2(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
     dtype = document.get("dtype")
     if not isinstance(dtype, str):
         raise UnreadableFile(f"{name} holds structures, not numbers", hint="save each field as an array of its own")
-    return ArrayNode(folder, name, 2, _sizes(document.get("shape"), name), chunks, chunks, _number_type(dtype, name))
+    shape, separator = _sizes(document.get("shape"), name), document.get("dimension_separator", ".")
+    if separator not in _SEPARATORS:
+        raise UnreadableFile(f"{name} names its chunks with {str(separator)[:20]!r}", hint="repair the document")
+    return ArrayNode(folder, name, 2, shape, chunks, chunks, _number_type(dtype, name), "", separator)
 
 
 def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
@@ -185,7 +243,21 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
     dtype = _number_type(document.get("data_type"), name)
-    return ArrayNode(folder, name, 3, _sizes(document.get("shape"), name), chunks, outer, dtype, names)
+    prefix, separator = _chunk_names_v3(document.get("chunk_key_encoding"), name)
+    shape = _sizes(document.get("shape"), name)
+    return ArrayNode(folder, name, 3, shape, chunks, outer, dtype, prefix, separator, names)
+
+
+def _chunk_names_v3(encoding: Any, name: str) -> tuple[str, str]:
+    """What the file names of chunks begin with, and what stands between their numbers."""
+    said = encoding if isinstance(encoding, dict) else {"name": encoding}
+    kind, configuration = said.get("name"), said.get("configuration")
+    usual = {"default": "/", "v2": "."}
+    separator = configuration.get("separator") if isinstance(configuration, dict) else None
+    separator = usual.get(str(kind)) if separator is None else separator
+    if kind not in usual or separator not in _SEPARATORS:
+        raise UnreadableFile(f"{name} names its chunks in a way that isn't known", hint="save it again")
+    return (f"c{separator}" if kind == "default" else ""), separator
 
 
 def _sizes(value: Any, name: str) -> tuple[int, ...]:
