@@ -61,6 +61,8 @@ class Submission:
                 reasons.append(f"{file.name}: empty")
             elif is_packed(file):
                 reasons.append(f"{file.name}: packed; hand it in by itself")
+            elif compression_of(file.head) is not None and not peek(file.path, file.head):
+                reasons.append(f"{file.name}: its compressed stream is damaged")
             else:
                 unknown.append(file.name)
         return tuple(reasons), tuple(unknown)

@@ -39,6 +39,8 @@ SENTENCES = (
     mark("its values point into a palette of colours, which is left out"),
     mark("the header says that its numbers are labels: they are not averaged; --kind image overrules it"),
     mark("%(missing)s of its %(count)s chunks are not stored: they read as fill"),
+    mark("its description promises %(promised)s images, %(count)s are there"),
+    mark("the chain of its pages breaks off behind page %(count)s: what follows may be lost"),
     mark("planes without an image between planes with one, perhaps lost while recording: %(planes)s"),
     mark("planes without an image between planes with one of %(channel)s, perhaps lost while recording: %(planes)s"),
     mark("%(share)s of the voxels are as bright as the detector can tell: differences are lost"),

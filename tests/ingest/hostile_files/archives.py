@@ -107,7 +107,7 @@ def _encrypted() -> bytes:
 
 def _flipped(content: bytes) -> bytes:
     changed = bytearray(content)
-    changed[len(changed) // 3] ^= 16
+    changed[len(changed) * 3 // 4] ^= 16
     return bytes(changed)
 
 

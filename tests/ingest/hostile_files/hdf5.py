@@ -112,7 +112,7 @@ _edited("its image is itself", "is a link to elsewhere", _soft_circle)
 _edited("its voxels lie in another file", "lies in other files", _external_storage)
 _edited("it is a view of another file", "lies in other files", _virtual)
 _edited("chunk bomb", "one chunk of it has", _chunk_bomb)
-_edited("a chunk that unpacks to more than it is", "brain.mnc", _overfull_chunk)
+_edited("a chunk that unpacks to more than it is", "larger packed than unpacked", _overfull_chunk)
 _edited("a chunk that was never written", "were never written", _lost_chunk)
 _edited(
     "a terabyte that was never written",

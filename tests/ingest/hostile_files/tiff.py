@@ -140,7 +140,7 @@ def beyond(folder: Path) -> Path:
     return put(folder, patched(tiff_bytes(folder, compression="zlib"), {_OFFSETS: (1 << 32) - 100}))
 
 
-@hostile("tiff: pages in a circle", Refused("brain.tif"), RAW)
+@hostile("tiff: pages in a circle", Ingested({"brain": VOXELS[0]}, said=("breaks off behind page 1",)), RAW)
 def circle(folder: Path) -> Path:
     """The first page's next page is itself."""
     content = bytearray(tiff_bytes(folder))
@@ -156,7 +156,7 @@ def many_tags(folder: Path) -> Path:
     return put(folder, b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 1 << 60) + bytes(64))
 
 
-@hostile("tiff: ImageJ stack of a billion images", Refused("brain.tif"), RAW)
+@hostile("tiff: ImageJ stack of a billion images", Ingested({"brain": VOXELS[0]}, said=("promises 1000000000",)), RAW)
 def many_images(folder: Path) -> Path:
     """A description that promises more than the file has."""
     about = "ImageJ=1.54f\nimages=1000000000\nslices=1000000000\n"
@@ -222,13 +222,13 @@ def _set_of_two(folder: Path, other: str) -> Path:
     return ome_with(folder, file="given/brain.ome.tif", data=planes) and given
 
 
-@hostile("ome-tiff: names a neighbour's file", Refused("brain.ome.tif"), OME)
+@hostile("ome-tiff: names a neighbour's file", Ingested(said=("it is one of a set of 2 files",)), OME)
 def neighbour(folder: Path) -> Path:
     """A file beside the folder that was handed in."""
     return _set_of_two(folder, "../secret.ome.tif")
 
 
-@hostile("ome-tiff: names a file of the system", Refused("brain.ome.tif"), OME)
+@hostile("ome-tiff: names a file of the system", Ingested(said=("it is one of a set of 2 files",)), OME)
 def system_file(folder: Path) -> Path:
     """An absolute name."""
     return _set_of_two(folder, str(folder / "secret.ome.tif"))

@@ -42,6 +42,8 @@ _UM_PER_MM = 1e3
 _FILTERS = frozenset({1, 2, 3})
 """HDF5's own deflate, shuffle and fletcher32; any other would load a plugin's code."""
 _LARGEST_CHUNK_BYTES = 256 << 20
+_PACKED_MOST, _PACKED_MORE_BYTES = 1.01, 4096
+"""What deflate may add to what it can't pack, with checksums."""
 
 
 @dataclass(frozen=True)
@@ -267,12 +269,18 @@ def _read(file: Any, name: str) -> _Image:
 
 
 def _refuse_unwritten(data: Any, name: str) -> None:
-    """Raise `UnreadableFile` for voxels that are declared and in no chunk: HDF5 would give zeros for them."""
-    if data.chunks is None:
-        count, stored = 1, int(data.id.get_storage_size() > 0)
-    else:
+    """Raise `UnreadableFile` for voxels that are declared and in no chunk: HDF5 would give zeros for them.
+
+    It would also take the first bytes of a chunk that unpacks to too many.
+    """
+    count, sizes = 1, [data.id.get_storage_size()]
+    if data.chunks is not None:
         count = prod(-(-size // chunk) for size, chunk in zip(data.shape, data.chunks, strict=True))
-        stored = data.id.get_num_chunks()
+        sizes = []
+        data.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        if max(sizes, default=0) > _PACKED_MOST * prod(data.chunks) * data.dtype.itemsize + _PACKED_MORE_BYTES:
+            raise UnreadableFile(f"{name}: a chunk is larger packed than unpacked", hint="make or copy the file again")
+    stored = sum(size > 0 for size in sizes)
     if stored < count:
         raise UnreadableFile(
             f"{name}: {count - stored} of its {count} pieces were never written", hint="make or copy the file again"
