@@ -16,7 +16,7 @@ import numpy as np
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
-from pulvinar.ingest.readers.streams import check_growth, plain_name, start_of, unpacked
+from pulvinar.ingest.readers.streams import plain_name, start_of, unpacked
 from pulvinar.ingest.readers.table_columns import Column, from_text, is_number, unique_names
 from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 
@@ -134,11 +134,10 @@ def _said(error: str, skipped: int) -> str:
 def _content(path: Path, name: str) -> bytes:
     """The whole text, read in pieces: one read would set aside memory for the limit."""
     pieces, total = [], 0
-    with unpacked(path, name) as stream:
+    with unpacked(path, name, bounded=True) as stream:
         while piece := stream.read(_SAMPLE):
             pieces.append(piece)
             total += len(piece)
-            check_growth(path, total, name)
             if total > _LARGEST:
                 raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
     content = b"".join(pieces)

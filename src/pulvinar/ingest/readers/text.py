@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity, SourceFile
-from pulvinar.ingest.readers.streams import check_growth, start_of, unpacked
+from pulvinar.ingest.readers.streams import start_of, unpacked
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -90,11 +90,10 @@ def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
     Raises `UnreadableFile` for a line without end, `TooLarge` for more than `LARGEST_TEXT` bytes.
     """
     line, total, rest = 1, 0, b""
-    with unpacked(path, name) as stream:
+    with unpacked(path, name, bounded=True) as stream:
         while piece := stream.read(_BLOCK):
             piece = piece if total else piece.removeprefix(BOM_UTF8)
             total += len(piece)
-            check_growth(path, total, name)
             if total > LARGEST_TEXT:
                 raise TooLarge(f"{name} is more than {LARGEST_TEXT} bytes of text", hint="hand it in as Parquet")
             if b"\r" in piece and b"\n" not in piece:
