@@ -238,3 +238,14 @@ def system_file(folder: Path) -> Path:
 def markup(folder: Path) -> Path:
     """What a page shows must not run."""
     return ome_with(folder, name="&lt;img src=x onerror=alert(1)&gt;")
+
+
+@hostile("tiff: strip of 256 MB in 256 kB", Ingested({"brain": np.zeros((8192, 32_768), np.uint8)}), DEFLATED)
+def one_large_strip(folder: Path) -> Path:
+    """Unusual, and right: a page of zeros in one strip."""
+    tifffile.imwrite(folder / "small.tif", np.zeros((32, 32), "u1"), compression="zlib", metadata=None)
+    content = (folder / "small.tif").read_bytes()
+    (folder / "small.tif").unlink()
+    stream = zlib_bomb(8192 * 32_768)
+    sides = {_WIDTH: 32_768, _LENGTH: 8192, _ROWS_PER_STRIP: 8192}
+    return put(folder, patched(content, {**sides, _OFFSETS: len(content), _COUNTS: len(stream)}) + stream)

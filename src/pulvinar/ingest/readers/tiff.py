@@ -42,7 +42,7 @@ from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Shape5, Triple, VolumeKind
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_LARGEST_SEGMENT_BYTES = 1 << 30
+_LARGEST_SEGMENT_BYTES = 768 << 20
 _RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 _MIN_IS_WHITE, _PALETTE = 0, 3
 
