@@ -27,7 +27,8 @@ from pulvinar.ingest.reader import (
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.text import plain
 
-_FOUND = TypeAdapter(tuple[FoundAsset, ...])
+_ASSETS = TypeAdapter(list[Any])
+_FOUND = TypeAdapter(FoundAsset)
 HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
 _COLOUR = re.compile(r"([0-9A-Fa-f]{6})?")
 _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
@@ -36,8 +37,10 @@ _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2
 def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
     """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
     try:
-        found = _FOUND.validate_python(_storable(answer.get("assets")))
-        found = tuple(replace(asset, metadata=_finite(asset.metadata)) for asset in found)
+        told = _ASSETS.validate_python(answer.get("assets"))
+        # one after the other: ten thousand of them need not be there three times
+        found = [_FOUND.validate_python(_storable(item)) for item in told]
+        found = [replace(asset, metadata=_finite(asset.metadata)) for asset in found]
         _refuse_doubtful(found, names)
     except RecursionError:
         raise _impossible(about, "lists in lists without end") from None
@@ -45,7 +48,7 @@ def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -
         raise _impossible(about, plain(error.errors()[0]["msg"])) from None
     except ValueError as error:
         raise _impossible(about, str(error)) from None
-    return [*found]
+    return found
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def _refuse_doubtful(found: Iterable[FoundAsset], names: Collection[str]) -> Non
 def _storable(value: Any) -> Any:
     """JSON values without the letters that UTF-8 or a database can't write; headers hold any bytes."""
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.encode("utf-8", "replace").decode().replace("\0", "")
     if isinstance(value, list):
         return [_storable(item) for item in value]
