@@ -165,7 +165,7 @@ def _many_numbers(letters: npt.NDArray[np.uint8], lengths: Ints) -> Floats | Non
     import pyarrow as pa
 
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(letters))
+    words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets.tobytes()), pa.py_buffer(letters.tobytes()))
     try:
         numbers: Floats = words.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
