@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -44,6 +45,7 @@ def main() -> int:
     """Take every case and twin and print what came of each; 0 when all is as the table says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--only", default="*", help="cases and twins of this name or pattern")
+    parser.add_argument("--jobs", type=int, default=1, help="so many at once")
     chosen = parser.parse_args()
     items: list[Case | Good] = [item for item in (*every_case(), *every_twin()) if fnmatch(item.name, chosen.only)]
     # only what an earlier run of this very command has left
@@ -54,9 +56,9 @@ def main() -> int:
     served = WORK / "served"
     _take(first, served, WORK / "first")
     costs, wrong = [], 0
-    with _asked_meanwhile(served) as asked:
-        for number, item in enumerate(items):
-            found, cost = _tried(item, WORK / f"{number}")
+    with _asked_meanwhile(served) as asked, ThreadPoolExecutor(chosen.jobs) as pool:
+        results = pool.map(_tried, items, (WORK / f"{number}" for number in range(len(items))))
+        for item, (found, cost) in zip(items, results, strict=True):
             costs.append(cost)
             wrong += bool(found)
             _print(item, found, cost)
