@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import tifffile
 
+from benchmarks._processes import tree_bytes
 from benchmarks._report import machine, report
 from benchmarks._synthetic import SyntheticBrain
 
@@ -57,7 +57,7 @@ def _peak_of(shape: tuple[int, int, int]) -> int:
         process = subprocess.Popen(command)
         peak = 0
         while process.poll() is None:
-            peak = max(peak, _tree_bytes(process.pid))
+            peak = max(peak, tree_bytes(process.pid))
             time.sleep(_SAMPLE_S)
         if process.returncode:
             raise RuntimeError(f"the ingest of {shape} ended with {process.returncode}")
@@ -66,24 +66,6 @@ def _peak_of(shape: tuple[int, int, int]) -> int:
     size, wall_s = 2 * np.prod(shape) / 1e9, time.perf_counter() - start
     print(f"  {'x'.join(map(str, shape)):16} {size:4.1f} GB  peak {peak / 1e9:.3f} GB  wall {wall_s:.0f} s", flush=True)
     return peak
-
-
-def _tree_bytes(pid: int) -> int:
-    try:
-        root = psutil.Process(pid)
-        kinds = [_resident(process.pid) for process in (root, *root.children(recursive=True))]
-    except (psutil.NoSuchProcess, OSError):
-        return 0
-    own, files, shared = zip(*kinds, strict=True)
-    return sum(own) + max(files) + max(shared)
-
-
-def _resident(pid: int) -> tuple[int, int, int]:
-    """Resident bytes of a process: its own, of mapped files, and shared with others."""
-    told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    # one that has just ended has no memory any more
-    own, files, shared = (1024 * int(told.get(f"Rss{kind}", "0").split()[0]) for kind in ("Anon", "File", "Shmem"))
-    return own, files, shared
 
 
 def _write_tiled(path: Path, shape: tuple[int, int, int]) -> None:

@@ -1,6 +1,5 @@
-"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, GDCM, numpy, csv."""
-"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, numpy's text parser, csv,
-pynwb, scipy."""
+"""What samples hold, read by other code than the readers': nibabel, pynrrd, tifffile, GDCM, pylibCZIrw, MorphIO, pynwb,
+scipy, numpy, csv."""
 
 import csv
 import gzip
@@ -15,8 +14,8 @@ import morphio
 import nibabel as nib
 import nrrd
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 import scipy.io
+import SimpleITK as sitk  # noqa: N813
 import tifffile
 from pylibCZIrw import czi as zeiss
 
@@ -26,21 +25,10 @@ SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "s
 FORMATS = {
     ".nii": "nifti", ".nii.gz": "nifti", ".mgz": "mgh", ".nrrd": "nrrd", ".mnc": "minc", ".tif": "tiff",
     ".tiff": "tiff", ".tif.gz": "tiff", ".tif.lzma": "tiff", ".swc": "swc", ".swc.gz": "swc", ".obj": "obj",
-    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".czi": "czi",
-    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".gii": "gifti", ".dscalar.nii": "cifti",
+    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables", ".czi": "czi", ".gii": "gifti", ".dscalar.nii": "cifti",
     ".dlabel.nii": "cifti", ".asc": "neurolucida", ".h5": "morphology_h5",
-}  # fmt: skip
-REFUSED = {
-    "zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_assembly_assignments.csv": "it has 16 cells",
-    "zebrafish/tectum_activity/data/zf_20170215-f3/zf_20170215-f3_assembly_assignments.csv": "it has 6 cells",
-    ".csv": "tables", ".csv.gz": "tables", ".tsv": "tables",
     "_assembly_assignments.csv": "text_matrices", "_moest.txt": "text_matrices", "attributes.txt": "text_matrices",
 }  # fmt: skip
-REFUSED = {
-    "macaque/mebrains/MacaqueYerkes19_v1.2.thickness.32k_fs_LR.dscalar.nii": "CIFTI-2",
-    "macaque/mebrains/MarkovCC12_M132_91-area.32k_fs_LR.dlabel.nii": "CIFTI-2",
-}
-"""What of these formats is refused, and the reason that is said."""
 ASSETS = {"formats/czi/S3_1Pos_2Mosaic_T1_Z1_CH1.czi": 3}
 """How many assets a file holds where it isn't one."""
 RTOL_SCALED = 1e-6
@@ -57,7 +45,7 @@ def manifest():
         return ["MANIFEST.tsv"]
     with listed.open() as file:
         names = [row["file"] for row in csv.DictReader(file, delimiter="\t")]
-    return [name for name in names if format_of(name) and name not in REFUSED]
+    return [name for name in names if format_of(name)]
 
 
 def of_several():
@@ -224,10 +212,6 @@ def same_morphology(data, path):
     assert row == len(data.parent)
 
 
-GEOMETRY = {
-    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates,
-    "neurolucida": same_morphology, "morphology_h5": same_morphology,
-}  # fmt: skip
 def same_numbers(data, path):
     """Lists of numbers as a long table, or a matrix of numbers as signals or a table."""
     rows = [[float(word) for word in line.replace(",", " ").split()] for line in text_of(path).splitlines()]
@@ -240,7 +224,10 @@ def same_numbers(data, path):
         assert np.array_equal(np.stack(list(data.columns.values()), axis=1), rows)
 
 
-GEOMETRY = {"swc": same_neuron, "obj": same_mesh, "tables": same_table, "text_matrices": same_numbers}
+GEOMETRY = {
+    "swc": same_neuron, "obj": same_mesh, "tables": same_table, "gifti": same_vertices, "cifti": same_grayordinates,
+    "neurolucida": same_morphology, "morphology_h5": same_morphology, "text_matrices": same_numbers,
+}  # fmt: skip
 
 
 def same_recordings(found, path):

@@ -10,7 +10,6 @@ from tests.ingest.sources import (
     ASSETS,
     GEOMETRY,
     PARTS,
-    REFUSED,
     SEVERAL,
     VOLUMES,
     assert_same_voxels,
@@ -19,7 +18,6 @@ from tests.ingest.sources import (
     of_several,
 )
 
-from pulvinar.errors import PulvinarError
 from pulvinar.ingest.reader import Options, SourceFile
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
@@ -85,13 +83,6 @@ def test_a_sample_of_several_assets_reads_back_as_its_source(host, sample, sampl
     found = host.find([source_file(samples, name)])
     assert {asset.reader for asset in found} == {reader}
     same([host.read_geometry(asset) for asset in found], path)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_sample_is_refused_with_the_reason(host, sample, samples, name):
-    sample(name)
-    with pytest.raises(PulvinarError, match=REFUSED[name]):
-        host.find([source_file(samples, name)])
 
 
 def one_host(submission, scratch):

@@ -20,6 +20,7 @@ from pulvinar.cli.options import (
     Orientation,
     OriginalsChoice,
     RecordFile,
+    Sparse,
     TableKind,
     TimeStep,
     Unit,
@@ -82,6 +83,7 @@ def inspect(
     time_step: TimeStep = None,
     unit: Unit = "",
     table_kind: TableKind = None,
+    sparse: Sparse = False,
     json: Json = False,
 ) -> None:
     """Say what PATH is, and what is missing or doubtful, without bringing it in.
@@ -90,7 +92,7 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind)
+    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse)
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -114,6 +116,7 @@ def ingest(
     time_step: TimeStep = None,
     unit: Unit = "",
     table_kind: TableKind = None,
+    sparse: Sparse = False,
     color: Annotated[
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
@@ -186,7 +189,7 @@ def ingest(
     )
     request = Request(
         path=path,
-        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind),
+        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),
@@ -253,7 +256,7 @@ def index(
     request = IndexRequest(
         url=source if "://" in source else Path(source).absolute().as_uri(),
         owner=owner,
-        options=_options(voxel_size, orientation, kind, axes, time_step, ""),
+        options=reading_options(voxel_size, orientation, kind, axes, time_step, "", None),
         answers=answers,
         dataset_id=dataset or None,
         name=name,

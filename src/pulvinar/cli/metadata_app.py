@@ -15,8 +15,9 @@ from pulvinar.cli.options import (
     Only,
     Orientation,
     RecordFile,
-    TimeStep,
+    Sparse,
     TableKind,
+    TimeStep,
     Unit,
     VoxelSize,
     reading_options,
@@ -49,6 +50,7 @@ def check(
     time_step: TimeStep = None,
     unit: Unit = "",
     table_kind: TableKind = None,
+    sparse: Sparse = False,
     json: Json = False,
 ) -> None:
     """Say which rules of the profile a dataset meets, and of each other one the remedy.
@@ -57,7 +59,7 @@ def check(
     """
     from pulvinar.cli.metadata import run_check
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind)
+    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse)
     run_check(target, record, version, options, only or (), strict=strict, as_json=json)
 
 

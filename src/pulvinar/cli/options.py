@@ -65,6 +65,7 @@ TableKind = Annotated[
 ]
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
+Sparse = Annotated[bool, typer.Option("--sparse", help="Chunks that are not stored are empty, and not lost.")]
 RecordFile = Annotated[
     Path | None,
     typer.Option(
@@ -82,6 +83,8 @@ def reading_options(
     time_step: float | None,
     unit: str,
     table_kind: TableKindChoice | None,
+    *,
+    sparse: bool = False,
 ) -> Options:
     """How files are to be read. Raises `Invalid` for a voxel size that is none."""
     from pulvinar.cli.units import voxel_size as parse
@@ -97,4 +100,5 @@ def reading_options(
         time_step_s=time_step,
         unit=unit,
         table_kind=Kinds(table_kind.value) if table_kind else None,
+        sparse=sparse,
     )

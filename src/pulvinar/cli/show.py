@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,17 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """`value` as indented JSON on standard output."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    # a file name that is no Unicode: JSON has escapes for what UTF-8 can't write
-    print(re.sub("[\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text))
+    # piece by piece: there may be ten thousand assets in it
+    for piece in json.JSONEncoder(ensure_ascii=False, indent=2, default=_as_json).iterencode(value):
+        # a file name that is no Unicode: JSON has escapes for what UTF-8 can't write
+        sys.stdout.write(
+            piece if piece.isascii() else re.sub("[\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], piece)
+        )
+    print()
+
+
+def _as_json(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def print_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
@@ -67,13 +77,6 @@ def _describe_volume(volume: VolumeDescription) -> Iterable[str]:
         yield plain("channels " + ", ".join(channel.name for channel in volume.channels))
     if volume.time_step_s:
         yield f"time step {volume.time_step_s:g} s"
-
-
-def found_to_json(asset: FoundAsset) -> dict[str, Any]:
-    """What was found, as JSON values."""
-    import dataclasses
-
-    return dataclasses.asdict(asset)
 
 
 def dataset_row(dataset: Dataset) -> list[str]:

@@ -13,7 +13,6 @@ from pulvinar.cli.show import (
     dataset_to_json,
     describe_finding,
     describe_found,
-    found_to_json,
     print_json,
     print_table,
     print_version,
@@ -57,7 +56,7 @@ def show_inspection(path: Path, options: Options, only: Sequence[str] = (), *, a
     if as_json:
         print_json(
             {
-                "assets": [found_to_json(asset) for asset in found.assets],
+                "assets": found.assets,
                 "unreadable": [
                     {"file": item.name, "reason": item.error.message, "hint": item.error.hint}
                     for item in found.unreadable

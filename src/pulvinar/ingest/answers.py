@@ -27,7 +27,8 @@ from pulvinar.ingest.reader import (
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.text import plain, storable
 
-_FOUND = TypeAdapter(tuple[FoundAsset, ...])
+_ASSETS = TypeAdapter(list[Any])
+_FOUND = TypeAdapter(FoundAsset)
 HOSTILE = "the file is damaged or hostile, or the reader has a fault: save it again with the program that made it"
 _COLOUR = re.compile(r"([0-9A-Fa-f]{6})?")
 _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
@@ -36,8 +37,10 @@ _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2
 def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
     """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
     try:
-        found = _FOUND.validate_python(storable(answer.get("assets")))
-        found = tuple(replace(asset, metadata=_finite(asset.metadata)) for asset in found)
+        told = _ASSETS.validate_python(answer.get("assets"))
+        # one after the other: ten thousand of them need not be there three times
+        found = [_FOUND.validate_python(storable(item)) for item in told]
+        found = [replace(asset, metadata=_finite(asset.metadata)) for asset in found]
         _refuse_doubtful(found, names)
     except RecursionError:
         raise _impossible(about, "lists in lists without end") from None
@@ -45,7 +48,7 @@ def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -
         raise _impossible(about, plain(error.errors()[0]["msg"])) from None
     except ValueError as error:
         raise _impossible(about, str(error)) from None
-    return [*found]
+    return found
 
 
 @dataclass(frozen=True)

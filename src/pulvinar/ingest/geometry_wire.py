@@ -33,6 +33,7 @@ _KINDS: dict[str, type[GeometryData]] = {
 }
 _TYPES = ("bool", "int16", "int64", "uint32", "float32", "float64")
 _TEXT = "text"
+_TEXT_TYPES = {str, type(None)}
 
 Array = npt.NDArray[Any]
 
@@ -55,7 +56,10 @@ def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], bytes]:
 def _described(array: Array, parts: list[bytes]) -> dict[str, Any]:
     if array.dtype == object:
         # surrogates can't be written as UTF-8; JSON's own escapes carry them
-        body = json.dumps([None if value is None else str(value) for value in array]).encode()
+        texts = array.tolist()
+        if not set(map(type, texts)) <= _TEXT_TYPES:
+            texts = [None if value is None else str(value) for value in texts]
+        body = json.dumps(texts).encode()
         kind = _TEXT
     else:
         body, kind = np.ascontiguousarray(array).tobytes(), array.dtype.name
@@ -93,7 +97,7 @@ class _Reading:
         body = self._bytes(size)
         if kind == _TEXT:
             texts = json.loads(body)
-            if not (isinstance(texts, list) and all(text is None or isinstance(text, str) for text in texts)):
+            if not (isinstance(texts, list) and set(map(type, texts)) <= _TEXT_TYPES):
                 raise ValueError("a column of text holds something else")
             array = np.empty(len(texts), dtype=object)
             array[:] = texts

@@ -112,6 +112,8 @@ class Options:
     `voxel_size_um`."""
     table_kind: TableKind | None = None
     """What matrices of numbers without names are; of signals, `axes` says "tc" where rows are time points, or "ct"."""
+    sparse: bool = False
+    """Whether chunks that are not stored are meant to be empty, where nothing else shows it."""
 
 
 class OpenVolume(Protocol):

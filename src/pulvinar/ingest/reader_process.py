@@ -27,7 +27,7 @@ from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
 from pulvinar.ingest.geometry_wire import geometry_to_wire
 from pulvinar.ingest.protection import give_up_rights
-from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader
+from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
 from pulvinar.ingest.recognition import recognise
 from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.unpacking import unpack
@@ -125,11 +125,14 @@ class ReaderProcess:
         return _unforeseen(error)
 
     def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        files = [source_file(self._root / name, name) for name in question["names"]]
         readers = [reader() for reader in self._registry.working().values()]
-        found, unreadable = recognise(readers, files, self._options)
+        # the beginnings of ten thousand files are let go before the answer is made
+        found, unreadable = recognise(readers, self._source_files(question["names"]), self._options)
         told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
         return {"assets": [asdict(asset) for asset in found], "unreadable": told}, None
+
+    def _source_files(self, names: list[str]) -> list[SourceFile]:
+        return [source_file(self._root / name, name) for name in names]
 
     def _reader(self, asset: FoundAsset) -> Reader:
         return next(reader for reader in self._registry.working().values() if reader.name == asset.reader)()
@@ -184,7 +187,8 @@ class ReaderProcess:
 
 def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:
     """An error as an answer; `named`: its message says of what it is."""
-    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "named": named}}
+    hint = error.hint or "save the file again with the program that made it, or leave it out"
+    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": hint, "named": named}}
 
 
 def _unforeseen(error: Exception) -> dict[str, Any]:

@@ -43,12 +43,15 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise UnreadableFile(f"{short(path)} can't be read: {reason}", hint="mend it, or leave it out") from error
 
 
-def source_file(path: Path, name: str) -> SourceFile:
-    """What a reader is told of a file. Raises `UnreadableFile`, also for a name that no catalogue can write."""
+def source_file(path: Path, name: str, head_bytes: int = _HEAD_BYTES) -> SourceFile:
+    """What a reader is told of a file, with so much of its beginning.
+
+    Raises `UnreadableFile`, also for a name that no catalogue can write.
+    """
     if not is_text(name):
         raise UnreadableFile(
             f"the name of {short(plain(path))} is no UTF-8 text",
             hint="rename it, or leave it out: convmv can rename many",
         )
     with opened(path) as file:
-        return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(_HEAD_BYTES))
+        return SourceFile(path, name, os.fstat(file.fileno()).st_size, file.read(head_bytes))

@@ -22,6 +22,8 @@ from pulvinar.model.text import short
 
 _SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_HEAD_BYTES = 512
+"""Enough to tell an archive; the readers look at more of it, in their own process."""
 _CONTENT_BYTES = 1 << 20
 """Up to this size a file is told from another by its content, above by its size and time."""
 
@@ -61,6 +63,8 @@ class Submission:
                 reasons.append(f"{file.name}: empty")
             elif is_packed(file):
                 reasons.append(f"{file.name}: packed; hand it in by itself")
+            elif compression_of(file.head) is not None and not peek(file.path, file.head):
+                reasons.append(f"{file.name}: its compressed stream is damaged")
             else:
                 unknown.append(file.name)
         return tuple(reasons), tuple(unknown)
@@ -149,7 +153,7 @@ def _folder(root: Path, title: str, progress: Progress, fingerprint: str = "") -
             elif not _is_regular(path):
                 skipped.append(f"{name}: a link or a device, which is never followed")
             else:
-                files.append(source_file(path, name))
+                files.append(source_file(path, name, _HEAD_BYTES))
                 task.update(len(files))
     found = tuple(files)
     return Submission(root, found, fingerprint or _fingerprint(found, progress), (root,), tuple(skipped))

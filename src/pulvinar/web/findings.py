@@ -56,6 +56,8 @@ SENTENCES = (
     mark("no XML of BigDataViewer names this file: what its setups are is not known"),
     mark("it does not name its axes: %(shape)s are taken as %(axes)s"),
     mark("its OME metadata lies in the file %(other)s, which is not here or does not describe it"),
+    mark("its description promises %(promised)s images, %(count)s are there"),
+    mark("the chain of its pages breaks off behind page %(count)s: what follows may be lost"),
     mark("planes without an image between planes with one, perhaps lost while recording: %(planes)s"),
     mark("planes without an image between planes with one of %(channel)s, perhaps lost while recording: %(planes)s"),
     mark("%(share)s of the voxels are as bright as the detector can tell: differences are lost"),

@@ -9,63 +9,48 @@ import nrrd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorstore as ts
-import SimpleITK as sitk  # noqa: N813
 import pytest
 import scipy.io
+import SimpleITK as sitk  # noqa: N813
+import tensorstore as ts
 import tifffile
+import trimesh
 import z5py
 import zarr
 from nibabel.analyze import AnalyzeImage
+from pylibCZIrw import czi as zeiss
+from tests.ingest.readers import nwb_files, test_cifti, test_freesurfer, test_gifti, test_morphologies, test_tractograms
 from tests.ingest.readers.bids_tree import small_tree
+from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.dicom_files import enhanced, mosaic, save, series, volumes
+from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
+from tests.ingest.readers.lif_writer import write_lif
+from tests.ingest.readers.nd2_writer import write_nd2
+from tests.ingest.readers.test_h5ad import cells
+from tests.ingest.readers.test_matrices import write_each
+from v3dpy.loaders import PBD, Raw
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.analyze import AnalyzeReader
 from pulvinar.ingest.readers.bids import BidsReader
-from pulvinar.ingest.readers.dicom import DicomReader
-from pulvinar.ingest.readers.metaimage import MetaImageReader
-from tests.ingest.readers import nwb_files
-from tests.ingest.readers.test_h5ad import cells
-from tests.ingest.readers.test_matrices import write_each
-
-from pulvinar.ingest.reader import Options
-from pulvinar.ingest.reader_contract import ReaderContract
-from pulvinar.ingest.readers.h5ad import H5adReader
-from pulvinar.ingest.readers.matrices import MatrixReader
-from pulvinar.ingest.readers.mgh import MghReader
-from pulvinar.ingest.readers.minc import MincReader
-from pulvinar.ingest.readers.n5 import N5Reader
-from pylibCZIrw import czi as zeiss
-from tests.ingest.readers.companions import write_companion
-from tests.ingest.readers.hdf5_writers import write_bigdataviewer, write_imaris
-from tests.ingest.readers.lif_writer import write_lif
-from tests.ingest.readers.nd2_writer import write_nd2
-from v3dpy.loaders import PBD, Raw
-
-from pulvinar.ingest.reader import Options
-from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.readers.bigdataviewer import BigDataViewerReader
+from pulvinar.ingest.readers.cifti import CiftiReader
 from pulvinar.ingest.readers.czi import CziReader
+from pulvinar.ingest.readers.dicom import DicomReader
+from pulvinar.ingest.readers.freesurfer import FreesurferReader
+from pulvinar.ingest.readers.gifti import GiftiReader
+from pulvinar.ingest.readers.h5ad import H5adReader
 from pulvinar.ingest.readers.hdf5 import Hdf5Reader
 from pulvinar.ingest.readers.imaris import ImarisReader
 from pulvinar.ingest.readers.lif import LifReader
-from pulvinar.ingest.readers.mgh import MghReader
-from pulvinar.ingest.readers.minc import MincReader
-from pulvinar.ingest.readers.nd2 import Nd2Reader
-import trimesh
-import zarr
-from tests.ingest.readers import test_cifti, test_freesurfer, test_gifti, test_morphologies, test_tractograms
-
-from pulvinar.ingest.reader import Options
-from pulvinar.ingest.reader_contract import ReaderContract
-from pulvinar.ingest.readers.cifti import CiftiReader
-from pulvinar.ingest.readers.freesurfer import FreesurferReader
-from pulvinar.ingest.readers.gifti import GiftiReader
+from pulvinar.ingest.readers.matrices import MatrixReader
+from pulvinar.ingest.readers.metaimage import MetaImageReader
 from pulvinar.ingest.readers.mgh import MghReader
 from pulvinar.ingest.readers.minc import MincReader
 from pulvinar.ingest.readers.morphology_h5 import MorphologyH5Reader
+from pulvinar.ingest.readers.n5 import N5Reader
+from pulvinar.ingest.readers.nd2 import Nd2Reader
 from pulvinar.ingest.readers.neurolucida import NeurolucidaReader
 from pulvinar.ingest.readers.neuroml import NeuromlReader
 from pulvinar.ingest.readers.nifti import NiftiReader
@@ -74,16 +59,16 @@ from pulvinar.ingest.readers.nwb import NwbReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
-from pulvinar.ingest.readers.precomputed import PrecomputedReader
 from pulvinar.ingest.readers.ply import PlyReader
+from pulvinar.ingest.readers.precomputed import PrecomputedReader
 from pulvinar.ingest.readers.stl import StlReader
 from pulvinar.ingest.readers.swc import SwcReader
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.ingest.readers.tck import TckReader
 from pulvinar.ingest.readers.text_matrices import TextMatrixReader
 from pulvinar.ingest.readers.tiff import TiffReader
-from pulvinar.ingest.readers.vaa3d import Vaa3dReader
 from pulvinar.ingest.readers.trk import TrkReader
+from pulvinar.ingest.readers.vaa3d import Vaa3dReader
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 
@@ -351,6 +336,8 @@ class TestPrecomputed(ReaderContract):
         (folder / "meshes" / "5:0").write_text(json.dumps({"fragments": ["5.part"]}))
         corners, faces = np.arange(12, dtype="<f4"), np.array([[0, 1, 2], [1, 2, 3]], "<u4")
         (folder / "meshes" / "5.part").write_bytes(b"\x04\0\0\0" + corners.tobytes() + faces.tobytes())
+
+
 class TestCzi(ReaderContract):
     reader = CziReader()
 
@@ -426,6 +413,8 @@ class TestNd2(ReaderContract):
     def write_samples(self, folder):
         write_nd2(folder / "plain.nd2", voxels(2, 3, 9, 11, 2, dtype="u2"), pad=4)
         write_nd2(folder / "packed.nd2", voxels(3, 2, 9, 11, 1, dtype="f4"), "pz", packed=True)
+
+
 class TestGifti(ReaderContract):
     reader = GiftiReader()
 

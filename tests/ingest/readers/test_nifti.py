@@ -101,18 +101,17 @@ def files_named(folder, name):
     return [file for file in source_files(folder) if file.name == name]
 
 
-def test_maps_that_swap_left_and_right_are_a_doubt_that_orientation_settles(tmp_path):
+def test_maps_that_swap_left_and_right_are_a_question_that_orientation_answers(tmp_path):
     made = image()
     made.set_sform(AFFINE, 1)
     made.set_qform(np.diag([2.0, 2, 3, 1]), 1)
     nib.save(made, tmp_path / "a.nii")
     found = find_one(READER, tmp_path)
-    assert ("doubt", "--orientation") in flags(found)
+    assert ("question", "--orientation") in flags(found)
     assert "left and right differ" in said(found)
-    assert orientation(np.array(found.volume.affine_um)) == "SAL"
     settled = find_one(READER, tmp_path, Options(orientation="SAR"))
     assert orientation(np.array(settled.volume.affine_um)) == "SAR"
-    assert ("doubt", "--orientation") not in flags(settled)
+    assert ("question", "--orientation") not in flags(settled)
 
 
 def test_a_file_without_a_map_has_a_size_and_no_sides(tmp_path):
@@ -196,6 +195,7 @@ NAN = struct.pack("<f", float("nan"))
         (108, struct.pack("<f", 1e30), "voxels at byte"),
         (112, struct.pack("<f", float("inf")), "scales values"),
         (112, struct.pack("<2f", 2.0, float("nan")), "no intercept"),
+        (112, struct.pack("<2f", float("nan"), 0.0), "scales values by nan"),
         (280, NAN, "not finite"),
         (280, bytes(48), "singular"),
         (296, struct.pack("<4f", -2, 0, 0, 30), "singular"),
@@ -206,10 +206,9 @@ def test_a_header_that_cannot_be_is_refused_with_the_reason(tmp_path, offset, co
         find_one(READER, patched(tmp_path, offset, content))
 
 
-@pytest.mark.parametrize("slope", [0.0, float("nan")])
-def test_a_slope_that_means_none_is_not_applied(tmp_path, slope):
+def test_a_slope_that_means_none_is_not_applied(tmp_path):
     made = image()
-    patched(tmp_path, 112, struct.pack("<2f", slope, 0.0), made)
+    patched(tmp_path, 112, struct.pack("<2f", 0.0, 0.0), made)
     found = read_voxels(READER, tmp_path, tmp_path.parent / "s")
     assert found.dtype == np.int16
     assert np.array_equal(found[0, 0].T, made.dataobj)

@@ -214,6 +214,40 @@ def test_chunks_that_are_not_stored_are_fill_and_said(tmp_path):
     assert (read[0, 0, 10:] == 7).all()
 
 
+def sparse_image(folder, coarse):
+    """A level of eight chunks, seven of them stored, and one of a single chunk."""
+    voxels = np.ones((8, 8, 8), "u1")
+    voxels[4:, 4:, 4:] = 0
+    write_image(folder / "a.ome.zarr", voxels, axes=AXES[2:], scale=[{"type": "scale", "scale": [1, 1, 1]}],
+                chunks=(4, 4, 4))  # fmt: skip
+    group = zarr.open_group(folder / "a.ome.zarr")
+    group.create_array("1", data=coarse, chunks=(4, 4, 4))
+    said = group.attrs["ome"]
+    said["multiscales"][0]["datasets"].append({"path": "1"})
+    group.attrs["ome"] = said
+    return voxels
+
+
+def test_a_chunk_that_a_coarser_level_shows_to_be_empty_is_no_question(tmp_path):
+    coarse = np.ones((4, 4, 4), "u1")
+    coarse[2:, 2:, 2:] = 0
+    voxels = sparse_image(tmp_path / "in", coarse)
+    assert flags(find_one(READER, tmp_path / "in")) == {("note", "--sparse")}
+    same(read_voxels(READER, tmp_path / "in", tmp_path / "s")[0, 0], voxels)
+
+
+def test_a_chunk_that_a_coarser_level_shows_to_be_lost_is_named(tmp_path):
+    sparse_image(tmp_path / "in", np.ones((4, 4, 4), "u1"))
+    with pytest.raises(UnreadableFile, match="0/c/1/1/1 is missing"):
+        find_one(READER, tmp_path / "in")
+
+
+def test_a_chunk_of_which_nothing_is_known_is_asked_for(tmp_path):
+    sparse_image(tmp_path / "in", np.zeros((4, 4, 4), "u1"))
+    assert ("question", "--sparse") in flags(find_one(READER, tmp_path / "in"))
+    assert flags(find_one(READER, tmp_path / "in", Options(sparse=True))) == {("note", "--sparse")}
+
+
 def test_damaged_chunks_are_named_and_never_zeros(tmp_path):
     from zarr.codecs import ZstdCodec
 

@@ -188,3 +188,15 @@ def test_a_neuron_of_many_branches_and_a_long_one_are_quick(tmp_path):
         assert time.process_time() - began < 10
         assert len(found.parent) >= count - 1
         path.unlink()
+
+
+def test_numbers_of_a_large_file_are_those_of_numpy_however_they_are_written(tmp_path):
+    forms = ["1.5", "+2.25", "-.5", "1e3", "7", "-0", "0.1234567890123456789", "1.7976931348623157e308"]
+    lines = [f"{n} 3 {forms[n % 8]} {forms[n % 7]} {forms[n % 5]} 1 {n - 1 or -1}" for n in range(1, 40_001)]
+    (tmp_path / "a.swc").write_text("\n".join(lines))
+    found = read_geometry(SwcReader(), tmp_path, Options(unit="um"))
+    expected = np.loadtxt(tmp_path / "a.swc")
+    assert np.array_equal(found.zyx_um[:, ::-1], expected[:, 2:5])
+    (tmp_path / "a.swc").write_text("\n".join(lines).replace("30000 3 1.5", "30000 3 1.5x"))
+    with pytest.raises(UnreadableFile, match=r"line 30000: '1\.5x' is not a number"):
+        read_geometry(SwcReader(), tmp_path, Options(unit="um"))

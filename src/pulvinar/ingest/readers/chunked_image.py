@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,30 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, SourceFile, VolumeDescription
-from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, refuse_links, spread, voxel_dtype
+from pulvinar.ingest.readers.chunked_volume import (
+    ChunkedSource,
+    ChunkedVolume,
+    refuse_links,
+    spec_of,
+    spread,
+    voxel_dtype,
+)
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.raw_volume import check_shape, name_findings
+from pulvinar.ingest.readers.zarr_absent import absent_chunk_findings
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 from pulvinar.ingest.readers.zarr_said import ImageSaid
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES, VolumeKind
 
-_NAMED = 3
-"""So many of the chunks that are not stored are named."""
-_LOOKED_FOR = 100_000
-
 
 @dataclass(frozen=True)
 class ChunkedImage:
     """One image: its finest array, what is said of it, and whether that calls it labels.
 
-    `affine` maps its voxels to the world in micrometres, (4, 4), where something says it.
+    `affine` maps its voxels to the world in micrometres, (4, 4), where something says it. `coarser` are the other
+    levels of the same image.
     """
 
     folder: str
@@ -41,6 +46,7 @@ class ChunkedImage:
     said: ImageSaid
     is_labels: bool = False
     affine: npt.NDArray[np.float64] | None = None
+    coarser: tuple[ArrayNode, ...] = ()
 
 
 def found_images(
@@ -51,16 +57,15 @@ def found_images(
     mine = nodes.shared_out([image.folder for image in images])
     for image in images:
         refuse_links(files, image.array.folder, image.array.file)
-        yield image_asset(reader, image, tuple(mine[image.folder]), options, _absent_chunks(image.array, nodes))
+        absent = absent_chunk_findings(image.array, image.coarser, nodes, options)
+        yield image_asset(reader, image, tuple(mine[image.folder]), options, absent)
 
 
 def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedVolume:
     """The image's finest array, open; nothing is read yet."""
     assert asset.volume is not None
     array = image.array
-    spec: dict[str, Any] = {"driver": array.driver, "kvstore": {"driver": "file", "path": f"{root / array.folder}/"}}
-    if array.metadata is not None:
-        spec |= {"metadata": array.metadata}
+    spec = spec_of(array, root / array.folder)
     source = ChunkedSource(spec, image.said.letters, root, array.file, asset.name, reverse=array.driver == "n5")
     if array.blosc_at >= 0:
         return _BloscVolume(source, asset.volume.dtype, array)
@@ -134,20 +139,3 @@ def image_asset(
         findings=(*findings, *name_findings(name, replace(options, kind=kind))),
         metadata={"header": header} | ({"title": said.title} if said.title else {}),
     )
-
-
-def _absent_chunks(array: ArrayNode, nodes: ZarrNodes) -> list[Finding]:
-    """A doubt about chunks that are not there: left out as empty by who wrote them, or lost on the way."""
-    grid = [-(-n // m) for n, m in zip(array.shape, array.grid, strict=True)]
-    expected = prod(grid)
-    lacking = expected - nodes.chunk_files(array.folder)
-    if lacking <= 0:
-        return []
-    stored = nodes.files_below(array.folder)
-    places = islice(product(*map(range, grid)), _LOOKED_FOR)
-    names = (array.chunk_name(place) for place in places)
-    shown = list(islice((name for name in names if name not in stored), _NAMED))
-    text = f"{lacking} of its {expected} chunks are not stored: they read as fill"
-    if shown:
-        text += f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})"
-    return [Finding(Severity.DOUBT, text)]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.raw_volume import as_labels
+from pulvinar.ingest.readers.zarr_nodes import ArrayNode
 from pulvinar.model.space import Window
 from pulvinar.model.volume import AXES, Shape5, VolumeKind
 
@@ -41,25 +42,10 @@ class ChunkedVolume:
     """An `OpenVolume` over one array; raises `UnreadableFile` for codecs that nobody knows, and for damaged chunks."""
 
     def __init__(self, source: ChunkedSource, dtype: str) -> None:
-        import tensorstore as ts
-
         self._source = source
         self._dtype = np.dtype(dtype)
-        context = {
-            "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
-            "data_copy_concurrency": {"limit": 2},
-            "file_io_concurrency": {"limit": 4},
-        }
-        spec = {**source.spec, "recheck_cached_data": False, "recheck_cached_metadata": False}
-        believed = not {"metadata", "scale_metadata"}.isdisjoint(spec)
-        try:
-            store = ts.open(spec, open=True, read=True, assume_metadata=believed, context=ts.Context(context)).result()
-            self.files: Any = store.kvstore
-            # precomputed volumes may begin anywhere in their space
-            store = store[ts.d[:].translate_to[0]]
-        except Exception as error:
-            hint = "save it with other codecs"
-            raise UnreadableFile(f"{source.document}: {first_line(error)}", hint=hint) from error
+        store = open_store(source.spec, source.document)
+        self.files: Any = store.kvstore
         self._store = store.T if source.reverse else store
 
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
@@ -95,6 +81,32 @@ class ChunkedVolume:
     def close(self) -> None:
         """Let go of the array."""
         del self._store
+
+
+def open_store(spec: dict[str, Any], document: str) -> Any:
+    """What tensorstore opens by `spec`, from place 0 on in every axis; raises `UnreadableFile`, naming `document`, for
+    codecs that it doesn't know."""
+    import tensorstore as ts
+
+    context = {
+        "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
+        "data_copy_concurrency": {"limit": 2},
+        "file_io_concurrency": {"limit": 4},
+    }
+    spec = {**spec, "recheck_cached_data": False, "recheck_cached_metadata": False}
+    believed = not {"metadata", "scale_metadata"}.isdisjoint(spec)
+    try:
+        store = ts.open(spec, open=True, read=True, assume_metadata=believed, context=ts.Context(context)).result()
+        # precomputed volumes may begin anywhere in their space
+        return store[ts.d[:].translate_to[0]]
+    except Exception as error:
+        raise UnreadableFile(f"{document}: {first_line(error)}", hint="save it with other codecs") from error
+
+
+def spec_of(array: ArrayNode, folder: Path) -> dict[str, Any]:
+    """How tensorstore is told of the array whose chunks lie below `folder`."""
+    spec: dict[str, Any] = {"driver": array.driver, "kvstore": {"driver": "file", "path": f"{folder}/"}}
+    return spec | ({"metadata": array.metadata} if array.metadata is not None else {})
 
 
 def first_line(error: Exception) -> str:

@@ -134,7 +134,7 @@ def _said(error: str, skipped: int) -> str:
 def _content(path: Path, name: str) -> bytes:
     """The whole text, read in pieces: one read would set aside memory for the limit."""
     pieces, total = [], 0
-    with unpacked(path, name) as stream:
+    with unpacked(path, name, bounded=True) as stream:
         while piece := stream.read(_SAMPLE):
             pieces.append(piece)
             total += len(piece)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,8 @@ _IMAGE = "minc-2.0/image/0/image"
 _DIMENSIONS = "minc-2.0/dimensions"
 _WORLD = {"xspace": 0, "yspace": 1, "zspace": 2}
 _UM_PER_MM = 1e3
+_PACKED_MOST, _PACKED_MORE_BYTES = 1.01, 4096
+"""What deflate may add to what it can't pack, with checksums."""
 
 
 @dataclass(frozen=True)
@@ -202,12 +205,32 @@ def _read(file: Any, name: str) -> _Image:
     data = file[_IMAGE]
     check_shape(data.shape, name)
     names = tuple(text(data.attrs.get("dimorder", "")).split(","))
+    _refuse_unwritten(data, name)
     if len(names) != data.ndim or len(set(names)) != len(names):
         raise UnreadableFile(f"{name}: its image has the axes {names} and {data.ndim} dimensions")
     scaling = _scaling(file, data, name)
     chunks = data.chunks or (*[1] * (data.ndim - 2), *data.shape[-2:])
     chunks = tuple(min(pair) for pair in zip(chunks, data.shape, strict=True))
     return _Image(data.shape, image.dtype, chunks, names, _letters(names, name), scaling)
+
+
+def _refuse_unwritten(data: Any, name: str) -> None:
+    """Raise `UnreadableFile` for voxels that are declared and in no chunk: HDF5 would give zeros for them.
+
+    It would also take the first bytes of a chunk that unpacks to too many.
+    """
+    count, sizes = 1, [data.id.get_storage_size()]
+    if data.chunks is not None:
+        count = prod(-(-size // chunk) for size, chunk in zip(data.shape, data.chunks, strict=True))
+        sizes = []
+        data.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        if max(sizes, default=0) > _PACKED_MOST * prod(data.chunks) * data.dtype.itemsize + _PACKED_MORE_BYTES:
+            raise UnreadableFile(f"{name}: a chunk is larger packed than unpacked", hint="make or copy the file again")
+    stored = sum(size > 0 for size in sizes)
+    if stored < count:
+        raise UnreadableFile(
+            f"{name}: {count - stored} of its {count} pieces were never written", hint="make or copy the file again"
+        )
 
 
 def _letters(names: tuple[str, ...], name: str) -> str:

@@ -213,11 +213,17 @@ def _axes(
 
 
 def _scaling(header: Any, name: str, findings: list[Finding]) -> tuple[float, float]:
-    """Slope and intercept; a slope of 0 or NaN means none (nifti1.h), an infinite one is refused."""
+    """Slope and intercept; a slope of 0 means none (nifti1.h).
+
+    One that is NaN or infinite is refused: some programs take the values as they are, others make all of them NaN.
+    """
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if np.isinf(slope) or np.isinf(intercept):
-        raise UnreadableFile(f"{name}: its header scales values by {slope} and {intercept}", hint="repair scl_slope")
-    if slope == 0 or np.isnan(slope):
+    if not np.isfinite(slope) or np.isinf(intercept):
+        raise UnreadableFile(
+            f"{name}: its header scales values by {slope} and {intercept}",
+            hint="set scl_slope to 1 and scl_inter to 0 if the values are right as they are stored",
+        )
+    if slope == 0:
         if np.isfinite(intercept) and intercept != 0:
             findings.append(Finding(Severity.DOUBT, f"scl_inter is {intercept:g} without a slope: it is not applied"))
         return 1.0, 0.0

@@ -102,9 +102,12 @@ def _choose(maps: dict[str, Matrix], options: Options, findings: list[Finding]) 
         return fitting[0]
     s, q = maps["sform"], maps["qform"]
     if letters["sform"] != letters["qform"]:
-        sides = " (left and right differ)" if _swaps_sides(letters["sform"], letters["qform"]) else ""
-        text = f"sform says {letters['sform']}, qform says {letters['qform']}{sides}: the sform is taken"
-        findings.append(Finding(Severity.DOUBT, text, "--orientation"))
+        said = f"sform says {letters['sform']}, qform says {letters['qform']}"
+        if _swaps_sides(letters["sform"], letters["qform"]):
+            text = f"{said}: left and right differ, and only a person knows which is right"
+            findings.append(Finding(Severity.QUESTION, text, "--orientation"))
+        else:
+            findings.append(Finding(Severity.DOUBT, f"{said}: the sform is taken", "--orientation"))
     elif not np.allclose(s[:3, :3], q[:3, :3], atol=1e-2 * max(voxel_size(s))):
         text = "sform and qform turn or scale the volume differently: the sform is taken"
         findings.append(Finding(Severity.DOUBT, text, "--orientation"))

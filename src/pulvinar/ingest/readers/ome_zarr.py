@@ -7,6 +7,7 @@ specification 0.4 and 0.5 (axes, coordinate transformations, labels, omero), the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from pulvinar.ingest.readers.array_attributes import said_by_attributes
 from pulvinar.ingest.readers.chunked_image import ChunkedImage, found_images, opened_image
 from pulvinar.ingest.readers.chunked_volume import spread
 from pulvinar.ingest.readers.references import refuse_references
-from pulvinar.ingest.readers.zarr_nodes import ZarrNodes
+from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 from pulvinar.ingest.readers.zarr_said import said_by_image
 from pulvinar.model.volume import Shape5, volume_from_json
 
@@ -67,13 +68,23 @@ def zarr_images(nodes: ZarrNodes, options: Options) -> Iterator[ChunkedImage]:
         array = nodes.array(nodes.child(folder, datasets[0].get("path")))
         said = said_by_image(attributes, listed[0], datasets[0], array, options)
         is_labels = "image-label" in _ome(attributes) or folder.rpartition("/")[0].rpartition("/")[2] == "labels"
-        yield ChunkedImage(folder, array, said, is_labels, _own_affine(attributes, spread(said.letters, array.shape)))
+        affine = _own_affine(attributes, spread(said.letters, array.shape))
+        yield ChunkedImage(folder, array, said, is_labels, affine, tuple(_coarser(datasets[1:], array, folder, nodes)))
     for folder in nodes.arrays():
         if any(folder == group or folder.startswith(f"{group}/") or not group for group in spoken_for):
             continue
         if nodes.axis_count(folder) != 1:
             array = nodes.array(folder)
             yield ChunkedImage(folder, array, said_by_attributes(nodes.attributes(folder), array, options))
+
+
+def _coarser(datasets: Sequence[Any], finest: ArrayNode, folder: str, nodes: ZarrNodes) -> Iterator[ArrayNode]:
+    """The other levels of an image, as far as they are there and have its axes."""
+    for dataset in datasets:
+        with suppress(UnreadableFile):
+            array = nodes.array(nodes.child(folder, dataset.get("path") if isinstance(dataset, dict) else None))
+            if len(array.shape) == len(finest.shape):
+                yield array
 
 
 def _ome(attributes: dict[str, Any]) -> dict[str, Any]:

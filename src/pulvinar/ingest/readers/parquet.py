@@ -49,6 +49,9 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
     opened = open_parquet(path, name)
     try:
         table = opened.read(use_threads=False)
+    except MemoryError:
+        # Arrow's own is an ArrowException too
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
     names = column_names(opened)

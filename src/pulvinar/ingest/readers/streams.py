@@ -15,6 +15,7 @@ from typing import IO, Any
 from pulvinar.errors import TooLarge, UnreadableFile
 
 _BLOCK = 1 << 20
+_GROWTH, _GROWTH_FROM_BYTES = 250, 128 << 20
 _SUFFIXES = (".gz", ".bz2")
 
 
@@ -63,13 +64,39 @@ def stem_of(name: str) -> str:
     return last[: len(plain_name(last).rsplit(".", 1)[0])] or last
 
 
+class _Bounded(io.RawIOBase):
+    """What is unpacked from `file`; raises `TooLarge` once it has grown as only a bomb does."""
+
+    def __init__(self, stream: Any, file: IO[bytes], name: str) -> None:
+        self._stream, self._file, self._name = stream, file, name
+        self._total = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, room: Any) -> int:
+        """The next unpacked bytes."""
+        count: int = self._stream.readinto(room)
+        self._total += count
+        if self._total > _GROWTH_FROM_BYTES and self._total > _GROWTH * self._file.tell():
+            raise TooLarge(
+                f"{self._name} grows more than {_GROWTH}-fold, as a decompression bomb does",
+                hint="unpack it yourself if you trust it, and hand in what comes out",
+            )
+        return count
+
+
 @contextmanager
-def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> Iterator[IO[bytes]]:
+def unpacked(
+    path: Path, name: str, kind: str | None = None, skip: int = 0, *, bounded: bool = False
+) -> Iterator[IO[bytes]]:
     """The bytes of `path` behind `skip` as a stream, unpacked if `kind` (found by content when None) says so.
 
     A zlib stream has no beginning that tells it: `kind` must say "zlib".
 
-    Damage found while reading (a wrong checksum, a missing end) raises `UnreadableFile`.
+    Damage found while reading (a wrong checksum, a missing end) raises `UnreadableFile`; `bounded` raises `TooLarge`
+    for a bomb, where no header says how much there is to come.
     """
     try:
         with path.open("rb") as file:
@@ -78,10 +105,10 @@ def unpacked(path: Path, name: str, kind: str | None = None, skip: int = 0) -> I
             file.seek(skip)
             if kind == "gzip":
                 with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                    yield io.BufferedReader(stream, _BLOCK)
+                    yield io.BufferedReader(_Bounded(stream, file, name) if bounded else stream, _BLOCK)
             elif kind == "bzip2":
                 with bz2.BZ2File(file) as stream:
-                    yield stream
+                    yield io.BufferedReader(_Bounded(stream, file, name), _BLOCK) if bounded else stream
             elif kind == "zlib":
                 yield io.BufferedReader(_ZlibStream(file), _BLOCK)
             else:

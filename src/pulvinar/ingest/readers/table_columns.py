@@ -18,6 +18,7 @@ _MISSING = ("", "na", "n/a", "nan", "null", "none")
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _LEADING_ZERO = r"^-?0[0-9]"
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
+_FIRST = 100
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
 _EXACT = 2**53 - 1
@@ -126,16 +127,16 @@ def from_text(column: Any) -> Column:
     kept = pc.filter(lowered, pc.invert(missing))
     holes = len(kept) < len(column)
     if len(kept) and not _any(pc.match_substring_regex(kept, _LEADING_ZERO + "+$")):
-        if _all(pc.match_substring_regex(kept, _WHOLE)):
+        if _all_match(kept, _WHOLE):
             if not holes:
                 return np.asarray(pc.cast(lowered, pa.int64()).to_numpy(), np.int64)
             if pc.max(pc.utf8_length(kept)).as_py() <= _EXACT_DIGITS:
                 return _floats(lowered, missing)
-        elif _all(pc.match_substring_regex(kept, _NUMBER)) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
+        elif _all_match(kept, _NUMBER) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
             return _floats(lowered, missing)
         elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
             return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
-    return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy(zero_copy_only=False), object)
 
 
 def from_arrow(column: Any, name: str) -> Column:
@@ -181,6 +182,12 @@ def _compute() -> Any:
     import pyarrow.compute
 
     return pyarrow.compute
+
+
+def _all_match(words: Any, pattern: str) -> bool:
+    """Whether all words fit; the first ones tell of most columns that they don't."""
+    pc = _compute()
+    return all(_all(pc.match_substring_regex(some, pattern)) for some in (words.slice(0, _FIRST), words))
 
 
 def _all(flags: Any) -> bool:

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 _BLOCK = 8 << 20
 _LONGEST_LINE = 1 << 20
 _MOSTLY = 0.8
+_MANY = 100_000
 LARGEST_TEXT = 4 << 30
 """Bytes of unpacked text that are read; more belongs into a binary format."""
 _SPACE = np.zeros(256, bool)
@@ -90,7 +91,7 @@ def blocks(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
     Raises `UnreadableFile` for a line without end, `TooLarge` for more than `LARGEST_TEXT` bytes.
     """
     line, total, rest = 1, 0, b""
-    with unpacked(path, name) as stream:
+    with unpacked(path, name, bounded=True) as stream:
         while piece := stream.read(_BLOCK):
             piece = piece if total else piece.removeprefix(BOM_UTF8)
             total += len(piece)
@@ -132,20 +133,44 @@ def numbers_by_line(text: npt.NDArray[np.uint8], line_numbers: Ints, name: str) 
     Raises `UnreadableFile`, naming the line, for a word that isn't a number.
     """
     space = _SPACE[text]
-    starts = np.flatnonzero(~space & np.concatenate([[True], space[:-1]])) if text.size else np.empty(0, np.int64)
-    line_of_byte_end = np.flatnonzero(text == _NEWLINE)
-    line = np.searchsorted(line_of_byte_end, starts)
-    counts = np.bincount(line, minlength=len(line_numbers)).astype(np.int64)
-    raw = text.tobytes()
+    inside = np.concatenate([[False], ~space, [False]])
+    starts, ends = np.flatnonzero(inside[1:] & ~inside[:-1]), np.flatnonzero(inside[:-1] & ~inside[1:])
+    before = np.searchsorted(starts, np.flatnonzero(text == _NEWLINE))
+    # the last line may have no end
+    before = np.append(before, [starts.size] * (len(line_numbers) - len(before)))
+    counts = np.diff(before, prepend=0).astype(np.int64)
+    values = _many_numbers(text[~space], ends - starts) if starts.size > _MANY else None
+    if values is None:
+        values = _numbers(text.tobytes()) if starts.size else np.empty(0)
+    if values.size != starts.size:
+        _name_the_word(text.tobytes(), line_numbers, name)
+    return values, counts
+
+
+def _numbers(raw: bytes) -> Floats:
+    """The numbers between white space; fewer than there are words where one isn't a number."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            values = np.fromstring(raw, np.float64, sep=" ") if starts.size else np.empty(0)
+            return np.fromstring(raw, np.float64, sep=" ")
         except (DeprecationWarning, ValueError):
-            values = np.empty(0)
-    if values.size != starts.size:
-        _name_the_word(raw, line_numbers, name)
-    return values, counts
+            return np.empty(0)
+
+
+def _many_numbers(letters: npt.NDArray[np.uint8], lengths: Ints) -> Floats | None:
+    """As `_numbers`, of words of these lengths without space between them.
+
+    Arrow reads numbers five times as fast as numpy. None where a word is none to it: it may still be one to numpy.
+    """
+    import pyarrow as pa
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets.tobytes()), pa.py_buffer(letters.tobytes()))
+    try:
+        numbers: Floats = words.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return numbers
 
 
 def check_lines(right: Any, line_numbers: Ints, name: str, what: str) -> None:

@@ -34,13 +34,13 @@ from pulvinar.ingest.readers.raw_volume import (
     meaning_dtype,
     name_findings,
 )
-from pulvinar.ingest.readers.tiff_metadata import Said, check_ome_planes, ome_files, said_by
+from pulvinar.ingest.readers.tiff_metadata import Said, chain_doubts, check_ome_planes, ome_files, said_by
 from pulvinar.ingest.readers.tiff_names import Member, Stack, group, stray
 from pulvinar.ingest.readers.tiff_planes import TIFF_MAGIC, PageLayout, PlaneOrder, PlaneVolume, open_tiff
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Shape5, Triple
 
-_LARGEST_SEGMENT_BYTES = 4 << 30
+_LARGEST_SEGMENT_BYTES = 768 << 20
 _RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 _MIN_IS_WHITE, _PALETTE = 0, 3
 
@@ -156,8 +156,9 @@ def _read_images(file: SourceFile, paths: dict[str, Path], options: Options) -> 
             tif.close()
             tif = open_tiff(file.path, file.name, several=True)
         count = len(tif.series)
+        doubts = (*_absent(absent, len(listed)), *chain_doubts(tif))
         images = [replace(_image(tif, file, n, options), others=others, is_series=count > 1) for n in range(count)]
-        return [replace(image, findings=(*image.findings, *_absent(absent, len(listed)))) for image in images]
+        return [replace(image, findings=(*image.findings, *doubts)) for image in images]
     except PulvinarError:
         raise
     except Exception as error:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 from xml.etree import ElementTree
 
@@ -43,12 +46,36 @@ def said_by(tif: Any, series: Any, number: int, name: str) -> Said:
     if tif.is_ome:
         return said_by_ome(tif.ome_metadata or "", number, name)
     if tif.is_imagej:
-        return _imagej(tif.imagej_metadata or {}, series.keyframe)
+        said = _imagej(tif.imagej_metadata or {}, series.keyframe)
+        return replace(said, findings=(*said.findings, *_absent_images(tif.imagej_metadata or {}, series)))
     if tif.is_lsm:
         return _lsm(tif.lsm_metadata or {})
     if tif.is_micromanager:
         return _micromanager(tif.micromanager_metadata or {})
     return Said(findings=tuple(_untrusted(series.keyframe)))
+
+
+def _absent_images(header: Mapping[str, Any], series: Any) -> list[Finding]:
+    """A doubt when ImageJ's description speaks of more images than there are."""
+    there = prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXS")
+    promised = positive(header.get("images"))
+    if promised <= there:
+        return []
+    return [Finding(Severity.DOUBT, f"its description promises {promised:.0f} images, {there} are there")]
+
+
+def chain_doubts(tif: Any) -> list[Finding]:
+    """A doubt when the last page that was found names another: one that is damaged, or was found before."""
+    form, file, last = tif.tiff, tif.filehandle, tif.pages[-1]
+    with suppress(struct.error, ValueError, OSError):
+        file.seek(last.offset)
+        (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        file.seek(last.offset + form.tagnosize + count * form.tagsize)
+        (following,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+        if not following:
+            return []
+    text = f"the chain of its pages breaks off behind page {len(tif.pages)}: what follows may be lost"
+    return [Finding(Severity.DOUBT, text)]
 
 
 def ome_files(xml: str, name: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class ArrayNode:
     metadata: dict[str, Any] | None = None
     blosc_at: int = -1
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Files of chunks along each axis."""
+        return tuple(-(-n // m) for n, m in zip(self.shape, self.grid, strict=True))
+
     def chunk_name(self, place: Sequence[int]) -> str:
         """The file of the chunk at `place` of the grid, below the submission's folder."""
         return f"{self.folder}/{self.key(place)}".lstrip("/")
@@ -56,6 +62,7 @@ class ZarrNodes:
     def __init__(self, paths: dict[str, Path], files: Iterable[str] = ()) -> None:
         self._paths = {name: path for name, path in paths.items() if name.rpartition("/")[2] in self.documents}
         self._files = list(files)
+        self._names = frozenset(self._files)
         self._documents: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -86,7 +93,27 @@ class ZarrNodes:
         for document in ("zarr.json", ".zarray", ".zgroup"):
             if (name := f"{folder}/{document}".lstrip("/")) in self._paths:
                 return name
-        raise UnreadableFile(f"{folder or '.'} is no Zarr array or group", hint="hand in the whole folder")
+        around = next((self.file_of(one) for one in reversed(_around(folder)) if self._is_node(one)), folder or ".")
+        raise UnreadableFile(
+            f"{around}: there is no Zarr array or group in {folder or '.'}", hint="hand in the whole folder"
+        )
+
+    def _is_node(self, folder: str) -> bool:
+        return any(
+            f"{folder}/{document}".lstrip("/") in self._paths for document in ("zarr.json", ".zarray", ".zgroup")
+        )
+
+    def path_of(self, array: ArrayNode) -> Path:
+        """The folder of an array."""
+        return self._paths[array.file].parent
+
+    def has_chunk(self, array: ArrayNode, place: Sequence[int]) -> bool:
+        """Whether the file of a chunk is one of the submission's."""
+        return array.chunk_name(place) in self._names
+
+    def lies(self, array: ArrayNode, place: Sequence[int]) -> bool:
+        """Whether something lies where the file of a chunk belongs."""
+        return os.path.lexists(self.path_of(array) / array.key(place))
 
     def attributes(self, folder: str) -> dict[str, Any]:
         """The attributes of a node."""

@@ -1,0 +1,158 @@
+"""The table of formats: what was compared equal, and how fast a file is read beside the plain library alone.
+
+Ours reads through the locked-up reader process, by blocks of 64 planes; the plain library reads the same file whole in
+this process. Both find the file in the page cache; the best of the rounds counts for each. Every real sample of a
+format is compared with an independent reading of it, voxel by voxel or node by node, and so is the large file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tests.ingest.sources import GEOMETRY, SAMPLES, VOLUMES, assert_same_voxels, format_of, manifest
+
+from benchmarks._formats import FORMATS, Format
+from benchmarks._report import machine, report
+from pulvinar.ingest.reader import FoundAsset, Options
+from pulvinar.ingest.sandbox import Limits, ReaderHost
+from pulvinar.ingest.submission import open_submission
+from pulvinar.model.space import Window
+
+WORK = Path(".bench") / "formats"
+RATIO, PLANES = 0.7, 64
+_LIMITS = Limits(cpu_s=3600)
+
+
+def main() -> int:
+    """Compare and time every format; 0 when all is equal and fast enough."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--only", default="*", help="formats of this name or pattern")
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    shutil.rmtree(WORK, ignore_errors=True)
+    print(machine(), flush=True)
+    print(f"  {'format':22} {'samples':>7} {'values':>13} {'MB':>6} {'ours':>7} {'plain':>7}  ratio", flush=True)
+    formats = [one for one in FORMATS if fnmatch(one.name, chosen.only)]
+    ratios = {one.name: _row(one, chosen.rounds) for one in formats}
+    shutil.rmtree(WORK)
+    slowest = min(ratios, key=lambda name: ratios[name])
+    figure = f"{len(ratios)} formats equal, slowest {slowest} {ratios[slowest]:.2f}x its plain reader"
+    return report("formats", figure, f">= {RATIO}x", passed=ratios[slowest] >= RATIO)
+
+
+def _row(one: Format, rounds: int) -> float:
+    """Print the row of a format; our speed as a share of the plain library's. What isn't equal raises."""
+    folder = WORK / "files"
+    folder.mkdir(parents=True)
+    path = one.make(folder)
+    size = sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+    samples, values = _same_samples(one.samples) if one.samples else (0, 0)
+    values += _read(path, one.options, lambda host, asset: _same(host, asset, path, one))
+    ours, plain = [], []
+    for _ in range(rounds):
+        ours.append(_read(path, one.options, _timed))
+        start = time.perf_counter()
+        one.plain(path)
+        plain.append(time.perf_counter() - start)
+    speeds = [size / 1e6 / min(seconds) for seconds in (ours, plain)]
+    ratio = speeds[0] / speeds[1]
+    print(
+        f"  {one.name:22} {samples:7} {values:13,} {size / 1e6:6.0f} {speeds[0]:7.0f} {speeds[1]:7.0f}  {ratio:5.2f}x "
+        f"{one.by}",
+        flush=True,
+    )
+    shutil.rmtree(folder)
+    return ratio
+
+
+def _read(path: Path, options: Options, use: Callable[[ReaderHost, FoundAsset], Any]) -> Any:
+    """What `use` gives of the one asset of a file or folder."""
+    scratch = WORK / "scratch"
+    (scratch / "reading").mkdir(parents=True)
+    try:
+        with (
+            open_submission(path, scratch, _LIMITS) as submission,
+            ReaderHost(
+                submission.root,
+                scratch=scratch / "reading",
+                limits=_LIMITS,
+                options=options,
+                readable=submission.readable,
+            ) as host,
+        ):
+            (asset,) = host.find(submission.files)
+            return use(host, asset)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _timed(host: ReaderHost, asset: FoundAsset) -> float:
+    """Seconds from the opening to the last block."""
+    start = time.perf_counter()
+    if asset.volume is None:
+        host.read_geometry(asset)
+    else:
+        _blocks(host, asset, lambda place, voxels: None)
+    return time.perf_counter() - start
+
+
+def _blocks(host: ReaderHost, asset: FoundAsset, use: Callable[[slice, np.ndarray], None]) -> None:
+    with host.open_volume(asset) as source:
+        t, c, z, y, x = source.shape
+        for first in range(0, z, PLANES):
+            last = min(first + PLANES, z)
+            voxels = source.read(Window((0, 0, first, 0, 0), (t, c, last, y, x)))
+            use(slice(first, last), voxels)
+            source.release(voxels)
+
+
+def _same(host: ReaderHost, asset: FoundAsset, path: Path, one: Format) -> int:
+    """How many voxels or numbers of the large file are equal; raises where one isn't."""
+    if asset.volume is None:
+        assert one.same is not None
+        data = host.read_geometry(asset)
+        one.same(data, path)
+        return _count(data)
+    return _same_volume(host, asset, one.plain(path))
+
+
+def _same_volume(host: ReaderHost, asset: FoundAsset, expected: np.ndarray) -> int:
+    _blocks(host, asset, lambda place, voxels: assert_same_voxels(voxels, expected[:, :, place]))
+    assert asset.volume is not None
+    assert asset.volume.shape == expected.shape
+    return int(np.prod(expected.shape))
+
+
+def _count(data: Any) -> int:
+    """Nodes, vertices or rows."""
+    return len(data.zyx_um) if hasattr(data, "zyx_um") else len(next(iter(data.columns.values())))
+
+
+def _same_samples(reader: str) -> tuple[int, int]:
+    """How many real samples of a reader there are, and how many voxels, nodes or rows of them are equal."""
+    names = [name for name in manifest() if format_of(name) == reader and (SAMPLES / name).is_file()]
+    names = [name for name in names if not name.endswith((".tif.gz", ".tif.lzma"))]
+    return len(names), sum(_read(SAMPLES / name, Options(), _against(SAMPLES / name, reader)) for name in names)
+
+
+def _against(path: Path, reader: str) -> Callable[[ReaderHost, FoundAsset], int]:
+    def same(host: ReaderHost, asset: FoundAsset) -> int:
+        if asset.volume is not None:
+            return _same_volume(host, asset, VOLUMES[reader](path))
+        data = host.read_geometry(asset)
+        GEOMETRY[reader](data, path)
+        return _count(data)
+
+    return same
+
+
+if __name__ == "__main__":
+    sys.exit(main())
