@@ -56,7 +56,7 @@ def unpack_pbd(source: Path, target: Path, layout: RawLayout, name: str) -> RawL
             used, made, prior, end = _decoder()(steps, data, more, room[:left], prior, is_swapped)
             if end == _TOO_MUCH:
                 raise UnreadableFile(f"{name} is damaged: it holds more voxels than its header declares")
-            file.write(room[:made].tobytes())
+            file.write(room[:made].data)
             left, rest = left - made, data[used:].tobytes()
     if left or rest:
         raise UnreadableFile(f"{name} is truncated: {left} of its voxels are missing", hint="copy the file again")
