@@ -192,7 +192,8 @@ def _axis(document: Any, place: int, size: int, name: str) -> Axis:
         raise UnreadableFile(
             f"{name}: its description names {axis.size} elements, its matrix has {size}", hint="export it again"
         )
-    return _understood(lambda: _converted(axis, mapping, name), name)
+    converted: Axis = _understood(lambda: _converted(axis, mapping, name), name)
+    return converted
 
 
 def _converted(axis: Any, mapping: Any, name: str) -> Axis:

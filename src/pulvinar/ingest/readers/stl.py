@@ -30,13 +30,6 @@ _VERTEX = rb"\s+vertex[ \t]+(\S+[ \t]+\S+[ \t]+\S+)"
 _FACET = re.compile(
     rb"(?i)\bfacet\s+normal\s+\S+\s+\S+\s+\S+\s+outer\s+loop" + _VERTEX * 3 + rb"\s+endloop\s+endfacet\b"
 )
-_WORDS = 40
-_LONGEST_NAME = 1024
-_VERTEX = rb"\s+vertex[ \t]+(\S+[ \t]+\S+[ \t]+\S+)"
-_FACET = re.compile(
-    rb"(?i)\bfacet\s+normal\s+\S+\s+\S+\s+\S+\s+outer\s+loop" + _VERTEX * 3 + rb"\s+endloop\s+endfacet\b"
-)
-_BETWEEN = re.compile(rb"(?i)\s*(endsolid\b[^\n]*)?\s*(solid\b[^\n]*)?\s*")
 _WORDS = frozenset({b"solid", b"facet", b"outer", b"vertex", b"endloop", b"endfacet", b"endsolid"})
 
 
@@ -122,10 +115,11 @@ def _joined(corners: Floats, name: str) -> tuple[Floats, Faces]:
     # -0.0 and 0.0 are one place; a dictionary has its entries in the order in which they first come
     rows = np.ascontiguousarray(corners + 0.0)
     kind = pa.binary(rows.itemsize * 3)
-    places = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, pa.py_buffer(rows)]).dictionary_encode()
-    _, body = places.dictionary.buffers()
-    vertices = np.frombuffer(body, np.float64, len(places.dictionary) * 3).reshape(-1, 3)
-    return vertices, checked_faces(places.indices.to_numpy().astype(np.int64).reshape(-1, 3), vertices, name)
+    buffer = pa.py_buffer(rows.tobytes())
+    places = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, buffer]).dictionary_encode()
+    indices = places.indices.to_numpy().astype(np.int64)
+    vertices = rows[np.unique(indices, return_index=True)[1]]
+    return vertices, checked_faces(indices.reshape(-1, 3), vertices, name)
 
 
 def _corners_of_text(content: bytes, name: str) -> Floats:

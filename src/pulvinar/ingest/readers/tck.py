@@ -126,7 +126,8 @@ def _split(rows: npt.NDArray[Any], said: dict[str, str], name: str) -> _Tracks:
 def _rows_where(test: Callable[[npt.NDArray[Any]], Any], rows: npt.NDArray[Any]) -> Ints:
     """The rows all of whose numbers pass the test; the first column alone rules out nearly all."""
     found = np.flatnonzero(test(rows[:, 0])).astype(np.int64)
-    return found[test(rows[found]).all(axis=1)]
+    whole_row: npt.NDArray[np.bool_] = test(rows[found]).all(axis=1)
+    return found[whole_row]
 
 
 def _header(head: bytes, name: str) -> dict[str, str]:
