@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.readers.streams import check_growth
 from pulvinar.ingest.readers.table_columns import Column, from_arrow, unique_names
 
 MOST_COLUMNS = 10_000
 MOST_CELLS = 2_000_000_000
 _FOOTER_LIMIT = 64 << 20
+_ROWS_AT_ONCE = 16_384
 
 
 def open_parquet(path: Path, name: str) -> Any:
@@ -48,7 +51,7 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
 
     opened = open_parquet(path, name)
     try:
-        table = opened.read(use_threads=False)
+        table = pa.Table.from_batches(_batches(opened, path.stat().st_size, name), opened.schema_arrow)
     except MemoryError:
         # Arrow's own is an ArrowException too
         raise
@@ -56,6 +59,15 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
     names = column_names(opened)
     return {key: from_arrow(table.column(i), f"{name}: the column {key!r}") for i, key in enumerate(names)}, names
+
+
+def _batches(opened: Any, packed_bytes: int, name: str) -> Iterator[Any]:
+    """The rows, some at a time: a dictionary makes gigabytes of a few kilobytes. Raises `TooLarge` where it does."""
+    total = 0
+    for batch in opened.iter_batches(_ROWS_AT_ONCE, use_threads=False):
+        total += batch.nbytes
+        check_growth(total, packed_bytes, name)
+        yield batch
 
 
 def _short(error: Exception) -> str:

@@ -64,6 +64,15 @@ def stem_of(name: str) -> str:
     return last[: len(plain_name(last).rsplit(".", 1)[0])] or last
 
 
+def check_growth(size_bytes: int, packed_bytes: int, name: str) -> None:
+    """Raise `TooLarge` where so much has come of so little as only a bomb makes of it."""
+    if size_bytes > _GROWTH_FROM_BYTES and size_bytes > _GROWTH * packed_bytes:
+        raise TooLarge(
+            f"{name} grows more than {_GROWTH}-fold, as a decompression bomb does",
+            hint="unpack it yourself if you trust it, and hand in what comes out",
+        )
+
+
 class _Bounded(io.RawIOBase):
     """What is unpacked from `file`; raises `TooLarge` once it has grown as only a bomb does."""
 
@@ -79,11 +88,7 @@ class _Bounded(io.RawIOBase):
         """The next unpacked bytes."""
         count: int = self._stream.readinto(room)
         self._total += count
-        if self._total > _GROWTH_FROM_BYTES and self._total > _GROWTH * self._file.tell():
-            raise TooLarge(
-                f"{self._name} grows more than {_GROWTH}-fold, as a decompression bomb does",
-                hint="unpack it yourself if you trust it, and hand in what comes out",
-            )
+        check_growth(self._total, self._file.tell(), self._name)
         return count
 
 
