@@ -129,7 +129,10 @@ class ReaderProcess:
         # the beginnings of ten thousand files are let go before the answer is made
         found, unreadable = recognise(readers, self._source_files(question["names"]), self._options)
         told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
-        return {"assets": [asdict(asset) for asset in found], "unreadable": told}, None
+        # each is let go as soon as it is told of
+        found.reverse()
+        assets = [asdict(found.pop()) for _ in range(len(found))]
+        return {"assets": assets, "unreadable": told}, None
 
     def _source_files(self, names: list[str]) -> list[SourceFile]:
         return [source_file(self._root / name, name) for name in names]
