@@ -28,7 +28,6 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.h5ad_frames import CellMatrix, cell_matrix, frame_length, read_frame
 from pulvinar.ingest.readers.hdf5_files import damage, dataset, is_hdf5, member, open_hdf5, text
-from pulvinar.ingest.readers.hdf5_heaps import open_sound
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, text_at
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
@@ -96,7 +95,7 @@ class H5adReader:
 def _is_h5ad(file: SourceFile) -> bool:
     """Whether an HDF5 file is AnnData's; a damaged one is where its name says so."""
     try:
-        with open_sound(file.path, file.name) as opened, damage(file.name):
+        with open_hdf5(file.path, file.name) as opened, damage(file.name):
             said = text(opened.attrs.get("encoding-type", "")) == "anndata"
             return said or {"obs", "var", "X"} <= set(opened)
     except UnreadableFile:

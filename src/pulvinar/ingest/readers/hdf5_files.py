@@ -16,6 +16,7 @@ import numpy as np
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, Severity, SourceFile
+from pulvinar.ingest.readers.hdf5_heaps import check_heaps
 from pulvinar.ingest.readers.raw_volume import check_believable
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -45,9 +46,10 @@ def damage(name: str) -> Iterator[None]:
 
 def open_hdf5(path: Path, name: str) -> Any:
     """The open `h5py.File`, a context manager. Members are to be had from `member`, `dataset` and `datasets` alone,
-    which follow no link out of it."""
+    which follow no link out of it. Raises `UnreadableFile` for one over which HDF5 would never end."""
     import h5py
 
+    check_heaps(path, name)
     with damage(name):
         return h5py.File(path, "r", locking=False)
 

@@ -6,11 +6,11 @@ ever. Source: the HDF5 file format specification 3.0, III.E, the global heap.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.readers.hdf5_files import open_hdf5
 
 _HEAP = b"GCOL\x01\0\0\0"
 _HEADER = 16
@@ -19,15 +19,21 @@ _LARGEST_HEAP = 64 << 20
 _LARGEST_FILE = 1 << 30
 """A larger file is not searched: what it does to HDF5, the reader's time ends."""
 _PIECE = 8 << 20
+_REMEMBERED = 4096
 
 
-def open_sound(path: Path, name: str) -> Any:
-    """The open file, as from `open_hdf5`, once its heaps are seen to have an end. Raises `UnreadableFile`."""
-    if path.stat().st_size <= _LARGEST_FILE:
-        with path.open("rb") as file:
-            for place in _heaps(file):
-                _check_heap(file, place, name)
-    return open_hdf5(path, name)
+def check_heaps(path: Path, name: str) -> None:
+    """Raise `UnreadableFile` for a heap that has no end. A file is searched once, however many readers open it."""
+    about = path.stat()
+    if about.st_size <= _LARGEST_FILE:
+        _search(path, name, about.st_mtime_ns)
+
+
+@lru_cache(_REMEMBERED)
+def _search(path: Path, name: str, changed_ns: int) -> None:
+    with path.open("rb") as file:
+        for place in _heaps(file):
+            _check_heap(file, place, name)
 
 
 def _heaps(file: IO[bytes]) -> list[int]:

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.hdf5_files import damage, dataset, member, open_hdf5, text
-from pulvinar.ingest.readers.hdf5_heaps import open_sound
 from pulvinar.ingest.readers.hdf5_values import numbers_of
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
@@ -263,7 +262,7 @@ def _of_version_4(file: IO[bytes], name: str) -> Iterator[MatVariable]:
 
 
 def _of_version_7(path: Path, name: str) -> list[MatVariable]:
-    with open_sound(path, name) as file, damage(name):
+    with open_hdf5(path, name) as file, damage(name):
         keys = [key for key in list(file)[:_MOST_VARIABLES] if not key.startswith("#")]
         return [_variable_7(file, key, name) for key in keys]
 

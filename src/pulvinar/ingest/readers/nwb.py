@@ -29,7 +29,6 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers import nwb_images, nwb_series
 from pulvinar.ingest.readers.hdf5_files import damage, is_hdf5, open_hdf5, text
-from pulvinar.ingest.readers.hdf5_heaps import open_sound
 from pulvinar.ingest.readers.nwb_about import about_session, modality_of
 from pulvinar.ingest.readers.nwb_nodes import Node, nodes
 from pulvinar.ingest.readers.nwb_places import centres, electrode_places, roi_places
@@ -129,7 +128,7 @@ def _is_nwb(file: SourceFile) -> bool:
     """Whether an HDF5 file is NWB; a damaged one is where its name says so. Raises `UnreadableFile` for NWB 1."""
     named = file.name.lower().endswith(".nwb")
     try:
-        with open_sound(file.path, file.name) as opened, damage(file.name):
+        with open_hdf5(file.path, file.name) as opened, damage(file.name):
             if text(opened.attrs.get("neurodata_type", "")) == "NWBFile":
                 return True
             old = "nwb_version" in opened and "epochs" in opened
