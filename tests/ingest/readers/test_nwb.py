@@ -360,7 +360,7 @@ def test_a_file_becomes_a_dataset_with_pictures(means, sample):
     assert record.title == "Ferguson et al. PYR2.abf [Pyramidal cell 2, strongly adapting]"
     assert record.species is Species.MOUSE
     assert [person.name for person in record.contributors] == ["Katie A. Ferguson"]
-    assert record.acquisition.modality == "intracellular electrophysiology"
+    assert record.acquisition.modality == "intracellular"
     pictures = list(means.scratch.parent.rglob("thumbnail.webp"))
     assert len(pictures) == 2
     for picture in pictures:
