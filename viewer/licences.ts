@@ -22,6 +22,7 @@ export class ThirdParty {
   note(): Plugin {
     return {
       name: "pulvinar:note-packages",
+      apply: "build",
       generateBundle: (_, bundle) => {
         for (const part of Object.values(bundle)) {
           if (part.type !== "chunk") continue;
@@ -40,6 +41,7 @@ export class ThirdParty {
   write(): Plugin {
     return {
       name: "pulvinar:write-licences",
+      apply: "build",
       closeBundle: () => {
         const packages = [...this.folders].sort().map(describe);
         const names = new Set(packages.map(({ name }) => name));

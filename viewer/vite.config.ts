@@ -77,6 +77,7 @@ function dropCompresso(): Plugin {
 function copyHtmx(): Plugin {
   return {
     name: "pulvinar:copy-htmx",
+    apply: "build",
     closeBundle() {
       const source = createRequire(import.meta.url).resolve("htmx.org/dist/htmx.min.js");
       mkdirSync(output, { recursive: true });

@@ -88,7 +88,7 @@ def test_a_bids_tree_becomes_a_dataset_without_a_question(means, tmp_path):
     expected = small_tree(tmp_path / "tree")
     done = ingest(means, Request(tmp_path / "tree"))
     record = get_dataset(means.database, means.actor, done.version.dataset_id).record
-    assert (record.title, record.licence, record.species.value) == ("Faces and objects", "CC0", "human")
+    assert (record.title, record.licence, record.species.value) == ("Faces and objects", "CC0-1.0", "human")
     assert [one.name for one in record.contributors] == ["Haxby, J. V.", "Gobbini, M. I."]
     assert record.subject.name == "sub-01"
     assets = {asset.name: asset for asset in done.version.assets}

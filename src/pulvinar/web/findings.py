@@ -54,7 +54,6 @@ SENTENCES = (
     mark("%(missing)s of its %(count)s images are not in the file: they read as 0"),
     mark("%(missing)s of its %(count)s planes are in no file: they read as 0"),
     mark("no XML of BigDataViewer names this file: what its setups are is not known"),
-    mark("it does not name its axes: %(shape)s are taken as %(axes)s"),
     mark("its OME metadata lies in the file %(other)s, which is not here or does not describe it"),
     mark("its description promises %(promised)s images, %(count)s are there"),
     mark("the chain of its pages breaks off behind page %(count)s: what follows may be lost"),

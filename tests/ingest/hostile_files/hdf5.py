@@ -108,15 +108,15 @@ def _lost_chunk(file: Any, folder: Path) -> None:
 
 
 _edited("its image lies in another file", "is a link to elsewhere", _external_link)
-_edited("its image is itself", "is a link to elsewhere", _soft_circle)
+_edited("its image is itself", "is a link that leads to no end", _soft_circle)
 _edited("its voxels lie in another file", "lies in other files", _external_storage)
 _edited("it is a view of another file", "lies in other files", _virtual)
-_edited("chunk bomb", "one chunk of it has", _chunk_bomb)
+_edited("chunk bomb", "one chunk of", _chunk_bomb)
 _edited("a chunk that unpacks to more than it is", "larger packed than unpacked", _overfull_chunk)
 _edited("a chunk that was never written", "were never written", _lost_chunk)
 _edited(
     "a terabyte that was never written",
-    "were never written",
+    "can't hold more than",
     lambda file, _: _replaced(file, shape=(8000, 8000, 8000), dtype="u2", chunks=(100, 100, 100)),
 )
 _edited(
@@ -165,7 +165,16 @@ def flipped(folder: Path) -> Path:
     return path
 
 
-@hostile("minc: a filter of a plugin", Refused("is packed by the filters"), CHUNKED)
+@hostile("minc: a filter of a plugin", Refused("the filters"), CHUNKED)
 def plugin(folder: Path) -> Path:
-    """LZF stands for any filter whose code would have to be loaded."""
-    return minc(folder, data=VOXELS, chunks=(2, 5, 6), compression="lzf")
+    """SZIP stands for any filter whose code would have to be loaded."""
+    path = minc(folder)
+    with h5py.File(path, "r+") as file:
+        del file[IMAGE]
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_chunk((2, 5, 6))
+        layout.set_filter(32_001, h5py.h5z.FLAG_OPTIONAL, (0, 0, 0, 0))
+        space = h5py.h5s.create_simple(VOXELS.shape)
+        h5py.h5d.create(file.id, IMAGE.encode(), h5py.h5t.NATIVE_UINT16, space, layout)
+        _image(file[IMAGE])
+    return path

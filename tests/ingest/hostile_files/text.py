@@ -134,7 +134,7 @@ _CELLS = {"x_um": [1, 4, 7], "y_um": [2, 5, 8], "z_um": [3, 6.5, 9], "name": ["f
 CSV = Good("csv", lambda folder: text(folder, _CSV, "cells.csv"), {"cells": _CELLS})
 
 
-@hostile("table: ten million columns", Refused("its first line is longer than"), CSV)
+@hostile("table: ten million columns", Refused("longer than"), CSV)
 def wide(folder: Path) -> Path:
     """Two lines of twenty megabytes."""
     return text(folder, "\t".join(["1"] * 10_000_000) + "\n" + "\t".join(["2"] * 10_000_000) + "\n", "cells.tsv")

@@ -206,7 +206,7 @@ def cut_document(folder: Path) -> Path:
     return root
 
 
-@hostile("zarr: references to files of the system", Refused("of a format that Pulvinar reads"), ZARR)
+@hostile("zarr: references to files of the system", Refused("at addresses, which are never opened"), ZARR)
 def kerchunk(folder: Path) -> Path:
     """A kerchunk document whose chunks are file:// addresses; none is opened."""
     references = {

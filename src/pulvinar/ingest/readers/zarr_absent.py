@@ -23,6 +23,8 @@ from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 
 _MOST_CHUNKS = 200_000
 """So many chunks are looked for one by one."""
+_NAMED = 3
+"""So many of them are named."""
 _LARGEST_WITNESS_BYTES = 128 << 20
 
 
@@ -62,17 +64,26 @@ def absent_chunk_findings(
     expected = prod(array.counts)
     if expected > _MOST_CHUNKS:
         absent = unknown = max(expected - nodes.chunk_files(array.folder), 0)
+        shown = ""
     else:
         places = [place for place in product(*map(range, array.counts)) if not nodes.has_chunk(array, place)]
         _refuse_links(array, places, nodes)
+        shown = _named(array, places)
         absent, unknown = len(places), _unknown(array, places, list(_witnesses(coarser, nodes)) if places else [])
     if not absent:
         return []
     if not unknown or options.sparse:
-        text = f"{absent} of its {expected} chunks are not stored: they read as fill"
+        text = f"{absent} of its {expected} chunks are not stored: they read as fill{shown}"
         return [Finding(Severity.NOTE, text, "--sparse")]
-    text = f"{absent} of its {expected} chunks are not stored, and nothing shows that they are empty and not lost"
+    text = (
+        f"{absent} of its {expected} chunks are not stored, and nothing shows that they are empty and not lost{shown}"
+    )
     return [Finding(Severity.QUESTION, text, "--sparse")]
+
+
+def _named(array: ArrayNode, places: Sequence[Sequence[int]]) -> str:
+    names = ", ".join(array.chunk_name(place) for place in places[:_NAMED])
+    return f" ({names}{', ...' if len(places) > _NAMED else ''})" if names else ""
 
 
 def _refuse_links(array: ArrayNode, places: Sequence[Sequence[int]], nodes: ZarrNodes) -> None:
