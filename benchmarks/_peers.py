@@ -33,4 +33,5 @@ def peers_python() -> Path:
 
 def command(peer: str, stack: Path, out: Path) -> list[str | Path]:
     """What runs `peer` on `stack`."""
-    return [peers_python(), Path(__file__).with_name("_peer_runs.py"), peer, stack, out]
+    # -P: the benchmark named inspect, in the script's folder, is not Python's own module of that name
+    return [peers_python(), "-P", Path(__file__).with_name("_peer_runs.py"), peer, stack, out]
