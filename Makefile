@@ -58,12 +58,14 @@ $(STAMPS)/run: requirements/run.txt pyproject.toml | $(BIN)/python
 	@echo "installing Pulvinar and what it needs into $(VENV)"
 	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q src/pulvinar
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "installing Pulvinar and its tools into $(VENV)"
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q src/pulvinar
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
 
 $(STAMPS)/clients: requirements/clients.txt | $(BIN)/python
