@@ -319,6 +319,17 @@ def test_a_reader_that_sleeps_is_ended_when_the_clock_says_so(refused, host_of, 
     assert goes_on(host, submission)
 
 
+def test_files_over_which_the_process_dies_hide_no_other(host, submission):
+    good = [hostile_file(submission, GOOD, f"good{n}.bad") for n in range(7)]
+    deadly = [hostile_file(submission, "import ctypes; ctypes.string_at(0)", f"deadly{n}.bad") for n in range(2)]
+    files = [*good[:2], deadly[0], *good[2:6], deadly[1], good[6]]
+    found, unreadable = host.survey(files)
+    assert {asset.files[0] for asset in found} == {file.name for file in good}
+    assert [item.name for item in unreadable] == ["deadly0.bad", "deadly1.bad"]
+    assert all("SIGSEGV" in item.error.message and item.name in item.error.message for item in unreadable)
+    assert goes_on(host, submission)
+
+
 @pytest.mark.parametrize(
     ("does", "said"),
     [

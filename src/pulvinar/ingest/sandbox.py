@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -30,6 +31,9 @@ from pulvinar.ingest.reader import FoundAsset, GeometryData, Options, SourceFile
 from pulvinar.ingest.remote_source import RemoteSource
 from pulvinar.model.text import plain
 
+# a file over which the process dies is looked for when that takes no longer, and so many of them at most
+_SOON_S = 120.0
+_MOST_DEADLY = 10
 _MORE_MEMORY = "raise reader_memory_mb if the file is known to be good"
 
 
@@ -95,7 +99,49 @@ class ReaderHost:
         return found
 
     def survey(self, files: Sequence[SourceFile]) -> tuple[list[FoundAsset], list[Unreadable]]:
-        """As `find`, and beside it the files that can't be read, which hide no other."""
+        """As `find`, and beside it the files that can't be read, which hide no other.
+
+        Nor does one over which the process dies: it is looked for by halves, and the others are asked about again.
+        """
+        left, deadly = list(files), list[Unreadable]()
+        while True:
+            began = time.monotonic()
+            try:
+                found, unreadable = self._survey(left)
+            except PulvinarError:
+                culprit = None
+                if self._died and len(left) > 1 and time.monotonic() - began < _SOON_S and len(deadly) < _MOST_DEADLY:
+                    culprit = self._deadly(left)
+                if culprit is None:
+                    raise
+                deadly.append(culprit)
+                left = [file for file in left if file.name != culprit.name]
+            else:
+                return found, [*deadly, *unreadable]
+
+    @property
+    def _died(self) -> bool:
+        return self._channel is None
+
+    def _deadly(self, files: Sequence[SourceFile]) -> Unreadable | None:
+        """The first of `files` over which the process dies when it is asked about it alone; None when there is none."""
+        while len(files) > 1:
+            halves = files[: len(files) // 2], files[len(files) // 2 :]
+            dying = next((half for half in halves if self._death_over(half)), None)
+            if dying is None:
+                return None
+            files = dying
+        error = self._death_over(files)
+        return Unreadable(files[0].name, error) if error else None
+
+    def _death_over(self, files: Sequence[SourceFile]) -> PulvinarError | None:
+        try:
+            self._survey(files)
+        except PulvinarError as error:
+            return error if self._died else None
+        return None
+
+    def _survey(self, files: Sequence[SourceFile]) -> tuple[list[FoundAsset], list[Unreadable]]:
         names = [file.name for file in files]
         about = _summary(names)
         answer = self.ask({"verb": "find", "names": names}, about=about)
