@@ -21,10 +21,9 @@ from pulvinar.ingest.readers.chunked_volume import (
     refuse_links,
     spec_of,
     spread,
-    voxel_dtype,
 )
 from pulvinar.ingest.readers.frames import settle
-from pulvinar.ingest.readers.raw_volume import check_shape, name_findings
+from pulvinar.ingest.readers.raw_volume import check_shape, meaning_dtype, name_findings
 from pulvinar.ingest.readers.zarr_absent import absent_chunk_findings
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 from pulvinar.ingest.readers.zarr_said import ImageSaid
@@ -128,7 +127,7 @@ def image_asset(
         files=mine,
         volume=VolumeDescription(
             shape,
-            voxel_dtype(array.dtype, kind),
+            meaning_dtype(array.dtype, kind),
             spread(said.letters, [min(pair) for pair in zip(array.chunks, array.shape, strict=True)]),
             size_um,
             affine_um,

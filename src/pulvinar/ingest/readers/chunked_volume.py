@@ -17,7 +17,7 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.raw_volume import as_labels
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode
 from pulvinar.model.space import Window
-from pulvinar.model.volume import AXES, Shape5, VolumeKind
+from pulvinar.model.volume import AXES, Shape5
 
 _CACHE_BYTES = 64 << 20
 
@@ -119,16 +119,6 @@ def spread(letters: str, sizes: Sequence[int]) -> Shape5:
     """`sizes` of axes named `letters` as (t, c, z, y, x), 1 where there is no such axis."""
     t, c, z, y, x = (dict(zip(letters, sizes, strict=True)).get(axis, 1) for axis in AXES)
     return t, c, z, y, x
-
-
-def voxel_dtype(stored: str, kind: VolumeKind | None) -> str:
-    """What reading an array of the type `stored` gives: integers of labels, no halves and no truth values."""
-    dtype = np.dtype(stored)
-    if kind is VolumeKind.LABELS and dtype.kind == "f":
-        return "uint32"
-    if dtype.kind == "b":
-        return "uint8"
-    return "float32" if dtype == np.float16 else dtype.newbyteorder("=").name
 
 
 def refuse_links(files: Sequence[SourceFile], folder: str, document: str) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.ingest.reader import Finding, Options, Severity, SkeletonData
+from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, SkeletonData, SourceFile
 from pulvinar.ingest.readers.places import mean_step_um, places_zyx_um, step_um
+from pulvinar.ingest.readers.streams import stem_of
+from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Triple
 
 Floats = npt.NDArray[np.float64]
@@ -58,6 +60,21 @@ def skeleton_data(
     radius[~(nodes[:, 3] > 0)] = np.nan
     zyx_um = places_zyx_um(nodes[:, :3] * np.asarray(scale), options, step)
     return SkeletonData(zyx_um, radius, parent, type_code, ids)
+
+
+def neuron_asset(reader: str, file: SourceFile, skeleton: SkeletonData, findings: Sequence[Finding]) -> FoundAsset:
+    """The one neuron of a file as an asset of `reader`."""
+    return FoundAsset(
+        reader,
+        key=file.name,
+        name=stem_of(file.name),
+        kind=AssetKind.SKELETON,
+        files=(file.name,),
+        findings=tuple(findings),
+        metadata={
+            "header": {"nodes": len(skeleton.parent), "roots": int(np.count_nonzero(skeleton.parent < 0))},
+        },
+    )
 
 
 def skeleton_findings(skeleton: SkeletonData) -> list[Finding]:

@@ -20,14 +20,13 @@ from pulvinar.ingest.readers.forests import (
     Floats,
     Ints,
     depths,
+    neuron_asset,
     skeleton_data,
     skeleton_findings,
     soma_of_outlines,
 )
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import absent_chunks, damage, dataset, is_hdf5, member, open_hdf5
-from pulvinar.ingest.readers.streams import stem_of
-from pulvinar.model.dataset import AssetKind
 
 _MOST_POINTS = 20_000_000
 _LARGEST_TYPE = 2**15
@@ -44,20 +43,7 @@ class MorphologyH5Reader:
         for file in files:
             if is_hdf5(file) and _is_morphology(file):
                 skeleton, findings = _read(file.path, file.name, options)
-                yield FoundAsset(
-                    self.name,
-                    key=file.name,
-                    name=stem_of(file.name),
-                    kind=AssetKind.SKELETON,
-                    files=(file.name,),
-                    findings=tuple(findings),
-                    metadata={
-                        "header": {
-                            "nodes": len(skeleton.parent),
-                            "roots": int(np.count_nonzero(skeleton.parent < 0)),
-                        }
-                    },
-                )
+                yield neuron_asset(self.name, file, skeleton, findings)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Never: every asset of this reader is a skeleton."""

@@ -10,17 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, OpenVolume, Options, SourceFile
-from pulvinar.ingest.readers.forests import SOMA
+from pulvinar.ingest.readers.forests import SOMA, neuron_asset
 from pulvinar.ingest.readers.neurolucida_text import looks_like_neurolucida, parse_neurolucida
-from pulvinar.ingest.readers.streams import start_of, stem_of, whole
+from pulvinar.ingest.readers.streams import start_of, whole
 from pulvinar.ingest.readers.text import decoded, is_text
 from pulvinar.ingest.readers.tracings import Branch, Point, Tracing, Tree, skeleton_of, type_of
 from pulvinar.ingest.readers.xml_stream import first_element, parse_xml
-from pulvinar.model.dataset import AssetKind
 
 _MOST_BYTES = 512 << 20
 
@@ -37,20 +34,7 @@ class NeurolucidaReader:
             head = start_of(file.head)
             if first_element(head) == "mbf" or (is_text(head) and looks_like_neurolucida(_text(head))):
                 skeleton, findings = skeleton_of(_parse(file.path, file.name), file.name, options)
-                yield FoundAsset(
-                    self.name,
-                    key=file.name,
-                    name=stem_of(file.name),
-                    kind=AssetKind.SKELETON,
-                    files=(file.name,),
-                    findings=tuple(findings),
-                    metadata={
-                        "header": {
-                            "nodes": len(skeleton.parent),
-                            "roots": int(np.count_nonzero(skeleton.parent < 0)),
-                        }
-                    },
-                )
+                yield neuron_asset(self.name, file, skeleton, findings)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
         """Never: every asset of this reader is a skeleton."""

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, VolumeDescription
-from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, spread, voxel_dtype
+from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, spread
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.precomputed_files import PrecomputedFolder
-from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape
+from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype
 from pulvinar.ingest.readers.zarr_nodes import LARGEST_CHUNK_BYTES, declared_sizes
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
@@ -141,7 +141,12 @@ def volume_asset(reader: str, folder: PrecomputedFolder, files: tuple[str, ...],
         kind=AssetKind.VOLUME,
         files=files,
         volume=VolumeDescription(
-            shape, voxel_dtype(scale.dtype, kind), spread(_LETTERS, (scale.channels, *block)), size_um, affine_um, kind
+            shape,
+            meaning_dtype(scale.dtype, kind),
+            spread(_LETTERS, (scale.channels, *block)),
+            size_um,
+            affine_um,
+            kind,
         ),
         findings=tuple(_findings(scale, folder)),
         metadata={"header": header},
