@@ -8,6 +8,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 from sqlalchemy.exc import StatementError
 
 import pulvinar.access.tables
+import pulvinar.atlases.tables
 import pulvinar.catalogue.tables
 import pulvinar.ingest.tables
 from pulvinar.errors import Unavailable

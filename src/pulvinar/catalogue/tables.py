@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -102,4 +103,46 @@ dataset_subject = Table(
     Column("subject_name", String(255), primary_key=True),
     Column("species", String(32), nullable=False),
     Index("dataset_by_subject", "subject_name", "species"),
+)
+
+# Where in an atlas an asset lies: the box of it in the atlas's space (micrometres), how that is known (measured,
+# stated, name) and how sure. One row an atlas.
+anchor = Table(
+    "anchor",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("atlas", String(64), primary_key=True),
+    Column("atlas_version", String(64), nullable=False),
+    Column("space", String(64), nullable=False),
+    Column("certainty", String(16), nullable=False),
+    Column("error_um", Float(53)),
+    *(Column(f"{axis}{end}_um", Float(53)) for end in (0, 1) for axis in "zyx"),
+    Column("details", JSON, nullable=False),
+    Column("computed", UtcDateTime, nullable=False),
+)
+
+# How much of an asset lies in a region itself, without those below it. `position` numbers the ontology's regions so
+# that a region and all below it are one range. Roles: share (of a volume's voxels), soma, end, length (micrometres of
+# neurite), count (of points), parcel (of a time series or connectivity).
+anchor_region = Table(
+    "anchor_region",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("atlas", String(64), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("region_id", BigInteger, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("value", Float(53), nullable=False),
+    Index("anchor_region_by_position", "atlas", "role", "position", "asset_id"),
+)
+
+# Which blocks of a space an asset has nodes, somata, ends or cells in, and how many: see `catalogue/places.py`.
+place_block = Table(
+    "place_block",
+    metadata,
+    Column("space", String(64), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("block", BigInteger, primary_key=True),
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("count", Integer, nullable=False),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 import pulvinar.access.tables
+import pulvinar.atlases.tables
 import pulvinar.catalogue.tables
 import pulvinar.ingest.tables  # noqa: F401 (each import registers its room's tables)
 from pulvinar.migrations.scope import is_ours

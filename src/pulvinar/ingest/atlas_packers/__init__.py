@@ -1,0 +1,1 @@
+"""Packers: how the files of a public source become an atlas, one module a source."""
