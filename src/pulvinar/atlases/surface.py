@@ -54,7 +54,7 @@ def _outer(grid: npt.NDArray[np.uint16], z: int) -> npt.NDArray[np.int64]:
         inner[tuple(ahead)] &= plane[tuple(behind)]
         edge = [slice(None)] * 2
         for at in (0, -1):
-            edge[axis] = at
+            edge[axis] = at  # type: ignore[call-overload]
             inner[tuple(edge)] = False
     y, x = np.nonzero(plane & ~inner)
     return np.stack([np.full(len(y), z), y, x], axis=1)
