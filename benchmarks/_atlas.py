@@ -23,7 +23,7 @@ from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import ArraySource
 from pulvinar.storage.store import open_store
-from pulvinar.storage.volumes import open_volume, volume_documents
+from pulvinar.storage.volumes import open_volume
 
 VOXEL_UM = 25.0
 SPACE = Space("allen_ccfv3", "mouse", "PIR")
@@ -65,8 +65,6 @@ def ccf_annotation(folder: Path) -> Annotation:
         (folder / "scratch").mkdir(parents=True)
         plan = plan_pyramid(volume, source.block_shape)
         write_pyramid(source, plan, store, prefix, ledger=Forgetful(), scratch=folder / "scratch")
-        for path, data in volume_documents(volume).items():
-            store.put_bytes(f"{prefix}/{path}", data)
         index = index_labels(open_volume(store, prefix, volume))
         store.put_bytes(f"{prefix}/{LABEL_INDEX}", index_to_bytes(index))
         (folder / "ready").touch()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.atlases.conftest import SPACE, VOXEL_UM, corner_affine, labels
+from tests.atlases.toy import SPACE, VOXEL_UM, corner_affine, labels
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.errors import Invalid, NotFound, SpaceMismatch

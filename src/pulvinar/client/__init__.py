@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray
 
+    from pulvinar.client.atlas import RemoteAtlas
+
 TIMEOUT_S = 60.0
 BLOCK_BYTES = 64 << 20
 _KINDS: dict[str, type[PulvinarError]] = {
@@ -79,6 +81,19 @@ class Client:
         """One dataset; raises `NotFound`."""
         return RemoteDataset(self, self.json(f"/api/v1/datasets/{quote(dataset_id, safe='')}"))
 
+    def atlases(self) -> list[RemoteAtlas]:
+        """The atlases that are installed there, each in its newest version."""
+        from pulvinar.client.atlas import RemoteAtlas
+
+        return [RemoteAtlas(self, told) for told in self.json("/api/v1/atlases")]
+
+    def atlas(self, name: str, version: str | None = None) -> RemoteAtlas:
+        """One atlas, the newest version unless one is named; raises `NotFound`, naming those that there are."""
+        from pulvinar.client.atlas import RemoteAtlas
+
+        asked = {"version": version} if version else {}
+        return RemoteAtlas(self, self.json(f"/api/v1/atlases/{quote(name, safe='')}", **asked))
+
     def _listed(self, wanted: dict[str, str | None]) -> Iterator[RemoteDataset]:
         asked = {name: value for name, value in wanted.items() if value}
         cursor: str | None = ""
@@ -89,11 +104,16 @@ class Client:
 
     def json(self, path: str, **query: str) -> Any:
         """What the API answers at `path`."""
-        return self._get(path, query).json()
+        return self.answer(path, query).json()
 
     def read(self, path: str) -> bytes:
         """The bytes at `path`."""
-        content: bytes = self._get(path, {}).content
+        content: bytes = self.answer(path, {}).content
+        return content
+
+    def post(self, path: str, data: bytes, **query: str) -> bytes:
+        """The bytes that the API answers at `path` to the bytes of `data`."""
+        content: bytes = self.answer(path, query, data).content
         return content
 
     def close(self) -> None:
@@ -102,13 +122,14 @@ class Client:
             self._http.close()
             self._http = None
 
-    def _get(self, path: str, query: dict[str, str]) -> httpx2.Response:
+    def answer(self, path: str, query: dict[str, str], data: bytes | None = None) -> httpx2.Response:
+        """The whole answer at `path`, to `data` where there is some; raises what the server says is wrong."""
         import httpx2
 
         if self._http is None:
             self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
         try:
-            answer = self._http.get(path, params=query)
+            answer = self._http.request("GET" if data is None else "POST", path, params=query, content=data)
         except httpx2.HTTPError as error:
             raise Unavailable(
                 f"{self.url} does not answer: {error}", hint="is it running, and the address right?"

@@ -1,0 +1,98 @@
+"""An atlas on a server, from Python.
+
+atlas = brains.atlas("allen_mouse_25um")
+atlas.region("海马")["volume_mm3"]
+atlas.regions_at(points)                 # points (n, 3) z, y, x in micrometres -> int64 (n,), 0 is outside
+mask, start = atlas.mask("CA1", level=1)
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pulvinar.errors import Invalid
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pulvinar.client import Client
+
+_BATCH = 40_000
+"""So many places go into one request: what a server takes at once is limited."""
+
+
+class RemoteAtlas:
+    """One atlas; `about` is its manifest as plain values. Places are (z, y, x), micrometres of its space."""
+
+    def __init__(self, client: Client, about: dict[str, Any]) -> None:
+        self._client = client
+        self.about = about
+        self.name: str = about["name"]
+        self.version: str = about["version"]
+        self._path = f"/api/v1/atlases/{quote(self.name, safe='')}"
+
+    def __repr__(self) -> str:
+        return f"RemoteAtlas({self.name!r}, {self.version!r})"
+
+    def region(self, name: str | int) -> dict[str, Any]:
+        """A region by identifier, acronym or name in either language: names, tree, volume, place. Raises `NotFound`."""
+        told: dict[str, Any] = self._client.json(self._region(name), version=self.version)
+        return told
+
+    def search(self, words: str) -> list[dict[str, Any]]:
+        """The regions whose names have these words, in English or Chinese, the exact name first."""
+        return self._regions(q=words)
+
+    def regions(self) -> list[dict[str, Any]]:
+        """Every region, from the top of the tree down."""
+        return self._regions()
+
+    def children(self, name: str | int) -> list[dict[str, Any]]:
+        """The regions right below one."""
+        return self._regions(parent=str(name))
+
+    def descendants(self, name: str | int) -> list[dict[str, Any]]:
+        """Everything below a region, from the top down."""
+        below, wanted = [], {self.region(name)["id"]}
+        for region in self.regions():
+            if region["parent"] in wanted:
+                wanted.add(region["id"])
+                below.append(region)
+        return below
+
+    def regions_at(self, zyx_um: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """The region of each place (n, 3), int64 (n,); 0 is outside. Raises `Invalid` for what is no such array."""
+        import numpy as np
+
+        places = np.ascontiguousarray(zyx_um, "<f8")
+        if places.ndim != 2 or places.shape[1] != 3:
+            raise Invalid(f"places have shape {places.shape}", hint="expected (n, 3), columns z, y, x")
+        path = f"{self._path}/regions-at/binary"
+        batches = (places[first : first + _BATCH].tobytes() for first in range(0, len(places), _BATCH))
+        answers = [np.frombuffer(self._client.post(path, data, version=self.version), "<i8") for data in batches]
+        return np.concatenate(answers) if answers else np.zeros(0, np.int64)
+
+    def mask(self, name: str | int, level: int = 0) -> tuple[npt.NDArray[np.bool_], tuple[int, int, int]]:
+        """A region and all below it: bool (z, y, x) over its box, and the voxel of `level` at which the box begins.
+
+        Raises `NotFound` for a region without voxels, `TooLarge` for a box beyond what the server gives at once.
+        """
+        import numpy as np
+
+        asked = {"version": self.version, "level": str(level), "format": "npy"}
+        answer = self._client.answer(f"{self._region(name)}/mask", asked)
+        voxels = np.load(io.BytesIO(answer.content))[0, 0] != 0
+        z, y, x = (int(part) for part in answer.headers["x-box-start"].split(","))
+        return voxels, (z, y, x)
+
+    def _region(self, name: str | int) -> str:
+        return f"{self._path}/regions/{quote(str(name), safe='')}"
+
+    def _regions(self, **query: str) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = self._client.json(
+            f"{self._path}/regions", version=self.version, limit="5000", **query
+        )
+        return told

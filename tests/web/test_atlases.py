@@ -1,0 +1,140 @@
+"""Atlases over HTTP and from Python: what is told of regions, and questions about places."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import httpx2
+import nibabel
+import numpy as np
+import pytest
+from tests.atlases.toy import VOXEL_UM, install_toy, labels
+
+import pulvinar
+from pulvinar.errors import Invalid, NotFound
+from pulvinar.model.access import ANONYMOUS
+from pulvinar.platform import Platform, open_platform
+from pulvinar.settings import load_settings
+
+TH = 614454277
+
+
+@pytest.fixture(scope="module")
+def installed(platform: Platform):
+    return install_toy(platform)
+
+
+@pytest.fixture
+def atlas(address: str, installed):
+    client = pulvinar.connect(address)
+    yield client.atlas("toy")
+    client.close()
+
+
+@pytest.fixture
+def http():
+    with httpx2.Client() as client:
+        yield client
+
+
+def middle_of(z: int, y: int, x: int) -> tuple[float, ...]:
+    return tuple((i + 0.5) * size for i, size in zip((z, y, x), VOXEL_UM, strict=True))
+
+
+def test_installed_atlases_are_listed_with_their_licence_and_space(address: str, installed):
+    client = pulvinar.connect(address)
+    (toy,) = [one for one in client.atlases() if one.name == "toy"]
+    assert toy.about["licence"] == "CC0-1.0"
+    assert toy.about["space"]["orientation"] == "PIR"
+    assert toy.about["dataset_id"] == installed.dataset_id
+    client.close()
+
+
+@pytest.mark.parametrize("name", ["TH", "thalamus", "丘脑", str(TH)])
+def test_a_region_is_asked_for_by_any_name(atlas, name: str):
+    region = atlas.region(name)
+    assert (region["id"], region["name_zh"]) == (TH, "丘脑")
+    assert [one["name"] for one in region["ancestors"]] == ["grey matter", "root"]
+    assert region["volume_mm3"] == pytest.approx((labels() == TH).sum() * 20 * 25 * 50 / 1e9)
+
+
+def test_regions_are_searched_and_walked(atlas):
+    assert [one["id"] for one in atlas.search("皮层")] == [10]
+    assert [one["name"] for one in atlas.children("cortex")] == ["cortex layer 1", "cortex layer 2"]
+    assert {one["id"] for one in atlas.descendants("grey matter")} == {10, 11, 12, TH}
+
+
+def test_an_unknown_region_is_refused_with_what_is_near(atlas):
+    with pytest.raises(NotFound) as caught:
+        atlas.region("thalamos")
+    assert "thalamus" in caught.value.hint
+
+
+def test_many_places_come_back_as_regions(atlas):
+    rng = np.random.default_rng(3)
+    index = rng.integers(0, labels().shape, (50_000, 3))
+    places = (index + rng.uniform(0.05, 0.95, index.shape)) * VOXEL_UM
+    assert np.array_equal(atlas.regions_at(places), labels()[tuple(index.T)])
+
+
+def test_no_places_are_no_question(atlas):
+    assert atlas.regions_at(np.zeros((0, 3))).tolist() == []
+    with pytest.raises(Invalid, match="shape"):
+        atlas.regions_at([1.0, 2.0, 3.0])
+
+
+def test_a_place_outside_is_told_how_far_it_is(address: str, installed, http):
+    asked = {"points": [middle_of(6, 20, 20), middle_of(0, 20, 20)], "space": "toy"}
+    told = http.post(f"{address}/api/v1/atlases/toy/regions-at", json=asked).json()
+    assert told["regions"] == [11, 0]
+    assert told["nearest"] == [11, 11]
+    assert told["distance_um"][0] == 0
+    assert 80 <= told["distance_um"][1] <= 100
+    assert told["known"]["11"]["acronym"] == "CTX1"
+
+
+def test_places_of_another_space_are_refused(address: str, installed, http):
+    answer = http.post(f"{address}/api/v1/atlases/toy/regions-at", json={"points": [[0, 0, 0]], "space": "mni152"})
+    assert answer.status_code == 422
+    assert "mni152" in answer.json()["error"]["message"]
+
+
+def test_bytes_that_are_no_places_are_refused(address: str, installed, http):
+    answer = http.post(f"{address}/api/v1/atlases/toy/regions-at/binary", content=b"12345")
+    assert answer.status_code == 422
+
+
+def test_the_mask_of_a_region_lies_where_its_voxels_are(atlas):
+    mask, start = atlas.mask("cortex")
+    whole = np.zeros(labels().shape, bool)
+    whole[tuple(slice(a, a + n) for a, n in zip(start, mask.shape, strict=True))] = mask
+    assert np.array_equal(whole, np.isin(labels(), (11, 12)))
+
+
+def test_the_mask_is_a_nifti_for_other_programs(address: str, installed, http):
+    answer = http.get(f"{address}/api/v1/atlases/toy/regions/fiber/mask")
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(answer.content))
+    assert np.asarray(image.dataobj).sum() == (labels() == 20).sum()
+
+
+def test_a_region_without_voxels_at_a_level_and_an_unknown_level_are_not_found(address: str, installed, http):
+    assert http.get(f"{address}/api/v1/atlases/toy/regions/fiber/mask?level=60").status_code == 404
+
+
+def test_an_atlas_that_is_not_published_does_not_exist_for_visitors(tmp_path):
+    with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
+        install_toy(platform, published=False)
+        from pulvinar.atlases.installed import find_atlas, list_atlases
+
+        assert [one.atlas.name for one in list_atlases(platform.database, platform.actor)] == ["toy"]
+        assert list_atlases(platform.database, ANONYMOUS) == ()
+        with pytest.raises(NotFound) as caught:
+            find_atlas(platform.database, ANONYMOUS, "toy")
+        assert "toy" not in caught.value.hint.split(";")[0]
+
+
+def test_the_manifest_reads_back(installed):
+    from pulvinar.model.atlas import atlas_from_json, atlas_to_json
+
+    assert atlas_from_json(json.loads(json.dumps(atlas_to_json(installed.atlas)))) == installed.atlas
