@@ -115,7 +115,7 @@ def label_colours(ids: npt.NDArray[Any], known: dict[int, str] | None = None) ->
         if label == 0:
             table[row] = 0
         elif known and label in known:
-            table[row] = _rgb(known[label])
+            table[row] = rgb(known[label])
     coloured: npt.NDArray[np.uint8] = table.astype(np.uint8)[inverse.reshape(ids.shape)]
     return coloured
 
@@ -155,7 +155,7 @@ def _section(
     colours: dict[int, str],
 ) -> tuple[Picture, tuple[float, float]]:
     """The mid-section across spatial `axis`, turned as people expect it, and its (height, width) in micrometres."""
-    index = _level_for(volume, axis)
+    index = level_for(volume, axis)
     level = volume.levels[index]
     start, stop = [level.shape[0] // 2, 0, 0, 0, 0], [level.shape[0] // 2 + 1, *level.shape[1:]]
     start[2 + axis] = level.shape[2 + axis] // 2
@@ -168,10 +168,10 @@ def _section(
         picture = _composite(planes, volume, windows)
     rest = [other for other in range(3) if other != axis]
     height, width = (level.shape[2 + other] * level.voxel_size_um[other] for other in rest)
-    return _turned(picture, orientation_of(volume.affine_um), rest, (height, width))
+    return turned(picture, orientation_of(volume.affine_um), rest, (height, width))
 
 
-def _level_for(volume: Volume, axis: int) -> int:
+def level_for(volume: Volume, axis: int) -> int:
     """The coarsest level whose section across `axis` still has enough voxels for the picture."""
     rest = [other for other in range(3) if other != axis]
     chosen = 0
@@ -188,11 +188,11 @@ def _composite(
     total = np.zeros((*planes.shape[1:], 3), np.float32)
     for plane, channel, (low, high) in zip(planes, volume.channels, windows, strict=True):
         shade = np.clip((plane.astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
-        total += np.nan_to_num(shade)[..., None] * _rgb(channel.color)
+        total += np.nan_to_num(shade)[..., None] * rgb(channel.color)
     return np.clip(total, 0, 255).astype(np.uint8)
 
 
-def _turned(
+def turned(
     picture: Picture, orientation: str, rest: Sequence[int], size_um: tuple[float, float]
 ) -> tuple[Picture, tuple[float, float]]:
     """`picture` with superior (or anterior) up and right (or anterior) to the right, where `orientation` is known."""
@@ -226,5 +226,6 @@ def _hue_to_rgb(hue: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return rgb
 
 
-def _rgb(color: str) -> npt.NDArray[np.float32]:
+def rgb(color: str) -> npt.NDArray[np.float32]:
+    """RRGGBB as three numbers, 0 to 255."""
     return np.array([int(color[index : index + 2], 16) for index in (0, 2, 4)], np.float32)

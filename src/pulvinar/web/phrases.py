@@ -42,6 +42,7 @@ PLANES = {
     "sagittal": (mark("Sagittal"), "P", "A"),
 }
 """Each plane's name, and what is at the left and the right of its mid-section."""
+SIDES = {"left": mark("left"), "right": mark("right")}
 
 
 def licence_address(licence: str) -> str | None:

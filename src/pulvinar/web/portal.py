@@ -6,23 +6,17 @@ Each is whole without scripts; htmx only saves a reload while somebody types int
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib import metadata
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.catalogue.datasets import get_dataset, list_datasets
-from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
-from pulvinar.web import findings, phrases
+from pulvinar.web import atlas_pages, phrases
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
@@ -34,28 +28,14 @@ from pulvinar.web.dataset_page import (
     downloads,
     measures,
     metadata_links,
-    plane_of,
     profile_of,
     shared_findings,
 )
 from pulvinar.web.errors import Failure
-from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
+from pulvinar.web.language import language_of
+from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
-HERE = Path(__file__).parent
 PAGE_SIZE = 24
-
-_POLICY = (
-    "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-    "connect-src 'self'{connect}; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'self'"
-)
-_PAGE_POLICY = _POLICY.format(script="", connect="")
-# Neuroglancer makes functions from text; only its page may.
-_VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:")
-# A worker obeys the policy of its own file: its decoders are WebAssembly, whose glue makes functions from text.
-_BUNDLE_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self'; connect-src 'self' data: blob:"
-)
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,6 +43,7 @@ router = APIRouter(include_in_schema=False)
 def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
     pages.include_router(router)
+    pages.include_router(atlas_pages.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
@@ -85,7 +66,7 @@ class _Bundle(StaticFiles):
     async def get_response(self, path: str, scope: Any) -> Response:
         """Answer with one file."""
         response = await super().get_response(path, scope)
-        response.headers["content-security-policy"] = _BUNDLE_POLICY
+        response.headers["content-security-policy"] = BUNDLE_POLICY
         kept = path.startswith("assets/") and response.status_code == 200
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if kept else "no-cache"
         return response
@@ -114,7 +95,7 @@ def home(
         "first": cursor is None,
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
-    response = _render(request, "_results.html" if partial else "home.html", values)
+    response = render(request, "_results.html" if partial else "home.html", values)
     response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
     return response
 
@@ -153,7 +134,7 @@ def dataset(
         "profile": profile_of(shown, language_of(request)),
         "base": base,
     }
-    return _render(request, "dataset.html", values)
+    return render(request, "dataset.html", values)
 
 
 def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[str, Any]:
@@ -177,66 +158,14 @@ def view(
         "version": shown,
         "record": shown.record,
         "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
-        "cover": cover_of([asset for asset in shown.assets if asset.kind is AssetKind.VOLUME]),
+        "scene": f"/api/v1/scenes/{shown.dataset_id}?version={shown.number}",
+        "link": f"/datasets/{shown.dataset_id}/view?version={shown.number}",
+        "back": f"/datasets/{shown.dataset_id}?version={shown.number}",
+        "what": phrases.mark("Dataset"),
     }
-    return _render(request, "view.html", values, policy=_VIEWER_POLICY)
+    return render(request, "view.html", values, policy=VIEWER_POLICY)
 
 
 def error_page(request: Request, failure: Failure) -> Response:
     """What a person sees when a page can't be shown."""
-    return _render(request, "error.html", {"failure": failure}, status=failure.status)
-
-
-@lru_cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pulvinar.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "size": phrases.size,
-        "number": phrases.number,
-        "share": phrases.share,
-        "lengths": phrases.lengths,
-        "said": findings.translated,
-        "address": phrases.identifier_address,
-    }
-    return environment
-
-
-def _render(
-    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, policy: str = _PAGE_POLICY
-) -> Response:
-    language = language_of(request)
-    words = translations(language)
-    common = {
-        # The words go with each page: were they set on the shared environment, two requests would mix languages.
-        "_": words.gettext,
-        "ngettext": words.ngettext,
-        "language": language,
-        "release": metadata.version("pulvinar"),
-        "html_language": html_tag(language),
-        "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
-        "Species": Species,
-        "species_names": phrases.SPECIES,
-        "latin_name": latin_name,
-        "term": lambda vocabulary, said: named(Vocabulary(vocabulary), said, language),
-        "kind_names": phrases.KINDS,
-        "kind_of": phrases.kind_of,
-        "planes": phrases.PLANES,
-        "plane_of": plane_of,
-    }
-    response = HTMLResponse(_environment().get_template(template).render({**common, **values}), status)
-    response.headers["content-security-policy"] = policy
-    response.headers["content-language"] = html_tag(language)
-    response.headers["cache-control"] = "private, no-cache"
-    remember(response, request, language)
-    return response
-
-
-def _in_language(request: Request, code: str) -> str:
-    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
-    return f"{request.url.path}?{urlencode([*kept, ('lang', code)])}"
+    return render(request, "error.html", {"failure": failure}, status=failure.status)

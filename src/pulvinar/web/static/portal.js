@@ -30,6 +30,8 @@ document.addEventListener("click", (event) => {
 });
 
 function ready(root) {
+  // a policy forbids colours in the markup itself
+  for (const swatch of root.querySelectorAll("[data-color]")) swatch.style.background = `#${swatch.dataset.color}`;
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   for (const picture of root.querySelectorAll(".card-picture img")) {
     const hide = () => picture.remove();

@@ -1,0 +1,192 @@
+"""Pages of atlases: which there are, the tree of one, and a region with its pictures, its place and its data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
+from pulvinar.catalogue.versions import get_version
+from pulvinar.errors import NotFound
+from pulvinar.model.atlas import PartKind
+from pulvinar.model.ontology import Region
+from pulvinar.web import phrases
+from pulvinar.web.api.atlases import AskedAtlas, RegionName
+from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.dataset_page import cover_of
+from pulvinar.web.language import language_of
+from pulvinar.web.opened_atlases import opened_atlas
+from pulvinar.web.region_picture import region_picture
+from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
+from pulvinar.web.requests import matches_etag
+
+router = APIRouter(include_in_schema=False)
+
+_MOST_FOUND = 100
+_OPEN_AT_FIRST = 60
+"""So many regions of a tree are shown before anybody opens a branch."""
+
+
+@router.get("/atlases")
+def atlases(request: Request, platform: CurrentPlatform, actor: CurrentActor) -> Response:
+    """The atlases that are installed."""
+    found = list_atlases(platform.database, actor)
+    cards = [_card(platform, actor, one) for one in found]
+    return render(request, "atlases.html", {"cards": cards})
+
+
+def _card(platform: CurrentPlatform, actor: CurrentActor, one: Installed) -> dict[str, Any]:
+    version = get_version(platform.database, actor, one.dataset_id)
+    parts = {part.asset_id: part.kind for part in one.atlas.parts}
+    shown = [asset for asset in version.assets if parts.get(asset.id) is PartKind.ANNOTATION]
+    cover = cover_of(shown) or cover_of(version.assets)
+    regions = len(opened_atlas(platform, one).ontology) if one.atlas.has(PartKind.TERMINOLOGY) else 0
+    return {"atlas": one.atlas, "version": version, "cover": cover, "regions": regions}
+
+
+@router.get("/atlases/{name}")
+def atlas(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    asked: AskedAtlas,
+    q: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """One atlas: its facts, and the tree of its regions or those that a search finds."""
+    found = asked.ontology.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
+    version = get_version(platform.database, actor, asked.dataset_id)
+    values = {
+        **_common(request, asked),
+        "query": q,
+        "version": version,
+        "found": [_row(asked, region) for region in found],
+        "roots": _branch(asked, None, _OPEN_AT_FIRST) if asked.atlas.has(PartKind.TERMINOLOGY) else [],
+        "licence_address": phrases.licence_address(asked.atlas.licence),
+        "annotation": _annotation_facts(asked),
+    }
+    template = "_regions.html" if "hx-request" in request.headers else "atlas.html"
+    response = render(request, template, values)
+    response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
+    return response
+
+
+@router.get("/atlases/{name}/tree/{region}")
+def branch(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
+    """The regions right below one, for a branch of the tree that somebody opens."""
+    below = _branch(asked, asked.ontology.find(region).id, 0)
+    return render(request, "_branch.html", {**_common(request, asked), "branch": below})
+
+
+@router.get("/atlases/{name}/regions/{region}")
+def region(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
+    """One region."""
+    shown = asked.ontology.find(region)
+    has_voxels = asked.atlas.has(PartKind.ANNOTATION)
+    values = {
+        **_common(request, asked),
+        "region": shown,
+        "row": _row(asked, shown),
+        "ancestors": tuple(reversed(asked.ontology.ancestors(shown.id))),
+        "children": [_row(asked, one) for one in asked.ontology.children(shown.id)],
+        "below": len(asked.ontology.descendants(shown.id)),
+        "pictured": has_voxels and asked.annotation.box_of(shown.id) is not None,
+        "center_um": asked.annotation.center_of(shown.id) if has_voxels else None,
+        "share": _share(asked, shown) if has_voxels else None,
+        "search_address": f"/?{urlencode({'q': _region_query(asked, shown)})}",
+        "mask_address": f"/api/v1/atlases/{quote(asked.atlas.name)}/regions/{shown.id}/mask",
+    }
+    return render(request, "region.html", values)
+
+
+@router.get("/atlases/{name}/regions/{region}/picture/{axis}")
+def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Literal["z", "y", "x"]) -> Response:
+    """A section through a region, WebP."""
+    shown = asked.ontology.find(region)
+    part = asked.atlas.part(PartKind.ANNOTATION)
+    headers = {"etag": f'"{part.digest[:32]}.{shown.id}.{axis}"', "cache-control": "private, max-age=86400"}
+    if matches_etag(request.headers.get("if-none-match", "").encode(), headers["etag"].encode()):
+        return Response(status_code=304, headers=headers)
+    data = region_picture(asked.annotation, shown.id, "zyx".index(axis))
+    if data is None:
+        raise NotFound(f"{shown.name} has no voxel in {asked.atlas.name}")
+    return Response(data, media_type="image/webp", headers=headers)
+
+
+@router.get("/atlases/{name}/view")
+def view(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    asked: AskedAtlas,
+    region: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """The viewer, with an atlas and one of its regions."""
+    version = get_version(platform.database, actor, asked.dataset_id)
+    address = f"/atlases/{quote(asked.atlas.name)}"
+    given = f"?{urlencode({'region': region})}" if region else ""
+    values = {
+        "record": version.record,
+        "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
+        "scene": f"/api/v1{address}/scene{given}",
+        "link": f"{address}/view{given}",
+        "back": f"{address}/regions/{quote(region)}" if region else address,
+        "what": phrases.mark("Atlas"),
+    }
+    return render(request, "view.html", values, policy=VIEWER_POLICY)
+
+
+def _common(request: Request, asked: OpenAtlas) -> dict[str, Any]:
+    atlas = asked.atlas
+    return {
+        "atlas": atlas,
+        "title": atlas.label(language_of(request)),
+        "address": f"/atlases/{quote(atlas.name)}",
+        "dataset_id": asked.dataset_id,
+        "region_count": len(asked.ontology) if atlas.has(PartKind.TERMINOLOGY) else 0,
+    }
+
+
+def _row(asked: OpenAtlas, region: Region) -> dict[str, Any]:
+    """A region as a line of a list: its volume in cubic millimetres, None where the atlas has no voxels of it."""
+    voxels = asked.annotation.voxel_count(region.id) if asked.atlas.has(PartKind.ANNOTATION) else 0
+    return {
+        "region": region,
+        "children": len(asked.ontology.children(region.id)),
+        "volume_mm3": asked.annotation.volume_of(region.id) if voxels else None,
+        "path": [one.acronym or one.name for one in reversed(asked.ontology.ancestors(region.id))],
+    }
+
+
+def _branch(asked: OpenAtlas, parent: int | None, room: int) -> list[dict[str, Any]]:
+    """The regions right below `parent`, and below those as long as about `room` of them are shown."""
+    rows = [_row(asked, one) | {"branch": None} for one in asked.ontology.children(parent)]
+    left = room - len(rows)
+    for row in rows:
+        if row["children"] and row["children"] <= left:
+            row["branch"] = _branch(asked, row["region"].id, left // max(1, len(rows)))
+            left -= row["children"]
+    return rows
+
+
+def _share(asked: OpenAtlas, region: Region) -> float | None:
+    """How much of all labelled tissue a region is."""
+    whole = int(asked.annotation.index.count.sum())
+    return asked.annotation.voxel_count(region.id) / whole if whole else None
+
+
+def _annotation_facts(asked: OpenAtlas) -> dict[str, Any] | None:
+    if not asked.atlas.has(PartKind.ANNOTATION):
+        return None
+    volume = asked.annotation.volume.volume
+    return {
+        "labels": len(asked.annotation.index.labels),
+        "voxel_size_um": volume.voxel_size_um,
+        "shape": volume.shape[2:],
+    }
+
+
+def _region_query(asked: OpenAtlas, region: Region) -> str:
+    """The search for what lies in a region, in the words of the search box."""
+    return f'region:"{region.acronym or region.name}" atlas:{asked.atlas.name}'

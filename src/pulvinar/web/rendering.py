@@ -1,0 +1,90 @@
+"""How a page is made: the templates, the words of the language that a request asks for, a policy for its scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pulvinar.catalogue.terms import Vocabulary, latin_name, named
+from pulvinar.model.record import Species
+from pulvinar.web import findings, phrases
+from pulvinar.web.dataset_page import plane_of
+from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
+
+HERE = Path(__file__).parent
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'{connect}; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+PAGE_POLICY = _POLICY.format(script="", connect="")
+# Neuroglancer makes functions from text; only its page may.
+VIEWER_POLICY = _POLICY.format(script=" 'unsafe-eval'", connect=" data: blob:")
+# A worker obeys the policy of its own file: its decoders are WebAssembly, whose glue makes functions from text.
+BUNDLE_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self'; connect-src 'self' data: blob:"
+
+
+@lru_cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pulvinar.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "size": phrases.size,
+        "number": phrases.number,
+        "share": phrases.share,
+        "lengths": phrases.lengths,
+        "said": findings.translated,
+        "address": phrases.identifier_address,
+    }
+    return environment
+
+
+def render(
+    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, policy: str = PAGE_POLICY
+) -> HTMLResponse:
+    """The page that `template` makes of `values`, in the language of `request`."""
+    language = language_of(request)
+    words = translations(language)
+    common = {
+        # The words go with each page: were they set on the shared environment, two requests would mix languages.
+        "_": words.gettext,
+        "ngettext": words.ngettext,
+        "language": language,
+        "release": metadata.version("pulvinar"),
+        "html_language": html_tag(language),
+        "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
+        "Species": Species,
+        "species_names": phrases.SPECIES,
+        "latin_name": latin_name,
+        "term": lambda vocabulary, said: named(Vocabulary(vocabulary), said, language),
+        "kind_names": phrases.KINDS,
+        "kind_of": phrases.kind_of,
+        "planes": phrases.PLANES,
+        "sides": phrases.SIDES,
+        "plane_of": plane_of,
+    }
+    response = HTMLResponse(_environment().get_template(template).render({**common, **values}), status)
+    response.headers["content-security-policy"] = policy
+    response.headers["content-language"] = html_tag(language)
+    response.headers["cache-control"] = "private, no-cache"
+    remember(response, request, language)
+    return response
+
+
+def _in_language(request: Request, code: str) -> str:
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    return f"{request.url.path}?{urlencode([*kept, ('lang', code)])}"
