@@ -67,26 +67,32 @@ def projection_pictures(zyx_um: npt.NDArray[np.float64], draw: Callable[[npt.NDA
 
 
 def matrix_picture(values: npt.NDArray[np.float64], *, square: bool) -> bytes:
-    """A thumbnail of `values` (rows, columns) as colours: dark to bright, or blue to red where some are negative.
+    """A thumbnail of `values` (rows, columns) as colours: see `matrix_colours`.
 
-    NaN is grey. Large ones are averaged; `square`: cells keep their proportions.
+    Large ones are averaged; `square`: cells keep their proportions.
     """
     small = _averaged(_averaged(values, THUMBNAIL_PIXELS).T, THUMBNAIL_PIXELS).T
-    known = small[np.isfinite(small)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    if low < 0:
-        low, high = -max(-low, high), max(-low, high)
-    shade = (np.nan_to_num(small, nan=low) - low) / ((high - low) or 1.0)
-    anchors = _TWO_SIDED if low < 0 else _ONE_SIDED
-    at = np.linspace(0, 1, len(anchors))
-    picture = np.stack([np.interp(shade, at, [anchor[n] for anchor in anchors]) for n in range(3)], axis=-1)
-    picture[~np.isfinite(small)] = 96
-    drawn = Image.fromarray(picture.astype(np.uint8))
+    drawn = Image.fromarray(matrix_colours(small))
     rows, columns = small.shape
     width, height = (columns, rows) if square else (1, 1)
     factor = THUMBNAIL_PIXELS / max(width, height)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return to_webp(framed(np.asarray(drawn.resize(size, Image.Resampling.NEAREST))))
+
+
+def matrix_colours(values: npt.NDArray[np.float64]) -> Picture:
+    """`values` (rows, columns) as colours (rows, columns, 3): dark to bright, or blue to red where some are negative;
+    NaN is grey."""
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if low < 0:
+        low, high = -max(-low, high), max(-low, high)
+    shade = (np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0)
+    anchors = _TWO_SIDED if low < 0 else _ONE_SIDED
+    at = np.linspace(0, 1, len(anchors))
+    picture = np.stack([np.interp(shade, at, [anchor[n] for anchor in anchors]) for n in range(3)], axis=-1)
+    picture[~np.isfinite(values)] = 96
+    return picture.astype(np.uint8)
 
 
 def _averaged(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:

@@ -57,7 +57,7 @@ def connectivity_files(data: ConnectivityData) -> GeometryFiles:
     files = {
         "matrix.parquet": parquet({"source": data.sources, **columns}),
         "targets.parquet": parquet({"name": data.targets}),
-        "quality/thumbnail.webp": matrix_picture(_spread(data.values), square=True),
+        "quality/thumbnail.webp": matrix_picture(spread(data.values), square=True),
     }
     square = sources == targets and data.sources.tolist() == data.targets.tolist()
     details = {
@@ -81,7 +81,7 @@ def _standardised(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.clip(spread, -3, 3)
 
 
-def _spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Counts of streamlines go over many powers of ten: without negative values, their logarithm is shown."""
     finite = np.where(np.isfinite(values), values, np.nan)
     positive = finite[finite > 0]

@@ -16,7 +16,7 @@ from pulvinar.catalogue.datasets import get_dataset, list_datasets
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
-from pulvinar.web import atlas_pages, phrases
+from pulvinar.web import asset_pages, atlas_pages, phrases
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
@@ -44,6 +44,7 @@ def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
+    pages.include_router(asset_pages.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
@@ -141,7 +142,9 @@ def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[
     links = asset_links(asset, version.digest)
     found: Download | None = downloads(asset, version, base, budget_bytes)
     measured: Measures | None = measures(asset)
-    return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": phrases.kind_of(asset)}
+    page = asset_pages.page_of(asset, version)
+    kind = phrases.kind_of(asset)
+    return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": kind, "page": page}
 
 
 @router.get("/datasets/{dataset_id}/view")

@@ -8,8 +8,10 @@ from itertools import chain
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from pulvinar.catalogue.versions import find_object, resolve_asset
 from pulvinar.errors import Invalid, NotFound
@@ -24,6 +26,7 @@ from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.requests import matches_etag
+from pulvinar.web.stored_tables import read_matrix
 
 router = APIRouter(prefix="/assets/{version_digest}/{asset_id}", tags=["assets"])
 
@@ -109,6 +112,26 @@ def get_cutout(
     name = f"{asset.name}-{_place_of(wish)}{SUFFIXES[form]}"
     headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset).decode()}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+class MatrixOut(BaseModel):
+    """A connectivity matrix."""
+
+    sources: list[str] = Field(description="Names of the rows.")
+    targets: list[str] = Field(description="Names of the columns.")
+    values: list[list[float | None]] = Field(description="One list a row; null where a value is not known.")
+
+
+@router.get("/matrix")
+def get_matrix(
+    platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
+) -> MatrixOut:
+    """The values of a connectivity matrix, with the names of its rows and columns."""
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    sources, targets, values = read_matrix(platform.store, asset)
+    known = values.astype(object)
+    known[~np.isfinite(values)] = None
+    return MatrixOut(sources=sources, targets=targets, values=known.tolist())
 
 
 def _volume_of(asset: Asset) -> Volume:

@@ -42,3 +42,42 @@ function ready(root) {
 
 ready(document);
 document.addEventListener("htmx:load", (event) => ready(event.detail.elt));
+
+// A heat map says which cell somebody points at, or goes to with the arrow keys.
+async function readable(figure) {
+  const field = figure.querySelector(".heat-field");
+  const told = figure.querySelector("figcaption");
+  const frame = figure.querySelector(".heat-cell");
+  const answer = await fetch(figure.dataset.matrix);
+  if (!answer.ok) return;
+  const { sources, targets, values } = await answer.json();
+  let at = null;
+  const show = (row, column) => {
+    if (row < 0 || column < 0 || row >= sources.length || column >= targets.length) return;
+    at = [row, column];
+    const value = values[row][column];
+    told.textContent = `${sources[row]} → ${targets[column]}: ${value === null ? "–" : Number(value.toPrecision(4))}`;
+    frame.hidden = false;
+    frame.style.left = `${(100 * column) / targets.length}%`;
+    frame.style.top = `${(100 * row) / sources.length}%`;
+    frame.style.width = `${100 / targets.length}%`;
+    frame.style.height = `${100 / sources.length}%`;
+  };
+  told.textContent = told.dataset.waiting;
+  field.addEventListener("pointermove", (event) => {
+    const box = field.getBoundingClientRect();
+    show(
+      Math.floor(((event.clientY - box.top) / box.height) * sources.length),
+      Math.floor(((event.clientX - box.left) / box.width) * targets.length),
+    );
+  });
+  field.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    if (at) show(at[0] + step[0], at[1] + step[1]);
+    else show(0, 0);
+  });
+}
+
+for (const figure of document.querySelectorAll("[data-matrix]")) readable(figure);

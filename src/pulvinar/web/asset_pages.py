@@ -1,0 +1,123 @@
+"""Pages of what is neither a volume nor a neuron: a connectivity matrix as a heat map, signals as traces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Query, Request, Response
+
+from pulvinar.catalogue.versions import find_asset, get_version
+from pulvinar.errors import Invalid
+from pulvinar.model.dataset import Asset, AssetKind, Version
+from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, DatasetId, WantedVersion
+from pulvinar.web.heat_map import heat_map
+from pulvinar.web.holdings import cache_control
+from pulvinar.web.rendering import render
+from pulvinar.web.stored_tables import read_matrix, read_signals, series_names
+from pulvinar.web.traces import HEIGHT, WIDTH, traces
+
+router = APIRouter(include_in_schema=False)
+
+_STRONGEST = 40
+_AT_FIRST, _MOST = 6, 24
+_LISTED = 200
+
+
+@router.get("/datasets/{dataset_id}/assets/{asset_id}/matrix")
+def matrix(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    asset_id: AssetId,
+    version: WantedVersion = None,
+) -> Response:
+    """A connectivity matrix: its heat map, and its strongest connections as a table."""
+    shown = get_version(platform.database, actor, dataset_id, version)
+    asset = find_asset(shown, asset_id)
+    sources, targets, values = read_matrix(platform.store, asset)
+    low, high = _range(values)
+    data = {"strongest": _strongest(sources, targets, values), "low": low, "high": high}
+    return render(request, "matrix.html", {**_common(shown, asset), **data})
+
+
+@router.get("/datasets/{dataset_id}/assets/{asset_id}/matrix.webp")
+def matrix_picture(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    asset_id: AssetId,
+    version: WantedVersion = None,
+) -> Response:
+    """Every cell of a matrix as a square of its colour, WebP without loss."""
+    asset = find_asset(get_version(platform.database, actor, dataset_id, version), asset_id)
+    _, _, values = read_matrix(platform.store, asset)
+    headers = {"cache-control": cache_control(asset).decode(), "etag": f'"{asset.digest}"'}
+    return Response(heat_map(values), media_type="image/webp", headers=headers)
+
+
+@router.get("/datasets/{dataset_id}/assets/{asset_id}/traces")
+def signals(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    asset_id: AssetId,
+    version: WantedVersion = None,
+    series: Annotated[list[int] | None, Query()] = None,
+    q: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Signals over time: some of them as lines, and the list to choose others from."""
+    shown = get_version(platform.database, actor, dataset_id, version)
+    asset = find_asset(shown, asset_id)
+    names = series_names(platform.store, asset)
+    chosen = list(dict.fromkeys(series or range(min(_AT_FIRST, len(names)))))[:_MOST]
+    if any(not 0 <= at < len(names) for at in chosen):
+        raise Invalid(f"{asset.name} has no signal {max(chosen)}", hint=f"signals 0 to {len(names) - 1}")
+    times, values = read_signals(platform.store, asset, chosen)
+    listed = [at for at, name in enumerate(names) if q.casefold() in name.casefold()]
+    data = {
+        "traces": traces(times, values, chosen, names),
+        "chosen": chosen,
+        "listed": [(at, names[at]) for at in listed[:_LISTED]],
+        "more": max(0, len(listed) - _LISTED),
+        "query": q,
+        "times": (float(times[0]), float(times[-1])) if len(times) else (0.0, 0.0),
+        "timed": asset.details.get("duration_s") is not None,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "most": _MOST,
+    }
+    return render(request, "traces.html", {**_common(shown, asset), **data})
+
+
+def page_of(asset: Asset, version: Version) -> str | None:
+    """The address of the page on which `asset` is looked at; None when it has none of its own."""
+    page = {AssetKind.CONNECTIVITY: "matrix", AssetKind.TIME_SERIES: "traces"}.get(asset.kind)
+    return f"{_address(version, asset)}/{page}?version={version.number}" if page else None
+
+
+def _common(version: Version, asset: Asset) -> dict[str, Any]:
+    return {"version": version, "record": version.record, "asset": asset, "address": _address(version, asset)}
+
+
+def _address(version: Version, asset: Asset) -> str:
+    return f"/datasets/{version.dataset_id}/assets/{asset.id}"
+
+
+def _range(values: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if known.size else (None, None)
+
+
+def _strongest(sources: list[str], targets: list[str], values: npt.NDArray[np.float64]) -> list[tuple[str, str, float]]:
+    """The connections farthest from 0, the strongest first; none of a thing with itself."""
+    same = np.array(sources, object)[:, None] == np.array(targets, object)[None, :]
+    weight = np.where(np.isfinite(values) & ~same, np.abs(values), -1)
+    order = np.argsort(weight, axis=None)[::-1][:_STRONGEST]
+    rows, columns = np.unravel_index(order, values.shape)
+    return [
+        (sources[a], targets[b], float(values[a, b])) for a, b in zip(rows, columns, strict=True) if weight[a, b] > 0
+    ]

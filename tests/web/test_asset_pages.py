@@ -1,0 +1,120 @@
+"""Pages of matrices and signals, made by a real ingest."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from pulvinar.cli.verbs import means_of
+from pulvinar.ingest.intake import ingest
+from pulvinar.ingest.reader import Options, TableKind
+from pulvinar.ingest.record import RecordAnswers
+from pulvinar.ingest.request import Request
+from pulvinar.platform import Platform, open_platform
+from pulvinar.settings import load_settings
+from pulvinar.web.app import create_app
+
+NAMES = ("V1", "V2", "MT", "脑岛")
+WEIGHTS = np.array([[9.0, 5.0, 0.5, 0.0], [4.0, 9.0, np.nan, 0.25], [0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 9.0]])
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    opened = open_platform(load_settings(environment={}, home=tmp_path_factory.mktemp("pages")))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    return TestClient(create_app(platform), headers={"accept": "text/html", "accept-language": "en"})
+
+
+def brought_in(platform: Platform, path: Path, kind: TableKind, axes: str = "") -> tuple[str, str]:
+    """The dataset and the one asset that the file at `path` became."""
+    answers = RecordAnswers(title=path.stem, species="macaque", licence="CC0-1.0")
+    done = ingest(means_of(platform), Request(path, Options(table_kind=kind, axes=axes), answers, publish=True))
+    (asset,) = done.version.assets
+    return done.version.dataset_id, asset.id
+
+
+@pytest.fixture(scope="module")
+def matrix(platform, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("weights")
+    np.save(path / "weights.npy", WEIGHTS)
+    (path / "region_names.txt").write_text("\n".join(NAMES), "utf-8")
+    dataset, asset = brought_in(platform, path, TableKind.CONNECTIVITY)
+    return f"/datasets/{dataset}/assets/{asset}"
+
+
+@pytest.fixture(scope="module")
+def signals(platform, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("files") / "signals.npy"
+    values = np.sin(np.arange(5000)[:, None] / 50 * (1 + np.arange(8)))
+    values[2500, 0] = 40
+    values[100:200, 1] = np.nan
+    np.save(path, values)
+    dataset, asset = brought_in(platform, path, TableKind.TIME_SERIES, "tc")
+    return f"/datasets/{dataset}/assets/{asset}"
+
+
+def test_a_matrix_shows_its_strongest_connections_without_scripts(client, matrix):
+    page = client.get(f"{matrix}/matrix").text
+    rows = page[page.index("<tbody>") :]
+    assert rows.index('<th scope="row">V1</th><td>V2</td><td class="figure">5</td>') < rows.index("<td>V1</td>")
+    assert "<td>MT</td>" in rows
+    assert '<th scope="row">MT</th><td>MT</td>' not in rows
+
+
+def test_every_cell_of_a_heat_map_is_a_square_of_one_colour(client, matrix):
+    picture = np.asarray(Image.open(BytesIO(client.get(f"{matrix}/matrix.webp").content)).convert("RGB"))
+    side = picture.shape[0] // 4
+    assert picture.shape == (4 * side, 4 * side, 3)
+    cells = picture.reshape(4, side, 4, side, 3)
+    assert (cells == cells[:, :1, :, :1]).all()
+    assert cells[1, 0, 2, 0].tolist() == [96, 96, 96]
+    assert cells[0, 0, 0, 0].sum() > cells[0, 0, 1, 0].sum() > cells[0, 0, 3, 0].sum()
+
+
+def test_the_values_behind_a_heat_map_are_told_with_their_names(client, matrix):
+    page = client.get(f"{matrix}/matrix").text
+    address = page.split('data-matrix="')[1].split('"')[0]
+    told = client.get(address).json()
+    assert told["sources"] == list(NAMES)
+    assert told["values"][0] == [9.0, 5.0, 0.5, 0.0]
+    assert told["values"][1][2] is None
+
+
+def test_signals_are_drawn_with_their_range_and_no_spike_is_lost(client, signals):
+    page = client.get(f"{signals}/traces").text
+    assert page.count("class=\"trace\"") == 6
+    assert "– 40" in page
+    assert "100 values missing" in page
+    first = page.split('<path d="')[1].split('"')[0]
+    heights = [float(point.split()[1]) for point in first.replace("M", "L").split("L")[1:]]
+    assert min(heights) == 4.0
+    assert len(heights) <= 1800
+    assert page.split('<path d="')[2].split('"')[0].count("M") == 2
+
+
+def test_other_signals_are_chosen_and_found_by_name(client, signals):
+    page = client.get(f"{signals}/traces", params={"series": [7, 0]}).text
+    assert page.count("class=\"trace\"") == 2
+    assert page.count(" checked>") == 2
+    assert client.get(f"{signals}/traces", params={"series": [8]}).status_code == 422
+
+
+def test_the_datasets_page_leads_there(client, matrix, signals):
+    for address, page in ((matrix, "matrix"), (signals, "traces")):
+        dataset = address.split("/assets/")[0]
+        assert f'href="{address}/{page}?version=1"' in client.get(dataset).text
+
+
+def test_what_is_no_matrix_has_no_heat_map(client, matrix, signals):
+    assert client.get(f"{signals}/matrix").status_code == 422
+    assert client.get(f"{matrix}/traces").status_code == 422
