@@ -92,7 +92,7 @@ def test_the_values_behind_a_heat_map_are_told_with_their_names(client, matrix):
 
 def test_signals_are_drawn_with_their_range_and_no_spike_is_lost(client, signals):
     page = client.get(f"{signals}/traces").text
-    assert page.count("class=\"trace\"") == 6
+    assert page.count('class="trace"') == 6
     assert "– 40" in page
     assert "100 values missing" in page
     first = page.split('<path d="')[1].split('"')[0]
@@ -104,7 +104,7 @@ def test_signals_are_drawn_with_their_range_and_no_spike_is_lost(client, signals
 
 def test_other_signals_are_chosen_and_found_by_name(client, signals):
     page = client.get(f"{signals}/traces", params={"series": [7, 0]}).text
-    assert page.count("class=\"trace\"") == 2
+    assert page.count('class="trace"') == 2
     assert page.count(" checked>") == 2
     assert client.get(f"{signals}/traces", params={"series": [8]}).status_code == 422
 

@@ -119,6 +119,7 @@ anchor = Table(
     *(Column(f"{axis}{end}_um", Float(53)) for end in (0, 1) for axis in "zyx"),
     Column("details", JSON, nullable=False),
     Column("computed", UtcDateTime, nullable=False),
+    Index("anchor_by_atlas", "atlas", "asset_id"),
 )
 
 # How much of an asset lies in a region itself, without those below it. `position` numbers the ontology's regions so

@@ -52,6 +52,7 @@ def skeleton_files(data: SkeletonData, name: str) -> GeometryFiles:
     details: dict[str, Any] = {
         **extent(data.zyx_um),
         "roots": int(np.count_nonzero(data.parent < 0)),
+        **_branching(data.parent),
         "length_um": float(steps.sum()),
     }
     attributes = [np.nan_to_num(data.radius_um, nan=0.0) * NM_PER_UM, data.type_code]
@@ -68,6 +69,12 @@ def skeleton_files(data: SkeletonData, name: str) -> GeometryFiles:
         files[f"precomputed/{OVERVIEW}"] = fragment(data.zyx_um[rows], fewer, [values[rows] for values in attributes])
         details["overview"] = {"segment": OVERVIEW, "tolerance_um": tolerance, "count": len(rows)}
     return GeometryFiles(files, {**details, "precomputed": "precomputed"})
+
+
+def _branching(parent: npt.NDArray[np.int64]) -> dict[str, int]:
+    """How many nodes have several children, and how many have none; a root is neither, for a soma is both often."""
+    children = np.bincount(parent[parent >= 0], minlength=len(parent))[parent >= 0]
+    return {"branch_points": int(np.count_nonzero(children > 1)), "ends": int(np.count_nonzero(children == 0))}
 
 
 def skeleton_info(*attributes: str) -> dict[str, Any]:

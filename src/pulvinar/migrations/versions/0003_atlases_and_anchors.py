@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_anchor_asset_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("asset_id", "atlas", name=op.f("pk_anchor")),
     )
+    op.create_index("anchor_by_atlas", "anchor", ["atlas", "asset_id"])
     op.create_table(
         "anchor_region",
         sa.Column("asset_id", sa.String(length=64), nullable=False),
