@@ -86,3 +86,8 @@ def test_what_is_not_there_is_a_page_that_says_so(client):
         answer = client.get(address)
         assert answer.status_code == 404
         assert "nothing" in answer.text
+
+
+def test_the_table_of_neurons_says_when_there_is_none_and_refuses_unknown_regions(client):
+    assert "No neuron found" in client.get("/atlases/toy/neurons").text
+    assert client.get("/atlases/toy/neurons", params={"soma": "nowhere"}).status_code == 404

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
+from pulvinar.catalogue.neurons import list_neurons
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
 from pulvinar.model.atlas import PartKind
@@ -18,6 +19,7 @@ from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.dataset_page import cover_of
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
+from pulvinar.web.projections import projections
 from pulvinar.web.region_picture import region_picture
 from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
 from pulvinar.web.requests import matches_etag
@@ -25,6 +27,7 @@ from pulvinar.web.requests import matches_etag
 router = APIRouter(include_in_schema=False)
 
 _MOST_FOUND = 100
+_NEURONS = 50
 _OPEN_AT_FIRST = 60
 """So many regions of a tree are shown before anybody opens a branch."""
 
@@ -112,6 +115,46 @@ def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Liter
     if data is None:
         raise NotFound(f"{shown.name} has no voxel in {asked.atlas.name}")
     return Response(data, media_type="image/webp", headers=headers)
+
+
+@router.get("/atlases/{name}/neurons")
+def neurons(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    asked: AskedAtlas,
+    soma: Annotated[str, Query(max_length=200)] = "",
+    end: Annotated[str, Query(max_length=200)] = "",
+    cursor: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """The neurons that lie in an atlas: soma, size, and how much of each is in which region."""
+    spans = {name: asked.ontology.span(asked.ontology.find(said).id) for name, said in _said(soma, end).items()}
+    page = list_neurons(
+        platform.database,
+        actor,
+        asked.atlas.name,
+        soma=spans.get("soma"),
+        end=spans.get("end"),
+        cursor=cursor,
+        limit=_NEURONS,
+    )
+    table = projections(page.items, asked.ontology)
+    follow = {**_said(soma, end), "cursor": page.next_cursor} if page.next_cursor else None
+    values = {
+        **_common(request, asked),
+        "rows": list(zip(page.items, table.cells, strict=True)),
+        "regions": table.regions,
+        "named": lambda ids: [asked.ontology.region(one) for one in ids if one in asked.ontology],
+        "soma": soma,
+        "end": end,
+        "next": f"?{urlencode(follow)}" if follow else None,
+        "first": not cursor,
+    }
+    return render(request, "neurons.html", values)
+
+
+def _said(soma: str, end: str) -> dict[str, str]:
+    return {name: said.strip() for name, said in (("soma", soma), ("end", end)) if said.strip()}
 
 
 @router.get("/atlases/{name}/view")
