@@ -1,0 +1,125 @@
+"""Which way leads from one space to another: spaces are the nodes, transforms the edges."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from pulvinar.atlases.transforms import apply, compose, identity, invert, is_invertible, steps_of
+from pulvinar.errors import Conflict, NotFound, SpaceMismatch
+from pulvinar.model.space import Points, Space
+from pulvinar.model.transform import Transform
+
+_Cost = tuple[int, float, int]
+
+
+class SpaceGraph:
+    """Spaces and the transforms between them; each transform that can be inverted is a way back too.
+
+    The best path is the one of fewest steps whose error is unknown, then of the smallest expected error (the errors of
+    its steps added in quadrature: as the root of the sum of squares, as independent ones add), then of fewest steps. So
+    an error that is unknown counts as worse than any that is known.
+    """
+
+    def __init__(self, transforms: Iterable[Transform] = ()) -> None:
+        self._spaces: dict[str, Space] = {}
+        self._edges: dict[str, list[Transform]] = {}
+        for transform in transforms:
+            self.add(transform)
+
+    def add(self, transform: Transform) -> None:
+        """Add a transform. Raises `Conflict` when a space of the same name lies otherwise."""
+        for space in (transform.source, transform.target):
+            known = self._spaces.setdefault(space.name, space)
+            if known != space:
+                raise Conflict(f"there are two spaces named {space.name}: {known} and {space}", hint="name one anew")
+            self._edges.setdefault(space.name, [])
+        self._edges[transform.source.name].append(transform)
+        if is_invertible(transform):
+            self._edges[transform.target.name].append(invert(transform))
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Every space that some transform names, by name."""
+        return tuple(self._spaces[name] for name in sorted(self._spaces))
+
+    def reachable(self, space: Space | str) -> tuple[Space, ...]:
+        """The spaces that points of `space` can be brought to, itself left out, by name. Raises `NotFound`."""
+        start = self._node(space)
+        found, waiting = {start.name}, [start.name]
+        while waiting:
+            for edge in self._edges[waiting.pop()]:
+                if edge.target.name not in found:
+                    found.add(edge.target.name)
+                    waiting.append(edge.target.name)
+        return tuple(self._spaces[name] for name in sorted(found - {start.name}))
+
+    def path(self, source: Space | str, target: Space | str) -> Transform:
+        """The best transform of points from `source` to `target`; its `expected_error_um` is the path's.
+
+        Raises `NotFound` when no path leads there (the hint names the spaces that can be reached), `SpaceMismatch` for
+        a space that differs from the one of that name in the graph.
+        """
+        if source == target and isinstance(source, Space):
+            return identity(source)
+        start = self._node(source)
+        end = _name(target)
+        if start.name == end:
+            return identity(self._node(target))
+        arrived = self._arrivals(start.name, end)
+        if end not in arrived:
+            reached = ", ".join(space.name for space in self.reachable(start)) or "no other space"
+            raise NotFound(
+                f"no transform leads from {start.name} to {end}",
+                hint=f"from {start.name} points can be brought to {reached}",
+            )
+        self._node(target)
+        steps = [arrived[end]]
+        while steps[-1].source.name != start.name:
+            steps.append(arrived[steps[-1].source.name])
+        return compose(*reversed(steps))
+
+    def transform_points(self, points: Points, to: Space | str) -> Points:
+        """`points` in the space `to`, by the best path. Raises as `path` and `apply` do."""
+        return apply(self.path(points.space, to), points)
+
+    def _arrivals(self, start: str, end: str) -> dict[str, Transform]:
+        """Of every space up to `end` that is reached, the last transform of the best path to it. Dijkstra (1959)."""
+        best: dict[str, _Cost] = {start: (0, 0.0, 0)}
+        arrived: dict[str, Transform] = {}
+        waiting = [(best[start], start)]
+        while waiting:
+            cost, name = heapq.heappop(waiting)
+            if name == end:
+                break
+            if cost > best[name]:
+                continue
+            for edge in self._edges[name]:
+                at, further = edge.target.name, _added(cost, edge)
+                if at not in best or further < best[at]:
+                    best[at], arrived[at] = further, edge
+                    heapq.heappush(waiting, (further, at))
+        return arrived
+
+    def _node(self, space: Space | str) -> Space:
+        known = self._spaces.get(_name(space))
+        if known is None:
+            named = ", ".join(sorted(self._spaces)) or "none"
+            raise NotFound(f"no transform is from or to {_name(space)}", hint=f"spaces with transforms: {named}")
+        if isinstance(space, Space) and space != known:
+            raise SpaceMismatch(f"{space} is not the space {known} of the same name", hint="take the one of the atlas")
+        return known
+
+
+def _name(space: Space | str) -> str:
+    return space if isinstance(space, str) else space.name
+
+
+def _added(cost: _Cost, edge: Transform) -> _Cost:
+    unknown, squares, steps = cost
+    for step in steps_of(edge):
+        if step.expected_error_um is None:
+            unknown += 1
+        else:
+            squares += step.expected_error_um**2
+    return unknown, squares, steps + 1

@@ -1,0 +1,105 @@
+"""Transforms as JSON values, for a database: a field is told by where it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pulvinar.atlases.displacement import StoredField
+from pulvinar.errors import Invalid
+from pulvinar.model.space import Affine, Space
+from pulvinar.model.transform import (
+    AffineTransform,
+    Composition,
+    DisplacementTransform,
+    FieldGrid,
+    Outside,
+    Step,
+    Transform,
+    VectorField,
+)
+from pulvinar.storage.store import Store
+
+
+def transform_to_json(transform: Transform) -> dict[str, Any]:
+    """`transform` as JSON values. Raises `Invalid` for a field that is not stored."""
+    if isinstance(transform, Composition):
+        return {"type": "composition", "parts": [transform_to_json(part) for part in transform.parts]}
+    told: dict[str, Any] = {
+        "source": asdict(transform.source),
+        "target": asdict(transform.target),
+        "expected_error_um": transform.expected_error_um,
+        "provenance": transform.provenance,
+    }
+    if isinstance(transform, AffineTransform):
+        return {"type": "affine", **told, "matrix_um": _rows_to_json(transform.matrix_um)}
+    return {
+        "type": "displacement",
+        **told,
+        "base_um": _rows_to_json(transform.base_um),
+        "field": _field_to_json(transform.field),
+        "inverse": _field_to_json(transform.inverse) if transform.inverse else None,
+        "inversion_error_um": transform.inversion_error_um,
+    }
+
+
+def transform_from_json(data: Mapping[str, Any], store: Store) -> Transform:
+    """The transform that `transform_to_json` wrote; its fields lie in `store`, and nothing of them is read yet.
+
+    Raises `Invalid` when `data` is not one.
+    """
+    try:
+        if data["type"] == "composition":
+            return Composition(tuple(_step(part, store) for part in data["parts"]))
+        return _step(data, store)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(f"this does not describe a transform: {error!r}") from error
+
+
+def _step(data: Mapping[str, Any], store: Store) -> Step:
+    said = dict(data)
+    kind = said.pop("type")
+    spaces = {end: _space(said.pop(end)) for end in ("source", "target")}
+    if kind == "affine":
+        return AffineTransform(**spaces, matrix_um=_rows(said.pop("matrix_um")), **said)
+    if kind != "displacement":
+        raise Invalid(f"there is no transform of type {kind!r}", hint="affine, displacement or composition")
+    fields = {name: _field(said.pop(name), store) for name in ("field", "inverse")}
+    return DisplacementTransform(**spaces, **fields, base_um=_rows(said.pop("base_um")), **said)
+
+
+def _field_to_json(field: VectorField) -> dict[str, Any]:
+    if not isinstance(field, StoredField):
+        raise Invalid("the field of this transform lies in no store", hint="store_field puts it there")
+    grid = field.grid
+    return {
+        "prefix": field.prefix,
+        "shape": list(grid.shape),
+        "voxel_to_space_um": _rows_to_json(grid.voxel_to_space_um),
+        "outside": grid.outside.value,
+    }
+
+
+def _field(data: Mapping[str, Any] | None, store: Store) -> Any:
+    if data is None:
+        return None
+    z, y, x = (int(size) for size in data["shape"])
+    grid = FieldGrid((z, y, x), _rows(data["voxel_to_space_um"]), Outside(data["outside"]))
+    return StoredField(store, data["prefix"], grid)
+
+
+def _rows_to_json(affine: Affine) -> list[list[float]]:
+    return [list(row) for row in affine]
+
+
+def _rows(data: Any) -> Affine:
+    return tuple(tuple(row) for row in data)
+
+
+def _space(data: Mapping[str, Any]) -> Space:
+    said = dict(data)
+    for lengths in ("origin_um", "extent_um"):
+        if said.get(lengths) is not None:
+            said[lengths] = tuple(said[lengths])
+    return Space(**said)
