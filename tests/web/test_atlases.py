@@ -138,3 +138,19 @@ def test_the_manifest_reads_back(installed):
     from pulvinar.model.atlas import atlas_from_json, atlas_to_json
 
     assert atlas_from_json(json.loads(json.dumps(atlas_to_json(installed.atlas)))) == installed.atlas
+
+
+def test_the_scene_of_an_atlas_goes_to_the_region_that_is_asked_for(address: str, installed, http):
+    told = http.get(f"{address}/api/v1/atlases/toy/scene", params={"region": "TH"}).json()
+    assert [layer["kind"] for layer in told["layers"]] == ["labels"]
+    assert told["title"] == "A toy brain"
+    z, y, x = told["position_um"]
+    # the space's axes rise to posterior, inferior and right; the world's to superior, anterior and right
+    index = tuple(int(c // size) for c, size in zip((-y, -z, x), VOXEL_UM, strict=True))
+    assert labels()[index] == TH
+
+
+def test_data_are_shown_in_the_atlas_that_they_lie_in(address: str, installed, image, draft, http):
+    shown = http.get(f"{address}/api/v1/atlases/toy/scene", params={"asset": image.asset.id}).json()
+    assert any(image.asset.id in layer["source"] for layer in shown["layers"])
+    assert http.get(f"{address}/api/v1/atlases/toy/scene", params={"asset": "nothing"}).status_code == 404

@@ -338,6 +338,23 @@ def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) 
     return _asset(row, places.get(asset_id))
 
 
+def find_home(database: Database, actor: Actor, asset_id: str) -> tuple[Version, Asset]:
+    """An asset by its identifier alone, and the newest version that holds it and that `actor` may see. Raises
+    `NotFound`."""
+    wanted = (
+        _seen(actor)
+        .join(version_asset, version_asset.c.version_id == version.c.id)
+        .where(version_asset.c.asset_id == asset_id)
+        .order_by(version.c.number.desc())
+        .limit(1)
+    )
+    with database.session() as session:
+        found = _versions(session, session.execute(wanted).all())
+    if not found:
+        raise NotFound(f"there is no asset {asset_id}")
+    return found[0], find_asset(found[0], asset_id)
+
+
 def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:
     """Every object of an asset that `actor` may see, sorted by path; nothing for another one."""
     wanted = _objects_seen(actor, asset_id).order_by(asset_object.c.path)

@@ -163,18 +163,20 @@ def view(
     platform: CurrentPlatform,
     actor: CurrentActor,
     asked: AskedAtlas,
-    region: Annotated[str, Query(max_length=200)] = "",
+    region: Annotated[list[str] | None, Query(max_length=20)] = None,
+    asset: Annotated[list[str] | None, Query(max_length=50)] = None,
 ) -> Response:
-    """The viewer, with an atlas and one of its regions."""
+    """The viewer, with an atlas, some of its regions, and assets that lie in it."""
     version = get_version(platform.database, actor, asked.dataset_id)
     address = f"/atlases/{quote(asked.atlas.name)}"
-    given = f"?{urlencode({'region': region})}" if region else ""
+    asked_for = [("region", one) for one in region or ()] + [("asset", one) for one in asset or ()]
+    given = f"?{urlencode(asked_for)}" if asked_for else ""
     values = {
         "record": version.record,
         "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
         "scene": f"/api/v1{address}/scene{given}",
         "link": f"{address}/view{given}",
-        "back": f"{address}/regions/{quote(region)}" if region else address,
+        "back": f"{address}/regions/{quote(region[0])}" if region else address,
         "what": phrases.mark("Atlas"),
     }
     return render(request, "view.html", values, policy=VIEWER_POLICY)

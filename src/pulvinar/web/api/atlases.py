@@ -10,16 +10,20 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
+from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Points
 from pulvinar.web.api.assets import FILE, disposition
+from pulvinar.web.atlas_scene import build_atlas_scene
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
+from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.region_mask import mask_cutout
+from pulvinar.web.scene import Scene
 
 router = APIRouter(prefix="/atlases", tags=["atlases"])
 
@@ -181,6 +185,22 @@ def get_mask(
     start = ",".join(map(str, cutout.window.start[2:]))
     headers = {"content-disposition": disposition(name), "x-box-start": start}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+@router.get("/{name}/scene")
+def get_atlas_scene(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    atlas: AskedAtlas,
+    region: Annotated[list[str] | None, Query(max_length=20, description="Regions whose surfaces are shown.")] = None,
+    asset: Annotated[list[str] | None, Query(max_length=50, description="Assets that lie in the atlas.")] = None,
+) -> Scene:
+    """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
+    shown = [atlas.ontology.find(one) for one in region or () if one]
+    guests = [find_home(platform.database, actor, one) for one in asset or () if one]
+    version = get_version(platform.database, actor, atlas.dataset_id)
+    return build_atlas_scene(atlas, version, shown, guests, language_of(request))
 
 
 @router.post("/{name}/regions-at")
