@@ -101,28 +101,39 @@ def write_volume_asset(bench: Bench, found: FoundAsset, asset_id: str, ledger: A
 def _described(
     bench: Bench, asset_id: str, volume: Volume, observer: QualityObserver
 ) -> tuple[dict[str, bytes], dict[str, Any], list[Finding]]:
+    names = _label_names(bench.request, volume)
+    files, details, doubts = described_volume(bench.means, asset_id, volume, observer, names, bench.species)
+    if names and bench.request.label_names is not None:
+        encoding = encoding_of(bench.request.label_names.read_bytes())
+        doubts += encoding_findings(encoding, "the table of label names", "--label-names")
+    return files, details, doubts
+
+
+def described_volume(
+    means: Means,
+    asset_id: str,
+    volume: Volume,
+    observer: QualityObserver,
+    names: tuple[LabelName, ...],
+    species: Species,
+) -> tuple[dict[str, bytes], dict[str, Any], list[Finding]]:
     """What a volume shows of itself once its voxels are stored: small files, details for the catalogue, and doubts."""
-    stored = open_volume(bench.means.store, asset_prefix(asset_id), volume)
+    stored = open_volume(means.store, asset_prefix(asset_id), volume)
     figures = [observer.figures(channel, volume, stored) for channel in range(len(volume.channels))]
     if volume.kind is VolumeKind.IMAGE:
         windows = [item.window for item in figures]
         channels = [replace(item, window=at) for item, at in zip(volume.channels, windows, strict=True)]
         volume = replace(volume, channels=tuple(channels))
-    names = _label_names(bench.request, volume)
     colours = {item.id: item.color for item in names if item.color}
     files = {
         **volume_documents(volume),
         **volume_pictures(stored, volume, [item.window for item in figures], colours),
         **(label_name_files(names) if names else {}),
     }
-    doubts = [*size_doubts(stored, volume, bench.species), *quality_findings(figures, volume)]
-    if names and bench.request.label_names is not None:
-        encoding = encoding_of(bench.request.label_names.read_bytes())
-        doubts += encoding_findings(encoding, "the table of label names", "--label-names")
     details: dict[str, Any] = {"volume": volume_to_json(volume), "quality": quality_to_json(figures, volume.kind)}
     if names:
         details["segments"] = {"path": "segments", "count": len(names)}
-    return files, details, doubts
+    return files, details, [*size_doubts(stored, volume, species), *quality_findings(figures, volume)]
 
 
 @contextmanager
