@@ -99,11 +99,13 @@ def world_affine(affine_um: Affine, space: Space) -> Affine:
     return _rows(np.array(world_to_space(space)) @ np.array(affine_um))
 
 
-def shifted(affine_um: Affine, by_um: Triple) -> Affine:
-    """`affine_um` with all places moved by `by_um`, (z, y, x)."""
-    matrix = np.array(affine_um)
-    matrix[:3, 3] += by_um
-    return _rows(matrix)
+def orientation_of_affine(affine_um: Affine) -> str:
+    """Where the voxel axes rise in the world frame "SAR", by their largest parts."""
+    letters = []
+    for column in np.array(affine_um)[:3, :3].T:
+        world = int(np.argmax(np.abs(column)))
+        letters.append("SAR"[world] if column[world] > 0 else "IPL"[world])
+    return "".join(letters)
 
 
 def _rows(matrix: npt.NDArray[np.float64]) -> Affine:

@@ -141,13 +141,12 @@ class _Install:
         means, source = self._means, one.source
         if one.kind is VolumeKind.LABELS and source.dtype.kind not in "iu":
             raise Invalid(f"the labels of {self._packed.name} are {source.dtype}", hint="labels are whole numbers")
-        world = np.array(space_to_world(self._packed.space)) @ np.array(one.voxel_to_space_um)
         volume = Volume(
             kind=one.kind,
             dtype=source.dtype.name,
             levels=plan_levels(source.shape, one.voxel_size_um, source.dtype, one.kind),
             channels=(Channel(one.name),),
-            affine_um=tuple(tuple(float(value) for value in row) for row in world),  # type: ignore[misc]
+            affine_um=self._world(one.voxel_to_space_um),
         )
         observer = QualityObserver(volume.shape, volume.dtype)
         ledger.observe_with(observer)
@@ -176,6 +175,13 @@ class _Install:
         objects |= {path: put_bytes(means, asset_id, path, data) for path, data in files.items()}
         details["findings"] = [{"severity": "doubt", "message": one.message, "flag": ""} for one in doubts]
         return [objects[path] for path in sorted(objects)], details
+
+    def _world(self, voxel_to_space_um: Affine) -> Affine | None:
+        """Voxel index to the world; None where nobody says which way the space's axes go."""
+        if not self._packed.space.orientation:
+            return None
+        rows = np.array(space_to_world(self._packed.space)) @ np.array(voxel_to_space_um)
+        return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in rows)
 
     def _names(self) -> tuple[LabelName, ...]:
         return tuple(LabelName(one.id, one.name, one.acronym, one.color.upper()) for one in self._packed.regions)

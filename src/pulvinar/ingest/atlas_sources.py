@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -31,9 +32,10 @@ class FolderSources:
         if not root.is_dir():
             raise NotFound(f"there is no folder {short(root)}", hint="name the folder that holds the source's files")
         self._root = root.resolve()
-        self._scratch = scratch
         self._limits = limits
         self._opened = ExitStack()
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch = Path(self._opened.enter_context(TemporaryDirectory(prefix="atlas-", dir=scratch)))
         self._numbers = count()
 
     def names(self) -> tuple[str, ...]:

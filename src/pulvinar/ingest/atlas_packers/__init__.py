@@ -1,1 +1,28 @@
-"""Packers: how the files of a public source become an atlas, one module a source."""
+"""Packers: how the files of a public source become an atlas, one module for those that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+
+from pulvinar.errors import NotFound
+from pulvinar.ingest.packing import Packer
+
+_MODULES = ("mouse", "macaque", "zebrafish", "human")
+
+
+@cache
+def packers() -> Mapping[str, type[Packer]]:
+    """Every packer by the name of its atlas, in the order in which species are listed."""
+    modules = [import_module(f"{__name__}.{module}") for module in _MODULES]
+    kinds = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    return {kind.name: kind for kind in kinds if "name" in vars(kind) and hasattr(kind, "pack")}
+
+
+def packer(name: str) -> Packer:
+    """The packer of the atlas `name`; raises `NotFound`, naming those that there are."""
+    kinds = packers()
+    if name not in kinds:
+        raise NotFound(f"there is no packer for the atlas {name!r}", hint=f"known: {', '.join(kinds)}")
+    return kinds[name]()

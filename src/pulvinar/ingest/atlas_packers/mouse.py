@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.atlas_geometry import LabelPlace, corner_affine, label_places, measured_orientation, world_affine
+from pulvinar.ingest.atlas_geometry import (
+    LabelPlace,
+    corner_affine,
+    label_places,
+    measured_orientation,
+    orientation_of_affine,
+    world_affine,
+)
 from pulvinar.ingest.atlas_packers.source_files import find_file, open_image, open_labels
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.ingest.reader import Options
@@ -164,7 +171,7 @@ class DsurqeMouse:
         labels, size, affine = open_labels(sources, "DSURQE_CCFv3_labels_200um.mnc")
         mapping = sources.bytes(find_file(sources, "DSURQE_40micron_R_mapping_long.csv")).decode("utf-8")
         measured = measured_orientation(label_places(labels), _dsurqe_landmarks(mapping, regions))
-        stated = _orientation(affine)
+        stated = orientation_of_affine(affine)
         if measured != stated:
             raise UnreadableFile(
                 f"the labels lie {measured} by anatomy and {stated} by their header", hint="is it the source's file?"
@@ -196,7 +203,7 @@ class DsurqeMouse:
 
 
 def _top(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    top: Mapping[str, Any] = tree["msg"]
+    top: Mapping[str, Any] = tree["msg"][0]
     return top
 
 
@@ -234,13 +241,3 @@ def _dsurqe_landmarks(mapping: str, regions: tuple[Region, ...]) -> dict[str, li
     for letter, name in (("A", "Olfactory areas"), ("P", "Cerebellum"), ("S", "Isocortex"), ("I", "Hypothalamus")):
         found |= _landmark_labels(regions, {letter: by_name[name]}) if name in by_name else {}
     return found
-
-
-def _orientation(affine: Affine) -> str:
-    """Where the voxel axes rise in the world, by their largest parts."""
-    matrix = np.array(affine)[:3, :3]
-    letters = []
-    for column in matrix.T:
-        world = int(np.argmax(np.abs(column)))
-        letters.append("SAR"[world] if column[world] > 0 else "IPL"[world])
-    return "".join(letters)

@@ -1,0 +1,238 @@
+"""Macaque atlases: INIA19, Yerkes19 and the template of MEBRAINS, each in the world of its own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.atlas_geometry import (
+    LabelPlace,
+    label_places,
+    measured_orientation,
+    orientation_of_affine,
+    overlap,
+)
+from pulvinar.ingest.atlas_packers.side_regions import NamedLabel, read_meanings, side_tree
+from pulvinar.ingest.atlas_packers.source_files import find_file, open_image, open_labels
+from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
+from pulvinar.ingest.reader import Options
+from pulvinar.model.ontology import Region
+from pulvinar.model.record import Species
+from pulvinar.model.space import Affine, Space
+from pulvinar.model.volume import VolumeKind
+
+
+def macaque_space(name: str) -> Space:
+    """A space whose micrometres are those of the files' own world, rising to superior, anterior and right."""
+    return Space(name, Species.MACAQUE.value, "SAR")
+
+
+class Inia19:
+    """INIA19: a T1 average of 19 rhesus macaques and the NeuroMaps labels, 0.5 mm."""
+
+    name: ClassVar[str] = "inia19_macaque"
+    species: ClassVar[Species] = Species.MACAQUE
+    title: ClassVar[str] = "INIA19 rhesus macaque atlas with NeuroMaps labels, 0.5 mm"
+    licence: ClassVar[str] = "BSD-3-Clause as Debian's mricron-data says; INIA19's own terms not checked"
+    redistributable: ClassVar[bool] = False
+    where: ClassVar[str] = (
+        "the folder of inia19-NeuroMaps.nii.gz, inia19-t1-brain.nii.gz (Debian mricron-data) and inia19-NeuroMaps.txt"
+    )
+
+    def pack(self, sources: AtlasSources) -> PackedAtlas:
+        """The atlas, with left and right as the labels called l_ and r_ lie."""
+        labels, size, affine = open_labels(sources, "inia19-NeuroMaps.nii.gz")
+        places = label_places(labels)
+        named = list(_neuromaps(sources.bytes(find_file(sources, "inia19-NeuroMaps.txt")).decode("utf-8")))
+        there = [label for label in named if label.label in places]
+        regions = tuple(replace(one, ontology="inia19") for one in side_tree("inia19", there, read_meanings("inia19")))
+        measured = _checked(places, affine, _landmarks(there))
+        voxels, template_size, template_affine = open_image(sources, "inia19-t1-brain.nii.gz")
+        return PackedAtlas(
+            name=self.name,
+            version="2012",
+            title=self.title,
+            title_zh="INIA19 恒河猴脑图谱（NeuroMaps 标注），0.5 毫米",
+            species=self.species,
+            space=macaque_space("inia19"),
+            licence=self.licence,
+            citation=(
+                "Rohlfing T et al. (2012) The INIA19 template and NeuroMaps atlas for primate brain image parcellation "
+                "and spatial normalization. Front Neuroinform 6:27, doi:10.3389/fninf.2012.00027"
+            ),
+            source=self.where,
+            templates=(PackedVolume("T1", VolumeKind.IMAGE, voxels, template_size, template_affine, "2012"),),
+            annotation=PackedVolume("annotation", VolumeKind.LABELS, labels, size, affine, "2012"),
+            regions=regions,
+            ontology_version="2012",
+            midline_um=_midline(places, regions, affine),
+            findings=(measured,),
+        )
+
+
+def _neuromaps(text: str) -> Iterator[NamedLabel]:
+    """Lines of a number, a name that begins with its side, and a colour."""
+    sides = {"l_": "Left_", "r_": "Right_"}
+    for line in text.splitlines():
+        parts = line.split()
+        if len(parts) >= 2 and parts[0].isdecimal():
+            yield NamedLabel(int(parts[0]), sides.get(parts[1][:2], "") + parts[1][2:])
+
+
+def _landmarks(labels: Sequence[NamedLabel]) -> dict[str, list[int]]:
+    """Labels that are known to lie at a side of the brain, by the words of their names."""
+    words = {
+        "L": "^Left_",
+        "R": "^Right_",
+        "A": "olfactory_bulb|straight_gyrus|frontopolar|middle_frontal_gyrus",
+        "P": "occipital|cuneus|lingual",
+        "S": "paracentral|precentral_gyrus|superior_parietal|superior_frontal",
+        "I": "temporal_gyrus|medulla$|uncinate|inferior_olivary",
+    }
+    return {letter: [one.label for one in labels if re.search(pattern, one.text)] for letter, pattern in words.items()}
+
+
+def _checked(places: dict[int, LabelPlace], affine: Affine, landmarks: dict[str, list[int]]) -> str:
+    """What the voxels say of their own orientation. Raises `UnreadableFile` when their header says another."""
+    measured, stated = measured_orientation(places, landmarks), orientation_of_affine(affine)
+    if measured != stated:
+        raise UnreadableFile(
+            f"the labels lie {measured} by anatomy and {stated} by their header", hint="is it the source's own file?"
+        )
+    return f"the voxels' axes rise to {measured}: measured from named regions, and as their header says"
+
+
+def _midline(places: dict[int, LabelPlace], regions: Sequence[Region], affine: Affine) -> float:
+    """Halfway between the left and the right regions, on the right-going axis of the world."""
+    matrix = np.array(affine)
+    means = []
+    for side in ("left", "right"):
+        mine = [places[one.id] for one in regions if one.side == side and one.id in places]
+        center = np.average([one.center for one in mine], axis=0, weights=[one.count for one in mine])
+        means.append(float((matrix @ [*center, 1.0])[2]))
+    return sum(means) / 2
+
+
+class Yerkes19:
+    """Yerkes19: averages of T1 and T2 of 19 macaques, and FreeSurfer's labels of them, 0.5 mm."""
+
+    name: ClassVar[str] = "yerkes19_macaque"
+    species: ClassVar[Species] = Species.MACAQUE
+    title: ClassVar[str] = "Yerkes19 macaque atlas, FreeSurfer wmparc labels, 0.5 mm"
+    licence: ClassVar[str] = "HCP pipelines licence"
+    redistributable: ClassVar[bool] = False
+    where: ClassVar[str] = (
+        "the folder of Avgwmparc.nii.gz, mri_aseg.mgz, FreeSurferAllLut.txt and MacaqueYerkes19_T1w_0.5mm_brain.nii.gz "
+        "(global/templates of the non-human primate HCP pipelines)"
+    )
+
+    def pack(self, sources: AtlasSources) -> PackedAtlas:
+        """The atlas. Its FreeSurfer volume (mri_aseg.mgz) says voxels of 1 mm: that they are half of it is measured
+        against the NIfTI of the same brains, which says 0.5 mm."""
+        labels, size, affine = open_labels(sources, "Avgwmparc.nii.gz")
+        places = label_places(labels)
+        named = list(_lookup_table(sources.bytes(find_file(sources, "FreeSurferAllLut.txt")).decode("utf-8")))
+        there = [label for label in named if label.label in places]
+        regions = side_tree("freesurfer_macaque", there, read_meanings("freesurfer_macaque"))
+        template, template_size, template_affine = open_image(sources, "MacaqueYerkes19_T1w_0.5mm_brain.nii.gz")
+        findings = [_checked(places, affine, _free_surfer_landmarks(there)), self._lying_header(sources, places, size)]
+        agree = overlap(template, template_affine, labels, affine, over=0.0)
+        findings.append(f"template and labels overlap with a Dice of {agree:.3f}")
+        return PackedAtlas(
+            name=self.name,
+            version="1.2",
+            title=self.title,
+            title_zh="Yerkes19 猕猴脑图谱（FreeSurfer wmparc 标注），0.5 毫米",
+            species=self.species,
+            space=macaque_space("yerkes19"),
+            licence=self.licence,
+            citation=(
+                "Donahue CJ et al. (2016) Using diffusion tractography to predict cortical connection strength and "
+                "distance: a quantitative comparison with tracers in the monkey. J Neurosci 36:6758-6770"
+            ),
+            source=self.where,
+            templates=(PackedVolume("T1w", VolumeKind.IMAGE, template, template_size, template_affine, "1.2"),),
+            annotation=PackedVolume("annotation", VolumeKind.LABELS, labels, size, affine, "1.2"),
+            regions=regions,
+            ontology_version="1.2",
+            midline_um=_midline(places, regions, affine),
+            findings=tuple(findings),
+        )
+
+    def _lying_header(self, sources: AtlasSources, places: dict[int, LabelPlace], size: tuple[float, ...]) -> str:
+        """How large the voxels of the FreeSurfer volume are by the distance of two structures in both volumes."""
+        aseg, said, _ = open_labels(sources, "mri_aseg.mgz", Options())
+        others = label_places(aseg)
+        left, right = 11, 50  # the two caudate nuclei
+        if not {left, right} <= set(places) & set(others):
+            return "the FreeSurfer volume has no caudate nuclei to measure its voxels by"
+        here, there = (float(np.linalg.norm(found[left].center - found[right].center)) for found in (places, others))
+        true = here * size[0] / there
+        return (
+            f"mri_aseg.mgz says voxels of {said[0] / 1000:g} mm; by the distance of the caudate nuclei they have "
+            f"{true / 1000:.2f} mm: its header lies, and the labels are taken from Avgwmparc.nii.gz"
+        )
+
+
+def _lookup_table(text: str) -> Iterator[NamedLabel]:
+    """Pairs of lines: a name, then its number and colour."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for name, numbers in zip(lines[::2], lines[1::2], strict=False):
+        first = numbers.split()[0]
+        if first.isdecimal() and int(first):
+            yield NamedLabel(int(first), _capitals(name))
+
+
+def _capitals(name: str) -> str:
+    """ "LEFT-CEREBRAL-CORTEX" as FreeSurfer writes it: "Left-Cerebral-Cortex"."""
+    sided = re.match(r"(LEFT|RIGHT)([-_])(.*)", name)
+    if sided:
+        return f"{sided[1].capitalize()}{sided[2]}{sided[3].title()}"
+    return name.title()
+
+
+def _free_surfer_landmarks(labels: Sequence[NamedLabel]) -> dict[str, list[int]]:
+    words = {
+        "L": "^Left",
+        "R": "^Right",
+        "A": "Caudate|Accumbens",
+        "P": "Cerebellum",
+        "S": "Caudate|Lateral-Ventricle$",
+        "I": "Brain-Stem|Amygdala",
+    }
+    return {letter: [one.label for one in labels if re.search(pattern, one.text)] for letter, pattern in words.items()}
+
+
+class Mebrains:
+    """The T1 template of MEBRAINS, 0.4 mm; its areas come as parcels of a surface, and not as voxels."""
+
+    name: ClassVar[str] = "mebrains_macaque"
+    species: ClassVar[Species] = Species.MACAQUE
+    title: ClassVar[str] = "MEBRAINS macaque template, 0.4 mm"
+    licence: ClassVar[str] = "none stated"
+    redistributable: ClassVar[bool] = False
+    where: ClassVar[str] = "the folder of MEBRAINS_T1_masked.nii.gz (RheMAP-Surf)"
+
+    def pack(self, sources: AtlasSources) -> PackedAtlas:
+        """The template, in the world that its file states: without labels nothing can be measured."""
+        voxels, size, affine = open_image(sources, "MEBRAINS_T1_masked.nii.gz")
+        return PackedAtlas(
+            name=self.name,
+            version="1",
+            title=self.title,
+            title_zh="MEBRAINS 猕猴脑模板，0.4 毫米",
+            species=self.species,
+            space=macaque_space("mebrains"),
+            licence=self.licence,
+            citation=(
+                "Balan PF et al. (2024) MEBRAINS 1.0: a new population-based macaque atlas. Imaging Neuroscience 2:1-26"
+            ),
+            source=self.where,
+            templates=(PackedVolume("T1", VolumeKind.IMAGE, voxels, size, affine, "1"),),
+            findings=(f"its axes rise to {orientation_of_affine(affine)}, as its header says: not measured",),
+        )
