@@ -110,18 +110,3 @@ def orientation_of_affine(affine_um: Affine) -> str:
 
 def _rows(matrix: npt.NDArray[np.float64]) -> Affine:
     return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in matrix)
-
-
-def overlap(one: VoxelSource, one_affine: Affine, other: VoxelSource, other_affine: Affine, *, over: float) -> float:
-    """How well the tissue of two volumes in one space agrees: the Dice of where `one` is above `over` and where
-    `other` has a label, at the voxels of `one`. Both are held as bits."""
-    mine = np.concatenate([block > over for _, block in blocks(one)])
-    labelled = np.concatenate([block != 0 for _, block in blocks(other)])
-    into = np.linalg.inv(np.array(other_affine)) @ np.array(one_affine)
-    z, y, x = np.indices(mine.shape, dtype=np.float32).reshape(3, -1)
-    at = np.rint(into[:3, :3] @ np.stack([z, y, x]) + into[:3, 3:]).astype(np.int64)
-    inside = ((at >= 0) & (at < np.array(labelled.shape)[:, None])).all(axis=0)
-    theirs = np.zeros(mine.size, np.bool_)
-    theirs[inside] = labelled[tuple(at[:, inside])]
-    both = float(np.count_nonzero(theirs & mine.ravel()))
-    return 2 * both / max(1.0, float(theirs.sum() + mine.sum()))

@@ -16,8 +16,8 @@ _MODULES = ("mouse", "macaque", "zebrafish", "human")
 def packers() -> Mapping[str, type[Packer]]:
     """Every packer by the name of its atlas, in the order in which species are listed."""
     modules = [import_module(f"{__name__}.{module}") for module in _MODULES]
-    kinds = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
-    return {kind.name: kind for kind in kinds if "name" in vars(kind) and hasattr(kind, "pack")}
+    kinds = (value for module in modules for value in vars(module).values() if isinstance(value, type))
+    return {vars(kind)["name"]: kind for kind in kinds if "name" in vars(kind) and hasattr(kind, "pack")}
 
 
 def packer(name: str) -> Packer:

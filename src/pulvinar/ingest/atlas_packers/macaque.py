@@ -15,12 +15,10 @@ from pulvinar.ingest.atlas_geometry import (
     label_places,
     measured_orientation,
     orientation_of_affine,
-    overlap,
 )
 from pulvinar.ingest.atlas_packers.side_regions import NamedLabel, read_meanings, side_tree
 from pulvinar.ingest.atlas_packers.source_files import find_file, open_image, open_labels
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
-from pulvinar.ingest.reader import Options
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space
@@ -119,35 +117,36 @@ def _midline(places: dict[int, LabelPlace], regions: Sequence[Region], affine: A
 
 
 class Yerkes19:
-    """Yerkes19: averages of T1 and T2 of 19 macaques, and FreeSurfer's labels of them, 0.5 mm."""
+    """Yerkes19: averages of T1 and T2 of 19 macaques, and FreeSurfer's segmentation of them, 0.5 mm."""
 
     name: ClassVar[str] = "yerkes19_macaque"
     species: ClassVar[Species] = Species.MACAQUE
-    title: ClassVar[str] = "Yerkes19 macaque atlas, FreeSurfer wmparc labels, 0.5 mm"
+    title: ClassVar[str] = "Yerkes19 macaque atlas, FreeSurfer labels, 0.5 mm"
     licence: ClassVar[str] = "HCP pipelines licence"
     redistributable: ClassVar[bool] = False
     where: ClassVar[str] = (
-        "the folder of Avgwmparc.nii.gz, mri_aseg.mgz, FreeSurferAllLut.txt and MacaqueYerkes19_T1w_0.5mm_brain.nii.gz "
-        "(global/templates of the non-human primate HCP pipelines)"
+        "the folder of mri_aseg.mgz, mri_norm.mgz, Avgwmparc.nii.gz, FreeSurferAllLut.txt and "
+        "MacaqueYerkes19_T1w_0.5mm_brain.nii.gz (global/templates of the non-human primate HCP pipelines)"
     )
 
     def pack(self, sources: AtlasSources) -> PackedAtlas:
-        """The atlas. Its FreeSurfer volume (mri_aseg.mgz) says voxels of 1 mm: that they are half of it is measured
-        against the NIfTI of the same brains, which says 0.5 mm."""
-        labels, size, affine = open_labels(sources, "Avgwmparc.nii.gz")
+        """The atlas. Its FreeSurfer volumes say voxels of 1 mm; how large they are is measured against the same
+        structures in the NIfTI file of the average parcellation, which says 0.5 mm."""
+        labels, said, affine = open_labels(sources, "mri_aseg.mgz")
         places = label_places(labels)
-        named = list(_lookup_table(sources.bytes(find_file(sources, "FreeSurferAllLut.txt")).decode("utf-8")))
+        scale = self._scale(sources, places, said[0])
+        size = (said[0] * scale, said[1] * scale, said[2] * scale)
+        named = _lookup_table(sources.bytes(find_file(sources, "FreeSurferAllLut.txt")).decode("utf-8"))
         there = [label for label in named if label.label in places]
         regions = side_tree("freesurfer_macaque", there, read_meanings("freesurfer_macaque"))
-        template, template_size, template_affine = open_image(sources, "MacaqueYerkes19_T1w_0.5mm_brain.nii.gz")
-        findings = [_checked(places, affine, _free_surfer_landmarks(there)), self._lying_header(sources, places, size)]
-        agree = overlap(template, template_affine, labels, affine, over=0.0)
-        findings.append(f"template and labels overlap with a Dice of {agree:.3f}")
+        norm, _, norm_affine = open_image(sources, "mri_norm.mgz")
+        t1, t1_size, t1_affine = open_image(sources, "MacaqueYerkes19_T1w_0.5mm_brain.nii.gz")
+        lies = _scaled(affine, scale)
         return PackedAtlas(
             name=self.name,
             version="1.2",
             title=self.title,
-            title_zh="Yerkes19 猕猴脑图谱（FreeSurfer wmparc 标注），0.5 毫米",
+            title_zh="Yerkes19 猕猴脑图谱（FreeSurfer 标注），0.5 毫米",
             species=self.species,
             space=macaque_space("yerkes19"),
             licence=self.licence,
@@ -156,27 +155,50 @@ class Yerkes19:
                 "distance: a quantitative comparison with tracers in the monkey. J Neurosci 36:6758-6770"
             ),
             source=self.where,
-            templates=(PackedVolume("T1w", VolumeKind.IMAGE, template, template_size, template_affine, "1.2"),),
-            annotation=PackedVolume("annotation", VolumeKind.LABELS, labels, size, affine, "1.2"),
+            templates=(
+                PackedVolume("T1, normalised", VolumeKind.IMAGE, norm, size, _scaled(norm_affine, scale), "1.2"),
+                PackedVolume("T1w, average of 19", VolumeKind.IMAGE, t1, t1_size, t1_affine, "1.2"),
+            ),
+            annotation=PackedVolume("annotation", VolumeKind.LABELS, labels, size, lies, "1.2"),
             regions=regions,
             ontology_version="1.2",
-            midline_um=_midline(places, regions, affine),
-            findings=tuple(findings),
+            midline_um=_midline(places, regions, lies),
+            findings=(
+                _checked(places, lies, _free_surfer_landmarks(there)),
+                f"the FreeSurfer volumes say voxels of {said[0] / 1000:g} mm; by the distances of the same structures "
+                f"in Avgwmparc.nii.gz they have {size[0] / 1000:g} mm: their headers lie",
+            ),
         )
 
-    def _lying_header(self, sources: AtlasSources, places: dict[int, LabelPlace], size: tuple[float, ...]) -> str:
-        """How large the voxels of the FreeSurfer volume are by the distance of two structures in both volumes."""
-        aseg, said, _ = open_labels(sources, "mri_aseg.mgz", Options())
-        others = label_places(aseg)
-        left, right = 11, 50  # the two caudate nuclei
-        if not {left, right} <= set(places) & set(others):
-            return "the FreeSurfer volume has no caudate nuclei to measure its voxels by"
-        here, there = (float(np.linalg.norm(found[left].center - found[right].center)) for found in (places, others))
-        true = here * size[0] / there
-        return (
-            f"mri_aseg.mgz says voxels of {said[0] / 1000:g} mm; by the distance of the caudate nuclei they have "
-            f"{true / 1000:.2f} mm: its header lies, and the labels are taken from Avgwmparc.nii.gz"
-        )
+    def _scale(self, sources: AtlasSources, places: dict[int, LabelPlace], said_um: float) -> float:
+        """By what the stated voxel size is to be multiplied: a power of two, as near as the structures tell."""
+        others, size, _ = open_labels(sources, "Avgwmparc.nii.gz")
+        known = label_places(others)
+        both = sorted(label for label in set(places) & set(known) if known[label].count > _WELL_KNOWN)
+        spreads = [
+            float(np.std([found[label].center for label in both], axis=0).sum()) * voxel_um
+            for found, voxel_um in ((known, size[0]), (places, said_um))
+        ]
+        scale = float(2.0 ** round(np.log2(spreads[0] / spreads[1])))
+        if abs(spreads[0] / spreads[1] / scale - 1) > _TOLERATED:
+            raise UnreadableFile(
+                f"the structures of mri_aseg.mgz lie {spreads[0] / spreads[1]:.2f} times as far apart as it says",
+                hint="is it the source's own file?",
+            )
+        return scale
+
+
+_WELL_KNOWN = 300
+"""Voxels of a structure whose middle is sure."""
+_TOLERATED = 0.15
+"""How far two segmentations of one brain may differ in their distances."""
+
+
+def _scaled(affine: Affine, scale: float) -> Affine:
+    """The same world with all lengths multiplied: FreeSurfer's origin is in the middle of its volume."""
+    matrix = np.array(affine)
+    matrix[:3] *= scale
+    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in matrix)
 
 
 def _lookup_table(text: str) -> Iterator[NamedLabel]:

@@ -21,7 +21,7 @@ from pulvinar.ingest.atlas_geometry import (
 from pulvinar.ingest.atlas_packers.source_files import find_file, open_image, open_labels
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.ingest.reader import Options
-from pulvinar.model.ontology import Region
+from pulvinar.model.ontology import Region, folded_name
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space
 from pulvinar.model.volume import VolumeKind
@@ -208,27 +208,39 @@ def _top(tree: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _dsurqe_regions(top: Mapping[str, Any]) -> Iterator[Region]:
-    """Nodes with a label of their own keep its number; those above get numbers from 1,000 on, in the tree's order."""
+    """Nodes with a label of their own keep its number; those above get numbers from 1,000 on, in the tree's order.
+
+    The tree repeats some structures under their own name: a node called like the one above it is left out, and what is
+    below it hangs on that one. Names that are still given twice say under what they lie.
+    """
     number = 1_000
-    waiting: list[tuple[Mapping[str, Any], int | None]] = [(top, None)]
+    taken: set[tuple[str, str]] = set()
+    waiting: list[tuple[Mapping[str, Any], Region | None]] = [(top, None)]
     while waiting:
-        node, parent = waiting.pop()
-        below = node["children"]
-        own = not below
-        region = int(node["label"]) if own else number
-        number += not own
-        side = node.get("side", "")
-        yield Region(
+        node, above = waiting.pop()
+        children = node["children"]
+        below = list(children.values()) if isinstance(children, dict) else children
+        name, side = node["name"] if above else "DSURQE brain", node.get("side", "")
+        if above is not None and below and folded_name(name) == folded_name(above.name):
+            waiting += [(child, above) for child in reversed(below)]
+            continue
+        if (folded_name(name), side) in taken and above is not None:
+            name = f"{name} ({above.name})"
+        taken.add((folded_name(name), side))
+        said = node.get("Structure", "")
+        region = Region(
             "dsurqe",
-            region,
+            number if below else int(node["label"]),
             node["acronym"],
-            "DSURQE brain" if parent is None else node["name"],
-            parent,
+            name,
+            above.id if above else None,
             color=node["color_hex_triplet"].lstrip("#").upper(),
             side=side if side in ("left", "right") else "",
-            synonyms=tuple(dict.fromkeys(one for one in (node.get("Structure", ""),) if one and one != node["name"])),
+            synonyms=(said,) if said and said != name else (),
         )
-        waiting += [(child, region) for child in reversed(below.values() if isinstance(below, dict) else below)]
+        number += bool(below)
+        yield region
+        waiting += [(child, region) for child in reversed(below)]
 
 
 def _dsurqe_landmarks(mapping: str, regions: tuple[Region, ...]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from pulvinar.ingest.atlas_geometry import blocks
-from pulvinar.ingest.atlas_packers.source_files import open_image
+from pulvinar.ingest.atlas_packers.source_files import find_file
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space
@@ -34,7 +34,7 @@ class ZBrain:
 
     def pack(self, sources: AtlasSources) -> PackedAtlas:
         """The templates. Which axis is left-right is measured by symmetry; where front and top are, nobody says."""
-        opened = {name: open_image(sources, file) for name, file in _TEMPLATES.items()}
+        opened = {name: sources.volume(find_file(sources, file)) for name, file in _TEMPLATES.items()}
         voxels, size, _ = opened["H2B-RFP"]
         depth, height, width = voxels.shape[2:]
         extent = (depth * size[0], height * size[1], width * size[2])
