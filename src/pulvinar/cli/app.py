@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.metadata_app import metadata_app
 from pulvinar.cli.options import (
@@ -42,6 +43,7 @@ app = typer.Typer(
 samples_app = typer.Typer(help="Public data sets that can be fetched by name.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(metadata_app)
+app.add_typer(atlas_app, name="atlas")
 
 
 def run() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from pulvinar.atlases.installed import Installed, OpenAtlas
+from pulvinar.atlases.installed import Installed, OpenAtlas, grids_in
 from pulvinar.platform import Platform
 from pulvinar.web.recent import Recent
 
@@ -21,6 +21,6 @@ def opened_atlas(platform: Platform, installed: Installed) -> OpenAtlas:
     with _lock:
         found = _opened.get(key)
         if found is None:
-            found = OpenAtlas(installed, platform.store, platform.settings.resolved_scratch() / "grids")
+            found = OpenAtlas(installed, platform.store, grids_in(platform.settings.resolved_scratch()))
             _opened.put(key, found)
     return found

@@ -1,0 +1,88 @@
+"""The commands about atlases: install them, check them, ask them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulvinar.cli.options import Json
+
+atlas_app = typer.Typer(no_args_is_help=True, help="Reference atlases: install, check, ask.")
+
+Name = Annotated[str, typer.Argument(help="Name of an atlas, as allen_mouse_25um.")]
+
+
+@atlas_app.command("list")
+def list_them(
+    known: Annotated[bool, typer.Option("--known", help="Those that can be installed, and where from.")] = False,
+    json: Json = False,
+) -> None:
+    """List the atlases that are installed, with their regions, names and licences."""
+    from pulvinar.cli import atlases
+
+    if known:
+        atlases.show_known(as_json=json)
+    else:
+        atlases.show_installed(as_json=json)
+
+
+@atlas_app.command()
+def install(
+    name: Annotated[str, typer.Argument(help="Name of a known atlas, or of BrainGlobe's.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder with the source's files; of packages it isn't needed.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Install an atlas from its source's files, as a published dataset. Once more changes nothing."""
+    from pulvinar.cli.atlases import install_named
+
+    install_named(name, source, as_json=json)
+
+
+@atlas_app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Name of an atlas; all without it.")] = "", json: Json = False
+) -> None:
+    """Check installed atlases: labels, regions, sides, surfaces, overlap. The exit code is 2 when one fails."""
+    from pulvinar.cli.atlases import check_named
+
+    check_named(name, as_json=json)
+
+
+@atlas_app.command()
+def regions(
+    name: Name,
+    search: Annotated[str, typer.Option(help="Words of a name, in English or Chinese.")] = "",
+    json: Json = False,
+) -> None:
+    """List the regions of an atlas, from the top of the tree down, or those whose names have some words."""
+    from pulvinar.cli.atlases import show_regions
+
+    show_regions(name, search, as_json=json)
+
+
+@atlas_app.command()
+def region(
+    name: Name,
+    region: Annotated[str, typer.Argument(help="Identifier, acronym or name, in English or Chinese.")],
+    json: Json = False,
+) -> None:
+    """Show one region: its names, what holds it, its volume and place."""
+    from pulvinar.cli.atlases import show_region
+
+    show_region(name, region, as_json=json)
+
+
+@atlas_app.command()
+def at(
+    name: Name,
+    points: Annotated[list[str], typer.Argument(help="Places x,y,z in micrometres of the atlas's space.")],
+    json: Json = False,
+) -> None:
+    """Say in which region places lie; outside, which is nearest and how far."""
+    from pulvinar.cli.atlases import show_places
+
+    show_places(name, points, as_json=json)

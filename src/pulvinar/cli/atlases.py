@@ -1,0 +1,214 @@
+"""What the commands about atlases do."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pulvinar.cli.show import print_json, print_table
+from pulvinar.cli.verbs import means_of, opened
+from pulvinar.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from pulvinar.atlases.installed import Installed, OpenAtlas
+    from pulvinar.ingest.packing import Packer
+    from pulvinar.model.ontology import Region
+    from pulvinar.platform import Platform
+
+
+def show_known(*, as_json: bool) -> None:
+    """`pulvinar atlas list --known`."""
+    from pulvinar.ingest.atlas_packers import packers
+
+    rows = [
+        {"name": name, "species": kind.species.value, "title": kind.title, "licence": kind.licence, "from": kind.where}
+        for name, kind in packers().items()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table([[row["name"], row["species"], row["title"]] for row in rows], ["name", "species", "what"])
+    print("pulvinar atlas install NAME says where its files come from")
+
+
+def show_installed(*, as_json: bool) -> None:
+    """`pulvinar atlas list`."""
+    from pulvinar.atlases.installed import list_atlases
+
+    with opened() as platform:
+        rows = [_summary(_open(platform, one)) for one in list_atlases(platform.database, platform.actor)]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        head = ["name", "version", "species", "regions", "labels", "names zh", "surfaces", "licence"]
+        print_table([[str(row[name]) for name in head] for row in rows], head)
+    else:
+        print("no atlas is installed: pulvinar atlas list --known")
+
+
+def _summary(atlas: OpenAtlas) -> dict[str, Any]:
+    from pulvinar.model.atlas import PartKind
+
+    about = atlas.atlas
+    regions = atlas.ontology.regions if about.has(PartKind.TERMINOLOGY) else ()
+    return {
+        "name": about.name,
+        "version": about.version,
+        "species": about.species.value,
+        "regions": len(regions),
+        "labels": len(atlas.annotation.index.labels) if about.has(PartKind.ANNOTATION) else 0,
+        "names zh": sum(bool(region.name_zh) for region in regions),
+        "surfaces": "yes" if about.has(PartKind.MESHES) else "no",
+        "licence": about.licence,
+        "dataset": atlas.dataset_id,
+    }
+
+
+def install_named(name: str, source: Path | None, *, as_json: bool) -> None:
+    """`pulvinar atlas install`. Raises `NotFound` when nothing packs such an atlas or its files aren't there."""
+    from pulvinar.ingest.atlas_install import install_atlas
+    from pulvinar.ingest.atlas_packers import packer
+    from pulvinar.ingest.atlas_sources import FolderSources
+    from pulvinar.ingest.progress import TerminalProgress
+
+    chosen = packer(name)
+    with opened() as platform, tempfile.TemporaryDirectory(prefix="pulvinar-atlas-") as fetched:
+        means = means_of(platform)
+        folder = source or _fetched(chosen, Path(fetched))
+        with FolderSources(folder, scratch=means.scratch, limits=means.limits) as sources:
+            packed = chosen.pack(sources)
+            installed = install_atlas(means, packed, TerminalProgress())
+        told = _summary(_open(platform, installed))
+    if as_json:
+        print_json(told)
+        return
+    print(packed.title)
+    for key, value in told.items():
+        print(f"  {key:10}{value}")
+    for finding in packed.findings:
+        print(f"  measured: {finding}")
+    if not chosen.redistributable:
+        print(f"  its terms: {packed.licence}")
+
+
+def _fetched(chosen: Packer, folder: Path) -> Path:
+    """The files of a package that is installed here. Raises `NotFound`, saying where files come from."""
+    fetch = getattr(chosen, "fetch", None)
+    if fetch is None:
+        raise NotFound(f"{chosen.name} needs its source's files", hint=f"--from FOLDER: {chosen.where}")
+    fetch(folder)
+    return folder
+
+
+def check_named(name: str, *, as_json: bool) -> None:
+    """`pulvinar atlas check`, of every atlas when none is named. Raises `Invalid` when a check fails."""
+    from pulvinar.atlases.installed import find_atlas, list_atlases
+    from pulvinar.ingest.atlas_checks import check_atlas
+
+    with opened() as platform:
+        database, actor = platform.database, platform.actor
+        chosen = [find_atlas(database, actor, name)] if name else list(list_atlases(database, actor))
+        found = {one.atlas.name: check_atlas(_open(platform, one)) for one in chosen}
+    failed = sum(result.passed is False for results in found.values() for result in results)
+    if as_json:
+        print_json({atlas: [asdict(result) for result in results] for atlas, results in found.items()})
+    else:
+        words = {True: "ok", False: "FAILED", None: "-"}
+        for atlas, results in found.items():
+            print(atlas)
+            print_table([[f"  {words[one.passed]}", one.name, one.found] for one in results], ["", "", ""])
+    if failed:
+        raise Invalid(f"{failed} checks failed", hint="each says above what it found")
+
+
+def show_regions(name: str, search: str, *, as_json: bool) -> None:
+    """`pulvinar atlas regions`."""
+    with opened() as platform:
+        atlas = _named(platform, name)
+        found = atlas.ontology.search(search) if search else atlas.ontology.regions
+        rows = [(region, len(atlas.ontology.ancestors(region.id))) for region in found]
+    if as_json:
+        print_json([asdict(region) for region, _ in rows])
+        return
+    for region, depth in rows:
+        indent = "" if search else "  " * depth
+        print(f"{indent}{region.acronym or region.id}  {region.name}{f'  {region.name_zh}' if region.name_zh else ''}")
+
+
+def show_region(name: str, wanted: str, *, as_json: bool) -> None:
+    """`pulvinar atlas region`. Raises `NotFound` with the names most like it."""
+    with opened() as platform:
+        told = _about(_named(platform, name), wanted)
+    if as_json:
+        print_json(told)
+        return
+    for key, value in told.items():
+        if value not in (None, "", []):
+            print(f"{key:12}{', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+
+
+def _about(atlas: OpenAtlas, wanted: str) -> dict[str, Any]:
+    from pulvinar.model.atlas import PartKind
+
+    region = atlas.ontology.find(wanted)
+    annotation = atlas.annotation if atlas.atlas.has(PartKind.ANNOTATION) else None
+    center = annotation.center_of(region.id) if annotation else None
+    return {
+        "id": region.id,
+        "acronym": region.acronym,
+        "name": region.name,
+        "chinese": f"{region.name_zh} ({region.name_zh_state.value})" if region.name_zh else "",
+        "within": [one.name for one in atlas.ontology.ancestors(region.id)],
+        "below": [one.name for one in atlas.ontology.children(region.id)],
+        "volume mm3": round(annotation.volume_of(region.id), 4) if annotation else None,
+        "centre x,y,z": [round(value, 1) for value in reversed(center)] if center else None,
+    }
+
+
+def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
+    """`pulvinar atlas at`. Raises `Invalid` for what is no place."""
+    import numpy as np
+
+    from pulvinar.model.space import Points
+
+    places = np.array([_place(text) for text in texts], np.float64)
+    with opened() as platform:
+        atlas = _named(platform, name)
+        nearest = atlas.annotation.nearest(Points(atlas.atlas.space, places[:, ::-1].copy()))
+        rows = [
+            {"place": text, "region": _named_region(atlas, int(region)), "distance_um": round(float(distance), 1)}
+            for text, region, distance in zip(texts, nearest.region, nearest.distance_um, strict=True)
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        away = row["distance_um"]
+        print(f"{row['place']}  {f'outside, {away} um from ' if away else ''}{row['region']}")
+
+
+def _place(text: str) -> tuple[float, float, float]:
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise Invalid(f"{text!r} is no place", hint="three numbers x,y,z in micrometres, as 5400,3800,6200") from error
+    return x, y, z
+
+
+def _named_region(atlas: OpenAtlas, region_id: int) -> str:
+    region: Region = atlas.ontology.region(region_id)
+    return f"{region.acronym} {region.name}".strip()
+
+
+def _named(platform: Platform, name: str) -> OpenAtlas:
+    from pulvinar.atlases.installed import find_atlas
+
+    return _open(platform, find_atlas(platform.database, platform.actor, name))
+
+
+def _open(platform: Platform, installed: Installed) -> OpenAtlas:
+    from pulvinar.atlases.installed import OpenAtlas, grids_in
+
+    return OpenAtlas(installed, platform.store, grids_in(platform.settings.resolved_scratch()))
