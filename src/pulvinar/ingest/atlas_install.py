@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.annotation import open_annotation
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, list_atlases, record_atlas
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
+from pulvinar.atlases.region_meshes import FOLDER, surface_files
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, remove_asset, set_record
 from pulvinar.errors import Invalid, NotFound
@@ -37,13 +39,11 @@ from pulvinar.model.ontology import Ontology, Region, ontology_to_json
 from pulvinar.model.record import Acquisition, Record
 from pulvinar.model.space import Affine
 from pulvinar.model.transform import space_to_world
-from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_from_json
+from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import finished_voxels, load_kernels, plan_levels, plan_pyramid, write_pyramid
-from pulvinar.storage.volumes import StoredVolume, open_volume
+from pulvinar.storage.volumes import open_volume
 
 Objects = list[StoredObject]
-MeshMaker = Callable[[StoredVolume, Affine, Ontology, Progress], Mapping[str, bytes]]
-"""Makes the surfaces of an annotation's regions: the objects of one asset, by path."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ class _Part:
 
 
 def install_atlas(
-    means: Means, packed: PackedAtlas, progress: Progress | None = None, *, meshes: MeshMaker | None = None
+    means: Means, packed: PackedAtlas, progress: Progress | None = None, *, surfaces: bool = True
 ) -> Installed:
-    """Install `packed`. A version that is installed already is made anew; parts that come out the same stay.
+    """Install `packed`, with `surfaces` of its regions. A version that is installed already is made anew; parts that
+    come out the same stay.
 
     Raises `Invalid` for an ontology that is no tree, `Conflict` when another process installs the same, `Unavailable`
     when a disk is full. Whatever is raised, nothing is visible.
@@ -70,7 +71,7 @@ def install_atlas(
     load_kernels()
     ontology = Ontology(packed.name, packed.ontology_version or packed.version, packed.regions)
     with held_workplace(means.scratch, _fingerprint(packed)[:24]) as scratch:
-        install = _Install(means, packed, ontology, scratch, progress, meshes)
+        install = _Install(means, packed, ontology, scratch, progress, surfaces=surfaces)
         forget(means.database, _fingerprint(packed))
         with held_session(means.database, _fingerprint(packed), f"atlas {packed.name}", means.node) as session:
             made = [(part, *install.made(session, part)) for part in install.parts()]
@@ -91,11 +92,12 @@ class _Install:
         ontology: Ontology,
         scratch: Path,
         progress: Progress,
-        meshes: MeshMaker | None,
+        *,
+        surfaces: bool,
     ) -> None:
         self._means, self._packed, self._ontology = means, packed, ontology
-        self._scratch, self._progress, self._meshes = scratch, progress, meshes
-        self._annotation: tuple[str, Volume] | None = None
+        self._scratch, self._progress, self._with_surfaces = scratch, progress, surfaces
+        self._annotation: Asset | None = None
 
     def parts(self) -> list[_Part]:
         """In the order in which they are made: meshes come from the annotation."""
@@ -106,7 +108,7 @@ class _Install:
         if packed.regions:
             version = self._ontology.version
             parts.append(_Part(PartKind.TERMINOLOGY, "regions", version, AssetKind.TABLE, self._terminology))
-        if packed.annotation is not None and self._meshes is not None:
+        if packed.annotation is not None and self._with_surfaces:
             parts.append(_Part(PartKind.MESHES, "surfaces", packed.version, AssetKind.MESH, self._surfaces))
         return parts
 
@@ -120,12 +122,13 @@ class _Install:
         else:
             objects, details = part.make(state.id, ledger)
             ledger.whole(objects, details)
-        if part.kind is PartKind.ANNOTATION:
-            self._annotation = state.id, volume_from_json(details["volume"])
         size = sum(item.size_bytes for item in objects)
         digest = asset_digest(objects)
         prefix = asset_prefix(state.id)
-        return Asset(state.id, part.name, part.asset_kind, prefix, size, len(objects), digest, details), objects
+        asset = Asset(state.id, part.name, part.asset_kind, prefix, size, len(objects), digest, details)
+        if part.kind is PartKind.ANNOTATION:
+            self._annotation = asset
+        return asset, objects
 
     def _volume_part(self, kind: PartKind, one: PackedVolume) -> _Part:
         return _Part(
@@ -197,14 +200,18 @@ class _Install:
         return objects, {"count": len(self._ontology), "columns": list(columns), "findings": []}
 
     def _surfaces(self, asset_id: str, ledger: AssetLedger) -> tuple[Objects, dict[str, Any]]:
-        if self._annotation is None or self._meshes is None or self._packed.annotation is None:
+        asset, packed = self._annotation, self._packed.annotation
+        if asset is None or packed is None:
             raise NotFound(f"atlas {self._packed.name} has no annotation to make surfaces of")
-        annotation_id, volume = self._annotation
-        stored = open_volume(self._means.store, asset_prefix(annotation_id), volume)
-        affine = self._packed.annotation.voxel_to_space_um
-        files = self._meshes(stored, affine, self._ontology, self._progress)
-        objects = [put_bytes(self._means, asset_id, path, data) for path, data in sorted(files.items())]
-        return objects, {"precomputed": "precomputed", "pictured": False, "findings": []}
+        part = AtlasPart(PartKind.ANNOTATION, asset.name, "", asset.id, asset.digest, packed.voxel_to_space_um)
+        atlas = _manifest(self._packed, self._ontology, (part,))
+        annotation = open_annotation(self._means.store, atlas, part, self._ontology, self._scratch)
+        objects = []
+        with self._progress.task(f"{self._packed.name}: surfaces", 0, "regions") as task:
+            for path, data in surface_files(annotation, lambda done, total: task.update(done)):
+                objects.append(put_bytes(self._means, asset_id, path, data))
+        objects.sort(key=lambda item: item.path)
+        return objects, {"precomputed": FOLDER, "pictured": False, "findings": []}
 
 
 def _columns(regions: Sequence[Region]) -> dict[str, Any]:
