@@ -113,6 +113,8 @@ def itk_step(kind: str, parameters: Numbers, fixed: Numbers, ends: Ends, name: s
         )
     if parameters.size != wanted:
         raise unreadable(name, f"is damaged: a {base} has {wanted} parameters, not {parameters.size}")
+    if fixed.size < 3 and base not in _WITHOUT_CENTER:
+        raise unreadable(name, f"is truncated: a {base} has a centre among its fixed parameters")
     return affine_in_world(_affine(base, parameters, fixed), ends.from_lps())
 
 
@@ -167,6 +169,7 @@ _PARAMETERS = {
     "ScaleTransform": 3,
     "IdentityTransform": 0,
 }
+_WITHOUT_CENTER = ("TranslationTransform", "IdentityTransform")
 
 
 def _affine(base: str, parameters: Numbers, fixed: Numbers) -> Matrix:
