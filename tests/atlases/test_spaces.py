@@ -67,15 +67,15 @@ def test_mouselight_neurons_lie_in_the_regions_that_their_archive_says(sample, r
 
 
 def test_somata_of_fmost_neurons_lie_at_the_region_that_names_their_file(sample, regions, ancestors):
-    """Within a quarter of a millimetre, which is how well such brains are aligned; in another order of axes, few do."""
+    """Within 0.3 mm, which is how well such brains are aligned; in another order of axes, few do."""
     folder = sample("mouse/fmost_neurons/20_mouse_neurons/CCFv3_25um")
     somata = {
         path.name.split(".")[0]: numbers(gzip.decompress(path.read_bytes()).decode())[0] for path in folder.iterdir()
     }
     assert len(somata) == 14
     transform = ccf_columns(CcfColumns.FMOST_25UM)
-    around = np.stack(np.meshgrid(*[np.arange(-10, 11) * 25.0] * 3, indexing="ij"), -1).reshape(-1, 3)
-    around = around[np.linalg.norm(around, axis=1) <= 250]
+    around = np.stack(np.meshgrid(*[np.arange(-12, 13) * 25.0] * 3, indexing="ij"), -1).reshape(-1, 3)
+    around = around[np.linalg.norm(around, axis=1) <= 300]
 
     def found(order):
         count = 0

@@ -88,7 +88,7 @@ class StoredField:
 
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """As `VectorField.read` says; raises what `StoredVolume.read` does."""
-        return self._volume.read(0, Window((0, 0, *start), (1, 3, *stop)))[0]
+        return np.asarray(self._volume.read(0, Window((0, 0, *start), (1, 3, *stop)))[0])
 
 
 def store_field(
@@ -110,7 +110,7 @@ def store_field(
 def displace(transform: DisplacementTransform, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Where `transform` brings finite points (n, 3); what it takes besides is a few numbers a point and one block."""
     base = np.array(transform.base_um)
-    out = zyx_um @ base[:3, :3].T + base[:3, 3]
+    out = np.asarray(zyx_um @ base[:3, :3].T + base[:3, 3])
     add_vectors(transform.field, zyx_um, out)
     return out
 

@@ -116,7 +116,7 @@ def _applied(step: Step, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     if isinstance(step, DisplacementTransform):
         return displace(step, np.ascontiguousarray(zyx_um))
     matrix = np.array(step.matrix_um)
-    return zyx_um @ matrix[:3, :3].T + matrix[:3, 3]
+    return np.asarray(zyx_um @ matrix[:3, :3].T + matrix[:3, 3])
 
 
 def _fused(steps: tuple[Step, ...]) -> Iterator[Step]:

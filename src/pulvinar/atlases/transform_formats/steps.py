@@ -128,7 +128,7 @@ class FileField:
         for axis, (first, end) in enumerate(zip(start, stop, strict=True)):
             along = np.arange(first, end).reshape([-1 if i == axis else 1 for i in range(3)])
             out += self.shift[:, axis, None, None, None] * along
-        return out.astype(np.float32)
+        return np.asarray(out, np.float32)
 
 
 WorldStep = AffineStep | FieldStep
