@@ -35,6 +35,7 @@ from pulvinar.storage.volumes import StoredVolume, open_volume
 
 Triple = tuple[int, int, int]
 _BLOCK = 64
+_PART = 32
 _CACHE_BYTES = 256 * 2**20
 
 
@@ -53,8 +54,9 @@ class ArrayField:
 
     @property
     def block_shape(self) -> Triple:
-        """All of it."""
-        return self.grid.shape
+        """Parts that fit a processor's cache: places that lie together are looked up together."""
+        z, y, x = (min(n, _PART) for n in self.grid.shape)
+        return z, y, x
 
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """A view, as `VectorField.read` says."""
@@ -109,9 +111,17 @@ def store_field(
 
 def displace(transform: DisplacementTransform, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Where `transform` brings finite points (n, 3); what it takes besides is a few numbers a point and one block."""
-    base = np.array(transform.base_um)
-    out = np.asarray(zyx_um @ base[:3, :3].T + base[:3, 3])
+    out = mapped(transform.base_um, zyx_um)
     add_vectors(transform.field, zyx_um, out)
+    return out
+
+
+def mapped(affine: Affine, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The places (n, 3) under `affine`."""
+    from pulvinar.atlases.field_kernels import map_into
+
+    out = np.empty(zyx_um.shape, np.float64)
+    map_into(zyx_um, np.array(affine), out)
     return out
 
 
@@ -128,11 +138,9 @@ def add_vectors(field: VectorField, zyx_um: npt.NDArray[np.float64], out: npt.ND
     block = np.empty(len(zyx_um), np.uint16 if beyond < 2**16 else np.int64)
     blocks_of(zyx_um, to_voxel, shape, size, field.grid.outside is Outside.IDENTITY, block)
     order = np.argsort(block, kind="stable")
-    numbers, firsts = np.unique(block[order], return_index=True)
-    ends = [*firsts[1:].tolist(), len(order)]
-    for number, first, end in zip(numbers.tolist(), firsts.tolist(), ends, strict=True):
-        if number == beyond:
-            continue
+    ends = np.cumsum(np.bincount(block, minlength=beyond))
+    for number in np.flatnonzero(np.diff(ends[:beyond], prepend=0)).tolist():
+        first, end = ends[number - 1] if number else 0, ends[number]
         start = np.array(np.unravel_index(number, counts)) * size
         # one voxel of the next block: a place between two blocks lies between voxels of both
         vectors = field.read(_triple(start), _triple(np.minimum(start + size + 1, shape)))
