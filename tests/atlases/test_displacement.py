@@ -8,7 +8,7 @@ from scipy.ndimage import map_coordinates
 
 from pulvinar.atlases.displacement import ArrayField, StoredField, store_field
 from pulvinar.atlases.transforms import apply
-from pulvinar.errors import Corrupt, Invalid
+from pulvinar.errors import Conflict, Corrupt, Invalid
 from pulvinar.model.space import Points, Space
 from pulvinar.model.transform import IDENTITY, DisplacementTransform, FieldGrid, Outside, affine_rows, corner_grid
 from pulvinar.storage.store import open_store
@@ -119,6 +119,15 @@ def test_what_lies_under_a_prefix_has_to_be_the_field(stored):
     other = StoredField(store, kept.prefix, corner_grid((70, 20, 131), (1.0, 1.0, 1.0)))
     with pytest.raises(Corrupt, match="no field of"):
         other.read((0, 0, 0), (1, 1, 1))
+
+
+def test_a_stored_field_is_never_overwritten(stored, tmp_path):
+    field, kept, _, store = stored
+    with pytest.raises(Conflict, match="lies under assets/warp"):
+        store_field(random_field((4, 4, 4)), ATLAS, store, "assets/warp", tmp_path)
+    store_field(random_field((4, 4, 4)), ATLAS, store, "assets/warp/inverse", tmp_path)
+    places = np.full((1, 3), 500.0)
+    np.testing.assert_array_equal(moved(kept, places), moved(field, places))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

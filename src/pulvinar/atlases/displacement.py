@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Corrupt, Invalid
+from pulvinar.errors import Conflict, Corrupt, Invalid
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Affine, Space, Window
 from pulvinar.model.transform import (
@@ -29,12 +29,12 @@ from pulvinar.model.transform import (
 )
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.shards import ROOT
 from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume, open_volume
 
 Triple = tuple[int, int, int]
-_BLOCK = 64
 _PART = 32
 _CACHE_BYTES = 256 * 2**20
 
@@ -97,7 +97,9 @@ def store_field(
     field: VectorField, space: Space, store: Store, prefix: str, scratch: Path
 ) -> tuple[StoredField, tuple[StoredObject, ...]]:
     """Write `field`, whose points are of `space`, below `prefix`, block by block; the stored field and every object of
-    it, by path relative to `prefix`. Raises `Invalid` when a vector is no number."""
+    it, by path relative to `prefix`. Raises `Invalid` when a vector is no number, `Conflict` where a volume lies."""
+    if next(store.list(f"{prefix}/{ROOT}"), None):
+        raise Conflict(f"a volume lies under {prefix}", hint="a stored field never changes: give another prefix")
     grid = field.grid
     size = np.linalg.norm(np.array(grid.voxel_to_space_um)[:3, :3], axis=0)
     levels = plan_levels((1, 3, *grid.shape), tuple(size.tolist()), "float32", VolumeKind.IMAGE)[:1]
@@ -161,8 +163,7 @@ class _FieldSource:
     def __init__(self, field: VectorField) -> None:
         self._field = field
         self.shape: Shape5 = (1, 3, *field.grid.shape)
-        z, y, x = (min(a, _BLOCK) for a in field.block_shape)
-        self.block_shape: Shape5 = (1, 3, z, y, x)
+        self.block_shape: Shape5 = (1, 3, *field.block_shape)
 
     def read(self, window: Window) -> Voxels:
         _, c0, z0, y0, x0 = window.start

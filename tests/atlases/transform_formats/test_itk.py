@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 (its own name)
 from scipy.io import loadmat
 
+from pulvinar.atlases.displacement import store_field
 from pulvinar.atlases.transform_formats import Ends, read_transform
 from pulvinar.atlases.transforms import apply
-from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.model.space import Points, Space
 from pulvinar.model.transform import AffineTransform, Composition, DisplacementTransform, Outside
+from pulvinar.storage.store import open_store
 
 FIXED, MOVING = Space("mni152", "human", "SAR"), Space("scan", "human", "SAR")
 ENDS = Ends(FIXED, MOVING, expected_error_um=300.0, provenance="a test")
@@ -270,6 +273,18 @@ def test_nothing_is_read_from_another_file(link, tmp_path):
         read_transform(path, ENDS, tmp_path)
 
 
+def test_a_field_whose_header_is_of_another_unit_is_asked_about(tmp_path):
+    path = tmp_path / "field.nii"
+    sitk.WriteImage(image_of_vectors(), str(path))
+    data = bytearray(path.read_bytes())
+    data[123] = 3
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFile, match="units of 1 um, and 1000 um was expected"):
+        read_transform(path, ENDS, tmp_path)
+    micrometres = read_transform(path, replace(ENDS, file_unit_um=1.0), tmp_path)
+    assert np.linalg.norm(micrometres.field.grid.voxel_to_space_um, axis=0)[2] == pytest.approx(SPACING[0], rel=1e-5)
+
+
 def test_an_image_is_no_field(tmp_path):
     path = tmp_path / "image.nii.gz"
     sitk.WriteImage(sitk.Image((4, 4, 4), sitk.sitkFloat32), str(path))
@@ -283,3 +298,42 @@ def test_what_is_no_transform_is_refused(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(UnreadableFile, match="what"):
         read_transform(path, ENDS, tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["h5", "nii.gz"])
+def test_a_field_in_a_file_can_be_stored(ending, tmp_path):
+    path = tmp_path / f"field.{ending}"
+    if ending == "h5":
+        sitk.WriteTransform(sitk.CompositeTransform([affine(), field()]), str(path))
+    else:
+        sitk.WriteImage(image_of_vectors(), str(path))
+    transform = read_transform(path, ENDS, tmp_path / "scratch")
+    store = open_store(f"file://{tmp_path / 'store'}")
+    kept, _ = store_field(transform.field, transform.source, store, "assets/field", tmp_path)
+    points = to_space(lps_points())
+    expected = apply(transform, points).zyx_um
+    path.unlink()
+    np.testing.assert_array_equal(apply(replace(transform, field=kept), points).zyx_um, expected)
+
+
+@pytest.mark.parametrize("ending", ["tfm", "mat", "h5", "nii", "nii.gz"])
+def test_damage_is_refused_or_leads_somewhere(ending, tmp_path):
+    """Any other error than ours would be one that a person can't act on."""
+    whole, damaged = tmp_path / f"whole.{ending}", tmp_path / f"damaged.{ending}"
+    if "nii" in ending:
+        sitk.WriteImage(sitk.Cast(image_of_vectors(), sitk.sitkVectorFloat32), str(whole))
+    else:
+        sitk.WriteTransform(affine(), str(whole))
+    data = np.frombuffer(whole.read_bytes(), np.uint8)
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(60):
+        changed = data.copy()
+        changed[rng.integers(0, min(len(data), 400), 5)] = rng.choice([0, 127, 128, 255], 5)
+        damaged.write_bytes(changed.tobytes())
+        try:
+            found = apply(read_transform(damaged, ENDS, tmp_path / "scratch"), to_space(lps_points(20)))
+        except PulvinarError:
+            refused += 1
+            continue
+        assert np.isfinite(found.zyx_um).all()
+    assert refused

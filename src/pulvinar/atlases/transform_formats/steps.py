@@ -32,6 +32,7 @@ from pulvinar.model.transform import (
 )
 
 Triple = tuple[int, int, int]
+_PLANES_VOXELS = 1 << 20
 _LPS, _RAS = (-1.0, -1.0, 1.0), (1.0, 1.0, 1.0)
 
 
@@ -114,21 +115,24 @@ class FileField:
 
     @property
     def block_shape(self) -> Triple:
-        """A few planes: files have them one after the other."""
+        """Whole planes, about a million voxels of them: files have them one after the other."""
         z, y, x = self.grid.shape
-        return min(z, 16), y, x
+        return min(z, max(1, _PLANES_VOXELS // (y * x))), y, x
 
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """As `VectorField.read` says. Raises `UnreadableFile` for a vector that is no number."""
-        raw = np.asarray(self.vectors.read(start, stop), np.float64)
-        if not np.isfinite(raw).all():
+        raw = self.vectors.read(start, stop)
+        out = np.empty(raw.shape, np.float32)
+        y, x = (np.arange(a, b, dtype=np.float64) for a, b in zip(start[1:], stop[1:], strict=True))
+        in_plane = self.shift[:, 1, None, None] * y[:, None] + self.shift[:, 2, None, None] * x
+        # plane by plane, so that only one is held in 64 bits
+        for number in range(raw.shape[1]):
+            at_plane = self.shift[:, 0] * (start[0] + number) + self.shift[:, 3]
+            turned = np.tensordot(self.linear, np.asarray(raw[:, number], np.float64), 1)
+            out[:, number] = turned + in_plane + at_plane[:, None, None]
+        if not np.isfinite(out).all():
             raise UnreadableFile("the field has a vector that is no number", hint="write the file again")
-        out = np.einsum("ij,jzyx->izyx", self.linear, raw)
-        out += self.shift[:, 3, None, None, None]
-        for axis, (first, end) in enumerate(zip(start, stop, strict=True)):
-            along = np.arange(first, end).reshape([-1 if i == axis else 1 for i in range(3)])
-            out += self.shift[:, axis, None, None, None] * along
-        return np.asarray(out, np.float32)
+        return out
 
 
 WorldStep = AffineStep | FieldStep
