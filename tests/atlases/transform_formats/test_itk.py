@@ -11,9 +11,9 @@ import SimpleITK as sitk  # noqa: N813 (its own name)
 from scipy.io import loadmat
 
 from pulvinar.atlases.displacement import store_field
-from pulvinar.atlases.transform_formats import Ends, read_transform
+from pulvinar.atlases.transform_formats import Ends, read_chain, read_transform
 from pulvinar.atlases.transforms import apply
-from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
+from pulvinar.errors import Invalid, PulvinarError, TooLarge, UnreadableFile
 from pulvinar.model.space import Points, Space
 from pulvinar.model.transform import AffineTransform, Composition, DisplacementTransform, Outside
 from pulvinar.storage.store import open_store
@@ -146,6 +146,25 @@ def test_a_matlab_file_holds_what_scipy_reads(tmp_path):
     assert read_transform(path, ENDS, tmp_path).matrix_um[0][0] == pytest.approx(
         held["AffineTransform_double_3_3"][8, 0]
     )
+
+
+def test_a_warp_and_an_affine_in_two_files_are_chained_as_ants_lists_them(tmp_path):
+    """-t 1Warp.nii.gz -t 0GenericAffine.mat: points meet the warp first; with [0GenericAffine.mat,1], its inverse."""
+    warp, matrix = tmp_path / "1Warp.nii.gz", tmp_path / "0GenericAffine.mat"
+    sitk.WriteImage(image_of_vectors(), str(warp))
+    sitk.WriteTransform(affine(), str(matrix))
+    ccf = Space("allen_ccfv3", "mouse", "PIR", (100.0, 50.0, -20.0))
+    again = sitk.DisplacementFieldTransform(sitk.ReadImage(str(warp), sitk.sitkVectorFloat64))
+    # the last one that is added to ITK's composite is the first that points meet
+    assert_same(read_chain([warp, matrix], ENDS, tmp_path), sitk.CompositeTransform([affine(), again]), 2.0)
+    there = read_chain([warp, matrix], replace(ENDS, target=ccf), tmp_path)
+    assert (there.source, there.target, there.expected_error_um) == (FIXED, ccf, pytest.approx(300.0))
+    back = sitk.CompositeTransform([again, affine().GetInverse()])
+    assert_same(read_chain([matrix, warp], ENDS, tmp_path, inverted=[matrix]), back, 2.0)
+    with pytest.raises(Invalid, match="has not been made"):
+        read_chain([matrix, warp], ENDS, tmp_path, inverted=[warp])
+    with pytest.raises(Invalid, match="no files"):
+        read_chain([], ENDS, tmp_path)
 
 
 def test_images_with_headers_of_their_own_are_told_by_the_ends(tmp_path):

@@ -2,7 +2,8 @@
 
 Frame: (x, y, z) millimetres rising to left, posterior and superior (LPS). ITK maps the points of the fixed image to
 those of the moving one: `Ends.source` is the space of the fixed image, `Ends.target` that of the moving one. (ANTs says
-that such a file takes the moving image to the fixed one: it speaks of images, which go against the points.)
+that such a file takes the moving image to the fixed one: it speaks of images, which go against the points. Its inverse
+warp is for points of the moving image: for that file, `Ends.source` is the moving image's space.)
 Source: the ITK Software Guide, and the documentation of itk::TransformBase, MatrixOffsetTransformBase,
 CompositeTransform and DisplacementFieldTransform.
 """
