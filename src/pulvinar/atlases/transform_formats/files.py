@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pulvinar.atlases.transform_formats.itk import MAGIC, read_itk_mat, read_itk_text
 from pulvinar.atlases.transform_formats.itk_h5 import SIGNATURE, read_itk_h5
 from pulvinar.atlases.transform_formats.nifti_fields import read_nifti_field
@@ -14,6 +16,8 @@ from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.model.transform import Transform
 
 
+# numbers that overflow are refused as what they become
+@np.errstate(over="ignore", invalid="ignore")
 def read_transform(path: Path, ends: Ends, scratch: Path) -> Transform:
     """The transform in a file of ITK or ANTs (.tfm, .txt, .mat, .h5, a field in NIfTI) or a field of NiftyReg, known by
     what it holds. Fields are read when points ask: the file, and `scratch`, where a compressed field is unpacked, have

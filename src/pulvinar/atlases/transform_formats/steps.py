@@ -129,6 +129,7 @@ class FileField:
         z, y, x = self.grid.shape
         return min(z, max(1, _PLANES_VOXELS // (y * x))), y, x
 
+    @np.errstate(over="ignore", invalid="ignore")
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """As `VectorField.read` says. Raises `UnreadableFile` for a vector that is no number."""
         raw = self.vectors.read(start, stop)
