@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Corrupt, Invalid
+from pulvinar.errors import Conflict, Corrupt, Invalid
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Affine, Space, Window
 from pulvinar.model.transform import (
@@ -29,12 +29,13 @@ from pulvinar.model.transform import (
 )
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.shards import ROOT
 from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume, open_volume
 
 Triple = tuple[int, int, int]
-_BLOCK = 64
+_PART = 32
 _CACHE_BYTES = 256 * 2**20
 
 
@@ -53,8 +54,9 @@ class ArrayField:
 
     @property
     def block_shape(self) -> Triple:
-        """All of it."""
-        return self.grid.shape
+        """Parts that fit a processor's cache: places that lie together are looked up together."""
+        z, y, x = (min(n, _PART) for n in self.grid.shape)
+        return z, y, x
 
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """A view, as `VectorField.read` says."""
@@ -88,14 +90,16 @@ class StoredField:
 
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """As `VectorField.read` says; raises what `StoredVolume.read` does."""
-        return self._volume.read(0, Window((0, 0, *start), (1, 3, *stop)))[0]
+        return np.asarray(self._volume.read(0, Window((0, 0, *start), (1, 3, *stop)))[0])
 
 
 def store_field(
     field: VectorField, space: Space, store: Store, prefix: str, scratch: Path
 ) -> tuple[StoredField, tuple[StoredObject, ...]]:
     """Write `field`, whose points are of `space`, below `prefix`, block by block; the stored field and every object of
-    it, by path relative to `prefix`. Raises `Invalid` when a vector is no number."""
+    it, by path relative to `prefix`. Raises `Invalid` when a vector is no number, `Conflict` where a volume lies."""
+    if next(store.list(f"{prefix}/{ROOT}"), None):
+        raise Conflict(f"a volume lies under {prefix}", hint="a stored field never changes: give another prefix")
     grid = field.grid
     size = np.linalg.norm(np.array(grid.voxel_to_space_um)[:3, :3], axis=0)
     levels = plan_levels((1, 3, *grid.shape), tuple(size.tolist()), "float32", VolumeKind.IMAGE)[:1]
@@ -109,9 +113,17 @@ def store_field(
 
 def displace(transform: DisplacementTransform, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Where `transform` brings finite points (n, 3); what it takes besides is a few numbers a point and one block."""
-    base = np.array(transform.base_um)
-    out = zyx_um @ base[:3, :3].T + base[:3, 3]
+    out = mapped(transform.base_um, zyx_um)
     add_vectors(transform.field, zyx_um, out)
+    return out
+
+
+def mapped(affine: Affine, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The places (n, 3) under `affine`."""
+    from pulvinar.atlases.field_kernels import map_into
+
+    out = np.empty(zyx_um.shape, np.float64)
+    map_into(zyx_um, np.array(affine), out)
     return out
 
 
@@ -128,11 +140,9 @@ def add_vectors(field: VectorField, zyx_um: npt.NDArray[np.float64], out: npt.ND
     block = np.empty(len(zyx_um), np.uint16 if beyond < 2**16 else np.int64)
     blocks_of(zyx_um, to_voxel, shape, size, field.grid.outside is Outside.IDENTITY, block)
     order = np.argsort(block, kind="stable")
-    numbers, firsts = np.unique(block[order], return_index=True)
-    ends = [*firsts[1:].tolist(), len(order)]
-    for number, first, end in zip(numbers.tolist(), firsts.tolist(), ends, strict=True):
-        if number == beyond:
-            continue
+    ends = np.cumsum(np.bincount(block, minlength=beyond))
+    for number in np.flatnonzero(np.diff(ends[:beyond], prepend=0)).tolist():
+        first, end = ends[number - 1] if number else 0, ends[number]
         start = np.array(np.unravel_index(number, counts)) * size
         # one voxel of the next block: a place between two blocks lies between voxels of both
         vectors = field.read(_triple(start), _triple(np.minimum(start + size + 1, shape)))
@@ -153,8 +163,7 @@ class _FieldSource:
     def __init__(self, field: VectorField) -> None:
         self._field = field
         self.shape: Shape5 = (1, 3, *field.grid.shape)
-        z, y, x = (min(a, _BLOCK) for a in field.block_shape)
-        self.block_shape: Shape5 = (1, 3, z, y, x)
+        self.block_shape: Shape5 = (1, 3, *field.block_shape)
 
     def read(self, window: Window) -> Voxels:
         _, c0, z0, y0, x0 = window.start

@@ -1,14 +1,23 @@
-"""Fields of vectors between their voxels, compiled."""
+"""Many places at once through maps and fields, compiled. A call runs in one thread, without the interpreter's lock."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def map_into(zyx: Any, matrix: Any, out: Any) -> None:
+    """The places (n, 3) under an affine map, of which `matrix` has three rows or four, into `out` (n, 3)."""
+    for i in range(len(zyx)):
+        z, y, x = zyx[i, 0], zyx[i, 1], zyx[i, 2]
+        for axis in range(3):
+            out[i, axis] = matrix[axis, 0] * z + matrix[axis, 1] * y + matrix[axis, 2] * x + matrix[axis, 3]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def blocks_of(zyx: Any, to_voxel: Any, shape: Any, block_shape: Any, bounded: bool, out: Any) -> None:
     """The number of the block in which the eight voxels around each of the points (n, 3) begin, into `out` (n,).
 
@@ -17,7 +26,7 @@ def blocks_of(zyx: Any, to_voxel: Any, shape: Any, block_shape: Any, bounded: bo
     counts_y = (shape[1] + block_shape[1] - 1) // block_shape[1]
     counts_x = (shape[2] + block_shape[2] - 1) // block_shape[2]
     beyond = (shape[0] + block_shape[0] - 1) // block_shape[0] * counts_y * counts_x
-    for i in prange(len(zyx)):
+    for i in range(len(zyx)):
         number = 0
         inside = True
         for axis in range(3):
@@ -28,11 +37,11 @@ def blocks_of(zyx: Any, to_voxel: Any, shape: Any, block_shape: Any, bounded: bo
         out[i] = number if inside else beyond
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def add_between(zyx: Any, order: Any, to_voxel: Any, shape: Any, vectors: Any, start: Any, out: Any) -> None:
     """Add to `out` (n, 3) the trilinear mean of `vectors` (component, z, y, x), which begin at voxel `start` of a field
     of `shape`, for the points (n, 3) that `order` numbers; beyond the outermost voxels, that of the nearest."""
-    for k in prange(len(order)):
+    for k in range(len(order)):
         i = order[k]
         z, y, x = _voxel(zyx, i, to_voxel, 0), _voxel(zyx, i, to_voxel, 1), _voxel(zyx, i, to_voxel, 2)
         z0, y0, x0 = _first(z, shape[0]), _first(y, shape[1]), _first(x, shape[2])

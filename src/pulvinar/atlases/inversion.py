@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.displacement import StoredField, Triple, add_vectors, displace, store_field
+from pulvinar.atlases.displacement import StoredField, Triple, add_vectors, displace, mapped, store_field
 from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Points
@@ -109,24 +109,25 @@ class _Solver:
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         axes = [np.arange(a, b, dtype=np.float64) for a, b in zip(start, stop, strict=True)]
         index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-        places = _mapped(self.grid.voxel_to_space_um, index)
+        places = mapped(self.grid.voxel_to_space_um, index)
         found, far = _solve(self._transform, places, self._tolerance_um)
         self.unsolved += int((far > self._tolerance_um).sum())
-        vectors = found - _mapped(inverse_rows(self._transform.base_um), places)
+        vectors = found - mapped(inverse_rows(self._transform.base_um), places)
         shape = tuple(b - a for a, b in zip(start, stop, strict=True))
         return np.ascontiguousarray(vectors.T, np.float32).reshape(3, *shape)
 
 
 def _solve(transform: DisplacementTransform, goal: Places, tolerance_um: float) -> tuple[Places, Places]:
-    back = np.array(inverse_rows(transform.base_um))
-    found = _mapped(back, goal)
+    back = inverse_rows(transform.base_um)
+    turn = np.array(back)[:3, :3].T
+    found = mapped(back, goal)
     off = displace(transform, found) - goal
     far = np.linalg.norm(off, axis=1)
     going = np.flatnonzero(far > tolerance_um)
     for _ in range(_MOST_STEPS):
         if not len(going):
             break
-        tried = found[going] - off[going] @ back[:3, :3].T
+        tried = found[going] - off[going] @ turn
         off_tried = displace(transform, tried) - goal[going]
         found[going], off[going], far[going] = tried, off_tried, np.linalg.norm(off_tried, axis=1)
         going = going[far[going] > tolerance_um]
@@ -138,18 +139,13 @@ def _measured(transform: DisplacementTransform, inverse: StoredField, unsolved: 
     shape = np.array(inverse.grid.shape)
     count = min(_PROBES, 8 * int(shape.prod()))
     index = np.random.default_rng(0).random((count, 3)) * (shape - 1)
-    places = _mapped(inverse.grid.voxel_to_space_um, index)
-    back = _mapped(inverse_rows(transform.base_um), places)
+    places = mapped(inverse.grid.voxel_to_space_um, index)
+    back = mapped(inverse_rows(transform.base_um), places)
     add_vectors(inverse, places, back)
     grid = transform.field.grid
-    voxel = _mapped(inverse_rows(grid.voxel_to_space_um), back)
+    voxel = mapped(inverse_rows(grid.voxel_to_space_um), back)
     within = ((voxel >= 0) & (voxel <= np.array(grid.shape) - 1)).all(axis=1)
     far = np.linalg.norm(displace(transform, back[within]) - places[within], axis=1)
     if not len(far):
         return InversionError(0, float("nan"), float("nan"), unsolved)
     return InversionError(len(far), float(far.max()), float(np.percentile(far, 95)), unsolved)
-
-
-def _mapped(affine: npt.ArrayLike, zyx: Places) -> Places:
-    matrix = np.asarray(affine, np.float64)
-    return np.ascontiguousarray(zyx @ matrix[:3, :3].T + matrix[:3, 3])

@@ -42,7 +42,13 @@ class CcfColumns(Enum):
         12.5 * sqrt(3),
         "full morphologies of fMOST in voxels of the CCFv3 at 25 um: x along AP, y along DV, z along LR",
     )
-    MOUSELIGHT = _Order("RIP", 1.0, 0.0, "MouseLight in micrometres of the CCFv3: x along LR, y along DV, z along AP")
+    MOUSELIGHT = _Order(
+        "PIR",
+        1.0,
+        0.0,
+        "MouseLight's files of the CCFv3 in micrometres: x along AP, y along DV, z along LR",
+    )
+    LR_DV_AP = _Order("RIP", 1.0, 0.0, "micrometres of the CCFv3: x along LR, y along DV, z along AP")
 
 
 def ccf_columns(columns: CcfColumns) -> AffineTransform:

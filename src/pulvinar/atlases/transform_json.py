@@ -60,13 +60,13 @@ def transform_from_json(data: Mapping[str, Any], store: Store) -> Transform:
 def _step(data: Mapping[str, Any], store: Store) -> Step:
     said = dict(data)
     kind = said.pop("type")
-    spaces = {end: _space(said.pop(end)) for end in ("source", "target")}
+    source, target = _space(said.pop("source")), _space(said.pop("target"))
     if kind == "affine":
-        return AffineTransform(**spaces, matrix_um=_rows(said.pop("matrix_um")), **said)
+        return AffineTransform(source, target, _rows(said.pop("matrix_um")), **said)
     if kind != "displacement":
         raise Invalid(f"there is no transform of type {kind!r}", hint="affine, displacement or composition")
-    fields = {name: _field(said.pop(name), store) for name in ("field", "inverse")}
-    return DisplacementTransform(**spaces, **fields, base_um=_rows(said.pop("base_um")), **said)
+    field, inverse = _field(said.pop("field"), store), _field(said.pop("inverse"), store)
+    return DisplacementTransform(source, target, field, _rows(said.pop("base_um")), inverse=inverse, **said)
 
 
 def _field_to_json(field: VectorField) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.displacement import displace
+from pulvinar.atlases.displacement import displace, mapped
 from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.space import Points, Space
 from pulvinar.model.transform import (
@@ -25,7 +27,8 @@ from pulvinar.model.transform import (
 )
 
 _BATCH = 1 << 20
-"""So many points are brought over together: what it takes besides the answer is bounded by it."""
+_MOST_THREADS = 4
+"""So many points are brought over together, by each thread: what it takes besides the answer is bounded by both."""
 
 
 def apply(transform: Transform, points: Points) -> Points:
@@ -40,13 +43,16 @@ def apply(transform: Transform, points: Points) -> Points:
         )
     steps = list(_fused(steps_of(transform)))
     out = np.empty(points.zyx_um.shape, np.float64)
-    for first in range(0, len(out), _BATCH):
-        batch = points.zyx_um[first : first + _BATCH]
-        if not np.isfinite(batch).all():
-            raise Invalid("a point is no number", hint="leave NaN and infinity out")
-        for step in steps:
-            batch = _applied(step, batch)
-        out[first : first + _BATCH] = batch
+    parts = [slice(first, first + _BATCH) for first in range(0, len(out), _BATCH)]
+
+    def bring(part: slice) -> None:
+        out[part] = _applied(steps, np.ascontiguousarray(points.zyx_um[part], np.float64))
+
+    if len(parts) < 2:
+        list(map(bring, parts))
+    else:
+        with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0))), "transform") as threads:
+            list(threads.map(bring, parts))
     return Points(transform.target, out)
 
 
@@ -112,11 +118,12 @@ def _inverted(step: Step) -> Step:
     )
 
 
-def _applied(step: Step, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if isinstance(step, DisplacementTransform):
-        return displace(step, np.ascontiguousarray(zyx_um))
-    matrix = np.array(step.matrix_um)
-    return zyx_um @ matrix[:3, :3].T + matrix[:3, 3]
+def _applied(steps: Sequence[Step], zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if not np.isfinite(zyx_um).all():
+        raise Invalid("a point is no number", hint="leave NaN and infinity out")
+    for step in steps:
+        zyx_um = mapped(step.matrix_um, zyx_um) if isinstance(step, AffineTransform) else displace(step, zyx_um)
+    return zyx_um
 
 
 def _fused(steps: tuple[Step, ...]) -> Iterator[Step]:

@@ -4,40 +4,8 @@ A transform that is read maps points of `Ends.source` to points of `Ends.target`
 which is said by each reader; for all but FSL, points go from the fixed (reference) image to the moving (floating) one.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
-
-from pulvinar.atlases.transform_formats.itk import MAGIC, read_itk_mat, read_itk_text
-from pulvinar.atlases.transform_formats.itk_h5 import SIGNATURE, read_itk_h5
-from pulvinar.atlases.transform_formats.nifti_fields import read_nifti_field
+from pulvinar.atlases.transform_formats.files import read_chain, read_transform
 from pulvinar.atlases.transform_formats.steps import Ends
 from pulvinar.atlases.transform_formats.text_matrices import ImageGrid, read_flirt, read_niftyreg_affine
-from pulvinar.errors import UnreadableFile
-from pulvinar.model.transform import Transform
 
-__all__ = ["Ends", "ImageGrid", "read_flirt", "read_niftyreg_affine", "read_transform"]
-
-
-def read_transform(path: Path, ends: Ends, scratch: Path) -> Transform:
-    """The transform in a file of ITK or ANTs (.tfm, .txt, .mat, .h5, a field in NIfTI) or a field of NiftyReg, known by
-    what it holds. Fields are read when points ask: the file, and `scratch`, where a compressed field is unpacked, have
-    to stay as long as the transform is used, or until `store_field` has stored it.
-
-    Raises `UnreadableFile` for anything else; four rows of four numbers are for `read_niftyreg_affine` and
-    `read_flirt`.
-    """
-    with path.open("rb") as file:
-        head = file.read(540)
-    if head.startswith(SIGNATURE):
-        return read_itk_h5(path, ends)
-    if head.startswith(MAGIC):
-        return read_itk_text(path, ends)
-    if head[:2] == b"\x1f\x8b" or head[344:347] == b"n+1" or head[4:7] == b"n+2":
-        return read_nifti_field(path, ends, scratch)
-    if head[:4] in (b"\0\0\0\0", b"\x0a\0\0\0"):
-        return read_itk_mat(path, ends)
-    raise UnreadableFile(
-        f"{path.name} is no transform of ITK, ANTs or NiftyReg",
-        hint="for four rows of four numbers, say whose they are: read_niftyreg_affine or read_flirt",
-    )
+__all__ = ["Ends", "ImageGrid", "read_chain", "read_flirt", "read_niftyreg_affine", "read_transform"]

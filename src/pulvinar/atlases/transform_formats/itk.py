@@ -2,7 +2,8 @@
 
 Frame: (x, y, z) millimetres rising to left, posterior and superior (LPS). ITK maps the points of the fixed image to
 those of the moving one: `Ends.source` is the space of the fixed image, `Ends.target` that of the moving one. (ANTs says
-that such a file takes the moving image to the fixed one: it speaks of images, which go against the points.)
+that such a file takes the moving image to the fixed one: it speaks of images, which go against the points. Its inverse
+warp is for points of the moving image: for that file, `Ends.source` is the moving image's space.)
 Source: the ITK Software Guide, and the documentation of itk::TransformBase, MatrixOffsetTransformBase,
 CompositeTransform and DisplacementFieldTransform.
 """
@@ -113,6 +114,8 @@ def itk_step(kind: str, parameters: Numbers, fixed: Numbers, ends: Ends, name: s
         )
     if parameters.size != wanted:
         raise unreadable(name, f"is damaged: a {base} has {wanted} parameters, not {parameters.size}")
+    if fixed.size < 3 and base not in _WITHOUT_CENTER:
+        raise unreadable(name, f"is truncated: a {base} has a centre among its fixed parameters")
     return affine_in_world(_affine(base, parameters, fixed), ends.from_lps())
 
 
@@ -167,6 +170,7 @@ _PARAMETERS = {
     "ScaleTransform": 3,
     "IdentityTransform": 0,
 }
+_WITHOUT_CENTER = ("TranslationTransform", "IdentityTransform")
 
 
 def _affine(base: str, parameters: Numbers, fixed: Numbers) -> Matrix:

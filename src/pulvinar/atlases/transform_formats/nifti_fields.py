@@ -28,6 +28,7 @@ NIFTYREG = b"NREG_TRANS"
 _VECTOR, _DISPLACEMENT = 1007, 1006
 _DTYPES = {16: "f4", 64: "f8"}
 _OTHERS = {2: "a grid of spline control points", 3: "velocities", 4: "velocities", 5: "splines of velocities"}
+_UNITS_UM = {1: 1e6, 2: 1e3, 3: 1.0}
 _COPY_BYTES = 1 << 20
 _MOST_BYTES = 1 << 36
 _GROWTH = 1100
@@ -112,6 +113,13 @@ def _grid(header: Any, name: str, ends: Ends) -> Matrix:
     """The map of the index (z, y, x, 1) to the world: the sform, or the qform where there is none."""
     from nibabel.spatialimages import HeaderDataError
 
+    unit_um = _UNITS_UM.get(int(header["xyzt_units"]) & 7, ends.file_unit_um)
+    if unit_um != ends.file_unit_um:
+        raise unreadable(
+            name,
+            f"says that its lengths are in units of {unit_um:g} um, and {ends.file_unit_um:g} um was expected",
+            "give file_unit_um, or repair xyzt_units in the header: most programs write millimetres whatever it says",
+        )
     maps = []
     try:
         if int(header["sform_code"]) > 0:
@@ -123,7 +131,7 @@ def _grid(header: Any, name: str, ends: Ends) -> Matrix:
     if not maps or not np.isfinite(maps).all():
         raise unreadable(name, "does not say where its voxels lie: it has no sform and no qform", "repair the header")
     size = np.linalg.norm(maps[0][:3, :3], axis=0).max()
-    if len(maps) == 2 and not np.allclose(*maps, rtol=0, atol=0.1 * size):
+    if len(maps) == 2 and np.abs(maps[0] - maps[1]).max() > 0.1 * size:
         raise unreadable(name, "says in two ways where its voxels lie: sform and qform differ", "repair the header")
     return np.asarray(ends.from_ras() @ maps[0] @ np.eye(4)[[2, 1, 0, 3]])
 

@@ -7,7 +7,7 @@ Every format speaks of the physical places of images. Here those are the world f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Protocol
 
@@ -32,6 +32,7 @@ from pulvinar.model.transform import (
 )
 
 Triple = tuple[int, int, int]
+_PLANES_VOXELS = 1 << 20
 _LPS, _RAS = (-1.0, -1.0, 1.0), (1.0, 1.0, 1.0)
 
 
@@ -57,6 +58,16 @@ class Ends:
         for affine in (self.source_to_world_um, self.target_to_world_um):
             if affine is not None:
                 check_affine(affine)
+
+    def reversed(self) -> Ends:
+        """The same, from the target to the source."""
+        return replace(
+            self,
+            source=self.target,
+            target=self.source,
+            source_to_world_um=self.target_to_world_um,
+            target_to_world_um=self.source_to_world_um,
+        )
 
     def into_world(self) -> Matrix:
         """From the source to the world."""
@@ -114,21 +125,25 @@ class FileField:
 
     @property
     def block_shape(self) -> Triple:
-        """A few planes: files have them one after the other."""
+        """Whole planes, about a million voxels of them: files have them one after the other."""
         z, y, x = self.grid.shape
-        return min(z, 16), y, x
+        return min(z, max(1, _PLANES_VOXELS // (y * x))), y, x
 
+    @np.errstate(over="ignore", invalid="ignore")
     def read(self, start: Triple, stop: Triple) -> npt.NDArray[np.float32]:
         """As `VectorField.read` says. Raises `UnreadableFile` for a vector that is no number."""
-        raw = np.asarray(self.vectors.read(start, stop), np.float64)
-        if not np.isfinite(raw).all():
+        raw = self.vectors.read(start, stop)
+        out = np.empty(raw.shape, np.float32)
+        y, x = (np.arange(a, b, dtype=np.float64) for a, b in zip(start[1:], stop[1:], strict=True))
+        in_plane = self.shift[:, 1, None, None] * y[:, None] + self.shift[:, 2, None, None] * x
+        # plane by plane, so that only one is held in 64 bits
+        for number in range(raw.shape[1]):
+            at_plane = self.shift[:, 0] * (start[0] + number) + self.shift[:, 3]
+            turned = np.tensordot(self.linear, np.asarray(raw[:, number], np.float64), 1)
+            out[:, number] = turned + in_plane + at_plane[:, None, None]
+        if not np.isfinite(out).all():
             raise UnreadableFile("the field has a vector that is no number", hint="write the file again")
-        out = np.einsum("ij,jzyx->izyx", self.linear, raw)
-        out += self.shift[:, 3, None, None, None]
-        for axis, (first, end) in enumerate(zip(start, stop, strict=True)):
-            along = np.arange(first, end).reshape([-1 if i == axis else 1 for i in range(3)])
-            out += self.shift[:, axis, None, None, None] * along
-        return out.astype(np.float32)
+        return out
 
 
 WorldStep = AffineStep | FieldStep
@@ -172,35 +187,32 @@ def _to_transform(steps: Sequence[WorldStep], ends: Ends) -> Transform:
             ends.source, ends.target, affine_rows(between[0]), ends.expected_error_um, ends.provenance
         )
     parts = [
-        _displacement(field, between[0] if i == 0 else np.eye(4), between[i + 1], _Between(ends, i, len(fields)))
+        _displacement(field, between[0] if i == 0 else np.eye(4), between[i + 1], ends_between(ends, i, len(fields)))
         for i, field in enumerate(fields)
     ]
     return parts[0] if len(parts) == 1 else Composition(tuple(parts))
 
 
-@dataclass(frozen=True)
-class _Between:
-    """Field `number` of `count` in a file: what its own spaces are, and its share of the error."""
+def ends_between(ends: Ends, place: int, count: int) -> Ends:
+    """The ends of transform `place` of the `count` that lead from one end to the other. Between them points are in the
+    world; the error is shared so that the parts make the whole again."""
 
-    ends: Ends
-    number: int
-    count: int
+    def space(number: int) -> Space:
+        name = f"{ends.source.name} to {ends.target.name}, after {number} of {count}"
+        return Space(name, ends.source.species, "SAR")
 
-    def space(self, place: int) -> Space:
-        if place == 0:
-            return self.ends.source
-        if place == self.count:
-            return self.ends.target
-        name = f"{self.ends.source.name} to {self.ends.target.name}, after {place} of {self.count}"
-        return Space(name, self.ends.source.species, "SAR")
-
-    @property
-    def error_um(self) -> float | None:
-        error = self.ends.expected_error_um
-        return None if error is None else error / sqrt(self.count)
+    first, last = place == 0, place == count - 1
+    return replace(
+        ends,
+        source=ends.source if first else space(place),
+        target=ends.target if last else space(place + 1),
+        source_to_world_um=ends.source_to_world_um if first else None,
+        target_to_world_um=ends.target_to_world_um if last else None,
+        expected_error_um=None if ends.expected_error_um is None else ends.expected_error_um / sqrt(count),
+    )
 
 
-def _displacement(step: FieldStep, before: Matrix, after: Matrix, place: _Between) -> DisplacementTransform:
+def _displacement(step: FieldStep, before: Matrix, after: Matrix, ends: Ends) -> DisplacementTransform:
     """`before`: the source to the field's world; `after`: that world to the target."""
     to_source = np.linalg.inv(before) @ step.voxel_to_world
     to_source[3] = (0, 0, 0, 1)
@@ -212,12 +224,12 @@ def _displacement(step: FieldStep, before: Matrix, after: Matrix, place: _Betwee
         shift[:, 3] += turned[:3, 3]
     grid = FieldGrid(step.shape, affine_rows(to_source), step.outside)
     return DisplacementTransform(
-        place.space(place.number),
-        place.space(place.number + 1),
+        ends.source,
+        ends.target,
         FileField(grid, step.vectors, turned[:3, :3], shift),
         affine_rows(after @ before),
-        place.error_um,
-        place.ends.provenance,
+        ends.expected_error_um,
+        ends.provenance,
     )
 
 

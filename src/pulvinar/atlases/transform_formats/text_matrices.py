@@ -16,7 +16,7 @@ from pulvinar.atlases.transform_formats.steps import (
 )
 from pulvinar.errors import Invalid
 from pulvinar.model.space import Affine
-from pulvinar.model.transform import Matrix, Transform, check_affine
+from pulvinar.model.transform import Matrix, Transform, affine_rows, check_affine
 
 _MOST_BYTES = 4096
 
@@ -73,12 +73,15 @@ def _four_rows(path: Path) -> Matrix:
     rows = [line.split() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
     try:
         matrix = np.array(rows, np.float64)
-        # programs round the last row as the others
-        if matrix.shape == (4, 4) and np.allclose(matrix[3], (0, 0, 0, 1), atol=1e-6):
-            matrix[3] = (0, 0, 0, 1)
-        check_affine(tuple(map(tuple, matrix)))
+    except ValueError:
+        matrix = np.zeros(0)
+    if matrix.shape != (4, 4):
+        raise unreadable(path.name, "is not four rows of four numbers", "hand in the affine matrix")
+    # programs round the last row as the others
+    if np.allclose(matrix[3], (0, 0, 0, 1), atol=1e-6):
+        matrix[3] = (0, 0, 0, 1)
+    try:
+        check_affine(affine_rows(matrix))
     except Invalid as error:
         raise unreadable(path.name, f"holds no affine map: {error.message}", error.hint) from error
-    except ValueError as error:
-        raise unreadable(path.name, "is not four rows of four numbers", "hand in the affine matrix") from error
     return matrix
