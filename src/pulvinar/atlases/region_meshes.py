@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ _LEVELS = 3
 # Taubin (1995), "A signal processing approach to fair surface design": a step inwards, a larger one outwards, so that
 # the stairs of voxels go and the volume stays
 _INWARDS, _OUTWARDS, _ROUNDS = 0.5, -0.53, 12
+_simplifying = Lock()
+"""The library keeps its surface in variables that all threads share."""
 
 
 def surface_files(
@@ -67,8 +70,9 @@ def region_surface(annotation: Annotation, region_id: int) -> list[tuple[Vertice
     matrix = annotation.voxel_to_space_um
     placed = (vertices @ matrix[:3, :3].T + matrix[:3, 3])[:, ::-1] * 1000
     # both the axes' order and an affine may mirror: triangles are to face outwards after all
-    if np.linalg.det(matrix[:3, :3]) > 0:
+    if _enclosed(placed, faces) < 0:
         faces = faces[:, ::-1]
+    placed = _as_large_as(placed, faces, annotation.volume_of(region_id) * 1e18)
     levels = [_simplified(placed, faces, _MOST_FACES)]
     while len(levels) < _LEVELS and len(levels[-1][1]) > _FEWEST_FACES:
         levels.append(_simplified(*levels[0], len(levels[-1][1]) // _COARSER))
@@ -119,14 +123,35 @@ def _smoothed(vertices: Vertices, faces: npt.NDArray[np.int64]) -> Vertices:
     return vertices
 
 
+def _enclosed(vertices: Vertices, faces: npt.NDArray[np.int64]) -> float:
+    """The volume that a closed surface encloses, negative where its triangles face inwards."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    return float((a * np.cross(b, c)).sum()) / 6
+
+
+def _as_large_as(vertices: Vertices, faces: npt.NDArray[np.int64], volume: float) -> Vertices:
+    """The surface moved along its normals until it encloses `volume`: marching cuts the corners of small regions."""
+    for _ in range(3):
+        a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+        normals = np.cross(b - a, c - a)
+        enclosed = _enclosed(vertices, faces)
+        area = float(np.linalg.norm(normals, axis=1).sum()) / 2
+        at_vertices = np.zeros_like(vertices)
+        for corner in range(3):
+            np.add.at(at_vertices, faces[:, corner], normals)
+        length = np.linalg.norm(at_vertices, axis=1, keepdims=True)
+        vertices = vertices + (volume - enclosed) / area * at_vertices / np.where(length > 0, length, 1)
+    return vertices
+
+
 def _simplified(vertices: Vertices, faces: npt.NDArray[Any], most: int) -> tuple[Vertices, Faces]:
     """The same surface with at most about `most` triangles."""
     from fast_simplification import simplify
 
     if len(faces) > most:
-        vertices, faces = simplify(
-            np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int32), target_count=most
-        )
+        corners, triangles = np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int32)
+        with _simplifying:
+            vertices, faces = simplify(corners, triangles, target_count=most)
     return np.asarray(vertices, np.float64), np.asarray(faces, np.uint32)
 
 
