@@ -190,7 +190,7 @@ def _download(atlas: str, folder: Path) -> None:
         for part in (*parts, *found.metadata.get("additional_references", [])):
             # of an atlas only its description is downloaded at once: the voxels come file by file, never into memory
             place = part["location"].strip("/")
-            found.fs.get(remote_url_s3.format(place), str(found.root_dir / place), recursive=True)
+            found.fs.get(remote_url_s3.format(f"{place}/"), str(found.root_dir / place), recursive=True)
     except (ConnectionError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise NotFound(f"BrainGlobe has no atlas {atlas}", hint="see `brainglobe list`") from error
