@@ -169,5 +169,7 @@ def test_an_atlas_is_downloaded_whole_by_its_name(made, monkeypatch, tmp_path):
         packed = BrainGlobePacker("mini_zfish_2.0um").pack(sources)
         np.testing.assert_array_equal(whole(packed.annotation), fish.in_asr(fish.annotation()))
         assert len(packed.templates) == 2
+        # the masks of every region, which nobody needs who has the annotation, are many times as large
+        assert not any("annotations.ome.zarr/s0/c" in name for name in sources.names())
     with pytest.raises(NotFound, match="no atlas nowhere_1um"):
         BrainGlobePacker("nowhere_1um").fetch(tmp_path / "other")

@@ -170,6 +170,21 @@ def _geometry(said: Mapping[str, Any], species: Species) -> tuple[Space, float |
     return space, midline_um, ((z, 0.0, 0.0, z / 2), (0.0, y, 0.0, y / 2), (0.0, 0.0, x, x / 2), (0.0, 0.0, 0.0, 1.0))
 
 
+class _Downloaded:
+    """What tells of an atlas in a folder that nobody else has written to."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def names(self) -> tuple[str, ...]:
+        """Every file."""
+        return tuple(sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*")))
+
+    def bytes(self, name: str) -> bytes:
+        """The content of one."""
+        return (self._root / name).read_bytes()
+
+
 def _download(atlas: str, folder: Path) -> None:
     try:
         from brainglobe_atlasapi import BrainGlobeAtlas
@@ -186,10 +201,9 @@ def _download(atlas: str, folder: Path) -> None:
         # asked first: without it a name that can't be looked up is called unknown
         check_s3_status()
         found = BrainGlobeAtlas(atlas, brainglobe_dir=folder, check_latest=False, config_dir=config)
-        parts = [found.metadata["annotation_set"], found.metadata["annotation_set"]["template"]]
-        for part in (*parts, *found.metadata.get("additional_references", [])):
-            # of an atlas only its description is downloaded at once: the voxels come file by file, never into memory
-            place = part["location"].strip("/")
+        # it has brought the descriptions alone; the voxels of this resolution come file by file, never into memory
+        layout = find_layout(_Downloaded(found.root_dir), atlas)
+        for place in (layout.annotation, *layout.references.values()):
             found.fs.get(remote_url_s3.format(f"{place}/"), str(found.root_dir / place), recursive=True)
     except (ConnectionError, OSError) as error:
         if isinstance(error, FileNotFoundError):
