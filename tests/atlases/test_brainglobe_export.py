@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from tests.atlases.stored_atlas import open_packed
 from tests.ingest.atlas_packers.folder_sources import folder_sources
 
-from pulvinar.atlases.brainglobe_export import Surfaces, export_brainglobe
+from pulvinar.atlases.brainglobe_export import RegionSurface, export_brainglobe
 from pulvinar.errors import Conflict, Invalid
 from pulvinar.ingest.atlas_packers.brainglobe import BrainGlobePacker
 from pulvinar.ingest.packing import PackedAtlas, PackedVolume
@@ -92,7 +93,7 @@ def opened(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(opened, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    surfaces = [Surfaces(20, CORNERS, FACES)]
+    surfaces = [RegionSurface(20, CORNERS, FACES)]
     return folder, {layout: export_brainglobe(opened, folder, layout=layout, surfaces=surfaces) for layout in (2, 3)}
 
 
@@ -256,6 +257,17 @@ def test_nothing_is_written_over(opened, exported):
     for layout in (2, 3):
         with pytest.raises(Conflict, match="there already"):
             export_brainglobe(opened, folder, layout=layout)
+
+
+def test_regions_that_need_more_than_32_bits_are_refused_and_never_scaled(tmp_path):
+    far = 1 << 33
+    made = packed()
+    array = ArraySource(np.where(labels(), far, 0).astype(np.uint64)[None, None])
+    annotation = replace(made.annotation, source=array)
+    opened = open_packed(replace(made, annotation=annotation, regions=(Region("made", far, "a", "a"),)), tmp_path)
+    for layout in (2, 3):
+        with pytest.raises(Invalid, match="numbers from 0 to 8589934592"):
+            export_brainglobe(opened, tmp_path / "out", layout=layout)
 
 
 def test_voxels_that_lie_oblique_are_refused(tmp_path):

@@ -34,7 +34,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Surfaces:
+class RegionSurface:
     """Of one region: `zyx_um` float64 (n, 3) in the atlas's space, `faces` uint32 (m, 3)."""
 
     region: int
@@ -53,7 +53,7 @@ class Exported:
 
 
 def export_brainglobe(
-    opened: OpenAtlas, folder: Path, *, layout: int = 3, surfaces: Iterable[Surfaces] = ()
+    opened: OpenAtlas, folder: Path, *, layout: int = 3, surfaces: Iterable[RegionSurface] = ()
 ) -> Exported:
     """Write `opened` into `folder` (BrainGlobe's `brainglobe_dir`), in its second or third layout. Memory: a block.
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import tensorstore as ts
 
 from pulvinar.atlases.regridded import Index
 from pulvinar.errors import Invalid
+from pulvinar.storage.plain_zarr import PlainZarr
 
 _SLAB_BYTES = 64 << 20
 _CHUNK = 128
@@ -174,35 +174,17 @@ class ThirdLayout:
         }
 
     def _place(self, part: str) -> Path:
-        place = self._root / self._metadata[part]["location"].lstrip("/")
+        place = self._root / str(self._metadata[part]["location"]).lstrip("/")
         place.mkdir(parents=True, exist_ok=True)
         return place
 
     def _write(self, zarr: Path, volume: BrainGlobeVolume, dtype: np.dtype[Any]) -> None:
         zarr.mkdir(parents=True)
         (zarr / "zarr.json").write_text(json.dumps(_group([size / 1000 for size in self._size_um])), encoding="utf-8")
-        chunk = {"name": "regular", "configuration": {"chunk_shape": [_CHUNK] * 3}}
-        array = ts.open(
-            {
-                "driver": "zarr3",
-                "kvstore": {"driver": "file", "path": f"{zarr}/s0/"},
-                "metadata": {
-                    "shape": list(volume.shape),
-                    "data_type": dtype.name,
-                    "chunk_grid": chunk,
-                    "dimension_names": [axis for axis, _ in _AXES],
-                    "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zstd"}],
-                },
-                "create": True,
-                # a region of zeros alone is written too: BrainGlobe looks whether there is some chunk
-                "store_data_equal_to_fill_value": True,
-            }
-        ).result()
+        array = PlainZarr(zarr / "s0", volume.shape, dtype, (_CHUNK,) * 3, [axis for axis, _ in _AXES])
         fit = _fitting(volume, dtype)
         for start, stop in _blocks(volume.shape):
-            array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))].write(
-                fit(volume.read(start, stop))
-            ).result()
+            array.write(start, fit(volume.read(start, stop)))
 
 
 def _group(size_mm: Sequence[float]) -> dict[str, Any]:
