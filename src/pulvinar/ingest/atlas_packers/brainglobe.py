@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,8 @@ from pulvinar.errors import Invalid, NotFound, Unavailable, UnreadableFile
 from pulvinar.ingest.atlas_packers.brainglobe_layout import BrainGlobeLayout, find_layout
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.ingest.reader import MeshData, Options
-from pulvinar.model.atlas import space_from_json
+from pulvinar.model.atlas import atlas_from_json
+from pulvinar.model.ontology import ontology_from_json
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space, opposite
 from pulvinar.model.volume import VolumeKind
@@ -69,8 +71,7 @@ class BrainGlobePacker:
                 raise UnreadableFile(f"{file} has shape {source.shape[2:]}, the metadata say {tuple(said['shape'])}")
             return PackedVolume(name, kind, source, voxel_size_um, affine, version)
 
-        templates = (volume(name, file, VolumeKind.IMAGE) for name, file in layout.references.items())
-        return PackedAtlas(
+        packed = PackedAtlas(
             name=layout.name,
             version=version,
             title=f"{said['name']}, {' x '.join(f'{length:g}' for length in voxel_size_um)} um (BrainGlobe)",
@@ -80,25 +81,44 @@ class BrainGlobePacker:
             licence=self.licence,
             citation=citation,
             source=str(said.get("atlas_link", "")),
-            templates=tuple(templates),
+            templates=tuple(volume(name, file, VolumeKind.IMAGE) for name, file in layout.references.items()),
             annotation=volume("annotation", layout.annotation, VolumeKind.LABELS),
             regions=layout.regions,
             ontology_version=version,
             midline_um=midline_um,
-            meshes=_Meshes(sources, layout),
+            meshes=_Meshes(sources, layout, affine),
             findings=(f"orientation {said['orientation']!r} is taken at its word: the files don't prove it",),
         )
+        return _as_it_was(packed, said["pulvinar"]) if "pulvinar" in said else packed
+
+
+def _as_it_was(packed: PackedAtlas, own: Mapping[str, Any]) -> PackedAtlas:
+    """An atlas that Pulvinar has written, with what BrainGlobe has no place for. Raises `Invalid`."""
+    atlas = atlas_from_json({**own["atlas"], "parts": []})
+    ontology = ontology_from_json(own["ontology"])
+    return replace(
+        packed,
+        name=atlas.name,
+        version=atlas.version,
+        title=atlas.title,
+        title_zh=atlas.title_zh,
+        licence=atlas.licence,
+        regions=ontology.regions,
+        ontology_version=ontology.version,
+        findings=("Pulvinar has written it: its space and names are taken from there",),
+    )
 
 
 class _Meshes(Mapping[int, MeshData]):
     """The surfaces of an atlas, each read when it is asked for."""
 
-    def __init__(self, sources: AtlasSources, layout: BrainGlobeLayout) -> None:
+    def __init__(self, sources: AtlasSources, layout: BrainGlobeLayout, voxel_to_space_um: Affine) -> None:
         self._sources = sources
         self._files = layout.meshes
-        pulvinar = layout.metadata.get("pulvinar")
-        corner = _corner(layout.metadata["resolution"], pulvinar) if pulvinar else np.eye(4)
-        self._to_space = corner
+        # their micrometres begin at the corner of the first voxel
+        to_voxel = np.diag([*(1 / np.array(_triple(layout.metadata["resolution"]))), 1.0])
+        to_voxel[:3, 3] = -0.5
+        self._to_space = np.array(voxel_to_space_um) @ to_voxel
 
     def __getitem__(self, region: int) -> MeshData:
         mesh = self._sources.mesh(self._files[region], Options(unit="um"))
@@ -137,7 +157,8 @@ def _geometry(said: Mapping[str, Any], species: Species) -> tuple[Space, float |
     if "pulvinar" in said:
         own = said["pulvinar"]
         rows: Affine = tuple(tuple(float(value) for value in row) for row in own["voxel_to_space_um"])  # type: ignore[misc]
-        return space_from_json(own["space"]), own["midline_um"], rows
+        atlas = atlas_from_json({**own["atlas"], "parts": []})
+        return atlas.space, atlas.midline_um, rows
     size_um = _triple(said["resolution"])
     orientation = "".join(opposite(letter) for letter in str(said["orientation"]).upper())
     extent = _triple(n * size for n, size in zip(said["shape"], size_um, strict=True))
@@ -149,11 +170,19 @@ def _geometry(said: Mapping[str, Any], species: Species) -> tuple[Space, float |
     return space, midline_um, ((z, 0.0, 0.0, z / 2), (0.0, y, 0.0, y / 2), (0.0, 0.0, x, x / 2), (0.0, 0.0, 0.0, 1.0))
 
 
-def _corner(resolution: Any, own: Mapping[str, Any]) -> Any:
-    """From BrainGlobe's micrometres, which begin at the corner of the first voxel, into the atlas's own space."""
-    to_voxel = np.diag([*(1 / np.array(_triple(resolution))), 1.0])
-    to_voxel[:3, 3] = -0.5
-    return np.array(own["voxel_to_space_um"], np.float64) @ to_voxel
+class _Downloaded:
+    """What tells of an atlas in a folder that nobody else has written to."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def names(self) -> tuple[str, ...]:
+        """Every file."""
+        return tuple(sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*")))
+
+    def bytes(self, name: str) -> bytes:
+        """The content of one."""
+        return (self._root / name).read_bytes()
 
 
 def _download(atlas: str, folder: Path) -> None:
@@ -172,11 +201,10 @@ def _download(atlas: str, folder: Path) -> None:
         # asked first: without it a name that can't be looked up is called unknown
         check_s3_status()
         found = BrainGlobeAtlas(atlas, brainglobe_dir=folder, check_latest=False, config_dir=config)
-        parts = [found.metadata["annotation_set"], found.metadata["annotation_set"]["template"]]
-        for part in (*parts, *found.metadata.get("additional_references", [])):
-            # of an atlas only its description is downloaded at once: the voxels come file by file, never into memory
-            place = part["location"].strip("/")
-            found.fs.get(remote_url_s3.format(place), str(found.root_dir / place), recursive=True)
+        # it has brought the descriptions alone; the voxels of this resolution come file by file, never into memory
+        layout = find_layout(_Downloaded(found.root_dir), atlas)
+        for place in (layout.annotation, *layout.references.values()):
+            found.fs.get(remote_url_s3.format(f"{place}/"), str(found.root_dir / place), recursive=True)
     except (ConnectionError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise NotFound(f"BrainGlobe has no atlas {atlas}", hint="see `brainglobe list`") from error

@@ -14,11 +14,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from pulvinar.errors import Invalid, NotFound, UnreadableFile
-from pulvinar.ingest.packing import AtlasSources
 from pulvinar.model.ontology import Region
+
+
+class Files(Protocol):
+    """What of `AtlasSources` is needed to find out what there is."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every file."""
+
+    def bytes(self, name: str) -> bytes:
+        """The content of a small one."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class BrainGlobeLayout:
     meshes: Mapping[int, str] = field(default_factory=dict)
 
 
-def find_layout(sources: AtlasSources, name: str = "") -> BrainGlobeLayout:
+def find_layout(sources: Files, name: str = "") -> BrainGlobeLayout:
     """The atlas called `name` ("" when there is one alone), in its newest version.
 
     Raises `NotFound` when there is none, or none of that name; `Invalid` when a name is needed; `UnreadableFile` for
@@ -77,7 +86,7 @@ def _manifests(names: Sequence[str]) -> list[str]:
     return second + sorted(third, key=lambda name: [int(n) for n in name.split("/")[-2].split("_") if n.isdecimal()])
 
 
-def _name_of(sources: AtlasSources, manifest: str) -> str:
+def _name_of(sources: Files, manifest: str) -> str:
     if manifest.endswith("manifest.json"):
         return manifest.split("/")[-3]
     metadata = _json(sources, manifest)
@@ -90,7 +99,7 @@ def _name_of(sources: AtlasSources, manifest: str) -> str:
         raise UnreadableFile(f"{manifest} says no name and resolution: {error!r}") from error
 
 
-def _second(sources: AtlasSources, name: str, manifest: str) -> BrainGlobeLayout:
+def _second(sources: Files, name: str, manifest: str) -> BrainGlobeLayout:
     metadata = _json(sources, manifest)
     regions = tuple(_structures(metadata["name"], _json(sources, _beside(manifest, "structures.json"))))
     references = {"reference": _beside(manifest, "reference.tiff")}
@@ -108,7 +117,7 @@ def _second(sources: AtlasSources, name: str, manifest: str) -> BrainGlobeLayout
     )
 
 
-def _third(sources: AtlasSources, name: str, manifest: str) -> BrainGlobeLayout:
+def _third(sources: Files, name: str, manifest: str) -> BrainGlobeLayout:
     metadata = _json(sources, manifest)
     root = manifest.rpartition("atlases/")[0]
     size_mm = [length / 1000 for length in metadata["resolution"]]
@@ -125,7 +134,7 @@ def _third(sources: AtlasSources, name: str, manifest: str) -> BrainGlobeLayout:
     return BrainGlobeLayout(name, metadata, regions, level(annotation, "annotations_compressed.ome.zarr"), references)
 
 
-def _level(sources: AtlasSources, zarr: str, size_mm: Sequence[float]) -> str:
+def _level(sources: Files, zarr: str, size_mm: Sequence[float]) -> str:
     """The array of an OME-Zarr whose voxels have that size: of the others, a download has no chunks."""
     said = _json(sources, f"{zarr}/zarr.json")["attributes"]["ome"]["multiscales"][0]["datasets"]
     for dataset in said:
@@ -160,7 +169,7 @@ def _terminology(ontology: str, text: str) -> Iterator[Region]:
         )
 
 
-def _json(sources: AtlasSources, name: str) -> Any:
+def _json(sources: Files, name: str) -> Any:
     try:
         return json.loads(sources.bytes(name))
     except ValueError as error:

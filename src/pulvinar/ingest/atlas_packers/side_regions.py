@@ -68,7 +68,7 @@ def side_tree(ontology: str, labels: Iterable[NamedLabel], meanings: Sequence[Me
     tells of.
     """
     areas = _areas(ontology, labels, meanings)
-    regions = {(): Region(ontology, _ROOT, "brain", "Brain", color="D0D0D0")}
+    regions: dict[tuple[str, ...], Region] = {(): Region(ontology, _ROOT, "brain", "Brain", color="D0D0D0")}
     groups = dict.fromkeys(meaning.group[: depth + 1] for meaning, _ in areas for depth in range(len(meaning.group)))
     for number, path in enumerate(groups, _ROOT + 1):
         above = regions[path[:-1]].id
