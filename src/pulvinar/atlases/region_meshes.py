@@ -21,7 +21,7 @@ from pulvinar.storage.store import Store
 FOLDER = "precomputed"
 """The folder of the surfaces in their asset."""
 
-_MOST_VOXELS = 3_000_000
+_MOST_VOXELS = 1_500_000
 """A region whose box has more is drawn from a coarser level."""
 _MOST_FACES = 60_000
 _COARSER = 4
@@ -40,7 +40,7 @@ def surface_files(
 ) -> Iterator[tuple[str, bytes]]:
     """The objects of an atlas's surfaces, one after the other: for every region with voxels, its own or of what is
     below it, its manifest and fragments, then the `info` and the names. Memory: the box of a region at a level where it
-    has three million voxels at most, a few at a time."""
+    has a million and a half voxels at most, a few at a time."""
     regions = regions_with_voxels(annotation)
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for done, (region, made) in enumerate(
