@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.annotation import open_annotation
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, list_atlases, record_atlas
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
+from pulvinar.atlases.names import with_chinese_names
 from pulvinar.atlases.region_meshes import FOLDER, surface_files
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, remove_asset, set_record
@@ -69,7 +70,9 @@ def install_atlas(
     """
     progress = progress or Silent()
     load_kernels()
-    ontology = Ontology(packed.name, packed.ontology_version or packed.version, packed.regions)
+    packed = replace(packed, regions=with_chinese_names(packed.regions))
+    name = packed.regions[0].ontology if packed.regions else packed.name
+    ontology = Ontology(name, packed.ontology_version or packed.version, packed.regions)
     with held_workplace(means.scratch, _fingerprint(packed)[:24]) as scratch:
         install = _Install(means, packed, ontology, scratch, progress, surfaces=surfaces)
         forget(means.database, _fingerprint(packed))
@@ -79,7 +82,10 @@ def install_atlas(
 
 
 def _fingerprint(packed: PackedAtlas) -> str:
-    return hashlib.sha256(f"atlas\n{packed.name}\n{packed.version}".encode()).hexdigest()
+    """Of what is installed: a run that goes on uses nothing of one that had other regions."""
+    tree = json.dumps([asdict(region) for region in packed.regions], ensure_ascii=False)
+    said = f"atlas\n{packed.name}\n{packed.version}\n{tree}\n{packed.findings}"
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 class _Install:
