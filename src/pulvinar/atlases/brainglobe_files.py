@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from pulvinar.storage.plain_zarr import PlainZarr
 _SLAB_BYTES = 64 << 20
 _CHUNK = 128
 """Voxels of a chunk along each axis, as BrainGlobe has them."""
+_MOST_PARENT = 65535
 _LABELS = np.dtype(np.uint32)
 _AXES = [
     ("z", "anterior-to-posterior"),
@@ -82,7 +84,14 @@ class SecondLayout:
         fit = _fitting(volume, dtype)
         planes = (plane for _, slab in _slabs(volume) for plane in fit(slab))
         tifffile.imwrite(
-            self._folder / name, planes, shape=volume.shape, dtype=dtype, photometric="minisblack", compression="zlib"
+            self._folder / name,
+            planes,
+            shape=volume.shape,
+            dtype=dtype,
+            photometric="minisblack",
+            compression="zlib",
+            # how much smaller it gets is known too late
+            bigtiff=prod(volume.shape) * dtype.itemsize >= 1 << 32,
         )
 
 
@@ -130,7 +139,8 @@ class ThirdLayout:
             for one in structures:
                 path = one["structure_id_path"]
                 color = "#" + "".join(f"{part:02X}" for part in one["rgb_triplet"])
-                parent = path[-2] if len(path) > 1 else ""
+                # BrainGlobe's reader has 16 bits for a parent, and takes the tree from the path
+                parent = path[-2] if len(path) > 1 and path[-2] <= _MOST_PARENT else ""
                 table.writerow([one["id"], parent, one["id"], one["name"], one["acronym"], color, path])
         space = self._place("coordinate_space") / "manifest.json"
         space.write_text(json.dumps(self._metadata["coordinate_space"], indent=2), encoding="utf-8")

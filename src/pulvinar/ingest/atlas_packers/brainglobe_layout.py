@@ -155,16 +155,16 @@ def _structures(ontology: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Re
 def _terminology(ontology: str, text: str) -> Iterator[Region]:
     """The regions of a terminology, under the values that the annotation has for them."""
     rows = list(csv.DictReader(text.splitlines()))
-    values = {row["identifier"]: int(float(row["annotation_value"] or row["identifier"])) for row in rows}
+    values = {int(row["identifier"]): int(float(row["annotation_value"] or row["identifier"])) for row in rows}
     for row in rows:
-        # a column with an empty cell is written as floats: "997.0"
-        above = row["parent_identifier"].removesuffix(".0")
+        # the parent's own column can't hold every number
+        path = [int(one) for one in row["root_identifier_path"].strip("[]").split(",")]
         yield Region(
             ontology,
-            values[row["identifier"]],
+            values[path[-1]],
             row["abbreviation"],
             row["name"],
-            values[above] if above else None,
+            values[path[-2]] if len(path) > 1 else None,
             color=row["color_hex_triplet"].lstrip("#").upper(),
         )
 

