@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,15 @@ import typer
 from pulvinar.cli.options import Json
 
 atlas_app = typer.Typer(no_args_is_help=True, help="Reference atlases: install, check, ask.")
+
+
+class ExportFormat(StrEnum):
+    """What atlases are written as: BrainGlobe's third layout, which its programs read from release 3 on, or its
+    second."""
+
+    BRAINGLOBE = "brainglobe"
+    BRAINGLOBE_2 = "brainglobe2"
+
 
 Name = Annotated[str, typer.Argument(help="Name of an atlas, as allen_mouse_25um.")]
 
@@ -86,3 +96,19 @@ def at(
     from pulvinar.cli.atlases import show_places
 
     show_places(name, points, as_json=json)
+
+
+@atlas_app.command()
+def export(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="Where to write it; BrainGlobe's brainglobe_dir.")],
+    layout: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="brainglobe: read by brainglobe-atlasapi 3; brainglobe2: by release 2."),
+    ] = ExportFormat.BRAINGLOBE,
+    json: Json = False,
+) -> None:
+    """Write an atlas for other programs: voxels, regions and surfaces. Its licence goes with it."""
+    from pulvinar.cli.atlases import export_named
+
+    export_named(name, folder, layout=2 if layout is ExportFormat.BRAINGLOBE_2 else 3, as_json=json)

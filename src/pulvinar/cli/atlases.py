@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from pulvinar.cli.verbs import means_of, opened
 from pulvinar.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from pulvinar.atlases.brainglobe_export import RegionSurface
     from pulvinar.atlases.installed import Installed, OpenAtlas
+    from pulvinar.ingest.atlas_packers.brainglobe import BrainGlobePacker
     from pulvinar.ingest.packing import Packer
     from pulvinar.model.ontology import Region
     from pulvinar.platform import Platform
@@ -93,7 +96,7 @@ def install_named(name: str, source: Path | None, *, as_json: bool) -> None:
         print(f"  its terms: {packed.licence}")
 
 
-def _fetched(chosen: Packer, folder: Path) -> Path:
+def _fetched(chosen: Packer | BrainGlobePacker, folder: Path) -> Path:
     """The files of a package that is installed here. Raises `NotFound`, saying where files come from."""
     fetch = getattr(chosen, "fetch", None)
     if fetch is None:
@@ -121,6 +124,35 @@ def check_named(name: str, *, as_json: bool) -> None:
             print_table([[f"  {words[one.passed]}", one.name, one.found] for one in results], ["", "", ""])
     if failed:
         raise Invalid(f"{failed} checks failed", hint="each says above what it found")
+
+
+def export_named(name: str, folder: Path, *, layout: int, as_json: bool) -> None:
+    """`pulvinar atlas export`. Raises `NotFound`, and `Conflict` when it is there already."""
+    from pulvinar.atlases.brainglobe_export import export_brainglobe
+
+    with opened() as platform:
+        atlas = _named(platform, name)
+        done = export_brainglobe(atlas, folder, layout=layout, surfaces=_surfaces(platform, atlas))
+        licence = atlas.atlas.licence
+    if as_json:
+        print_json({"name": done.name, "path": str(done.path), "notes": done.notes, "licence": licence})
+        return
+    print(f"{done.name} in {done.path}")
+    for note in done.notes:
+        print(f"  {note}")
+    print(f"  its terms: {licence}")
+
+
+def _surfaces(platform: Platform, atlas: OpenAtlas) -> Iterator[RegionSurface]:
+    """The stored surfaces of an atlas, one at a time, as far as it has some."""
+    from pulvinar.atlases.brainglobe_export import RegionSurface
+    from pulvinar.atlases.region_meshes import read_surface, regions_with_voxels
+    from pulvinar.model.atlas import PartKind
+
+    if atlas.atlas.has(PartKind.MESHES):
+        prefix = f"assets/{atlas.atlas.part(PartKind.MESHES).asset_id}"
+        for region in regions_with_voxels(atlas.annotation):
+            yield RegionSurface(region, *read_surface(platform.store, prefix, region))
 
 
 def show_regions(name: str, search: str, *, as_json: bool) -> None:

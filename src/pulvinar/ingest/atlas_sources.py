@@ -51,7 +51,8 @@ class FolderSources:
         return path.read_bytes()
 
     def volume(self, name: str, options: Options | None = None) -> tuple[VoxelSource, Triple, Affine | None]:
-        """A volume's voxels, its voxel size and its affine into the world, open until the sources are closed.
+        """A volume's voxels, its voxel size and its affine into the world, open until the sources are closed. A volume
+        of many files (Zarr) is named by its folder.
 
         Raises `NotFound`, and `UnreadableFile` for a file that holds no volume or several, or no voxel size where
         `options` give none.
@@ -92,7 +93,7 @@ class FolderSources:
     def _path(self, name: str) -> Path:
         path = self._root / name
         # a packer names files itself; a folder with links in it is somebody else's
-        if not path.resolve().is_relative_to(self._root) or not path.is_file():
+        if not path.resolve().is_relative_to(self._root) or not (path.is_file() or path.is_dir()):
             here = ", ".join(self.names()[:8])
             raise NotFound(f"there is no file {name} in {short(self._root)}", hint=f"it has {here or 'no file'}")
         return path

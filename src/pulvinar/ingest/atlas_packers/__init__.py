@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 
 from pulvinar.errors import NotFound
+from pulvinar.ingest.atlas_packers.brainglobe import BrainGlobePacker
 from pulvinar.ingest.packing import Packer
 
 _MODULES = ("mouse", "macaque", "zebrafish", "human")
@@ -20,9 +21,13 @@ def packers() -> Mapping[str, type[Packer]]:
     return {vars(kind)["name"]: kind for kind in kinds if "name" in vars(kind) and hasattr(kind, "pack")}
 
 
-def packer(name: str) -> Packer:
-    """The packer of the atlas `name`; raises `NotFound`, naming those that there are."""
+def packer(name: str) -> Packer | BrainGlobePacker:
+    """The packer of the atlas `name`, or of any of BrainGlobe's: "brainglobe:allen_mouse_25um", or "brainglobe" for the
+    only one of a folder. Raises `NotFound`, naming those that there are."""
+    source, _, atlas = name.partition(":")
+    if source == BrainGlobePacker.name:
+        return BrainGlobePacker(atlas)
     kinds = packers()
     if name not in kinds:
-        raise NotFound(f"there is no packer for the atlas {name!r}", hint=f"known: {', '.join(kinds)}")
+        raise NotFound(f"there is no packer for the atlas {name!r}", hint=f"known: {', '.join(kinds)}, brainglobe:NAME")
     return kinds[name]()
