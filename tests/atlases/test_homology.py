@@ -37,8 +37,8 @@ def test_the_table_is_large_sourced_and_has_no_pair_twice():
 @pytest.mark.parametrize(
     ("species", "name", "to", "found", "relation"),
     [
-        (Species.MOUSE, "Superior colliculus", Species.ZEBRAFISH, "tectum", Relation.HOMOLOGOUS),
-        (Species.ZEBRAFISH, "tectum", Species.MOUSE, "Superior colliculus", Relation.HOMOLOGOUS),
+        (Species.MOUSE, "Superior colliculus, motor related", Species.ZEBRAFISH, "tectum", Relation.HOMOLOGOUS),
+        (Species.ZEBRAFISH, "tectum", Species.MOUSE, "Superior colliculus, sensory related", Relation.HOMOLOGOUS),
         (Species.MOUSE, "Caudoputamen", Species.HUMAN, "Putamen", Relation.CONTAINS),
         (Species.HUMAN, "Putamen", Species.MOUSE, "Caudoputamen", Relation.CONTAINED),
         (Species.MOUSE, "Thalamus", Species.HUMAN, "Thalamus", Relation.HOMOLOGOUS),

@@ -21,6 +21,8 @@ _LARGEST = 40_000_000
 """Voxels of the level at which a template is compared with an annotation."""
 _MIDDLE = 1.0
 """How far from the middle plane, in voxels, the two sides of a symmetric atlas may balance."""
+_BEYOND = 0.02
+"""How much of the sided regions may lie on the other side of it."""
 
 Surfaces = Callable[[OpenAtlas], frozenset[int]]
 """The regions that an atlas has a surface of."""
@@ -194,17 +196,25 @@ def _best_overlap(values: npt.NDArray[np.float32], labelled: npt.NDArray[np.bool
 
 
 def midline_is_the_middle(atlas: OpenAtlas) -> CheckResult:
-    """The two sides balance on the plane that the atlas calls its middle."""
+    """The plane that the atlas calls its middle parts left from right: hardly a sided voxel lies beyond it. Where
+    labels have no sides, the two halves balance on it."""
     name = "the midline is the middle"
     space, midline = atlas.atlas.space, atlas.atlas.midline_um
     axis = next((i for i, letter in enumerate(space.orientation) if letter in "LR"), None)
     if midline is None or axis is None or not atlas.atlas.has(PartKind.ANNOTATION):
         return CheckResult(name, None, "no annotation, or no midline is stated")
-    places = _places(atlas).values()
-    mean = float(np.average([one.center[axis] for one in places], weights=[one.count for one in places]))
-    voxel = float(np.abs(atlas.annotation.voxel_to_space_um[axis, :3]).max())
-    off = abs(mean - midline) / voxel
-    return CheckResult(name, off <= _MIDDLE, f"the labels balance {off:.2f} voxels from it", "measure it anew")
+    index, matrix = atlas.annotation.index, atlas.annotation.voxel_to_space_um
+    across = (index.center @ matrix[:3, :3].T + matrix[:3, 3])[:, axis] - midline
+    sides = {one.id: one.side for one in atlas.ontology.regions if one.side}
+    side = np.array([sides.get(label, "") for label in index.label.tolist()])
+    if not side.any():
+        voxel = float(np.abs(matrix[axis, :3]).max())
+        off = abs(float(np.average(across, weights=index.count))) / voxel
+        return CheckResult(name, off <= _MIDDLE, f"the labels balance {off:.2f} voxels from it", "measure it anew")
+    rising = "right" if space.orientation[axis] == "R" else "left"
+    beyond = ((side == rising) & (across < 0)) | ((side != rising) & (side != "") & (across > 0))
+    share = float(index.count[beyond].sum() / index.count[side != ""].sum())
+    return CheckResult(name, share <= _BEYOND, f"{share:.2%} of the sided voxels lie beyond it", "measure it anew")
 
 
 def regions_have_surfaces(atlas: OpenAtlas, surfaces: Surfaces) -> CheckResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -47,9 +46,8 @@ class Inia19:
         labels, size, affine = open_labels(sources, "inia19-NeuroMaps.nii.gz")
         places = label_places(labels)
         named = list(_neuromaps(sources.bytes(find_file(sources, "inia19-NeuroMaps.txt")).decode("utf-8")))
-        there = [label for label in named if label.label in places]
-        regions = tuple(replace(one, ontology="inia19") for one in side_tree("inia19", there, read_meanings("inia19")))
-        measured = _checked(places, affine, _landmarks(there))
+        regions = side_tree("inia19", named, read_meanings("inia19"))
+        measured = _checked(places, affine, _landmarks(named))
         voxels, template_size, template_affine = open_image(sources, "inia19-t1-brain.nii.gz")
         return PackedAtlas(
             name=self.name,
