@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.ingest.pictures import level_for, rgb, scaled, to_webp, turned
+from pulvinar.ingest.record import orientation_of
 from pulvinar.model.space import Window
 from pulvinar.model.volume import VolumeKind
 
@@ -33,7 +34,7 @@ def region_picture(annotation: Annotation, region_id: int, axis: int) -> bytes |
     picture = _drawn(labels, np.isin(labels, annotation.labels_of(region_id)), color)
     rest = [other for other in range(3) if other != axis]
     height, width = (level.shape[2 + other] * level.voxel_size_um[other] for other in rest)
-    picture, size = turned(picture, annotation.space.orientation, rest, (height, width))
+    picture, size = turned(picture, orientation_of(volume.affine_um), rest, (height, width))
     return to_webp(scaled(picture, size, _PIXELS, VolumeKind.IMAGE))
 
 
