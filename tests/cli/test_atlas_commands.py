@@ -1,0 +1,94 @@
+"""A person installs an atlas from the command line, looks at it, checks it and asks it."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from tests.ingest.atlas_packers import mini_zfish as fish
+from typer.testing import CliRunner
+
+from pulvinar.cli.app import app
+from pulvinar.errors import Invalid, NotFound
+
+MADE = Path(__file__).parents[1] / "ingest" / "atlas_packers" / "mini_zfish.tar.xz"
+
+
+@pytest.fixture
+def pulvinar(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULVINAR_HOME", str(tmp_path / "home"))
+
+    def run(*words):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def installed(pulvinar, tmp_path):
+    with tarfile.open(MADE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "second" / "mini_zfish_2.0um_v1.0"
+    return json.loads(pulvinar("atlas", "install", "brainglobe", "--from", folder, "--json")), folder
+
+
+def test_an_installed_atlas_is_listed_and_once_more_changes_nothing(pulvinar, installed):
+    told, folder = installed
+    (listed,) = json.loads(pulvinar("atlas", "list", "--json"))
+    assert listed == told
+    again = json.loads(pulvinar("atlas", "install", "brainglobe", "--from", folder, "--json"))
+    assert again == told
+    assert told["name"] in pulvinar("atlas", "list")
+    versions = json.loads(pulvinar("show", told["dataset"], "--json"))
+    assert versions["number"] == 1
+
+
+def test_regions_are_found_by_their_words_and_told_whole(pulvinar, installed):
+    name = installed[0]["name"]
+    every = json.loads(pulvinar("atlas", "regions", name, "--json"))
+    assert {one["id"] for one in every} == {one["id"] for one in fish.STRUCTURES}
+    wanted = every[-1]
+    found = json.loads(pulvinar("atlas", "regions", name, "--search", wanted["name"], "--json"))
+    assert found[0]["id"] == wanted["id"]
+    about = json.loads(pulvinar("atlas", "region", name, wanted["acronym"], "--json"))
+    assert (about["id"], about["name"]) == (wanted["id"], wanted["name"])
+    x, y, z = about["centre x,y,z"]
+    (place,) = json.loads(pulvinar("atlas", "at", name, f"{x},{y},{z}", "--json"))
+    assert place["distance_um"] >= 0
+    with pytest.raises(NotFound):
+        pulvinar("atlas", "region", name, "no such region")
+    with pytest.raises(Invalid, match="is no place"):
+        pulvinar("atlas", "at", name, "1,2")
+
+
+def test_checks_are_told_one_by_one_and_one_that_fails_fails_the_command(pulvinar, installed):
+    # the made-up fish has a template that rises from corner to corner, and no tissue
+    done = CliRunner().invoke(app, ["atlas", "check", installed[0]["name"], "--json"])
+    assert isinstance(done.exception, Invalid)
+    assert done.exception.message == "1 checks failed"
+    (told,) = json.loads(done.stdout).values()
+    assert {one["name"]: one["passed"] for one in told if one["passed"] is not True} == {
+        "template and annotation overlap": False,
+        "left is left": None,
+    }
+    assert "every region with voxels has a surface" in {one["name"] for one in told}
+
+
+def test_an_atlas_whose_files_are_not_given_says_where_they_are(pulvinar):
+    known = json.loads(pulvinar("atlas", "list", "--known", "--json"))
+    assert {"allen_mouse_25um", "inia19_macaque"} <= {one["name"] for one in known}
+    assert all(one["licence"] and one["from"] for one in known)
+    with pytest.raises(NotFound) as told:
+        pulvinar("atlas", "install", "allen_mouse_25um")
+    assert "ABA_25um_2017_annotation.tif.lzma" in told.value.hint
+
+
+def test_terms_that_bind_are_printed(pulvinar, sample):
+    folder = sample("zebrafish/zbrain_lightsheet/ZBrains")
+    assert "its terms: Z-Brain: terms of Harvard University" in pulvinar(
+        "atlas", "install", "zbrain_zebrafish", "--from", folder
+    )
