@@ -189,6 +189,12 @@ def read_surface(store: Store, prefix: str, region_id: int, level: int = 0) -> t
     return vertices[:, ::-1] / 1000, faces
 
 
+def regions_with_surface(store: Store, prefix: str) -> frozenset[int]:
+    """The regions that have a stored surface; `prefix` is that of the surfaces' asset."""
+    names = (entry.key.rpartition("/")[2] for entry in store.list(f"{prefix}/{FOLDER}"))
+    return frozenset(int(name.removesuffix(".index")) for name in names if name.endswith(".index"))
+
+
 def surface_as_obj(vertices_zyx_um: Vertices, faces: Faces) -> bytes:
     """A surface as Wavefront OBJ: x y z in micrometres of the space."""
     lines = ["# unit micrometre"]

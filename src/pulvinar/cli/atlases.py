@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ def check_named(name: str, *, as_json: bool) -> None:
     with opened() as platform:
         database, actor = platform.database, platform.actor
         chosen = [find_atlas(database, actor, name)] if name else list(list_atlases(database, actor))
-        found = {one.atlas.name: check_atlas(_open(platform, one)) for one in chosen}
+        found = {one.atlas.name: check_atlas(_open(platform, one), partial(_stored, platform)) for one in chosen}
     failed = sum(result.passed is False for results in found.values() for result in results)
     if as_json:
         print_json({atlas: [asdict(result) for result in results] for atlas, results in found.items()})
@@ -124,6 +125,14 @@ def check_named(name: str, *, as_json: bool) -> None:
             print_table([[f"  {words[one.passed]}", one.name, one.found] for one in results], ["", "", ""])
     if failed:
         raise Invalid(f"{failed} checks failed", hint="each says above what it found")
+
+
+def _stored(platform: Platform, atlas: OpenAtlas) -> frozenset[int]:
+    """The regions that have a surface."""
+    from pulvinar.atlases.region_meshes import regions_with_surface
+    from pulvinar.model.atlas import PartKind
+
+    return regions_with_surface(platform.store, f"assets/{atlas.atlas.part(PartKind.MESHES).asset_id}")
 
 
 def export_named(name: str, folder: Path, *, layout: int, as_json: bool) -> None:

@@ -14,11 +14,14 @@ from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.atlas_geometry import LabelPlace, measured_orientation
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Ontology, folded_name
-from pulvinar.model.space import Window
+from pulvinar.model.space import Points, Window
+from pulvinar.storage.volumes import StoredVolume
 
 LEAST_OVERLAP = 0.9
 _LARGEST = 40_000_000
 """Voxels of the level at which a template is compared with an annotation."""
+_PLANES = 32
+"""So many planes of it are held at once."""
 _MIDDLE = 1.0
 """How far from the middle plane, in voxels, the two sides of a symmetric atlas may balance."""
 _BEYOND = 0.02
@@ -47,6 +50,7 @@ def check_atlas(atlas: OpenAtlas, surfaces: Surfaces | None = None) -> tuple[Che
         terms_are_stated,
         sides_are_right,
         template_overlaps,
+        no_mirror_image_fits_better,
         midline_is_the_middle,
     ]
     if surfaces is not None:
@@ -144,12 +148,13 @@ def _places(atlas: OpenAtlas) -> Mapping[int, LabelPlace]:
 def template_overlaps(atlas: OpenAtlas) -> CheckResult:
     """Template and annotation agree on where the brain is: their Dice, of the template where it is brighter than the
     threshold that fits best. Of an atlas that labels a part of the brain, such as its cortex, what counts is how much
-    of the annotation lies within the template's tissue."""
+    of the annotation lies within the template's tissue, which is told from the template alone."""
     name = "template and annotation overlap"
-    if not (atlas.atlas.has(PartKind.ANNOTATION) and atlas.atlas.has(PartKind.TEMPLATE)):
+    if not _has_both(atlas):
         return CheckResult(name, None, "no template, or no annotation")
     template, labelled = _side_by_side(atlas)
-    dice, within = _best_overlap(template, labelled)
+    dice, _ = _best_overlap(template, labelled)
+    within = float((template[labelled] > _tissue_threshold(template)).mean()) if labelled.any() else 0.0
     partial = within >= LEAST_OVERLAP and dice < LEAST_OVERLAP
     found = f"Dice {dice:.3f}; {within:.1%} of the labels within the template's tissue"
     if partial:
@@ -157,42 +162,86 @@ def template_overlaps(atlas: OpenAtlas) -> CheckResult:
     return CheckResult(name, dice >= LEAST_OVERLAP, found, "one of them is turned or moved: measure their affines")
 
 
+def no_mirror_image_fits_better(atlas: OpenAtlas) -> CheckResult:
+    """The annotation fits its template better as it lies than mirrored front to back or top to bottom: else one of the
+    two is turned. Left and right are `sides_are_right`'s: a brain is too much like its own mirror image."""
+    name = "no mirror image fits better"
+    if not _has_both(atlas) or not atlas.atlas.space.orientation:
+        return CheckResult(name, None, "no template, no annotation, or nobody says where the space's axes go")
+    template, labelled = _side_by_side(atlas)
+    if not labelled.any():
+        return CheckResult(name, False, "no label lies in the template", "one of them is moved: measure their affines")
+    dice, threshold = _best_overlap(template, labelled)
+    tissue = template > threshold
+    matrix = np.abs(np.array(atlas.atlas.part(PartKind.TEMPLATE).voxel_to_space_um)[:3, :3])
+    mirrored = {}
+    for axis in range(labelled.ndim):
+        letter = atlas.atlas.space.orientation[int(np.argmax(matrix[:, axis]))]
+        if letter not in "LR":
+            mirrored[letter] = max(_dice(tissue, one) for one in (np.flip(labelled, axis), _mirrored(labelled, axis)))
+    better = [letter for letter, other in mirrored.items() if other > dice]
+    said = ", ".join(f"{other:.3f} along {letter}" for letter, other in mirrored.items())
+    return CheckResult(name, not better, f"Dice {dice:.3f}; mirrored {said}", "measure which way the voxels' axes rise")
+
+
+def _has_both(atlas: OpenAtlas) -> bool:
+    return atlas.atlas.has(PartKind.ANNOTATION) and atlas.atlas.has(PartKind.TEMPLATE)
+
+
+def _mirrored(labelled: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
+    """The labelled voxels mirrored within their own box, so that nothing but the direction changes."""
+    there = np.flatnonzero(labelled.any(axis=tuple(other for other in range(labelled.ndim) if other != axis)))
+    box = (slice(None),) * axis + (slice(int(there[0]), int(there[-1]) + 1),)
+    turned = labelled.copy()
+    turned[box] = np.flip(labelled[box], axis)
+    return turned
+
+
 def _side_by_side(atlas: OpenAtlas) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """The template's values, and whether there is a label, at the voxels of a level of the template."""
     part = atlas.atlas.part(PartKind.TEMPLATE)
     volume = atlas.volume(part)
-    fits = [n for n, level in enumerate(volume.volume.levels) if np.prod(level.shape[2:]) <= _LARGEST]
-    number = fits[0] if fits else len(volume.volume.levels) - 1
+    number = _comparable_level(volume)
     level, finest = volume.volume.levels[number], volume.volume.levels[0]
     values = volume.read(number, Window((0, 0, 0, 0, 0), (1, 1, *level.shape[2:])))[0, 0].astype(np.float32)
     factor = np.divide(level.voxel_size_um, finest.voxel_size_um)
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in values.shape), indexing="ij"), axis=-1).reshape(-1, 3)
-    at_finest = (index + 0.5) * factor - 0.5
     matrix = np.array(part.voxel_to_space_um)
-    labelled = np.zeros(len(index), np.bool_)
-    for start in range(0, len(index), 1 << 20):
-        part_of = slice(start, start + (1 << 20))
-        labelled[part_of] = _labelled(atlas, at_finest[part_of] @ matrix[:3, :3].T + matrix[:3, 3])
-    return values.ravel(), labelled
+    labelled = np.zeros(values.shape, np.bool_)
+    for z, plane in enumerate(labelled):
+        index = np.stack(np.meshgrid([z], *(np.arange(n) for n in plane.shape), indexing="ij"), axis=-1).reshape(-1, 3)
+        at_finest = (index + 0.5) * factor - 0.5
+        plane[:] = _labelled(atlas, at_finest @ matrix[:3, :3].T + matrix[:3, 3]).reshape(plane.shape)
+    return values, labelled
+
+
+def _comparable_level(volume: StoredVolume) -> int:
+    """The finest level of a volume that can be looked at as a whole."""
+    fits = [n for n, level in enumerate(volume.volume.levels) if np.prod(level.shape[2:]) <= _LARGEST]
+    return fits[0] if fits else len(volume.volume.levels) - 1
 
 
 def _labelled(atlas: OpenAtlas, zyx_um: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    from pulvinar.model.space import Points
-
     return np.asarray(atlas.annotation.regions_at(Points(atlas.atlas.space, zyx_um)) != 0)
 
 
 def _best_overlap(values: npt.NDArray[np.float32], labelled: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """The best Dice over thresholds, and the share of labels above the threshold that splits the values best."""
-    edges = np.quantile(values, np.linspace(0.02, 0.98, 49))
-    best, within = 0.0, 0.0
-    for edge in np.unique(edges):
-        tissue = values > edge
-        both = float(np.count_nonzero(tissue & labelled))
-        dice = 2 * both / max(1.0, float(tissue.sum() + labelled.sum()))
-        if dice > best:
-            best, within = dice, both / max(1.0, float(labelled.sum()))
-    return best, within
+    """The best Dice over thresholds of the values, and that threshold."""
+    edges = np.unique(np.quantile(values, np.linspace(0.02, 0.98, 49)))
+    return max((_dice(values > edge, labelled), float(edge)) for edge in edges)
+
+
+def _dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    both = int(np.count_nonzero(one & other))
+    return 2 * both / max(1, int(np.count_nonzero(one)) + int(np.count_nonzero(other)))
+
+
+def _tissue_threshold(values: npt.NDArray[np.float32]) -> float:
+    """Where values part best into dark and bright: Otsu (1979), "A threshold selection method from gray-level
+    histograms"."""
+    from skimage.filters import threshold_otsu
+
+    low, high = float(values.min()), float(values.max())
+    return float(threshold_otsu(values)) if low < high else high
 
 
 def midline_is_the_middle(atlas: OpenAtlas) -> CheckResult:
@@ -203,18 +252,39 @@ def midline_is_the_middle(atlas: OpenAtlas) -> CheckResult:
     axis = next((i for i, letter in enumerate(space.orientation) if letter in "LR"), None)
     if midline is None or axis is None or not atlas.atlas.has(PartKind.ANNOTATION):
         return CheckResult(name, None, "no annotation, or no midline is stated")
-    index, matrix = atlas.annotation.index, atlas.annotation.voxel_to_space_um
-    across = (index.center @ matrix[:3, :3].T + matrix[:3, 3])[:, axis] - midline
-    sides = {one.id: one.side for one in atlas.ontology.regions if one.side}
-    side = np.array([sides.get(label, "") for label in index.label.tolist()])
-    if not side.any():
-        voxel = float(np.abs(matrix[axis, :3]).max())
-        off = abs(float(np.average(across, weights=index.count))) / voxel
+    sides = {side: [one.id for one in atlas.ontology.regions if one.side == side] for side in ("left", "right")}
+    if not any(sides.values()):
+        index, matrix = atlas.annotation.index, atlas.annotation.voxel_to_space_um
+        across = (index.center @ matrix[:3, :3].T + matrix[:3, 3])[:, axis] - midline
+        off = abs(float(np.average(across, weights=index.count))) / float(np.abs(matrix[axis, :3]).max())
         return CheckResult(name, off <= _MIDDLE, f"the labels balance {off:.2f} voxels from it", "measure it anew")
-    rising = "right" if space.orientation[axis] == "R" else "left"
-    beyond = ((side == rising) & (across < 0)) | ((side != rising) & (side != "") & (across > 0))
-    share = float(index.count[beyond].sum() / index.count[side != ""].sum())
+    low, high = ("left", "right") if space.orientation[axis] == "R" else ("right", "left")
+    share = _beyond(atlas, axis, sides[low], sides[high])
     return CheckResult(name, share <= _BEYOND, f"{share:.2%} of the sided voxels lie beyond it", "measure it anew")
+
+
+def _beyond(atlas: OpenAtlas, axis: int, low: list[int], high: list[int]) -> float:
+    """The share of the sided voxels that lie on the other side of the midline: of `low` above it, of `high` below.
+
+    Read some planes at a time, at a level that is small enough."""
+    volume, matrix = atlas.annotation.volume, atlas.annotation.voxel_to_space_um
+    number = _comparable_level(volume)
+    level = volume.volume.levels[number]
+    factor = np.divide(level.voxel_size_um, volume.volume.levels[0].voxel_size_um)
+    _, _, depth, height, width = level.shape
+    wrong, sided = 0, 0
+    for start in range(0, depth, _PLANES):
+        stop = min(start + _PLANES, depth)
+        labels = volume.read(number, Window((0, 0, start, 0, 0), (1, 1, stop, height, width)))[0, 0]
+        grid = np.ogrid[start:stop, 0:height, 0:width]
+        across = sum(
+            (matrix[axis, i] * ((part + 0.5) * factor[i] - 0.5) for i, part in enumerate(grid)), matrix[axis, 3]
+        )
+        above = across > (atlas.atlas.midline_um or 0.0)
+        is_low, is_high = np.isin(labels, low), np.isin(labels, high)
+        wrong += int(np.count_nonzero(is_low & above)) + int(np.count_nonzero(is_high & ~above))
+        sided += int(np.count_nonzero(is_low | is_high))
+    return wrong / max(1, sided)
 
 
 def regions_have_surfaces(atlas: OpenAtlas, surfaces: Surfaces) -> CheckResult:

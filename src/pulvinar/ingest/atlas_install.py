@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,16 @@ from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.ontology import Ontology, Region, ontology_to_json
 from pulvinar.model.record import Acquisition, Record
-from pulvinar.model.space import Affine
+from pulvinar.model.space import Affine, Window
 from pulvinar.model.transform import space_to_world
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import finished_voxels, load_kernels, plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.sources import VoxelSource
 from pulvinar.storage.volumes import open_volume
 
 Objects = list[StoredObject]
+_PLANES = 16
+"""So many planes of a volume are held for its digest."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def install_atlas(
     means: Means, packed: PackedAtlas, progress: Progress | None = None, *, surfaces: bool = True
 ) -> Installed:
     """Install `packed`, with `surfaces` of its regions. A version that is installed already is made anew; parts that
-    come out the same stay.
+    come out the same stay, and where all of it does nothing changes.
 
     Raises `Invalid` for an ontology that is no tree, `Conflict` when another process installs the same, `Unavailable`
     when a disk is full. Whatever is raised, nothing is visible.
@@ -73,19 +77,39 @@ def install_atlas(
     packed = replace(packed, regions=with_chinese_names(packed.regions))
     name = packed.regions[0].ontology if packed.regions else packed.name
     ontology = Ontology(name, packed.ontology_version or packed.version, packed.regions)
-    with held_workplace(means.scratch, _fingerprint(packed)[:24]) as scratch:
+    fingerprint = _fingerprint(packed)
+    with held_workplace(means.scratch, fingerprint[:24]) as scratch:
         install = _Install(means, packed, ontology, scratch, progress, surfaces=surfaces)
-        forget(means.database, _fingerprint(packed))
-        with held_session(means.database, _fingerprint(packed), f"atlas {packed.name}", means.node) as session:
+        forget(means.database, fingerprint)
+        with held_session(means.database, fingerprint, f"atlas {packed.name}", means.node) as session:
             made = [(part, *install.made(session, part)) for part in install.parts()]
-            return _make_visible(means, packed, ontology, session, made)
+            return _unchanged(means, packed, ontology, session, made) or _make_visible(
+                means, packed, ontology, session, made
+            )
 
 
 def _fingerprint(packed: PackedAtlas) -> str:
-    """Of what is installed: a run that goes on uses nothing of one that had other regions."""
+    """Of what is installed: a run that goes on uses nothing of one that had other regions, voxels or places."""
     tree = json.dumps([asdict(region) for region in packed.regions], ensure_ascii=False)
-    said = f"atlas\n{packed.name}\n{packed.version}\n{tree}\n{packed.findings}"
-    return hashlib.sha256(said.encode()).hexdigest()
+    volumes = [*packed.templates, *([packed.annotation] if packed.annotation else [])]
+    places = [(one.name, one.kind.value, one.voxel_size_um, one.voxel_to_space_um) for one in volumes]
+    said = f"atlas\n{packed.name}\n{packed.version}\n{packed.space}\n{tree}\n{packed.findings}\n{places}"
+    digest = hashlib.sha256(said.encode())
+    for one in volumes:
+        _digest_voxels(one.source, digest)
+    return digest.hexdigest()
+
+
+def _digest_voxels(source: VoxelSource, digest: hashlib._Hash) -> None:
+    """Add a volume's voxels, some planes at a time."""
+    digest.update(f"{source.shape} {source.dtype}".encode())
+    times, channels, depth, height, width = source.shape
+    step = max(_PLANES, source.block_shape[2])
+    for time, start in product(range(times), range(0, depth, step)):
+        stop = min(start + step, depth)
+        voxels = source.read(Window((time, 0, start, 0, 0), (time + 1, channels, stop, height, width)))
+        digest.update(np.ascontiguousarray(voxels).data)
+        source.release(voxels)
 
 
 class _Install:
@@ -228,6 +252,36 @@ def _columns(regions: Sequence[Region]) -> dict[str, Any]:
     return columns | {name: np.array([str(getattr(one, name)) for one in regions], object) for name in texts}
 
 
+def _unchanged(
+    means: Means,
+    packed: PackedAtlas,
+    ontology: Ontology,
+    session: IngestSession,
+    made: Sequence[tuple[_Part, Asset, Objects]],
+) -> Installed | None:
+    """What is installed already, where it says and holds the same: then what was made is let go of."""
+    parts = tuple(
+        AtlasPart(one.kind, one.name, one.version, "", its.digest, one.voxel_to_space_um) for one, its, _ in made
+    )
+    wanted = _manifest(packed, ontology, parts)
+    for known in list_atlases(means.database, means.actor, all_versions=True):
+        held = tuple(replace(part, asset_id="") for part in known.atlas.parts)
+        if replace(known.atlas, parts=held) == wanted:
+            newest = get_version(means.database, means.actor, known.dataset_id)
+            with means.database.writing() as sql:
+                finish(sql, session, known.dataset_id, newest.id)
+            _delete(means, [(asset, objects) for _, asset, objects in made])
+            return known
+    return None
+
+
+def _delete(means: Means, made: Iterable[tuple[Asset, Objects]]) -> None:
+    """Remove what was written once more and is held already: it is nobody's."""
+    for asset, objects in made:
+        for item in objects:
+            means.store.delete(f"{asset.prefix}/{item.path}")
+
+
 def _make_visible(
     means: Means,
     packed: PackedAtlas,
@@ -255,10 +309,7 @@ def _make_visible(
         record_atlas(work.session, _manifest(packed, ontology, tuple(parts)), dataset_id)
         finish(work.session, session, dataset_id, draft.id)
         work.record_event("install-atlas", draft.id, {"name": packed.name, "version": packed.version})
-    # what was written once more, and is held already, is nobody's now
-    for _, asset, objects in made:
-        for item in objects if asset.digest in before else ():
-            means.store.delete(f"{asset.prefix}/{item.path}")
+    _delete(means, [(asset, objects) for _, asset, objects in made if asset.digest in before])
     return find_atlas(means.database, means.actor, packed.name, packed.version)
 
 
