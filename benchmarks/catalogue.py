@@ -32,7 +32,8 @@ from sqlalchemy import text
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE, audience_of
 from pulvinar.catalogue import get_dataset, list_datasets
-from pulvinar.catalogue.search import index_words, vector_literal
+from pulvinar.catalogue.postings import vector_literal
+from pulvinar.catalogue.search import index_words
 from pulvinar.catalogue.words import words_of_record
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.record import Acquisition, Contributor, Record, Species, record_to_json

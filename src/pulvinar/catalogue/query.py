@@ -69,7 +69,7 @@ def _rebuild(message: str, hint: str, query: str, at: int) -> QueryError:
 
 @dataclass(frozen=True)
 class Words:
-    """Text to be found; of a phrase the words in this order. `at` is where in the question it stands, here and below."""
+    """Text to be found; of a phrase the words in this order. `at` is where in the question it stands, as below."""
 
     text: str
     phrase: bool = False
