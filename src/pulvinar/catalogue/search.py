@@ -7,13 +7,14 @@ shared. How the rows are kept and walked is in `postings`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import EVERYONE, shared_audiences, shown_to
+from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.postings import All, Any, Term, Wanted, WordIndex, reaching_all, store_words, term_of, walk
 from pulvinar.catalogue.tables import asset, dataset, version, version_asset
 from pulvinar.catalogue.words import (
@@ -34,10 +35,11 @@ _WORD_LIMIT = 8000
 _QUERY_LIMIT = 16
 
 
-def reindex(session: Session, dataset_id: str) -> None:
-    """Make a dataset found by what it says now, by those who may see it now.
+def reindex(session: Session, dataset_id: str, only: Collection[str] | None = None) -> None:
+    """Make a dataset and its assets found by what they say now, by those who may see them now.
 
-    Whatever changes its text or its audiences calls this in the same transaction.
+    Whatever changes its text or its audiences calls this in the same transaction. `only` are the assets that changed,
+    where the others' rows say what they said.
     """
     row = session.execute(select(dataset).where(dataset.c.id == dataset_id)).first()
     if row is None:
@@ -48,6 +50,7 @@ def reindex(session: Session, dataset_id: str) -> None:
         shown = words_of_record(record_from_json(row.record), ())
     words = index_words(Species(row.species), shown_to(session, dataset_id), shown, newest or ())
     store_words(session, WordIndex.DATASETS, row.seq, words)
+    index_assets(session, dataset_id, only)
 
 
 def _words_of_version(session: Session, dataset_id: str, state: VersionState | None = None) -> list[Run] | None:
