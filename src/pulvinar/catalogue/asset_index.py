@@ -128,12 +128,24 @@ def _entries(session: Session, dataset_id: str, asset_ids: Collection[str]) -> d
     gone = known.keys() - set(asset_ids)
     for one in gone:
         forget_asset(session, one)
-    added = sorted(set(asset_ids) - known.keys())
+    # an asset of another dataset stays where it is found already
+    added = sorted(set(asset_ids) - known.keys() - _elsewhere(session, dataset_id, asset_ids))
     if added:
         rows = [{"asset_id": one, "dataset_id": dataset_id, "facets": {}} for one in added]
         session.execute(insert(asset_entry), rows)
         known = {row.asset_id: row.number for row in session.execute(mine)}
     return {one: number for one, number in known.items() if one not in gone}
+
+
+def _elsewhere(session: Session, dataset_id: str, asset_ids: Collection[str]) -> set[str]:
+    """Those that two datasets have, and the search under the other one."""
+    shared = (
+        select(version_asset.c.asset_id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .join(asset_entry, asset_entry.c.asset_id == version_asset.c.asset_id)
+        .where(version.c.dataset_id == dataset_id, asset_entry.c.dataset_id != dataset_id)
+    )
+    return set(session.scalars(shared)) & set(asset_ids)
 
 
 def _index(session: Session, said: _Said, numbers: dict[str, int]) -> None:
