@@ -2,119 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from tests.catalogue.archive import OBJECTS, Archive, an_asset, record
 
+from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.access.work import UnitOfWork
-from pulvinar.atlases.trees import keep_tree
-from pulvinar.catalogue import add_asset, create_dataset, open_draft, postings, publish
-from pulvinar.catalogue.asset_search import ResultPage, SearchTools, search_assets
+from pulvinar.catalogue import add_asset, open_draft, postings, publish
+from pulvinar.catalogue.asset_search import SearchTools
 from pulvinar.catalogue.asset_tokens import day_number, number_tokens, resolution_number, span_tokens
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.query import QueryError
-from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.tables import anchor, anchor_region
 from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor
-from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
-from pulvinar.model.identity import new_id
-from pulvinar.model.ontology import Ontology, Region
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Acquisition, Record, Species
-from pulvinar.storage.database import Database
 
 GUEST = Actor("guest", "guest")
-OBJECTS = (StoredObject("a b/0", 10, "a" * 64), StoredObject("data.json", 5, "b" * 64))
-BRAIN = Ontology(
-    "toy",
-    "1",
-    tuple(
-        Region("toy", number, acronym, name, parent, chinese)
-        for number, acronym, name, parent, chinese in (
-            (1, "root", "root", None, "脑"),
-            (2, "HPF", "Hippocampal formation", 1, "海马结构"),
-            (3, "HIP", "Hippocampal region", 2, "海马"),
-            (4, "CA1", "Field CA1", 3, "海马CA1区"),
-            (5, "CA3", "Field CA3", 3, "海马CA3区"),
-            (6, "TH", "Thalamus", 1, "丘脑"),
-            (7, "PUL", "Pulvinar", 6, "丘脑枕"),
-        )
-    ),
-)  # fmt: skip
-
-
-@pytest.fixture
-def atlas(database: Database) -> Ontology:
-    with UnitOfWork(database, LOCAL_OWNER) as work:
-        held = create_dataset(work, Record("The toy atlas", Species.MOUSE, "CC0-1.0"))
-        draft = open_draft(work, held.id)
-        add_asset(work, draft.id, an_asset("template of the atlas"), OBJECTS)
-        publish(work, draft.id)
-        keep_tree(work.session, "toy_2026", "1", held.id, BRAIN)
-    return BRAIN
-
-
-def an_asset(name: str, kind: AssetKind = AssetKind.VOLUME, voxel_um: float | None = None) -> Asset:
-    asset_id = new_id()
-    levels = {"volume": {"levels": [{"voxel_size_um": [voxel_um, 0.5, 0.5]}]}} if voxel_um else {}
-    return Asset(asset_id, name, kind, f"assets/{asset_id}", 15, 2, asset_digest(OBJECTS), levels)
-
-
-def record(title: str = "A brain", **fields: Any) -> Record:
-    return replace(Record(title, Species.MOUSE, "CC-BY-4.0"), **fields)
-
-
-class Archive:
-    """Puts assets into a database, and searches."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    def add(self, name: str, said: Record | None = None, *, published: bool = True, **about: Any) -> tuple[str, str]:
-        """Identifiers of the dataset and of its asset; `regions` are (role, identifier)."""
-        regions = about.pop("regions", ())
-        made = an_asset(name, **about)
-        with UnitOfWork(self.database, LOCAL_OWNER) as work:
-            dataset = create_dataset(work, said or record())
-            draft = open_draft(work, dataset.id)
-            add_asset(work, draft.id, made, OBJECTS)
-            if regions:
-                anchored(work, dataset.id, made.id, regions)
-            if published:
-                publish(work, draft.id)
-        return dataset.id, made.id
-
-    def page(self, query: str, actor: Actor = LOCAL_OWNER, **more: Any) -> ResultPage:
-        return search_assets(self.database, actor, query, **more)
-
-    def names(self, query: str, actor: Actor = LOCAL_OWNER, **more: Any) -> list[str]:
-        return [hit.asset.name for hit in self.page(query, actor, **more).items]
-
-
-def anchored(work: UnitOfWork, dataset_id: str, asset_id: str, regions: tuple[tuple[str, int], ...]) -> None:
-    """Write down by hand where an asset lies."""
-    where = {"asset_id": asset_id, "atlas": "toy_2026"}
-    known = {"atlas_version": "1", "space": "toy", "certainty": "stated", "details": {}, "computed": datetime.now(UTC)}
-    work.session.execute(insert(anchor).values(**where, **known))
-    rows = [
-        {**where, "role": role, "region_id": region, "position": BRAIN.position(region), "value": 1.0}
-        for role, region in regions
-    ]
-    work.session.execute(insert(anchor_region), rows)
-    reindex(work.session, dataset_id, [asset_id])
-
-
-@pytest.fixture
-def archive(database: Database) -> Archive:
-    return Archive(database)
 
 
 def test_assets_are_found_by_their_names_and_by_what_their_dataset_says(archive: Archive) -> None:
@@ -249,8 +160,6 @@ def test_nobody_meets_what_is_hidden(archive: Archive, atlas: Ontology) -> None:
 
 
 def test_who_is_given_a_published_dataset_that_not_everyone_sees_finds_it(archive: Archive) -> None:
-    from pulvinar.access.visibility import EVERYONE, hide
-
     dataset, asset_id = archive.add("controlled", record("Controlled"))
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
         hide(work.session, dataset, EVERYONE)
@@ -320,7 +229,9 @@ def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
     _, near = archive.add("near cell")
     _, hidden = archive.add("hidden cell", published=False)
     archive.add("far cell")
-    tools = SearchTools(near=lambda session, asked: {near, hidden} if asked.point_um == (3.0, 2.0, 1.0) else set())
+    tools = SearchTools(
+        near=lambda session, asked, places: {near, hidden} if asked.point_um == (3.0, 2.0, 1.0) else set()
+    )
     asked = "cell within:5um of:(1,2,3)@toy"
     assert archive.names(asked, ANONYMOUS, tools=tools) == ["near cell"]
     assert set(archive.names(asked, tools=tools)) == {"near cell", "hidden cell"}

@@ -180,8 +180,8 @@ _TERMS = {
     Field.STAIN: Vocabulary.STAIN,
     Field.LICENCE: Vocabulary.LICENCE,
 }
-_LENGTHS = st.floats(min_value=1e-6, max_value=LONGEST_UM)
-_NUMBERS = st.floats(min_value=-1e9, max_value=1e9)
+_LENGTHS = st.floats(min_value=1e-6, max_value=LONGEST_UM).map(lambda one: round(one, 9))
+_NUMBERS = st.floats(min_value=-1e9, max_value=1e9).map(lambda one: round(one, 6))
 _LEAVES: st.SearchStrategy[Query] = st.one_of(
     st.builds(Words, _BARE),
     st.builds(Words, _QUOTED, phrase=st.just(True)),

@@ -21,7 +21,8 @@ from pulvinar.atlases.trees import all_trees
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.postings import WordIndex, forget_words, store_words
 from pulvinar.catalogue.query_fields import days_of
-from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, dataset, version, version_asset
+from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.terms import Vocabulary, keyed
 from pulvinar.catalogue.words import Reach, audience_word, texts_of, words_of
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import VersionState
@@ -59,14 +60,6 @@ def index_assets(session: Session, dataset_id: str, only: Collection[str] | None
     said = _Said(shown, newest, signs, trees)
     for start in range(0, len(wanted), _PORTION):
         _index(session, said, {one: numbers[one] for one in wanted[start : start + _PORTION]})
-
-
-def index_all_assets(session: Session) -> int:
-    """Make every row anew, of every dataset in the order in which they were made; how many datasets there are."""
-    ids = list(session.scalars(select(dataset.c.id).order_by(dataset.c.seq)))
-    for dataset_id in ids:
-        index_assets(session, dataset_id)
-    return len(ids)
 
 
 def forget_asset(session: Session, asset_id: str) -> None:
@@ -204,9 +197,11 @@ class RecordWords:
         self._own += tokens.flat(tokens.marked("t", run) for run in words_of(record.title))
         self._own += tokens.flat(tokens.marked("b", run) for run in words_of(record.lab))
         acquisition = record.acquisition
-        self._own += [tokens.species_token(record.species), tokens.licence_token(record.licence)]
-        self._own += [tokens.modality_token(acquisition.modality)] if acquisition.modality else []
-        self._own += map(tokens.stain_token, acquisition.stains)
+        # a record of an older release may say a term by another name than its key
+        modality, licence = keyed(Vocabulary.MODALITY, acquisition.modality), keyed(Vocabulary.LICENCE, record.licence)
+        self._own += [tokens.species_token(record.species), tokens.licence_token(licence)]
+        self._own += [tokens.modality_token(modality)] if modality else []
+        self._own += [tokens.stain_token(keyed(Vocabulary.STAIN, stain)) for stain in acquisition.stains]
         year = ""
         try:
             day = days_of(acquisition.date)[0]
@@ -214,8 +209,8 @@ class RecordWords:
             year = f"{day.year:04}"
         except Invalid:
             pass
-        said = {"species": record.species.value, "modality": acquisition.modality, "lab": record.lab}
-        said |= {"licence": record.licence, "year": year}
+        said = {"species": record.species.value, "modality": modality, "lab": record.lab}
+        said |= {"licence": licence, "year": year}
         self.facets = {name: value for name, value in said.items() if value}
 
     def of_asset(self, about: AssetRow) -> Iterator[str]:

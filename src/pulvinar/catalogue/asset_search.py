@@ -19,7 +19,7 @@ from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.hits import Hit, explain, read_hits
 from pulvinar.catalogue.postings import All, Any, But, Term, Wanted, WordIndex, among, reaching, reaching_all, walk
 from pulvinar.catalogue.query import Near, Query, QueryError, Words, leaves, parse
-from pulvinar.catalogue.search_plan import Homologues, Plan, plan
+from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -31,8 +31,8 @@ COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
 _CHAPTER = 200
 
-NearAssets = Callable[[Session, Near], Collection[str]]
-"""Which assets may be near a place: the seam to the index of places."""
+NearAssets = Callable[[Session, Near, tuple[Place, ...]], Collection[str]]
+"""Which assets may be near a point, or near one of some regions: the seam to the index of places."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _near(session: Session, planned: Plan, written: str, near: NearAssets | None
     if near is None:
         hint = "take within: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    sets = [set(near(session, one)) for one in planned.near]
+    sets = [set(near(session, one, planned.places.get(one, ()))) for one in planned.near]
     return numbers_of(session, set.intersection(*sets))
 
 

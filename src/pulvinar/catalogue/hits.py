@@ -14,6 +14,7 @@ from pulvinar.catalogue.query import Leaf, Query, Said, Words, leaves
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.terms import Vocabulary, keyed
 from pulvinar.catalogue.versions import asset_from_row, locations_of
 from pulvinar.catalogue.words import Run, texts_of, words_of
 from pulvinar.model.access import Actor
@@ -151,8 +152,8 @@ class _Texts:
         record = self._hit.record
         said: dict[Field, Any] = {
             Field.SPECIES: record.species.value,
-            Field.MODALITY: record.acquisition.modality,
-            Field.LICENCE: record.licence,
+            Field.MODALITY: keyed(Vocabulary.MODALITY, record.acquisition.modality),
+            Field.LICENCE: keyed(Vocabulary.LICENCE, record.licence),
             Field.LAB: record.lab,
             Field.KIND: self._hit.asset.kind.value,
         }

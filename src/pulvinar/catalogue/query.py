@@ -306,7 +306,7 @@ class _Parser:
             raise self._error("this is not a point", "three numbers and a space: (5300, 2100, 6400)@allen_ccfv3")
         self._at = place.end()
         scale = 1000.0 if place[4] in ("mm", "毫米") else 1.0
-        x, y, z = (float(number) * scale for number in place.groups()[:3])
+        x, y, z = (round(float(number) * scale, 6) for number in place.groups()[:3])
         return Near(radius, (z, y, x), place[5], at=start)
 
     def _value(self, of: str) -> tuple[str, bool]:

@@ -136,7 +136,7 @@ def length_um(said: str) -> float:
     number, unit = found.groups()
     if unit is None:
         raise Invalid(f"{said!r} has no unit", hint=f"for example {number}um")
-    length = float(number) * _UNIT_UM[unit.casefold()]
+    length = round(float(number) * _UNIT_UM[unit.casefold()], 9)
     if length > LONGEST_UM:
         raise Invalid(f"{said!r} is longer than any brain", hint="use at most 1000mm")
     return length

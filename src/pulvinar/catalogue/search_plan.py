@@ -74,6 +74,9 @@ class _Planner:
         near = tuple(part for part in top if isinstance(part, Near))
         self._check_size()
         # before the tiers, for it finds the places
+        for one in near:
+            if one.region:
+                self.regions(one, one.region)
         wanted = self._wanted(And(tuple(part for part in top if not isinstance(part, Near)))) or ALL
         return Plan(wanted, self._tiers(top), self._places, near)
 
@@ -170,7 +173,7 @@ class _Planner:
         make = makers.get(leaf.field)
         return Term((make(leaf.value),)) if make else None
 
-    def regions(self, leaf: Leaf, name: str) -> tuple[Place, ...]:
+    def regions(self, leaf: Said | Near, name: str) -> tuple[Place, ...]:
         """The regions of that name, and their homologues when these are asked for. Raises `QueryError` for none."""
         places = [
             Place(tree.atlas, tree.ontology, region, name)
