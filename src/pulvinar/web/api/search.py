@@ -112,7 +112,7 @@ def get_search_manifest(
     q: Question = "",
     format: Annotated[ManifestFormat, Query(description="In which form.")] = ManifestFormat.JSONL,  # noqa: A002
 ) -> StreamingResponse:
-    """Every stored file of what a question finds, with address, size and SHA-256: for wget, aria2 or another program."""
+    """Every stored file of what a question finds, with address, size and SHA-256, for wget, aria2 and others."""
     files = result_manifest.result_manifest(platform.database, actor, q)
     pieces = result_manifest.write_manifest(files, format, str(request.base_url).rstrip("/"))
     headers = {"content-disposition": disposition(f"pulvinar-files.{_SUFFIXES[format]}"), "cache-control": "no-store"}
