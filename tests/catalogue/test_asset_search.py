@@ -243,7 +243,8 @@ def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
-    with patch.multiple(postings, _BLOCK=3, _WINDOW=2):
+    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": dict.fromkeys(postings.WordIndex, 2)}
+    with patch.multiple(postings, **small):
         for number in range(12):
             archive.add(f"cell {number} {'even' if number % 2 == 0 else 'odd'}")
         assert archive.names("even -4") == [f"cell {number} even" for number in (10, 8, 6, 2, 0)]

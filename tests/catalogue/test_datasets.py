@@ -1,6 +1,7 @@
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -286,14 +287,19 @@ def every_page(database: Database, actor: Actor, query: str, limit: int) -> list
         page = list_datasets(database, actor, query=query, limit=limit, cursor=page.next_cursor)
 
 
-SMALL = {"_BLOCK": 3, "_WINDOW": 2, "_PREFIX_LISTS": 1, "_MOST_BEGINNINGS": 2}
+SMALL = {
+    "_BLOCK": dict.fromkeys(postings.WordIndex, 3),
+    "_WINDOW": dict.fromkeys(postings.WordIndex, 2),
+    "_PREFIX_LISTS": 1,
+    "_MOST_BEGINNINGS": 2,
+}
 
 
 @pytest.mark.parametrize("sizes", [{"_BLOCK": postings._BLOCK}, SMALL], ids=["as they are", "small"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
 def test_lists_and_searches_are_what_a_plain_reading_gives(
-    database: Database, sizes: dict[str, int], cases: list[Case], one: str, two: str, limit: int
+    database: Database, sizes: dict[str, Any], cases: list[Case], one: str, two: str, limit: int
 ):
     with UnitOfWork(database, LOCAL_OWNER) as work:
         # what an example before this one left is not to be found

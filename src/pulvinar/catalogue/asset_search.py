@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import shared_audiences
+from pulvinar.access.visibility import anything_shared, shared_audiences
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.hits import Hit, explain, read_hits
 from pulvinar.catalogue.postings import All, Any, But, Term, Wanted, WordIndex, among, reaching, reaching_all, walk
@@ -154,6 +154,7 @@ class Search:
         self._actor = actor
         self._near = near
         self._sharing = None if actor.is_owner else shared_audiences(session, actor)
+        self._reaches = [one for one in Reach if one is not Reach.SHARED or anything_shared(session)]
         self._tiers = _steps(planned)
 
     def begin_last_word(self) -> bool:
@@ -214,7 +215,7 @@ class Search:
     def _visible(self, wanted: Wanted) -> Wanted:
         """`wanted` among the words that this actor may find."""
         if self._sharing is None:
-            return reaching_all(wanted)
+            return reaching_all(wanted, self._reaches)
         if not self._sharing:
             return wanted
         shared_with = Any(tuple(Term((audience_word(one),)) for one in self._sharing))

@@ -7,9 +7,9 @@ written as the numbers that it begins with, in base 4, so that any span of days 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import cache
 
 from pulvinar.catalogue.terms import folded
 from pulvinar.catalogue.words import Run, words_of
@@ -63,8 +63,13 @@ def has_token(kind: AssetKind | str) -> str:
 
 def region_token(letter: str, atlas: str, region_id: int) -> str:
     """In a region or below it: "r" in any way, "s" with the soma, "e" with an end, "q" in the region itself."""
-    name = re.sub(r"[^a-z0-9]", "", atlas.casefold())
-    return f"__{letter}{name}_{region_id}"
+    return f"__{letter}{_short(atlas)}_{region_id}"
+
+
+@cache
+def _short(atlas: str) -> str:
+    """A name as a few signs: there are a hundred such words in a row."""
+    return hashlib.sha256(atlas.encode()).hexdigest()[:6]
 
 
 def marked(letter: str, run: Run) -> Run:

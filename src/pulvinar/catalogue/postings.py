@@ -17,8 +17,6 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.words import Reach, Run, is_chinese
 
-_BLOCK = 16_384
-_WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
@@ -29,6 +27,11 @@ class WordIndex(StrEnum):
 
     DATASETS = "dataset_words"
     ASSETS = "asset_words"
+
+
+# Of assets, which have more words a row and more rows: fewer rows to read whole, and fewer blocks to go through.
+_BLOCK = {WordIndex.DATASETS: 16_384, WordIndex.ASSETS: 32_768}
+_WINDOW = {WordIndex.DATASETS: 1_000, WordIndex.ASSETS: 500}
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,13 @@ def reaching(wanted: Wanted, reach: Reach) -> Wanted:
     return type(wanted)(tuple(reaching(part, reach) for part in wanted.parts))
 
 
-def reaching_all(wanted: Wanted) -> Wanted:
-    """The same, each term among the words of any sign: what the owner finds."""
+def reaching_all(wanted: Wanted, reaches: Sequence[Reach] = tuple(Reach)) -> Wanted:
+    """The same, each term among the words of any sign, or of some: what the owner finds."""
     if isinstance(wanted, Term):
-        return Any(tuple(wanted.reaching(reach) for reach in Reach))
+        return Any(tuple(wanted.reaching(reach) for reach in reaches))
     if isinstance(wanted, But):
-        return But(reaching_all(wanted.part), reaching_all(wanted.without))
-    return type(wanted)(tuple(reaching_all(part) for part in wanted.parts))
+        return But(reaching_all(wanted.part, reaches), reaching_all(wanted.without, reaches))
+    return type(wanted)(tuple(reaching_all(part, reaches) for part in wanted.parts))
 
 
 def store_words(session: Session, index: WordIndex, number: int, words: list[str]) -> None:
@@ -104,7 +107,7 @@ def store_words(session: Session, index: WordIndex, number: int, words: list[str
         f"INSERT INTO {index} (seq, words) VALUES (:number, CAST(:words AS tsvector)) "
         "ON CONFLICT (seq) DO UPDATE SET words = excluded.words"
     )
-    session.execute(text(insert), {"number": number, "words": vector_literal(number, words)})
+    session.execute(text(insert), {"number": number, "words": vector_literal(index, number, words)})
 
 
 def forget_words(session: Session, index: WordIndex, numbers: Iterable[int]) -> None:
@@ -114,9 +117,9 @@ def forget_words(session: Session, index: WordIndex, numbers: Iterable[int]) -> 
         session.execute(text(f"DELETE FROM {index} WHERE {key} = :number"), {"number": number})
 
 
-def vector_literal(number: int, words: Sequence[str]) -> str:
+def vector_literal(index: WordIndex, number: int, words: Sequence[str]) -> str:
     """The words of row `number` as a PostgreSQL tsvector literal with their block and positions (to 16,383)."""
-    block = number // _BLOCK
+    block = number // _BLOCK[index]
     return " ".join(f"'{block}.{word}':{min(position, 16_383)}" for position, word in enumerate(words, 1))
 
 
@@ -191,12 +194,12 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
     asked = _tsquery(wanted)
     if below is None:
         below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
-    start = below - _WINDOW
-    here, before = (asked.replace("@", str(number // _BLOCK)) for number in (below - 1, start))
+    start = below - _WINDOW[index]
+    here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
     found = list(session.scalars(text(_NEWEST.format(index=index)), newest))
     if len(found) < limit and start > 0:
-        older = {"asked": asked, "block": (start - 1) // _BLOCK, "below": start, "n": limit - len(found)}
+        older = {"asked": asked, "block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
         found += session.scalars(text(_BLOCKS.format(index=index)), older)
     return found
 
@@ -234,6 +237,6 @@ def _matching(session: Session, index: WordIndex, asked: str, numbers: list[int]
         return sorted(session.scalars(text(statement), {"asked": asked, "numbers": str(numbers)}), reverse=True)
     statement = (
         f"SELECT seq FROM {index} WHERE seq = ANY(CAST(:numbers AS bigint[])) "
-        f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK} AS text)) AS tsquery) ORDER BY seq DESC"
+        f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK[index]} AS text)) AS tsquery) ORDER BY seq DESC"
     )
     return list(session.scalars(text(statement), {"asked": asked, "numbers": numbers}))

@@ -6,7 +6,7 @@ that is the name of a region finds what lies there too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
@@ -23,7 +23,6 @@ from pulvinar.model.ontology import Ontology, Region
 MOST_RUNS = 60
 ALL = Term((tokens.ALL,))
 _LETTERS = {Field.REGION: "r", Field.SOMA: "s", Field.END: "e"}
-_LATEST = date(9999, 12, 31)
 
 Homologues = Callable[[Ontology, Region], Iterable[tuple[str, str]]]
 
@@ -117,7 +116,9 @@ class _Planner:
         return self._leaf(query)
 
     def _both(self, parts: tuple[Query, ...]) -> Wanted | None:
-        found = [one for part in parts if not isinstance(part, Not) and (one := self._wanted(part)) is not None]
+        found = [*_spans(parts)]
+        said = [part for part in parts if not isinstance(part, Not | Resolution | Dated)]
+        found += [one for part in said if (one := self._wanted(part)) is not None]
         taken = [one for part in parts if isinstance(part, Not) and (one := self._wanted(part.part)) is not None]
         if not taken:
             return _all(found) if found else None
@@ -128,11 +129,8 @@ class _Planner:
             return self._words(leaf)
         if isinstance(leaf, Said):
             return self._said(leaf)
-        if isinstance(leaf, Resolution):
-            return _span("z", *_lengths(leaf))
-        if isinstance(leaf, Dated):
-            day = tokens.day_number(leaf.day)
-            return _span("d", *((day, tokens.day_number(_LATEST)) if leaf.sign == ">=" else (0, day)))
+        if isinstance(leaf, Resolution | Dated):
+            return next(_spans([leaf]))
         hint = "write it beside the rest, without - and OR"
         raise self._error("within: can be neither taken away nor one of several", hint, leaf.at)
 
@@ -260,6 +258,20 @@ def _lengths(leaf: Resolution) -> tuple[int, int]:
     if leaf.sign in ("<", "<="):
         return 0, number + (leaf.sign == "<=")
     return number + (leaf.sign == ">"), tokens.resolution_number(1e12)
+
+
+def _spans(parts: Sequence[Query]) -> Iterator[Wanted]:
+    """The resolutions and the days that `parts` allow together, each as one span."""
+    for letter, kind, read in (("z", Resolution, _lengths), ("d", Dated, _days)):
+        allowed = [read(part) for part in parts if isinstance(part, kind)]
+        if allowed:
+            yield _span(letter, max(least for least, _ in allowed), min(below for _, below in allowed))
+
+
+def _days(leaf: Dated) -> tuple[int, int]:
+    """From and up to without, as numbers of days."""
+    day = tokens.day_number(leaf.day)
+    return (day, tokens.day_number(date.max)) if leaf.sign == ">=" else (0, day)
 
 
 def _span(letter: str, least: int, below: int) -> Wanted:
