@@ -243,7 +243,7 @@ def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
-    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": dict.fromkeys(postings.WordIndex, 2)}
+    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": 2}
     with patch.multiple(postings, **small):
         for number in range(12):
             archive.add(f"cell {number} {'even' if number % 2 == 0 else 'odd'}")

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.words import Reach, Run, is_chinese
 
+_WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
@@ -29,9 +30,8 @@ class WordIndex(StrEnum):
     ASSETS = "asset_words"
 
 
-# Of assets, which have more words a row and more rows: fewer rows to read whole, and fewer blocks to go through.
+# There are more assets than datasets: larger blocks, so that there are fewer of them to go through.
 _BLOCK = {WordIndex.DATASETS: 16_384, WordIndex.ASSETS: 32_768}
-_WINDOW = {WordIndex.DATASETS: 1_000, WordIndex.ASSETS: 500}
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
     asked = _tsquery(wanted)
     if below is None:
         below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
-    start = below - _WINDOW[index]
+    start = below - _WINDOW
     here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
     found = list(session.scalars(text(_NEWEST.format(index=index)), newest))
