@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -231,7 +231,7 @@ class RemoteAsset:
 
         Raises `Invalid` for a mesh, which is read object by object.
         """
-        ways = {
+        ways: dict[str, Callable[[], Any]] = {
             "volume": self.volume,
             "skeleton": self.skeleton,
             "points": self.table,

@@ -87,20 +87,19 @@ def search_assets(
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {MOST}")
     with database.session() as session:
         search = prepare(session, actor, query, tools)
-        start = search.place_of(cursor) if cursor else (0, None)
-        found = search.page(*start, limit + 1)
+        found = search.page(*search.place_of(cursor), limit + 1) if cursor else search.first_page(limit + 1)
         if not found and not cursor and search.begin_last_word():
-            found = search.page(0, None, limit + 1)
+            found = search.first_page(limit + 1)
         shown = found[:limit]
         hits = read_hits(session, actor, [number for _, number in shown])
         items = explain(session, search.query, search.plan, hits)
         next_cursor = None
         if len(found) > limit:
-            tier, number = shown[-1]
-            next_cursor = f"{tier}.{search.asset_of(number)}"
+            next_cursor = f"{shown[-1][0]}.{search.asset_of(shown[-1][1])}"
         if not facets:
             return ResultPage(items, next_cursor)
-        numbers = search.newest(COUNTED + 1)
+        whole = cursor is None and len(found) <= limit
+        numbers = [number for _, number in found] if whole else search.newest(COUNTED + 1)
         told = count_facets(session, numbers[:COUNTED], search.trees)
     return ResultPage(items, next_cursor, told, min(len(numbers), COUNTED), capped=len(numbers) > COUNTED)
 
@@ -171,11 +170,24 @@ class Search:
         self._tiers = _steps(self.plan)
         return True
 
-    def page(self, tier: int, below: int | None, limit: int) -> list[tuple[int, int]]:
+    def first_page(self, limit: int) -> list[tuple[int, int]]:
+        """The best results as (tier, number).
+
+        What finds little has to be looked for everywhere: that is done once, and not once a tier.
+        """
+        newest = self.newest(limit)
+        if len(newest) < limit and len(self._tiers) > 1:
+            return self._page(0, None, limit, newest)
+        return self._page(0, None, limit) if len(newest) == limit else [(0, number) for number in newest]
+
+    def page(self, tier: int, below: int, limit: int) -> list[tuple[int, int]]:
         """The next results as (tier, number), from below a number of a tier on."""
+        return self._page(tier, below, limit)
+
+    def _page(self, tier: int, below: int | None, limit: int, only: list[int] | None = None) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         for at in range(tier, len(self._tiers)):
-            numbers = self._walk(self._tiers[at], below if at == tier else None, limit - len(found))
+            numbers = self._walk(self._tiers[at], below if at == tier else None, limit - len(found), only)
             found += [(at, number) for number in numbers]
             if len(found) >= limit:
                 break
@@ -204,12 +216,14 @@ class Search:
 
     def asset_of(self, number: int) -> str:
         """The identifier of the asset of that number."""
-        return self._session.scalars(select(asset_entry.c.asset_id).where(asset_entry.c.number == number)).one()
+        wanted = select(asset_entry.c.asset_id).where(asset_entry.c.number == number)
+        return str(self._session.scalars(wanted).one())
 
-    def _walk(self, wanted: Wanted, below: int | None, limit: int) -> list[int]:
+    def _walk(self, wanted: Wanted, below: int | None, limit: int, only: list[int] | None = None) -> list[int]:
         asked = self._visible(wanted)
-        if self._near is not None:
-            return among(self._session, WordIndex.ASSETS, asked, self._near, below, limit)
+        among_these = self._near if only is None else only
+        if among_these is not None:
+            return among(self._session, WordIndex.ASSETS, asked, among_these, below, limit)
         return walk(self._session, WordIndex.ASSETS, asked, below, limit)
 
     def _visible(self, wanted: Wanted) -> Wanted:

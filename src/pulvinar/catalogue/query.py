@@ -14,6 +14,7 @@ region.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -82,7 +83,7 @@ class Said:
 
     field: Field
     value: str
-    at: int = field(default=0, compare=False)
+    at: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -147,7 +147,7 @@ def _aria2(one: ManifestFile, url: str) -> str:
     return f"{url}\n  dir={folder}\n  out={name}\n  checksum=sha-256={one.sha256}\n"
 
 
-_WRITERS = {
+_WRITERS: dict[ManifestFormat, Callable[[ManifestFile, str], str]] = {
     ManifestFormat.JSONL: _json,
     ManifestFormat.CSV: _csv,
     ManifestFormat.URLS: lambda one, url: f"{url}\n",

@@ -262,8 +262,9 @@ def _lengths(leaf: Resolution) -> tuple[int, int]:
 
 def _spans(parts: Sequence[Query]) -> Iterator[Wanted]:
     """The resolutions and the days that `parts` allow together, each as one span."""
-    for letter, kind, read in (("z", Resolution, _lengths), ("d", Dated, _days)):
-        allowed = [read(part) for part in parts if isinstance(part, kind)]
+    lengths = [_lengths(part) for part in parts if isinstance(part, Resolution)]
+    days = [_days(part) for part in parts if isinstance(part, Dated)]
+    for letter, allowed in (("z", lengths), ("d", days)):
         if allowed:
             yield _span(letter, max(least for least, _ in allowed), min(below for _, below in allowed))
 

@@ -51,8 +51,6 @@ def upgrade() -> None:
         op.execute("CREATE INDEX asset_words_by_word ON asset_words USING gin (words) WITH (fastupdate = off)")
         # no search is planned by how common a word is, so ANALYZE need not count them
         op.execute("ALTER TABLE asset_words ALTER COLUMN words SET STATISTICS 0")
-        # a row of some 3 kB stays in its page: to fetch it from elsewhere and unpack it costs four times as much
-        op.execute("ALTER TABLE asset_words SET (toast_tuple_target = 8160)")
 
 
 def downgrade() -> None:
