@@ -11,8 +11,8 @@ from sqlalchemy import insert
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue import add_asset, create_dataset, open_draft, publish
+from pulvinar.catalogue.asset_index import index_asset
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
-from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import anchor, anchor_region
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
@@ -50,6 +50,10 @@ def record(title: str = "A brain", **fields: Any) -> Record:
     return replace(Record(title, Species.MOUSE, "CC-BY-4.0"), **fields)
 
 
+FISH = Ontology("fish", "1", (Region("fish", 1, "b", "Brain"), Region("fish", 2, "Pa", "Pallium", 1)))
+TREES = {"toy_2026": BRAIN, "fish_2026": FISH}
+
+
 class Archive:
     """Puts assets into a database, and searches."""
 
@@ -58,14 +62,14 @@ class Archive:
 
     def add(self, name: str, said: Record | None = None, *, published: bool = True, **about: Any) -> tuple[str, str]:
         """Identifiers of the dataset and of its asset; `regions` are (role, identifier)."""
-        regions = about.pop("regions", ())
+        regions, atlas = about.pop("regions", ()), about.pop("atlas", "toy_2026")
         made = an_asset(name, **about)
         with UnitOfWork(self.database, LOCAL_OWNER) as work:
             dataset = create_dataset(work, said or record())
             draft = open_draft(work, dataset.id)
             add_asset(work, draft.id, made, OBJECTS)
             if regions:
-                anchored(work, dataset.id, made.id, regions)
+                anchored(work, made.id, atlas, regions)
             if published:
                 publish(work, draft.id)
         return dataset.id, made.id
@@ -77,24 +81,24 @@ class Archive:
         return [hit.asset.name for hit in self.page(query, actor, **more).items]
 
 
-def anchored(work: UnitOfWork, dataset_id: str, asset_id: str, regions: tuple[tuple[str, int], ...]) -> None:
+def anchored(work: UnitOfWork, asset_id: str, atlas: str, regions: tuple[tuple[str, int], ...]) -> None:
     """Write down by hand where an asset lies."""
-    where = {"asset_id": asset_id, "atlas": "toy_2026"}
+    where = {"asset_id": asset_id, "atlas": atlas}
     known = {"atlas_version": "1", "space": "toy", "certainty": "stated", "details": {}, "computed": datetime.now(UTC)}
     work.session.execute(insert(anchor).values(**where, **known))
     rows = [
-        {**where, "role": role, "region_id": region, "position": BRAIN.position(region), "value": 1.0}
+        {**where, "role": role, "region_id": region, "position": TREES[atlas].position(region), "value": 1.0}
         for role, region in regions
     ]
     work.session.execute(insert(anchor_region), rows)
-    reindex(work.session, dataset_id, [asset_id])
+    index_asset(work.session, asset_id)
 
 
-def add_atlas(database: Database) -> None:
-    """Install the made-up brain."""
+def add_atlas(database: Database, name: str = "toy_2026", tree: Ontology = BRAIN) -> None:
+    """Install a made-up brain."""
     with UnitOfWork(database, LOCAL_OWNER) as work:
         held = create_dataset(work, Record("The toy atlas", Species.MOUSE, "CC0-1.0"))
         draft = open_draft(work, held.id)
         add_asset(work, draft.id, an_asset("template of the atlas"), OBJECTS)
         publish(work, draft.id)
-        keep_tree(work.session, "toy_2026", "1", held.id, BRAIN)
+        keep_tree(work.session, name, "1", held.id, tree)

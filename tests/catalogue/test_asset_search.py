@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.catalogue.archive import OBJECTS, Archive, an_asset, record
+from tests.catalogue.archive import FISH, OBJECTS, Archive, add_atlas, an_asset, record
 
 from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.access.work import UnitOfWork
@@ -16,7 +16,9 @@ from pulvinar.catalogue import add_asset, open_draft, postings, publish
 from pulvinar.catalogue.asset_search import SearchTools
 from pulvinar.catalogue.asset_tokens import day_number, number_tokens, resolution_number, span_tokens
 from pulvinar.catalogue.hits import Why
-from pulvinar.catalogue.query import QueryError
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+)
 from pulvinar.catalogue.sharing import share, unshare
 from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import Invalid
@@ -263,3 +265,17 @@ def test_days_and_lengths_fit_their_numbers() -> None:
     assert day_number(date.max) < 4**11
     assert resolution_number(1e12) == 4**15 - 1
     assert resolution_number(0.004) == 4
+
+
+def test_homologues_are_looked_for_in_the_atlases_of_other_species(archive: Archive, atlas: Ontology) -> None:
+    add_atlas(archive.database, "fish_2026", FISH)
+    archive.add("mouse cell", regions=(("soma", 4),))
+    archive.add("fish cell", regions=(("soma", 2),), atlas="fish_2026")
+    tools = SearchTools(homologues=lambda tree, region: [("fish", "Pallium")] if region.acronym == "HIP" else [])
+    assert archive.names("region:HIP") == ["mouse cell"]
+    (fish,) = (hit for hit in archive.page("region:HIP homologues:yes", tools=tools).items if hit.asset.name[0] == "f")
+    assert fish.why == (Why("region", "Pallium", "Pallium", "", homologue=True),)
+    assert set(archive.names("region:HIP homologues:yes", tools=tools)) == {"mouse cell", "fish cell"}
+    assert archive.names("region:HIP homologues:no", tools=tools) == ["mouse cell"]
+    with pytest.raises(QueryError, match="no table of homologues"):
+        archive.page("region:HIP homologues:yes")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from pulvinar.catalogue.query import (
+from pulvinar.catalogue.query import parse, written
+from pulvinar.catalogue.query_fields import LONGEST_UM, NAMES, Field
+from pulvinar.catalogue.query_nodes import (
     And,
     Dated,
     Near,
@@ -21,10 +23,7 @@ from pulvinar.catalogue.query import (
     all_of,
     any_of,
     negated,
-    parse,
-    written,
 )
-from pulvinar.catalogue.query_fields import LONGEST_UM, NAMES, Field
 from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.errors import Invalid
 

@@ -12,7 +12,9 @@ import pytest
 from tests.catalogue.archive import OBJECTS, Archive
 
 from pulvinar.access.visibility import EVERYONE, hide
-from pulvinar.catalogue.query import QueryError
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+)
 from pulvinar.catalogue.result_manifest import ManifestFormat, result_manifest, write_manifest
 from pulvinar.catalogue.suggest import suggest
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER

@@ -62,6 +62,17 @@ def index_assets(session: Session, dataset_id: str, only: Collection[str] | None
         _index(session, said, {one: numbers[one] for one in wanted[start : start + _PORTION]})
 
 
+def index_asset(session: Session, asset_id: str) -> None:
+    """As `index_assets`, of one asset wherever it is: for whoever writes down where it lies."""
+    holders = (
+        select(version.c.dataset_id)
+        .join(version_asset, version_asset.c.version_id == version.c.id)
+        .where(version_asset.c.asset_id == asset_id)
+    )
+    for dataset_id in session.scalars(holders.distinct()).all():
+        index_assets(session, dataset_id, [asset_id])
+
+
 def forget_asset(session: Session, asset_id: str) -> None:
     """Take an asset out of the search, before its own row is deleted."""
     mine = asset_entry.c.asset_id == asset_id

@@ -10,8 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
-from pulvinar.catalogue.query import Leaf, Query, Said, Words, leaves
 from pulvinar.catalogue.query_fields import Field
+from pulvinar.catalogue.query_nodes import (
+    Leaf,
+    Query,
+    Said,
+    Words,
+    leaves,
+)
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
@@ -125,7 +131,7 @@ def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[
 def _region_why(where: str, place: Place, region_id: int) -> Why:
     region = place.ontology.region(region_id)
     asked = place.region.name if place.homologue else place.asked
-    return Why(where, asked, region.label("en"), region.label("zh"), place.homologue)
+    return Why(where, asked, region.name, region.name_zh, place.homologue)
 
 
 class _Texts:

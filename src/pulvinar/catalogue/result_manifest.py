@@ -18,7 +18,9 @@ from sqlalchemy import select
 
 from pulvinar.catalogue.asset_search import SearchTools, prepare
 from pulvinar.catalogue.hits import Hit, read_hits
-from pulvinar.catalogue.query import Query
+from pulvinar.catalogue.query_nodes import (
+    Query,
+)
 from pulvinar.catalogue.tables import asset_object
 from pulvinar.model.access import Actor
 from pulvinar.storage.database import Database

@@ -14,8 +14,21 @@ from difflib import get_close_matches
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.postings import All, Any, But, Term, Wanted, term_of
-from pulvinar.catalogue.query import And, Dated, Leaf, Near, Not, Or, Query, QueryError, Resolution, Said, Words, leaves
 from pulvinar.catalogue.query_fields import Field
+from pulvinar.catalogue.query_nodes import (
+    And,
+    Dated,
+    Leaf,
+    Near,
+    Not,
+    Or,
+    Query,
+    QueryError,
+    Resolution,
+    Said,
+    Words,
+    leaves,
+)
 from pulvinar.catalogue.words import Run, is_chinese, words_of
 from pulvinar.errors import NotFound
 from pulvinar.model.ontology import Ontology, Region
@@ -64,7 +77,10 @@ class _Planner:
         self._homologues = homologues
         said = [leaf for leaf in leaves(query) if isinstance(leaf, Said)]
         self._trees = self._chosen([leaf for leaf in said if leaf.field is Field.ATLAS])
-        self._wants_homologues = any(leaf.field is Field.HOMOLOGUES and leaf.value == "yes" for leaf in said)
+        alike = [leaf for leaf in said if leaf.field is Field.HOMOLOGUES and leaf.value == "yes"]
+        if alike and homologues is None:
+            raise self._error("this platform has no table of homologues", "take it out", alike[0].at)
+        self._wants_homologues = bool(alike)
         self._places: dict[Leaf, tuple[Place, ...]] = {}
 
     def plan(self) -> Plan:

@@ -102,4 +102,4 @@ def _regions(before: str, said: str, trees: tuple[Tree, ...]) -> Iterator[Sugges
     for row in zip_longest(*found):
         for region in row:
             if region is not None:
-                yield Suggestion(f'{before}"{region.name}"', "region", region.label("en"), region.label("zh"))
+                yield Suggestion(f'{before}"{region.name}"', "region", region.name, region.name_zh)

@@ -296,7 +296,7 @@ def search(
     within:300um of:(x,y,z)@space. Quotes hold a phrase, - takes away, OR stands between two of which one is enough.
     """
     from pulvinar.catalogue.result_manifest import ManifestFormat
-    from pulvinar.cli.verbs import show_search
+    from pulvinar.cli.search import show_search
 
     show_search(query, limit, manifest=ManifestFormat(manifest.value) if manifest else None, as_json=json)
 
@@ -304,7 +304,7 @@ def search(
 @app.command()
 def reindex(json: Json = False) -> None:
     """Make the search anew from what the catalogue says: after an upgrade, or when something isn't found."""
-    from pulvinar.cli.verbs import run_reindex
+    from pulvinar.cli.search import run_reindex
 
     run_reindex(as_json=json)
 

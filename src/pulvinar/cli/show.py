@@ -9,10 +9,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pulvinar.model.text import plain, short
+from pulvinar.model.text import plain
 
 if TYPE_CHECKING:
-    from pulvinar.catalogue.hits import Hit
     from pulvinar.ingest.reader import Finding, FoundAsset, VolumeDescription
     from pulvinar.model.dataset import Asset, Dataset, Location, Version
 
@@ -85,26 +84,6 @@ def dataset_row(dataset: Dataset) -> list[str]:
     latest = dataset.latest
     state = f"v{latest.number} {latest.state.value}" if latest else ""
     return [dataset.id, dataset.record.species.value, state, dataset.record.title]
-
-
-def hit_row(hit: Hit) -> list[str]:
-    """One line of `pulvinar search`."""
-    why = "; ".join(f"{one.where}: {short(one.found, 40)}" for one in hit.why[:3])
-    return [hit.dataset_id, hit.asset.kind.value, plain(short(hit.asset.name, 60)), plain(why)]
-
-
-def hit_to_json(hit: Hit) -> dict[str, Any]:
-    """A result of a search as JSON values."""
-    return {
-        "dataset": hit.dataset_id,
-        "version": hit.number,
-        "title": hit.record.title,
-        "asset": hit.asset.id,
-        "name": hit.asset.name,
-        "kind": hit.asset.kind.value,
-        "size_bytes": hit.asset.size_bytes,
-        "why": [dataclasses.asdict(one) for one in hit.why],
-    }
 
 
 def dataset_to_json(dataset: Dataset) -> dict[str, Any]:

@@ -13,20 +13,17 @@ from pulvinar.cli.show import (
     dataset_to_json,
     describe_finding,
     describe_found,
-    hit_row,
-    hit_to_json,
     print_json,
     print_table,
     print_version,
     size,
     version_to_json,
 )
-from pulvinar.errors import Corrupt, Invalid, NotFound, UnreadableFile
+from pulvinar.errors import Corrupt, NotFound, UnreadableFile
 from pulvinar.extensions import Registry
 from pulvinar.model.text import plain, short
 
 if TYPE_CHECKING:
-    from pulvinar.catalogue.result_manifest import ManifestFormat
     from pulvinar.ingest.indexing import IndexRequest
     from pulvinar.ingest.inspection import Inspection
     from pulvinar.ingest.reader import Options
@@ -161,55 +158,6 @@ def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
         print_table([dataset_row(dataset) for dataset in found], ["dataset", "species", "version", "title"])
     if cursor:
         print("... and more: --limit shows them")
-
-
-def show_search(query: str, limit: int, *, manifest: ManifestFormat | None, as_json: bool) -> None:
-    """`pulvinar search`."""
-    from pulvinar.catalogue.query import QueryError, parse
-
-    try:
-        parse(query)
-        with opened() as platform:
-            if manifest:
-                _print_manifest(platform, query, manifest)
-            else:
-                _print_results(platform, query, limit, as_json=as_json)
-    except QueryError as error:
-        raise Invalid(f"{error.message}\n{error.pointer}", hint=error.hint) from error
-
-
-def _print_manifest(platform: Platform, query: str, form: ManifestFormat) -> None:
-    from pulvinar.catalogue.result_manifest import result_manifest, write_manifest
-
-    settings = platform.settings
-    files = result_manifest(platform.database, platform.actor, query)
-    for piece in write_manifest(files, form, f"http://{settings.host}:{settings.port}"):
-        sys.stdout.write(piece)
-
-
-def _print_results(platform: Platform, query: str, limit: int, *, as_json: bool) -> None:
-    from pulvinar.catalogue.asset_search import search_assets
-
-    page = search_assets(platform.database, platform.actor, query, limit=limit)
-    if as_json:
-        print_json([hit_to_json(hit) for hit in page.items])
-        return
-    if page.items:
-        print_table([hit_row(hit) for hit in page.items], ["dataset", "kind", "asset", "found by"])
-    if page.next_cursor:
-        print("... and more: --limit shows them")
-
-
-def run_reindex(*, as_json: bool) -> None:
-    """`pulvinar reindex`."""
-    from pulvinar.operations.reindex import rebuild_search
-
-    with opened() as platform:
-        count = rebuild_search(platform.database, platform.store)
-    if as_json:
-        print_json({"datasets": count})
-    else:
-        print(f"{count} datasets are indexed anew")
 
 
 def show_dataset(dataset_id: str, number: int | None, *, manifest: bool, as_json: bool) -> None:

@@ -8,7 +8,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from pulvinar.catalogue.query import QueryError
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+)
 from pulvinar.errors import (
     Conflict,
     Corrupt,

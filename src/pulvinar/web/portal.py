@@ -19,7 +19,12 @@ from starlette.staticfiles import StaticFiles
 
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
-from pulvinar.catalogue.query import LONGEST, QueryError, Words, leaves, parse
+from pulvinar.catalogue.query import LONGEST, parse
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+    Words,
+    leaves,
+)
 from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.access import Actor
