@@ -87,7 +87,7 @@ def test_the_page_shows_assets_reasons_and_facets_in_both_languages(client, labe
     english = client.get("/", params={"q": "labels kind:volume", "lang": "en"}).text
     assert f"/datasets/{labels.version.dataset_id}#{labels.asset.id}" in english
     assert "1 asset found" in english
-    assert "Kind: Volume" in english
+    assert "Kind: volume" in english
     assert "labels+kind%3Avolume+species%3A%22mouse%22" in english
     assert "Name: labels" in client.get("/", params={"q": "labels"}).text
     chinese = client.get("/", params={"q": "labels 类型：体数据", "lang": "zh"}).text

@@ -8,6 +8,7 @@ from math import isfinite, log10
 from pulvinar.catalogue.asset_search import FacetValue
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
+from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.record import Species
@@ -48,7 +49,6 @@ FACETS = {
     "licence": mark("Licence"),
     "year": mark("Year"),
 }
-_KINDS_ASKED = KINDS | {AssetKind.VOLUME: mark("Volume")}
 _LIKE = mark("like %(asked)s")
 _IN = mark("in %(asked)s")
 WHERE = {
@@ -78,7 +78,7 @@ def why_said(translate: Gettext, language: str, why: Why) -> str:
     if why.where in ("species", "modality", "licence"):
         found = named(Vocabulary(why.where), found, language)
     elif why.where == "kind":
-        found = translate(_KINDS_ASKED[AssetKind(found)])
+        found = _kind(language, found)
     told = f"{translate(WHERE[why.where])}: {short(found, 120)}"
     if why.homologue:
         return f"{told} ({translate(_LIKE) % {'asked': why.asked}})"
@@ -87,12 +87,16 @@ def why_said(translate: Gettext, language: str, why: Why) -> str:
     return told
 
 
-def facet_value(translate: Gettext, language: str, facet: str, one: FacetValue) -> str:
+def _kind(language: str, kind: str) -> str:
+    return KIND_NAMES[AssetKind(kind)][language == "zh"].replace("_", " ")
+
+
+def facet_value(language: str, facet: str, one: FacetValue) -> str:
     """What to call one value of a facet."""
     if facet in ("species", "modality", "licence"):
         return named(Vocabulary(facet), one.value, language)
     if facet == "kind":
-        return translate(_KINDS_ASKED[AssetKind(one.value)])
+        return _kind(language, one.value)
     label = one.label_zh if language == "zh" else one.label_en
     return label or one.value
 

@@ -265,7 +265,7 @@ def _render(
         "kind_of": phrases.kind_of,
         "facet_names": phrases.FACETS,
         "why_said": partial(phrases.why_said, words.gettext, language),
-        "facet_value": partial(phrases.facet_value, words.gettext, language),
+        "facet_value": partial(phrases.facet_value, language),
         "planes": phrases.PLANES,
         "plane_of": plane_of,
     }
