@@ -32,7 +32,8 @@ from sqlalchemy import text
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE, audience_of
 from pulvinar.catalogue import get_dataset, list_datasets
-from pulvinar.catalogue.search import index_words, vector_literal
+from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.catalogue.search import index_words
 from pulvinar.catalogue.words import words_of_record
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.record import Acquisition, Contributor, Record, Species, record_to_json
@@ -173,7 +174,7 @@ def _postgresql(database: Database) -> Iterator[Load]:
                     copy.write_row(row)
         with cursor.copy("COPY dataset_words (seq, words) FROM STDIN") as copy:
             for one in portion:
-                copy.write_row((one.seq, vector_literal(one.seq, one.words)))
+                copy.write_row((one.seq, vector_literal(WordIndex.DATASETS, one.seq, one.words)))
 
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('dataset_words_by_word'::regclass)").one()

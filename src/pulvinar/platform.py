@@ -18,6 +18,8 @@ from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.store import Store, open_store
 
+_WITHOUT_ASSET_SEARCH = ("0001", "0002", "0003")
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -75,7 +77,13 @@ def migrate(database: Database) -> None:
     newest = ScriptDirectory.from_config(config).get_current_head()
     with database.writing() as session:
         connection = session.connection()
-        if MigrationContext.configure(connection).get_current_revision() == newest:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == newest:
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if current in _WITHOUT_ASSET_SEARCH:
+            # a migration makes tables; what they hold is made by the code of the day, once all of them are there
+            from pulvinar.catalogue.search import reindex_all
+
+            reindex_all(session)

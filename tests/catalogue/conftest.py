@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tests.catalogue.archive import BRAIN, Archive, add_atlas
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, create_dataset, get_dataset, open_draft, publish
 from pulvinar.model.access import LOCAL_OWNER
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, StoredObject, asset_digest
 from pulvinar.model.identity import new_id
+from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Record, Species
 from pulvinar.storage.database import Database
 
@@ -39,3 +41,16 @@ def add(database: Database) -> Callable[..., Dataset]:
         return get_dataset(database, LOCAL_OWNER, made.id)
 
     return make
+
+
+@pytest.fixture
+def archive(database: Database) -> Archive:
+    """Puts assets into an empty database, and searches."""
+    return Archive(database)
+
+
+@pytest.fixture
+def atlas(database: Database) -> Ontology:
+    """The regions of an atlas that is installed."""
+    add_atlas(database)
+    return BRAIN

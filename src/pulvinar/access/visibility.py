@@ -78,6 +78,12 @@ def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
     return tuple(found for one in own if (found := session.scalar(one)) is not None)
 
 
+def anything_shared(session: Session) -> bool:
+    """Whether anything is shown to some and not to all."""
+    before, after = granted.c.audience < EVERYONE, granted.c.audience > EVERYONE
+    return any(session.scalar(select(literal(1)).where(one).limit(1)) for one in (before, after))
+
+
 def show(session: Session, dataset_id: str, audience: str, right: Right) -> None:
     """Give an audience `right` on a dataset instead of what it had.
 

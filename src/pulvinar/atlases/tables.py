@@ -16,3 +16,14 @@ atlas = Table(
     Column("manifest", JSON, nullable=False),
     Column("installed", UtcDateTime, nullable=False),
 )
+
+# The tree of regions of each atlas's newest version, for whoever asks by the name of a region without its bytes.
+atlas_tree = Table(
+    "atlas_tree",
+    metadata,
+    Column("atlas", String(64), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("dataset_id", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("ontology", JSON, nullable=False),
+)

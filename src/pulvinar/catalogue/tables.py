@@ -147,3 +147,13 @@ place_block = Table(
     Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("count", Integer, nullable=False),
 )
+
+# An asset in the search: `number` orders assets by when they came, and `facets` is what its row of words says in short.
+asset_entry = Table(
+    "asset_entry",
+    metadata,
+    Column("number", _Counter, primary_key=True, autoincrement=True),
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("dataset_id", String(64), ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("facets", JSON, nullable=False),
+)

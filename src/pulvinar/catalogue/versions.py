@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import asset, asset_object, dataset, location, version, version_asset
@@ -92,7 +93,9 @@ def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence
         work.session.execute(insert(location).values(asset_id=added.id, **values))
     work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
     work.record_event("add-asset", version_id, {"asset": added.id, "name": added.name, "digest": added.digest})
-    return _renew(work.session, replace(draft, assets=(*draft.assets, added)))
+    # what a dataset has is among the words of each of its assets
+    alone = any(one.kind is added.kind for one in draft.assets)
+    return _renew(work.session, replace(draft, assets=(*draft.assets, added)), only=[added.id] if alone else None)
 
 
 def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
@@ -107,11 +110,14 @@ def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
     mine = version_asset.c.asset_id == asset_id
     work.session.execute(delete(version_asset).where(mine, version_asset.c.version_id == version_id))
     if work.session.scalar(select(version_asset.c.version_id).where(mine).limit(1)) is None:
+        forget_asset(work.session, asset_id)
         work.session.execute(delete(asset_object).where(asset_object.c.asset_id == asset_id))
         work.session.execute(delete(location).where(location.c.asset_id == asset_id))
         work.session.execute(delete(asset).where(asset.c.id == asset_id))
     work.record_event("remove-asset", version_id, {"asset": asset_id, "name": removed.name, "digest": removed.digest})
-    return _renew(work.session, replace(draft, assets=tuple(one for one in draft.assets if one.id != asset_id)))
+    left = tuple(one for one in draft.assets if one.id != asset_id)
+    alone = any(one.kind is removed.kind for one in left)
+    return _renew(work.session, replace(draft, assets=left), only=[asset_id] if alone else None)
 
 
 def find_asset(of: Version, name: str) -> Asset:
@@ -170,13 +176,14 @@ def _draft(work: UnitOfWork, version_id: str) -> Version:
     return found[0]
 
 
-def _renew(session: Session, draft: Version) -> Version:
-    """Store the digest and the record of a changed draft, and make it found by what it says now."""
+def _renew(session: Session, draft: Version, only: Collection[str] | None = None) -> Version:
+    """Store the digest and the record of a changed draft, and make it (of its assets `only` some) found by what it says
+    now."""
     document = record_to_json(draft.record)
     renewed = replace(draft, digest=version_digest(document, draft.assets), document=document)
     values = {"digest": renewed.digest, "record": document}
     session.execute(update(version).where(version.c.id == draft.id).values(**values))
-    reindex(session, draft.dataset_id)
+    reindex(session, draft.dataset_id, only)
     return renewed
 
 
@@ -240,9 +247,9 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
         .order_by(asset.c.id)
     )
     found = session.execute(wanted).all() if rows else []
-    places = _locations(session, {row.id for row in found})
+    places = locations_of(session, {row.id for row in found})
     for row in found:
-        assets[row.version_id].append(_asset(row, places.get(row.id)))
+        assets[row.version_id].append(asset_from_row(row, places.get(row.id)))
     return [
         Version(
             id=row.id,
@@ -260,7 +267,7 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
     ]
 
 
-def _locations(session: Session, asset_ids: Collection[str]) -> dict[str, Location]:
+def locations_of(session: Session, asset_ids: Collection[str]) -> dict[str, Location]:
     """Where those of the assets lie that others keep."""
     wanted = select(location).where(location.c.asset_id.in_(list(asset_ids))).order_by(location.c.url)
     return {
@@ -269,7 +276,8 @@ def _locations(session: Session, asset_ids: Collection[str]) -> dict[str, Locati
     }
 
 
-def _asset(row: Row[Any], place: Location | None) -> Asset:
+def asset_from_row(row: Row[Any], place: Location | None) -> Asset:
+    """The asset of a row of its table, with where its other bytes are."""
     return Asset(
         id=row.id,
         name=row.name,
@@ -332,10 +340,10 @@ def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) 
     )
     with database.session() as session:
         row = session.execute(wanted).first()
-        places = _locations(session, [asset_id]) if row is not None else {}
+        places = locations_of(session, [asset_id]) if row is not None else {}
     if row is None:
         raise NotFound(f"there is no asset {asset_id} in a version {digest}")
-    return _asset(row, places.get(asset_id))
+    return asset_from_row(row, places.get(asset_id))
 
 
 def find_home(database: Database, actor: Actor, asset_id: str) -> tuple[Version, Asset]:

@@ -66,6 +66,11 @@ def _pairs(run: str) -> Run:
 
 def words_of_record(record: Record, asset_names: Iterable[str]) -> list[Run]:
     """The runs under which a dataset is found that says `record` and has those assets, each once."""
+    return list(dict.fromkeys(run for part in (*texts_of(record), *asset_names) for run in words_of(part)))
+
+
+def texts_of(record: Record) -> list[str]:
+    """Everything that `record` says in words, the title first, with every name of the terms that it uses."""
     acquisition = record.acquisition
     parts = [record.title, record.description, *species_term(record.species).names, record.lab, *record.keywords]
     parts += _term_words(Vocabulary.MODALITY, acquisition.modality)
@@ -74,8 +79,7 @@ def words_of_record(record: Record, asset_names: Iterable[str]) -> list[Run]:
     parts += [person.name for person in record.contributors]
     parts += [one.funder for one in record.funding]
     parts += [record.subject.name, record.subject.strain] if record.subject else []
-    parts += asset_names
-    return list(dict.fromkeys(run for part in parts for run in words_of(part)))
+    return parts
 
 
 def _term_words(vocabulary: Vocabulary, said: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pulvinar.cli.options import (
     FormatChoice,
     Json,
     Kind,
+    ManifestChoice,
     Only,
     Orientation,
     OriginalsChoice,
@@ -279,6 +280,35 @@ def list_command(
     from pulvinar.cli.verbs import show_list
 
     show_list(query, species, limit, as_json=json)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help='A question, as: neuron species:mouse region:"CA1" resolution:<2um')],
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=200)] = 50,
+    manifest: Annotated[
+        ManifestChoice | None,
+        typer.Option(help="List every file of what is found, for wget, aria2 or another program."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find volumes, neurons, tables: by words, fields, regions and places, in Chinese or English.
+
+    Fields: species modality stain licence lab kind has region soma end atlas homologues resolution date, and
+    within:300um of:(x,y,z)@space. Quotes hold a phrase, - takes away, OR stands between two of which one is enough.
+    """
+    from pulvinar.catalogue.result_manifest import ManifestFormat
+    from pulvinar.cli.search import show_search
+
+    show_search(query, limit, manifest=ManifestFormat(manifest.value) if manifest else None, as_json=json)
+
+
+@app.command()
+def reindex(json: Json = False) -> None:
+    """Make the search anew from what the catalogue says: after an upgrade, or when something isn't found."""
+    from pulvinar.cli.search import run_reindex
+
+    run_reindex(as_json=json)
 
 
 @app.command()

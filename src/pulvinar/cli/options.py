@@ -38,6 +38,17 @@ class FormatChoice(StrEnum):
     OPENMINDS = "openminds"
 
 
+class ManifestChoice(StrEnum):
+    """The forms of a list of files; a test compares them with those of the catalogue, which is heavy to import."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    URLS = "urls"
+    ARIA2 = "aria2"
+    METALINK = "metalink"
+    SHA256 = "sha256"
+
+
 class OriginalsChoice(StrEnum):
     """What becomes of the files that were handed in."""
 

@@ -15,7 +15,9 @@ volume is opened numpy, dask, xarray and tensorstore; pyarrow for neurons and ta
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -50,6 +52,7 @@ _KINDS: dict[str, type[PulvinarError]] = {
     "too_large": TooLarge,
     "unavailable": Unavailable,
     "invalid": Invalid,
+    "query_error": Invalid,
 }
 
 
@@ -76,6 +79,13 @@ class Client:
     def search(self, words: str, *, species: str | None = None) -> Iterator[RemoteDataset]:
         """The datasets that mention `words`, in Chinese or English, newest first."""
         return self._listed({"q": words, "species": species})
+
+    def find(self, query: str) -> Found:
+        """The assets that `query` finds, the best first, in the language of searches:
+
+        `client.find("region:hippocampus species:mouse resolution:<2um")`. Nothing is asked yet.
+        """
+        return Found(self, query)
 
     def dataset(self, dataset_id: str) -> RemoteDataset:
         """One dataset; raises `NotFound`."""
@@ -116,6 +126,14 @@ class Client:
         content: bytes = self.answer(path, query, data).content
         return content
 
+    def lines(self, path: str, **query: str) -> Iterator[str]:
+        """The lines of a text at `path`, as they come."""
+        with self._answering(), self._connected().stream("GET", path, params=query) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                raise _failure(answer)
+            yield from answer.iter_lines()
+
     def close(self) -> None:
         """Let go of connections."""
         if self._http is not None:
@@ -124,19 +142,30 @@ class Client:
 
     def answer(self, path: str, query: dict[str, str], data: bytes | None = None) -> httpx2.Response:
         """The whole answer at `path`, to `data` where there is some; raises what the server says is wrong."""
+        with self._answering():
+            method = "GET" if data is None else "POST"
+            answer = self._connected().request(method, path, params=query, content=data)
+        if answer.status_code != 200:
+            raise _failure(answer)
+        return answer
+
+    def _connected(self) -> httpx2.Client:
         import httpx2
 
         if self._http is None:
             self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+        return self._http
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        import httpx2
+
         try:
-            answer = self._http.request("GET" if data is None else "POST", path, params=query, content=data)
+            yield
         except httpx2.HTTPError as error:
             raise Unavailable(
                 f"{self.url} does not answer: {error}", hint="is it running, and the address right?"
             ) from error
-        if answer.status_code != 200:
-            raise _failure(answer)
-        return answer
 
 
 def _failure(answer: httpx2.Response) -> PulvinarError:
@@ -219,6 +248,24 @@ class RemoteAsset:
         """The bytes of one of its stored objects; raises `NotFound`."""
         return self._client.read(self._links["objects"] + quote(path))
 
+    def open(self) -> Any:
+        """What it holds, by its kind: a lazy volume, a neuron, columns, signals, a matrix, streamlines.
+
+        Raises `Invalid` for a mesh, which is read object by object.
+        """
+        ways: dict[str, Callable[[], Any]] = {
+            "volume": self.volume,
+            "skeleton": self.skeleton,
+            "points": self.table,
+            "table": self.table,
+            "time_series": self.time_series,
+            "connectivity": self.connectivity,
+            "tracts": self.tracts,
+        }
+        if self.kind not in ways:
+            raise Invalid(f"{self.name} is a {self.kind}, which has no array", hint="read its objects")
+        return ways[self.kind]()
+
     def volume(self, level: int = 0) -> xarray.DataArray:
         """One level of a volume, read lazily: axes (t, c, z, y, x), coordinates of z, y, x in micrometres from the
         centre of level 0's first voxel, of t in seconds where the time step is known. Raises `Invalid` when it isn't a
@@ -289,6 +336,53 @@ class RemoteAsset:
 
         table = parquet.read_table(io.BytesIO(self.read(path)))
         return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+class FoundAsset(RemoteAsset):
+    """An asset that a search found; `why` says by what, `title` is of its dataset."""
+
+    def __init__(self, client: Client, told: dict[str, Any]) -> None:
+        super().__init__(client, told["asset"])
+        self.dataset_id: str = told["dataset_id"]
+        self.version: int = told["version"]
+        self.title: str = told["title"]
+        self.why: list[dict[str, Any]] = told["why"]
+
+
+class Found:
+    """What a search finds: iterating asks for it page by page."""
+
+    def __init__(self, client: Client, query: str) -> None:
+        self._client = client
+        self.query = query
+
+    def __repr__(self) -> str:
+        return f"Found({self.query!r})"
+
+    def __iter__(self) -> Iterator[FoundAsset]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._client.json("/api/v1/search", q=self.query, **({"cursor": cursor} if cursor else {}))
+            yield from (FoundAsset(self._client, item) for item in page["items"])
+            cursor = page["next_cursor"]
+
+    def open_all(self) -> Iterator[tuple[FoundAsset, Any]]:
+        """Each asset with what it holds, opened when it is reached; voxels of volumes are read when they are used.
+        Meshes are passed over."""
+        for asset in self:
+            if asset.kind != "mesh":
+                yield asset, asset.open()
+
+    def facets(self) -> dict[str, dict[str, int]]:
+        """How many of the results (of the newest 1,000) are of each species, modality, kind, region, lab, licence and
+        year."""
+        told = self._client.json("/api/v1/search", q=self.query, limit="1", facets="true")["facets"]
+        return {name: {one["value"]: one["count"] for one in values} for name, values in told.items()}
+
+    def manifest(self) -> Iterator[dict[str, Any]]:
+        """Every stored file of what is found, with `url`, `size_bytes` and `sha256`, as they come."""
+        lines = self._client.lines("/api/v1/search/manifest", q=self.query)
+        yield from (json.loads(line) for line in lines if line)
 
 
 def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:

@@ -8,6 +8,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+)
 from pulvinar.errors import (
     Conflict,
     Corrupt,
@@ -72,11 +75,20 @@ class Failure:
     message: str
     hint: str
     request_id: str
+    at: int | None = None
+    """The character of a search at which it goes wrong."""
 
     @property
     def body(self) -> bytes:
         """The envelope, as JSON."""
-        error = {"code": self.code, "message": self.message, "hint": self.hint, "request_id": self.request_id}
+        error: dict[str, str | int] = {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "request_id": self.request_id,
+        }
+        if self.at is not None:
+            error["at"] = self.at
         return json.dumps({"error": error}, ensure_ascii=False).encode()
 
 
@@ -86,7 +98,8 @@ def tell(error: Exception, request_id: str) -> Failure:
         status = status_of(error)
         if status >= 500:
             _log.error("request %s: %s: %s", request_id, code_of(error), error.message)
-        return Failure(status, code_of(error), error.message, error.hint, request_id)
+        at = error.at if isinstance(error, QueryError) else None
+        return Failure(status, code_of(error), error.message, error.hint, request_id, at)
     _log.error("request %s failed", request_id, exc_info=error)
     hint = "tell the people who run this server the request id: its log says more"
     return Failure(500, "internal", "the server failed to answer", hint, request_id)

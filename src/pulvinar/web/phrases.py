@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite, log10
 
+from pulvinar.catalogue.asset_search import FacetValue
+from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
-from pulvinar.catalogue.terms import Vocabulary, known_as
+from pulvinar.catalogue.query_fields import KIND_NAMES
+from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.record import Species
+from pulvinar.model.text import short
 from pulvinar.model.volume import VolumeKind
 
 Gettext = Callable[[str], str]
@@ -36,6 +40,30 @@ KINDS = {
     AssetKind.CONNECTIVITY: mark("Connectivity matrix"),
     AssetKind.TRACTS: mark("Streamlines"),
 }
+FACETS = {
+    "species": mark("Species"),
+    "modality": mark("Modality"),
+    "kind": mark("Kind"),
+    "region": mark("Region"),
+    "lab": mark("Lab"),
+    "licence": mark("Licence"),
+    "year": mark("Year"),
+}
+_LIKE = mark("like %(asked)s")
+_IN = mark("in %(asked)s")
+WHERE = {
+    "name": mark("Name"),
+    "title": mark("Title"),
+    "text": mark("Description"),
+    "region": mark("Region"),
+    "soma": mark("Soma"),
+    "end": mark("Ending"),
+    "species": mark("Species"),
+    "modality": mark("Modality"),
+    "kind": mark("Kind"),
+    "lab": mark("Lab"),
+    "licence": mark("Licence"),
+}
 PLANES = {
     "axial": (mark("Axial"), "L", "R"),
     "coronal": (mark("Coronal"), "L", "R"),
@@ -43,6 +71,35 @@ PLANES = {
 }
 """Each plane's name, and what is at the left and the right of its mid-section."""
 SIDES = {"left": mark("left"), "right": mark("right")}
+
+
+def why_said(translate: Gettext, language: str, why: Why) -> str:
+    """Why something was found, in a few words: "Region: Field CA1 (below hippocampus)"."""
+    found = why.found_zh if language == "zh" and why.found_zh else why.found
+    if why.where in ("species", "modality", "licence"):
+        found = named(Vocabulary(why.where), found, language)
+    elif why.where == "kind":
+        found = _kind(language, found)
+    told = f"{translate(WHERE[why.where])}: {short(found, 120)}"
+    if why.homologue:
+        return f"{told} ({translate(_LIKE) % {'asked': why.asked}})"
+    if why.where in ("region", "soma", "end") and folded(why.asked) not in (folded(why.found), folded(why.found_zh)):
+        return f"{told} ({translate(_IN) % {'asked': why.asked}})"
+    return told
+
+
+def _kind(language: str, kind: str) -> str:
+    return KIND_NAMES[AssetKind(kind)][language == "zh"].replace("_", " ")
+
+
+def facet_value(language: str, facet: str, one: FacetValue) -> str:
+    """What to call one value of a facet."""
+    if facet in ("species", "modality", "licence"):
+        return named(Vocabulary(facet), one.value, language)
+    if facet == "kind":
+        return _kind(language, one.value)
+    label = one.label_zh if language == "zh" else one.label_en
+    return label or one.value
 
 
 def licence_address(licence: str) -> str | None:

@@ -12,10 +12,19 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
-from pulvinar.catalogue.datasets import get_dataset, list_datasets
+from pulvinar.catalogue.asset_search import ResultPage, search_assets
+from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
+from pulvinar.catalogue.query import LONGEST, parse
+from pulvinar.catalogue.query_nodes import (
+    QueryError,
+    Words,
+    leaves,
+)
 from pulvinar.catalogue.versions import get_version, list_versions
-from pulvinar.model.dataset import Asset, AssetKind, Version
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
+from pulvinar.platform import Platform
 from pulvinar.web import asset_pages, atlas_pages, phrases
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
@@ -36,6 +45,7 @@ from pulvinar.web.language import language_of
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
 PAGE_SIZE = 24
+ASSETS_SHOWN = 12
 
 router = APIRouter(include_in_schema=False)
 
@@ -80,25 +90,52 @@ def home(
     actor: CurrentActor,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     species: str = "",
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Annotated[str, Query(max_length=LONGEST)] = "",
+    more: Annotated[str | None, Query(max_length=400)] = None,
 ) -> Response:
-    """The list of datasets, or of those that a search finds."""
+    """The list of datasets, or the datasets and assets that a search finds; `more` goes on with the assets."""
     chosen = Species(species) if species in list(Species) else None
-    page = list_datasets(platform.database, actor, cursor=cursor, limit=PAGE_SIZE, species=chosen, query=q.strip())
+    found: ResultPage | None = None
+    trouble: QueryError | None = None
+    page: Page[Dataset] = Page(())
+    try:
+        if q.strip():
+            asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
+            found = search_assets(platform.database, actor, asked, cursor=more, limit=ASSETS_SHOWN, facets=True)
+        if found is None or _plain(q):
+            page = list_datasets(
+                platform.database, actor, cursor=cursor, limit=PAGE_SIZE, species=chosen, query=q.strip()
+            )
+        else:
+            page = Page(_datasets_of(platform, actor, found))
+    except QueryError as error:
+        trouble = error
     # htmx asks for the results alone while somebody types; a restored history wants the page.
-    partial = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
+    part = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
     values = {
         "page": page,
-        "partial": partial,
+        "partial": part,
         "cover_of": cover_of,
         "chosen": chosen,
         "query": q.strip(),
         "first": cursor is None,
+        "found": found,
+        "trouble": trouble,
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
-    response = render(request, "_results.html" if partial else "home.html", values)
+    response = render(request, "_results.html" if part else "home.html", values)
     response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
     return response
+
+
+def _plain(q: str) -> bool:
+    """Whether a search is of words alone, which datasets too are searched for."""
+    return all(isinstance(leaf, Words) and not leaf.phrase for leaf in leaves(parse(q))) and "-" not in q
+
+
+def _datasets_of(platform: Platform, actor: Actor, found: ResultPage) -> tuple[Dataset, ...]:
+    ids = dict.fromkeys(hit.dataset_id for hit in found.items)
+    return tuple(get_dataset(platform.database, actor, one) for one in ids)
 
 
 def _home_address(parts: Mapping[str, str | None]) -> str:

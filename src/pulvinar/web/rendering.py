@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,9 @@ def render(
         "term": lambda vocabulary, said: named(Vocabulary(vocabulary), said, language),
         "kind_names": phrases.KINDS,
         "kind_of": phrases.kind_of,
+        "facet_names": phrases.FACETS,
+        "why_said": partial(phrases.why_said, words.gettext, language),
+        "facet_value": partial(phrases.facet_value, language),
         "planes": phrases.PLANES,
         "sides": phrases.SIDES,
         "plane_of": plane_of,

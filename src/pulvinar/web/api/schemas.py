@@ -21,6 +21,7 @@ class Failure(BaseModel):
     message: str = Field(description="What is wrong, with the thing and the value.")
     hint: str = Field(description="What to do next; empty when there is nothing to say.")
     request_id: str = Field(description="Names this request in the server's log.")
+    at: int | None = Field(default=None, description="Of a search: the character, from 0, at which it goes wrong.")
 
 
 class Envelope(BaseModel):

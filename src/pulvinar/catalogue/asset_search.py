@@ -1,0 +1,307 @@
+"""Search over assets: by text, by anatomy and by place in one question, for each actor only within what they may see.
+
+What lies in the very regions asked for, or is called exactly as asked, comes first; then what has the words in a title;
+then the rest; each of these newest first. Every one of them is a walk of posting lists (`postings`), so that a page
+costs what it shows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pulvinar.access.visibility import anything_shared, shared_audiences
+from pulvinar.atlases.trees import Tree, trees_of
+from pulvinar.catalogue.hits import Hit, explain, read_hits
+from pulvinar.catalogue.postings import (
+    All,
+    Any,
+    But,
+    Term,
+    Wanted,
+    WordIndex,
+    among,
+    is_sqlite,
+    reaching,
+    reaching_all,
+    walk,
+)
+from pulvinar.catalogue.query import parse
+from pulvinar.catalogue.query_nodes import (
+    Near,
+    Query,
+    QueryError,
+    Words,
+    leaves,
+)
+from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
+from pulvinar.catalogue.tables import asset_entry
+from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
+from pulvinar.errors import Invalid
+from pulvinar.model.access import Actor
+from pulvinar.storage.database import Database
+
+MOST = 200
+COUNTED = 1000
+"""How many results are counted, and looked at for facets, at most."""
+_CHAPTER = 200
+
+NearAssets = Callable[[Session, Near, tuple[Place, ...]], Collection[str]]
+"""Which assets may be near a point, or near one of some regions: the seam to the index of places."""
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """One value of a facet, how many of the results have it, and the part of a question that asks for it."""
+
+    value: str
+    count: int
+    query: str
+    label_en: str = ""
+    label_zh: str = ""
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """Some of what a search found. `count` is of all results, at most 1,000 and then `capped`; None when not asked for.
+
+    `facets` are counted over the same results.
+    """
+
+    items: tuple[Hit, ...]
+    next_cursor: str | None = None
+    facets: dict[str, tuple[FacetValue, ...]] = field(default_factory=dict)
+    count: int | None = None
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class SearchTools:
+    """What other rooms know: which regions of other species are alike, and which assets are near a place."""
+
+    homologues: Homologues | None = None
+    near: NearAssets | None = None
+
+
+def search_assets(
+    database: Database,
+    actor: Actor,
+    query: str | Query,
+    *,
+    cursor: str | None = None,
+    limit: int = 24,
+    facets: bool = False,
+    tools: SearchTools | None = None,
+) -> ResultPage:
+    """What `query` finds of what `actor` may see, see `query` for the language.
+
+    The last word may be the beginning of one when nothing has it whole. Raises `QueryError` for a question that can't
+    be understood, `Invalid` for a cursor that no page gave or a limit outside 1 to 200.
+    """
+    if not 1 <= limit <= MOST:
+        raise Invalid(f"limit is {limit}", hint=f"use 1 to {MOST}")
+    with database.session() as session:
+        search = prepare(session, actor, query, tools)
+        found = search.page(*search.place_of(cursor), limit + 1) if cursor else search.first_page(limit + 1)
+        if not found and not cursor and search.begin_last_word():
+            found = search.first_page(limit + 1)
+        shown = found[:limit]
+        hits = read_hits(session, actor, [number for _, number in shown])
+        items = explain(session, search.query, search.plan, hits)
+        next_cursor = None
+        if len(found) > limit:
+            next_cursor = f"{shown[-1][0]}.{search.asset_of(shown[-1][1])}"
+        if not facets:
+            return ResultPage(items, next_cursor)
+        whole = cursor is None and len(found) <= limit
+        numbers = [number for _, number in found] if whole else search.newest(COUNTED + 1)
+        told = count_facets(session, numbers[:COUNTED], search.trees)
+    return ResultPage(items, next_cursor, told, min(len(numbers), COUNTED), capped=len(numbers) > COUNTED)
+
+
+def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchTools | None = None) -> Search:
+    """A search of one actor, ready to walk. Raises `QueryError`."""
+    tools = tools or SearchTools()
+    written, parsed = (query, parse(query)) if isinstance(query, str) else ("", query)
+    trees = trees_of(session, actor)
+    planned = plan(parsed, written, trees, tools.homologues)
+    return Search(session, actor, parsed, planned, trees, _near(session, planned, written, tools.near))
+
+
+def _near(session: Session, planned: Plan, written: str, near: NearAssets | None) -> list[int] | None:
+    """The numbers of the assets that may be near every place that is asked for; None when none is."""
+    if not planned.near:
+        return None
+    if near is None:
+        hint = "take within: out, and name a region instead"
+        raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
+    sets = [set(near(session, one, planned.places.get(one, ()))) for one in planned.near]
+    return numbers_of(session, set.intersection(*sets))
+
+
+def numbers_of(session: Session, asset_ids: Collection[str]) -> list[int]:
+    """The numbers of assets in the search."""
+    ids = sorted(asset_ids)
+    found: list[int] = []
+    for start in range(0, len(ids), 1000):
+        mine = asset_entry.c.asset_id.in_(ids[start : start + 1000])
+        found += session.scalars(select(asset_entry.c.number).where(mine))
+    return found
+
+
+class Search:
+    """One question by one actor."""
+
+    def __init__(
+        self,
+        session: Session,
+        actor: Actor,
+        query: Query,
+        planned: Plan,
+        trees: Sequence[Tree],
+        near: list[int] | None,
+    ) -> None:
+        self.query = query
+        self.plan = planned
+        self.trees = trees
+        self._session = session
+        self._actor = actor
+        self._near = near
+        self._sharing = None if actor.is_owner else shared_audiences(session, actor)
+        self._reaches = [one for one in Reach if one is not Reach.SHARED or anything_shared(session)]
+        self._tiers = _steps(planned)
+
+    def begin_last_word(self) -> bool:
+        """Take the last word for the beginning of one; False when it can't be."""
+        said = leaves(self.query)
+        last = said[-1] if said else None
+        if not isinstance(last, Words) or last.phrase:
+            return False
+        runs = words_of(last.text)
+        if not runs or is_chinese(runs[-1][0]) or len(runs[-1][0]) < 2:
+            return False
+        whole, begun = Term(runs[-1]), Term(runs[-1], begins=True)
+        self.plan = replace(self.plan, wanted=_exchanged(self.plan.wanted, whole, begun), tiers=())
+        self._tiers = _steps(self.plan)
+        return True
+
+    def first_page(self, limit: int) -> list[tuple[int, int]]:
+        """The best results as (tier, number).
+
+        What finds little has to be looked for everywhere: that is done once, and not once a tier.
+        """
+        newest = self.newest(limit)
+        if len(newest) < limit and len(self._tiers) > 1:
+            return self._page(0, None, limit, newest)
+        return self._page(0, None, limit) if len(newest) == limit else [(0, number) for number in newest]
+
+    def page(self, tier: int, below: int, limit: int) -> list[tuple[int, int]]:
+        """The next results as (tier, number), from below a number of a tier on."""
+        return self._page(tier, below, limit)
+
+    def _page(self, tier: int, below: int | None, limit: int, only: list[int] | None = None) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for at in range(tier, len(self._tiers)):
+            numbers = self._walk(self._tiers[at], below if at == tier else None, limit - len(found), only)
+            found += [(at, number) for number in numbers]
+            if len(found) >= limit:
+                break
+        return found
+
+    def newest(self, limit: int, below: int | None = None) -> list[int]:
+        """The newest results, whatever comes first in a page."""
+        return self._walk(self.plan.wanted, below, limit)
+
+    def all_numbers(self) -> Iterator[list[int]]:
+        """Every result, newest first, in portions."""
+        below: int | None = None
+        while numbers := self.newest(_CHAPTER, below):
+            yield numbers
+            below = numbers[-1]
+
+    def place_of(self, cursor: str) -> tuple[int, int]:
+        """Tier and number of the result that ended the page before: the cursor holds its identifier, and so tells
+        nothing of how many there are that nobody showed."""
+        tier, _, asset_id = cursor.partition(".")
+        number = self._session.scalar(select(asset_entry.c.number).where(asset_entry.c.asset_id == asset_id))
+        known = number is not None and bool(read_hits(self._session, self._actor, [number]))
+        if number is None or not known or not tier.isdecimal() or int(tier) >= len(self._tiers):
+            raise Invalid(f"{cursor!r} is not a cursor", hint="use next_cursor of the page before")
+        return int(tier), number
+
+    def asset_of(self, number: int) -> str:
+        """The identifier of the asset of that number."""
+        wanted = select(asset_entry.c.asset_id).where(asset_entry.c.number == number)
+        return str(self._session.scalars(wanted).one())
+
+    def _walk(self, wanted: Wanted, below: int | None, limit: int, only: list[int] | None = None) -> list[int]:
+        asked = self._visible(wanted)
+        among_these = self._near if only is None else only
+        if among_these is not None:
+            return among(self._session, WordIndex.ASSETS, asked, among_these, below, limit)
+        return walk(self._session, WordIndex.ASSETS, asked, below, limit)
+
+    def _visible(self, wanted: Wanted) -> Wanted:
+        """`wanted` among the words that this actor may find."""
+        if self._sharing is None:
+            return reaching_all(wanted, self._reaches)
+        if not self._sharing:
+            return wanted
+        shared_with = Any(tuple(Term((audience_word(one),)) for one in self._sharing))
+        return Any((wanted, All((shared_with, reaching(wanted, Reach.SHARED)))))
+
+
+def _steps(planned: Plan) -> tuple[Wanted, ...]:
+    """What to walk, one after the other: each finds what none before it did."""
+    steps: list[Wanted] = []
+    for at, tier in enumerate(planned.tiers):
+        here = All((planned.wanted, tier))
+        steps.append(But(here, Any(planned.tiers[:at])) if at else here)
+    rest = But(planned.wanted, Any(planned.tiers)) if planned.tiers else planned.wanted
+    return (*steps, rest)
+
+
+def _exchanged(wanted: Wanted, old: Term, new: Term) -> Wanted:
+    if isinstance(wanted, Term):
+        return new if wanted == old else wanted
+    if isinstance(wanted, But):
+        return But(_exchanged(wanted.part, old, new), wanted.without)
+    return type(wanted)(tuple(_exchanged(part, old, new) for part in wanted.parts))
+
+
+def count_facets(session: Session, numbers: Sequence[int], trees: Sequence[Tree]) -> dict[str, tuple[FacetValue, ...]]:
+    """How many of some assets have each species, modality, kind, region, lab, licence and year, most first."""
+    counted: dict[str, Counter[str]] = {name: Counter() for name in _FACETS}
+    # one value that holds the numbers: a statement of a thousand values takes longer to write than to run
+    rows = "json_each(:numbers)" if is_sqlite(session) else "json_array_elements_text(CAST(:numbers AS json))"
+    wanted = text(f"SELECT facets FROM asset_entry WHERE number IN (SELECT CAST(value AS bigint) FROM {rows})")
+    for told in session.scalars(wanted.columns(asset_entry.c.facets), {"numbers": str(list(numbers))}):
+        for name, value in told.items():
+            counted[_PLURAL.get(name, name)].update(value if isinstance(value, list) else [value])
+    return {
+        name: tuple(_facet_value(name, value, count, trees) for value, count in counted[name].most_common(_SHOWN))
+        for name in _FACETS
+        if counted[name]
+    }
+
+
+_FACETS = ("species", "modality", "kind", "region", "lab", "licence", "year")
+_PLURAL = {"regions": "region"}
+_SHOWN = 12
+
+
+def _facet_value(name: str, value: str, count: int, trees: Sequence[Tree]) -> FacetValue:
+    if name == "region":
+        atlas, _, region_id = value.partition(":")
+        for tree in trees:
+            if tree.atlas == atlas and int(region_id) in tree.ontology:
+                region = tree.ontology.region(int(region_id))
+                asked = f'region:"{region.name}"'
+                return FacetValue(value, count, asked, region.name, region.name_zh)
+        return FacetValue(value, count, "", value, value)
+    asked = f"date:{value}" if name == "year" else f'{name}:"{value.replace(chr(34), " ")}"'
+    return FacetValue(value, count, asked)

@@ -1,0 +1,181 @@
+"""What a search found, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pulvinar.access.visibility import visible
+from pulvinar.catalogue.query_fields import Field
+from pulvinar.catalogue.query_nodes import (
+    Leaf,
+    Query,
+    Said,
+    Words,
+    leaves,
+)
+from pulvinar.catalogue.search_plan import Place, Plan
+from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.terms import Vocabulary, keyed
+from pulvinar.catalogue.versions import asset_from_row, locations_of
+from pulvinar.catalogue.words import Run, texts_of, words_of
+from pulvinar.model.access import Actor
+from pulvinar.model.dataset import Asset, VersionState
+from pulvinar.model.record import Record, record_from_json
+
+_ROLES = {Field.SOMA: "soma", Field.END: "end"}
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why something was found: `where` (name, title, text, region, soma, end, or a field), what was asked, and what is
+    there. Of a region, `found` lies below `asked`, or is it; a homologue is of another species."""
+
+    where: str
+    asked: str
+    found: str
+    found_zh: str = ""
+    homologue: bool = False
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An asset, in the newest version that has it of those that the actor may see, and why it was found."""
+
+    asset: Asset
+    dataset_id: str
+    version_digest: str
+    number: int
+    record: Record
+    draft: bool
+    why: tuple[Why, ...] = ()
+
+
+def read_hits(session: Session, actor: Actor, numbers: Sequence[int]) -> list[Hit]:
+    """The assets of those numbers that `actor` may see, in this order."""
+    wanted = (
+        select(
+            asset_entry.c.number.label("entry"),
+            asset_entry.c.dataset_id,
+            version.c.id.label("version_id"),
+            version.c.digest.label("version_digest"),
+            version.c.number.label("version_number"),
+            version.c.state,
+            asset,
+        )
+        .join(asset, asset.c.id == asset_entry.c.asset_id)
+        .join(version_asset, version_asset.c.asset_id == asset.c.id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .where(asset_entry.c.number.in_(numbers), visible(actor, version.c.dataset_id))
+        .order_by(version.c.number)
+    )
+    if not actor.is_owner:
+        wanted = wanted.where(version.c.state == VersionState.PUBLISHED.value)
+    # the newest version of each comes last, and stays
+    rows = {row.entry: row for row in session.execute(wanted)}
+    places = locations_of(session, {row.id for row in rows.values()})
+    records = _records(session, {row.version_id for row in rows.values()})
+    return [
+        Hit(
+            asset_from_row(row, places.get(row.id)),
+            row.dataset_id,
+            row.version_digest,
+            row.version_number,
+            records[row.version_id],
+            row.state == VersionState.DRAFT.value,
+        )
+        for row in (rows[number] for number in numbers if number in rows)
+    ]
+
+
+def _records(session: Session, version_ids: Iterable[str]) -> dict[str, Record]:
+    wanted = select(version.c.id, version.c.record).where(version.c.id.in_(list(version_ids)))
+    return {row.id: record_from_json(row.record) for row in session.execute(wanted)}
+
+
+def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """`hits`, each with what it was found by."""
+    said = list(dict.fromkeys(leaf for leaf in leaves(query) if isinstance(leaf, Words | Said)))
+    regions = {leaf: _held(session, leaf, planned.places.get(leaf, ()), hits) for leaf in said}
+    told = []
+    for hit in hits:
+        texts = _Texts(hit)
+        whys = [one for leaf in said for one in (texts.why(leaf), regions[leaf].get(hit.asset.id)) if one]
+        told.append(replace(hit, why=tuple(dict.fromkeys(whys))))
+    return tuple(told)
+
+
+def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[Hit]) -> dict[str, Why]:
+    """For each asset that lies in one of `places` the region by which it does: of several the fullest."""
+    found: dict[str, Why] = {}
+    role = _ROLES.get(leaf.field) if isinstance(leaf, Said) else None
+    for place in places:
+        first, last = place.ontology.span(place.region.id)
+        wanted = select(anchor_region.c.asset_id, anchor_region.c.region_id).where(
+            anchor_region.c.asset_id.in_([hit.asset.id for hit in hits]),
+            anchor_region.c.atlas == place.atlas,
+            anchor_region.c.position.between(first, last),
+        )
+        if role:
+            wanted = wanted.where(anchor_region.c.role == role)
+        for row in session.execute(wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)):
+            if row.region_id in place.ontology and row.asset_id not in found:
+                found[row.asset_id] = _region_why(role or "region", place, row.region_id)
+    return found
+
+
+def _region_why(where: str, place: Place, region_id: int) -> Why:
+    region = place.ontology.region(region_id)
+    asked = place.region.name if place.homologue else place.asked
+    return Why(where, asked, region.name, region.name_zh, place.homologue)
+
+
+class _Texts:
+    """The texts of one hit, and which of them has some words."""
+
+    def __init__(self, hit: Hit) -> None:
+        record = hit.record
+        self._hit = hit
+        self._texts: list[tuple[str, str]] = [("name", hit.asset.name), ("title", record.title)]
+        self._texts += [("text", text) for text in texts_of(record)[1:] if text]
+
+    def why(self, leaf: Words | Said) -> Why | None:
+        """By what `leaf` found it, or None when no text says so."""
+        if isinstance(leaf, Said):
+            return self._field(leaf)
+        wanted = words_of(leaf.text)
+        for where, text in self._texts:
+            if wanted and _has(words_of(text), wanted):
+                return Why(where, leaf.text, text)
+        return None
+
+    def _field(self, leaf: Said) -> Why | None:
+        """What a field says is what was asked for, or the search would not have found it; regions are told apart."""
+        record = self._hit.record
+        said: dict[Field, Any] = {
+            Field.SPECIES: record.species.value,
+            Field.MODALITY: keyed(Vocabulary.MODALITY, record.acquisition.modality),
+            Field.LICENCE: keyed(Vocabulary.LICENCE, record.licence),
+            Field.LAB: record.lab,
+            Field.KIND: self._hit.asset.kind.value,
+        }
+        found = said.get(leaf.field)
+        if not found or (leaf.field is not Field.LAB and found.casefold() != leaf.value.casefold()):
+            return None
+        return Why(leaf.field.value, leaf.value, found)
+
+
+def _has(runs: Sequence[Run], wanted: Sequence[Run]) -> bool:
+    """Whether some text has every run: a Latin word or the beginning of one, a Chinese one in a longer one."""
+    return all(any(_within(one, run) for run in runs) for one in wanted)
+
+
+def _within(wanted: Run, run: Run) -> bool:
+    if len(wanted) == 1:
+        return any(word.startswith(wanted[0]) for word in run)
+    whole, asked = (" ".join(words) for words in (run, wanted[:-1]))
+    return asked in whole
