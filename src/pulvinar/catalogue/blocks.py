@@ -58,7 +58,8 @@ def block_codes(points: Points) -> npt.NDArray[np.int64]:
 def block_corners(space: Space, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """The first corner (z, y, x) of each block, micrometres, float64 (n, 3)."""
     axes = [_gathered(codes.astype(np.uint64) >> np.uint64(2 - axis)) for axis in range(3)]
-    return (np.stack(axes, axis=1).astype(np.int64) + _FIRST) * block_side_um(space)
+    corners: npt.NDArray[np.float64] = (np.stack(axes, axis=1).astype(np.int64) + _FIRST) * block_side_um(space)
+    return corners
 
 
 class Figure(Protocol):

@@ -73,3 +73,8 @@ class Anchor:
     error_um: float | None = None
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stated_space(name: str) -> dict[str, Any]:
+    """What an asset's details say when its coordinates are stated to be in the space `name`; nothing for ""."""
+    return {"space": {"name": name, "certainty": Certainty.STATED.value}} if name else {}
