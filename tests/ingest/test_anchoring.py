@@ -237,7 +237,9 @@ def test_names_of_parcels_and_of_the_specimen_say_where(toy: Means, tmp_path: Pa
 
     np.save(tmp_path / "block.npy", np.ones((8, 8, 8), np.uint8))
     size = Options(voxel_size_um=(1.0,) * 3)
-    cut = anchor_of(toy, brought_in(toy, tmp_path / "block.npy", space="", options=size, specimen="丘脑"))
+    cut = anchor_of(
+        toy, brought_in(toy, tmp_path / "block.npy", space="", options=size, record={"specimen": {"part": "丘脑"}})
+    )
     assert cut is not None
     assert cut.shares == {Role.NAMED: {THALAMUS: 1}}
     assert anchor_of(toy, brought_in(toy, tmp_path / "block.npy", space="", options=size, title="Another")) is None

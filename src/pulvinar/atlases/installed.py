@@ -26,6 +26,11 @@ TERMINOLOGY = "terminology.json"
 """The object of the terminology's asset that holds the tree."""
 
 
+def grids_in(scratch: Path) -> Path:
+    """Where the grids of annotations are kept: they can be made anew at any time."""
+    return scratch / "grids"
+
+
 @dataclass(frozen=True)
 class Installed:
     """An atlas and the dataset that its parts are assets of."""

@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from pulvinar.access.work import UnitOfWork
-from pulvinar.atlases.installed import OpenAtlas, find_atlas, list_atlases
+from pulvinar.atlases.installed import OpenAtlas, find_atlas, grids_in, list_atlases
 from pulvinar.catalogue.anchors import remove_anchor, set_anchor
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
@@ -64,7 +64,7 @@ class Anchorer:
     def atlases(self) -> tuple[OpenAtlas, ...]:
         """The newest version of each atlas; nothing of it is read yet."""
         found = list_atlases(self._means.database, self._actor)
-        cache = self._means.scratch / "grids"
+        cache = grids_in(self._means.scratch)
         return tuple(OpenAtlas(one, self._means.store, cache) for one in found if self._atlas in ("", one.atlas.name))
 
     def anchors(self, record: Record, asset: Asset) -> tuple[Anchored, ...]:

@@ -23,6 +23,7 @@ from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.record import Species
 from pulvinar.web import findings, phrases
+from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
@@ -43,6 +44,8 @@ from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, tr
 
 HERE = Path(__file__).parent
 PAGE_SIZE = 24
+MOST_ANCHORED = 50
+"""Of so many assets a dataset's page says where they lie."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -150,6 +153,7 @@ def dataset(
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
+        "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
         "profile": profile_of(shown, language_of(request)),
         "base": base,
     }
