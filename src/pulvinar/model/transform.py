@@ -172,10 +172,14 @@ def check_affine(affine: Affine) -> None:
     """Raise `Invalid` unless `affine` is a homogeneous 4x4 map of finite numbers that has an inverse."""
     matrix = np.array(affine, np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or (matrix[3] != (0, 0, 0, 1)).any():
-        raise Invalid(f"{affine} is no affine map", hint="expected 4x4 finite numbers whose last row is 0 0 0 1")
+        raise Invalid(
+            f"{matrix.tolist()} is no affine map", hint="expected 4x4 finite numbers whose last row is 0 0 0 1"
+        )
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not lengths.all() or abs(np.linalg.det(matrix[:3, :3] / lengths)) < _FLATTEST:
-        raise Invalid(f"the map {affine} has no inverse: it makes space flat", hint="check the file that it is from")
+        raise Invalid(
+            f"the map {matrix.tolist()} has no inverse: it makes space flat", hint="check the file that it is from"
+        )
 
 
 def affine_rows(matrix: npt.ArrayLike) -> Affine:
