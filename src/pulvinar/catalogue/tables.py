@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -124,20 +125,21 @@ anchor = Table(
 
 # How much of an asset lies in a region itself, without those below it. `position` numbers the ontology's regions so
 # that a region and all below it are one range. Roles: share (of a volume's voxels), soma, end, length (micrometres of
-# neurite), count (of points), parcel (of a time series or connectivity).
+# neurite), count (of points; "count:TYPE" of those of one type), parcel (of a time series or connectivity), named.
 anchor_region = Table(
     "anchor_region",
     metadata,
     Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
     Column("atlas", String(64), primary_key=True),
-    Column("role", String(16), primary_key=True),
+    Column("role", String(128), primary_key=True),
     Column("region_id", BigInteger, primary_key=True),
     Column("position", Integer, nullable=False),
     Column("value", Float(53), nullable=False),
     Index("anchor_region_by_position", "atlas", "role", "position", "asset_id"),
 )
 
-# Which blocks of a space an asset has nodes, somata, ends or cells in, and how many: see `catalogue/places.py`.
+# Which blocks of a space an asset has nodes, somata, ends or cells in, how many, and where in the block: see
+# `catalogue/places.py`.
 place_block = Table(
     "place_block",
     metadata,
@@ -146,6 +148,7 @@ place_block = Table(
     Column("block", BigInteger, primary_key=True),
     Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("count", Integer, nullable=False),
+    Column("places", LargeBinary, nullable=False),
 )
 
 # An asset in the search: `number` orders assets by when they came, and `facets` is what its row of words says in short.

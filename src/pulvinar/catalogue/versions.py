@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, true, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import EVERYONE, show, visible
@@ -230,6 +230,24 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
     )
     rows = session.execute(wanted).all() if dataset_ids else []
     return {found.dataset_id: found for found in _versions(session, rows)}
+
+
+def seen_asset(actor: Actor, asset_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that a version which `actor` may see holds the asset of a row."""
+    if actor.is_owner:
+        return true()
+    # under names of their own: the row may be one of these tables itself
+    held, holder = version_asset.alias("held"), version.alias("holder")
+    holders = (
+        select(literal(1))
+        .select_from(held.join(holder, holder.c.id == held.c.version_id))
+        .where(
+            held.c.asset_id == asset_id,
+            holder.c.state == VersionState.PUBLISHED.value,
+            visible(actor, holder.c.dataset_id),
+        )
+    )
+    return holders.exists()
 
 
 def _seen(actor: Actor) -> Select[Any]:

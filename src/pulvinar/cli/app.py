@@ -124,6 +124,9 @@ def ingest(
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
     label_names: Annotated[Path | None, typer.Option(help="Table of the names of label ids.")] = None,
+    space: Annotated[
+        str, typer.Option(help="The space that its coordinates are in, as allen_ccfv3: that of an installed atlas.")
+    ] = "",
     originals: Annotated[
         OriginalsChoice, typer.Option(help="Keep the files in the store, record where they are, or forget them.")
     ] = OriginalsChoice.REFERENCE,
@@ -202,6 +205,7 @@ def ingest(
         label_names=label_names,
         publish=publish,
         again=again,
+        space=space,
     )
     run_ingest(request, as_json=json)
 
@@ -381,6 +385,18 @@ def sweep(
     from pulvinar.cli.verbs import run_sweep
 
     run_sweep(grace_hours, abandon_days, dry=dry, as_json=json)
+
+
+@app.command()
+def anchor(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset; without it, every one.")] = "",
+    atlas: Annotated[str, typer.Option(help="Only in this atlas.")] = "",
+    json: Json = False,
+) -> None:
+    """Compute anew where assets lie in the installed atlases: after one was installed, or came in another version."""
+    from pulvinar.cli.verbs import run_anchor
+
+    run_anchor(dataset, atlas, as_json=json)
 
 
 @app.command()

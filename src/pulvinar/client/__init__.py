@@ -266,6 +266,12 @@ class RemoteAsset:
             raise Invalid(f"{self.name} is a {self.kind}, which has no array", hint="read its objects")
         return ways[self.kind]()
 
+    def anchors(self) -> list[dict[str, Any]]:
+        """Where it lies: one entry an atlas, with `certainty`, `error_um`, `box_um` (z, y, x) and `regions`, each with
+        its names, its role and a value."""
+        anchors: list[dict[str, Any]] = self._client.json(f"{self._links['self']}/anchors")
+        return anchors
+
     def volume(self, level: int = 0) -> xarray.DataArray:
         """One level of a volume, read lazily: axes (t, c, z, y, x), coordinates of z, y, x in micrometres from the
         centre of level 0's first voxel, of t in seconds where the time step is known. Raises `Invalid` when it isn't a

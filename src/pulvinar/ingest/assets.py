@@ -32,6 +32,7 @@ from pulvinar.ingest.request import Means, Originals, Request
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.sessions import AssetLedger
 from pulvinar.ingest.submission import Submission
+from pulvinar.model.anchor import stated_space
 from pulvinar.model.dataset import AssetKind, StoredObject
 from pulvinar.model.record import Species
 from pulvinar.model.space import Window
@@ -267,6 +268,7 @@ def _finished(
             "files": sources,
             "options": {key: value for key, value in asdict(bench.request.options).items() if value},
         },
+        **stated_space(bench.request.space),
         "header": found.metadata.get("header", {}),
         "findings": [asdict(item) for item in findings if item.severity is not Severity.QUESTION],
     }

@@ -19,6 +19,7 @@ from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.presence import check_presence
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
+from pulvinar.ingest.anchoring import Anchorer, AnchorSpool, check_space, with_doubt
 from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
 from pulvinar.ingest.bids_validation import with_validation
@@ -48,6 +49,8 @@ from pulvinar.storage.pyramid import load_kernels
 from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store, unfinished
 
+_Written = tuple[Asset, tuple[StoredObject, ...]]
+
 _SAID = 5
 """So many of the files that are passed over are named."""
 
@@ -62,6 +65,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     """
     progress = progress or Silent()
     check_request(request)
+    check_space(means.database, means.actor, request.space)
     into = _record_of(means, request)
     # the same request works in the same folder: what a killed run has unpacked there is used again
     with (
@@ -133,17 +137,16 @@ def _go_through(
         record = into or make_record(found, request.answers, request.options)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
         with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
-            assets = _write_all(bench, session, found)
-            version = _make_visible(means, request, session, record, assets)
+            written = _write_all(bench, session, found)
+            assets, anchors = _anchored(bench, record, written, scratch / "anchors")
+            version = _make_visible(means, request, session, record, assets, anchors)
     version = _published(means, request, version)
     findings = [] if into else term_notes(record)
     findings += [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
 
 
-def _write_all(
-    bench: Bench, session: IngestSession, found: Sequence[FoundAsset]
-) -> list[tuple[Asset, tuple[StoredObject, ...]]]:
+def _write_all(bench: Bench, session: IngestSession, found: Sequence[FoundAsset]) -> list[_Written]:
     """Write every asset that an earlier run hasn't finished; give back all of them."""
     database = bench.means.database
     known = known_assets(database, session, [asset_key(item) for item in found], bench.means.node)
@@ -159,6 +162,20 @@ def _write_all(
             objects, details = written.objects, written.details
         assets.append((_asset(item, state, objects, details), objects))
     return assets
+
+
+def _anchored(
+    bench: Bench, record: Record, assets: Sequence[_Written], folder: Path
+) -> tuple[list[_Written], AnchorSpool]:
+    """Where in the brain each asset lies; the assets, with a doubt where that can't be."""
+    remove_tree(folder)
+    anchorer, spool, told = Anchorer(bench.means), AnchorSpool(folder), []
+    with watched(bench.progress, "finding where in the brain it lies"):
+        for asset, objects in assets:
+            found = anchorer.anchors(record, asset)
+            spool.put(asset.id, found)
+            told.append((with_doubt(asset, found), objects))
+    return told, spool
 
 
 def _clear_remains(store: Store, asset_ids: Sequence[str]) -> None:
@@ -187,7 +204,8 @@ def _make_visible(
     request: Request,
     session: IngestSession,
     record: Record,
-    assets: Sequence[tuple[Asset, Sequence[StoredObject]]],
+    assets: Sequence[_Written],
+    anchors: AnchorSpool,
 ) -> Version:
     """The one commit: dataset, version, assets, objects and the end of the session, together or not at all."""
     with UnitOfWork(means.database, means.actor) as work:
@@ -195,6 +213,7 @@ def _make_visible(
         version = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, version.id, asset, objects)
+        anchors.write(work.session)
         finish(work.session, session, dataset_id, version.id)
         work.record_event(
             "ingest", version.id, {"path": plain(request.path), "assets": [asset.id for asset, _ in assets]}

@@ -46,7 +46,8 @@ class Request:
     `dataset_id` puts the assets into a draft version of an existing dataset; None makes a new dataset. `only` keeps
     files whose name in the submission matches one of its patterns. `name` names the asset where there is one only;
     `color` is RRGGBB, or one a channel with commas between. `label_names` is a table of the ids of a label volume.
-    `again` ingests once more what the same request has brought in before.
+    `again` ingests once more what the same request has brought in before. `space` names the space that the coordinates
+    are in, "" where nobody says.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Request:
     label_names: Path | None = None
     publish: bool = False
     again: bool = False
+    space: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def request_fingerprint(request: Request, submission_fingerprint: str) -> str:
         "name": request.name,
         "color": request.color,
         "label_names": hashlib.sha256(names).hexdigest(),
+        **({"space": request.space} if request.space else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -121,19 +121,20 @@ class Ontology:
     def find(self, text: str) -> Region:
         """The region that `text` names: an identifier, an acronym (its case counts first), a name in either language,
         a synonym. Raises `NotFound` with the names most like it."""
+        found = self.named(text)
+        if found is not None:
+            return found
+        near = get_close_matches(folded_name(text), self._by_name, n=3, cutoff=0.7)
+        hint = ", ".join(self._by_name[one].name for one in near)
+        message = f"{self.name} has no region {text.strip()!r}"
+        raise NotFound(message, hint=f"did you mean {hint}?" if hint else "search for it")
+
+    def named(self, text: str) -> Region | None:
+        """As `find`, None where nothing is called so: a look, whatever the number of regions."""
         text = text.strip()
         if text.isdecimal() and int(text) in self._at:
             return self.region(int(text))
-        exact = self._by_acronym.get(text)
-        if exact is not None:
-            return exact
-        wanted = folded_name(text)
-        found = self._by_name.get(wanted)
-        if found is not None:
-            return found
-        near = get_close_matches(wanted, self._by_name, n=3, cutoff=0.7)
-        hint = ", ".join(self._by_name[one].name for one in near)
-        raise NotFound(f"{self.name} has no region {text!r}", hint=f"did you mean {hint}?" if hint else "search for it")
+        return self._by_acronym.get(text) or self._by_name.get(folded_name(text))
 
     @cached_property
     def _by_acronym(self) -> Mapping[str, Region]:

@@ -69,6 +69,7 @@ SENTENCES = (
         "its compressed stream says that it holds %(said)s bytes, its header declares %(count)s: it may be cut off, "
         "which shows when it is read"
     ),
+    mark("%(much)s of it lies in no region of %(atlas)s: are its coordinates those of %(space)s?"),
     mark("another asset of the same files has this name too: only its id tells it apart"),
     mark("the neuron has %(roots)s roots: %(trees)s trees"),
     mark("its radii are as large as the neuron: they may be something else; they are kept as they are"),

@@ -26,6 +26,7 @@ from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform
 from pulvinar.web import asset_pages, atlas_pages, phrases
+from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
@@ -46,6 +47,8 @@ from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
 PAGE_SIZE = 24
 ASSETS_SHOWN = 12
+MOST_ANCHORED = 50
+"""Of so many assets a dataset's page says where they lie."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -169,6 +172,7 @@ def dataset(
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
+        "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
         "profile": profile_of(shown, language_of(request)),
         "base": base,
     }

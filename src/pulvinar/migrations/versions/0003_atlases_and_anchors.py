@@ -42,7 +42,7 @@ def upgrade() -> None:
         "anchor_region",
         sa.Column("asset_id", sa.String(length=64), nullable=False),
         sa.Column("atlas", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("role", sa.String(length=128), nullable=False),
         sa.Column("region_id", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("value", sa.Float(precision=53), nullable=False),
@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("block", sa.BigInteger(), nullable=False),
         sa.Column("asset_id", sa.String(length=64), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("places", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_place_block_asset_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("space", "role", "block", "asset_id", name=op.f("pk_place_block")),
     )

@@ -20,7 +20,8 @@ from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.platform import Platform
 from pulvinar.storage.external_volume import open_asset_volume
-from pulvinar.web.api.schemas import AssetOut, asset_out
+from pulvinar.web.anchors import named_anchors
+from pulvinar.web.api.schemas import AnchorOut, AssetOut, anchor_out, asset_out
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
@@ -49,6 +50,15 @@ def get_asset(
 ) -> AssetOut:
     """One asset of one version."""
     return asset_out(resolve_asset(platform.database, actor, version_digest, asset_id), version_digest)
+
+
+@router.get("/anchors")
+def get_anchors(
+    platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
+) -> list[AnchorOut]:
+    """Where the asset lies: its box and its regions in each atlas, and how sure that is."""
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    return [anchor_out(one) for one in named_anchors(platform, actor, [asset.id]).get(asset.id, ())]
 
 
 @router.get("/thumbnail", response_class=Response, responses=IMAGE)

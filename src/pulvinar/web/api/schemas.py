@@ -7,8 +7,11 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
+from pulvinar.model.anchor import Certainty
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Location, Ownership, Version, VersionState
 from pulvinar.model.record import Record
+from pulvinar.model.volume import Triple
+from pulvinar.web.anchors import NamedAnchor
 
 T = TypeVar("T")
 _PICTURED = frozenset(AssetKind) - {AssetKind.TABLE}
@@ -92,6 +95,36 @@ class AssetOut(BaseModel):
     links: AssetLinks
 
 
+class RegionValueOut(BaseModel):
+    """How much of an asset lies in a region itself, without those below it."""
+
+    role: str = Field(
+        description="share (of a volume's voxels), soma, end, length (micrometres of neurite), count (of points; "
+        "count:TYPE of those of one type), parcel, or named."
+    )
+    id: int
+    acronym: str
+    name: str
+    name_zh: str
+    color: str
+    value: float
+
+
+class AnchorOut(BaseModel):
+    """Where an asset lies in an atlas."""
+
+    atlas: str
+    atlas_version: str
+    space: str
+    certainty: Certainty = Field(
+        description="measured (aligned), stated by who handed it in, or name: of regions only."
+    )
+    error_um: float | None = Field(description="How far off places may be; null where nobody knows.")
+    box_um: tuple[Triple, Triple] | None = Field(description="First and last corner (z, y, x) in the space.")
+    details: dict[str, Any]
+    regions: list[RegionValueOut]
+
+
 class VersionOut(VersionSummary):
     """One state of a dataset, with what is in it."""
 
@@ -126,6 +159,33 @@ def dataset_out(dataset: Dataset) -> DatasetOut:
     """`dataset` with a summary of its newest version."""
     latest = version_summary(dataset.latest) if dataset.latest else None
     return DatasetOut(id=dataset.id, created=dataset.created, record=dataset.record, latest=latest)
+
+
+def anchor_out(named: NamedAnchor) -> AnchorOut:
+    """`named` for a program."""
+    anchor = named.anchor
+    regions = [
+        RegionValueOut(
+            role=one.role,
+            id=one.region.id,
+            acronym=one.region.acronym,
+            name=one.region.name,
+            name_zh=one.region.name_zh,
+            color=one.region.color,
+            value=one.value,
+        )
+        for one in named.regions
+    ]
+    return AnchorOut(
+        atlas=anchor.atlas,
+        atlas_version=anchor.atlas_version,
+        space=anchor.space,
+        certainty=anchor.certainty,
+        error_um=anchor.error_um,
+        box_um=anchor.box_um,
+        details=dict(anchor.details),
+        regions=regions,
+    )
 
 
 def asset_out(asset: Asset, version_digest: str) -> AssetOut:

@@ -1,0 +1,260 @@
+"""Anchoring: where in the atlases of its species an asset lies, computed from what is stored of it.
+
+An asset whose coordinates are said (or were measured) to be in a space is anchored in every installed atlas of that
+space; one of which only names are known, in the atlases of its species that know them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.installed import OpenAtlas, find_atlas, grids_in, list_atlases
+from pulvinar.catalogue.anchors import remove_anchor, set_anchor
+from pulvinar.catalogue.datasets import list_datasets
+from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
+from pulvinar.catalogue.versions import list_versions
+from pulvinar.errors import Invalid
+from pulvinar.ingest.anchor_measures import MEASURES, Floats, Place, stored_table
+from pulvinar.ingest.anchor_names import parcels_named, specimen_region
+from pulvinar.ingest.anchor_shares import known_shares, positions_of
+from pulvinar.ingest.progress import Progress, Silent, watched
+from pulvinar.ingest.reader import Finding, Severity
+from pulvinar.ingest.request import Means
+from pulvinar.model.access import Actor, Right
+from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role
+from pulvinar.model.atlas import PartKind
+from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.record import Record
+from pulvinar.model.space import Points
+from pulvinar.model.volume import Triple
+from pulvinar.storage.database import Database
+from pulvinar.storage.store import Store
+
+_AT_ONCE = 16
+"""So many assets are anchored in one transaction."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anchored:
+    """An anchor with what the catalogue needs beside it: the order of its regions, and its places by block."""
+
+    anchor: Anchor
+    positions: Mapping[int, int]
+    blocks: Mapping[PlaceRole, PlaceBlocks] = field(default_factory=dict)
+
+
+class Anchorer:
+    """The atlases that an actor may see, opened once for all assets of an ingest."""
+
+    def __init__(self, means: Means, actor: Actor | None = None, *, atlas: str = "") -> None:
+        self._means = means
+        self._actor = actor or means.actor
+        self._atlas = atlas
+
+    @cached_property
+    def atlases(self) -> tuple[OpenAtlas, ...]:
+        """The newest version of each atlas; nothing of it is read yet."""
+        found = list_atlases(self._means.database, self._actor)
+        cache = grids_in(self._means.scratch)
+        return tuple(OpenAtlas(one, self._means.store, cache) for one in found if self._atlas in ("", one.atlas.name))
+
+    def anchors(self, record: Record, asset: Asset) -> tuple[Anchored, ...]:
+        """Where `asset`, of a dataset with `record`, lies: one anchor an atlas of its species."""
+        found = []
+        for opened in self.atlases:
+            if opened.atlas.species is not record.species:
+                continue
+            stated = asset.details.get("space", {})
+            made = None
+            if stated.get("name") == opened.atlas.space.name:
+                made = _placed(opened, self._means.store, asset, stated)
+            made = made or _named(opened, self._means.store, asset, record)
+            if made is not None:
+                found.append(made)
+        return tuple(found)
+
+
+def check_space(database: Database, actor: Actor, name: str) -> None:
+    """Raise `Invalid` for a space that no installed atlas is of."""
+    known = {one.atlas.space.name for one in list_atlases(database, actor)} if name else set()
+    if name and name not in known:
+        hint = (
+            f"spaces of installed atlases: {', '.join(sorted(known)) or 'none'}; pulvinar atlas install brings one in"
+        )
+        raise Invalid(f"--space {name!r}: no installed atlas is of that space", hint=hint)
+
+
+def _placed(opened: OpenAtlas, store: Store, asset: Asset, stated: Mapping[str, Any]) -> Anchored | None:
+    """The anchor of an asset whose coordinates are in the space of an atlas; None for what has none."""
+    measure = MEASURES.get(asset.kind)
+    if measure is None:
+        return None
+    lies = measure(Place(opened, store, asset))
+    if lies.box_um is None:
+        return None
+    ontology = opened.ontology
+    shares = {role: known_shares(ontology, found) for role, found in lies.shares.items()}
+    outside = {role: found.outside for role, found in lies.shares.items() if found.outside}
+    anchor = Anchor(
+        atlas=opened.atlas.name,
+        atlas_version=opened.atlas.version,
+        space=opened.atlas.space.name,
+        certainty=Certainty(stated["certainty"]),
+        box_um=(_triple(lies.box_um[0]), _triple(lies.box_um[1])),
+        error_um=stated.get("error_um", _rounding_um(asset)),
+        shares={role: values for role, values in shares.items() if values},
+        details={**lies.details, **({"outside": outside} if outside else {})},
+    )
+    space = opened.atlas.space
+    blocks = {role: place_blocks(Points(space, places)) for role, places in lies.places.items() if len(places)}
+    return Anchored(anchor, positions_of(ontology, anchor.shares), blocks)
+
+
+def _named(opened: OpenAtlas, store: Store, asset: Asset, record: Record) -> Anchored | None:
+    """The anchor of an asset of which an atlas knows names: of its parcels, else of the specimen."""
+    if not opened.atlas.has(PartKind.TERMINOLOGY):
+        return None
+    ontology, names = opened.ontology, _parcels(store, asset)
+    parcels = parcels_named(ontology, names)
+    shares: dict[str, dict[int, float]] = {Role.PARCEL: parcels} if parcels else {}
+    details: dict[str, Any] = {"parcels": len(names), "matched": int(sum(parcels.values()))} if parcels else {}
+    region = None if parcels else specimen_region(ontology, record.specimen.part)
+    if region is not None:
+        shares, details = {Role.NAMED: {region.id: 1.0}}, {"named": record.specimen.part}
+    if not shares:
+        return None
+    atlas = opened.atlas
+    anchor = Anchor(atlas.name, atlas.version, atlas.space.name, Certainty.NAME, shares=shares, details=details)
+    return Anchored(anchor, positions_of(ontology, shares))
+
+
+def _parcels(store: Store, asset: Asset) -> list[str]:
+    """The names of an asset's signals, or of the rows and columns of its matrix."""
+    if asset.kind is AssetKind.TIME_SERIES:
+        return _names(store, asset, "series.parquet", "name")
+    if asset.kind is AssetKind.CONNECTIVITY:
+        sources = _names(store, asset, "matrix.parquet", "source")
+        targets = _names(store, asset, "targets.parquet", "name")
+        return list(dict.fromkeys([*sources, *targets]))
+    return []
+
+
+def _names(store: Store, asset: Asset, path: str, column: str) -> list[str]:
+    found = stored_table(store, asset, path).read(columns=[column])[column].to_pylist()
+    return [str(one) for one in found if one is not None]
+
+
+def _rounding_um(asset: Asset) -> float | None:
+    """How far off places in voxels are, of which nobody says whether a whole number is a corner or a centre."""
+    options = asset.details.get("source", {}).get("options", {})
+    if not options.get("unit", "").strip().lower().startswith("voxel"):
+        return None
+    return float(np.linalg.norm(options["voxel_size_um"])) / 2 if options.get("voxel_size_um") else None
+
+
+def _triple(zyx: Floats) -> Triple:
+    z, y, x = zyx.tolist()
+    return z, y, x
+
+
+class AnchorSpool:
+    """Anchors of many assets, kept in a folder until they are written down: together they may be large."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, asset_id: str, found: Sequence[Anchored]) -> None:
+        """Keep the anchors of one asset."""
+        if found:
+            (self._folder / asset_id).write_bytes(pickle.dumps(tuple(found)))
+
+    def write(self, session: Session) -> None:
+        """Write them all down in the catalogue."""
+        for path in sorted(self._folder.iterdir()):
+            for one in pickle.loads(path.read_bytes()):
+                set_anchor(session, path.name, one.anchor, one.positions, one.blocks)
+
+
+def with_doubt(asset: Asset, found: Sequence[Anchored]) -> Asset:
+    """`asset`, with a finding where most of it lies in no region of any atlas whose space it is stated to be in."""
+    placed = [
+        one.anchor for one in found if one.anchor.certainty is not Certainty.NAME and "outside" in one.anchor.details
+    ]
+    doubts = [doubt for one in placed if (doubt := _doubt(one)) is not None]
+    if not doubts or len(doubts) < len(placed):
+        return asset
+    told = [*asset.details["findings"], asdict(doubts[0])]
+    return replace(asset, details={**asset.details, "findings": told})
+
+
+def _doubt(anchor: Anchor) -> Finding | None:
+    for role in (Role.LENGTH, Role.COUNT):
+        outside = anchor.details.get("outside", {}).get(role, 0.0)
+        whole = outside + sum(anchor.shares.get(role, {}).values())
+        if outside > whole / 2:
+            much = f"{outside / whole:.0%} of it lies in no region of {anchor.atlas}"
+            return Finding(Severity.DOUBT, f"{much}: are its coordinates those of {anchor.space}?", "--space")
+    return None
+
+
+@dataclass(frozen=True)
+class Reanchored:
+    """How many assets were looked at, and how many of them lie in some atlas."""
+
+    assets: int
+    anchored: int
+
+
+def reanchor(means: Means, progress: Progress | None = None, *, dataset_id: str = "", atlas: str = "") -> Reanchored:
+    """Compute anew where assets lie: of one dataset or of all that the actor may see, in one atlas or in all.
+
+    For atlases that were installed after the assets, or in another version. Raises `NotFound` for an unknown dataset or
+    atlas, `Forbidden` for a dataset that the actor may not write.
+    """
+    if atlas:
+        find_atlas(means.database, means.actor, atlas)
+    anchorer, total = Anchorer(means, atlas=atlas), Reanchored(0, 0)
+    for one in [dataset_id] if dataset_id else _datasets(means):
+        with watched(progress or Silent(), f"{one}: where it lies"):
+            done = _reanchor(means, anchorer, one)
+        total = Reanchored(total.assets + done.assets, total.anchored + done.anchored)
+    return total
+
+
+def _datasets(means: Means) -> Iterator[str]:
+    cursor: str | None = None
+    while True:
+        page = list_datasets(means.database, means.actor, cursor=cursor, limit=200)
+        yield from (dataset.id for dataset in page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _reanchor(means: Means, anchorer: Anchorer, dataset_id: str) -> Reanchored:
+    versions = list_versions(means.database, means.actor, dataset_id)
+    # an asset goes by the newest record that speaks of it
+    assets = {asset.id: (version.record, asset) for version in reversed(versions) for asset in version.assets}
+    names, anchored = [opened.atlas.name for opened in anchorer.atlases], 0
+    for some in batches(assets.values(), _AT_ONCE):
+        found = [(asset, anchorer.anchors(record, asset)) for record, asset in some]
+        anchored += sum(bool(anchors) for _, anchors in found)
+        with UnitOfWork(means.database, means.actor) as work:
+            work.ask(Right.WRITE, dataset_id)
+            for asset, anchors in found:
+                for name in names:
+                    remove_anchor(work.session, asset.id, name)
+                for one in anchors:
+                    set_anchor(work.session, asset.id, one.anchor, one.positions, one.blocks)
+            work.record_event("anchor", dataset_id, {"assets": [asset.id for asset, _ in found], "atlases": names})
+    return Reanchored(len(assets), anchored)
