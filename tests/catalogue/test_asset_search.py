@@ -241,7 +241,7 @@ def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
     with pytest.raises(QueryError, match="neither taken away"):
         archive.page(f"-{asked.removeprefix('cell ')}", tools=tools)
     with pytest.raises(QueryError, match="no index of places"):
-        archive.page(asked)
+        archive.page(asked, tools=SearchTools())
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
@@ -278,4 +278,4 @@ def test_homologues_are_looked_for_in_the_atlases_of_other_species(archive: Arch
     assert set(archive.names("region:HIP homologues:yes", tools=tools)) == {"mouse cell", "fish cell"}
     assert archive.names("region:HIP homologues:no", tools=tools) == ["mouse cell"]
     with pytest.raises(QueryError, match="no table of homologues"):
-        archive.page("region:HIP homologues:yes")
+        archive.page("region:HIP homologues:yes", tools=SearchTools())

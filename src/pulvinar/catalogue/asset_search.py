@@ -39,6 +39,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
+from pulvinar.catalogue.search_tools import near_assets, table_of_homologues
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -81,7 +82,10 @@ class ResultPage:
 
 @dataclass(frozen=True)
 class SearchTools:
-    """What other rooms know: which regions of other species are alike, and which assets are near a place."""
+    """What other rooms know: which regions of other species are alike, and which assets are near a place.
+
+    A search without tools of its own has those of `search_tools`.
+    """
 
     homologues: Homologues | None = None
     near: NearAssets | None = None
@@ -125,9 +129,9 @@ def search_assets(
 
 def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchTools | None = None) -> Search:
     """A search of one actor, ready to walk. Raises `QueryError`."""
-    tools = tools or SearchTools()
     written, parsed = (query, parse(query)) if isinstance(query, str) else ("", query)
     trees = trees_of(session, actor)
+    tools = tools or SearchTools(table_of_homologues(session, trees), near_assets)
     planned = plan(parsed, written, trees, tools.homologues)
     return Search(session, actor, parsed, planned, trees, _near(session, planned, written, tools.near))
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import OpenAtlas, find_atlas, grids_in, list_atlases
 from pulvinar.catalogue.anchors import remove_anchor, set_anchor
+from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
 from pulvinar.catalogue.versions import list_versions
@@ -178,11 +179,14 @@ class AnchorSpool:
         if found:
             (self._folder / asset_id).write_bytes(pickle.dumps(tuple(found)))
 
-    def write(self, session: Session) -> None:
-        """Write them all down in the catalogue."""
-        for path in sorted(self._folder.iterdir()):
+    def write(self, session: Session, dataset_id: str) -> None:
+        """Write them all down in the catalogue, and make the assets of the dataset found by them."""
+        paths = sorted(self._folder.iterdir())
+        for path in paths:
             for one in pickle.loads(path.read_bytes()):
                 set_anchor(session, path.name, one.anchor, one.positions, one.blocks)
+        if paths:
+            index_assets(session, dataset_id, [path.name for path in paths])
 
 
 def with_doubt(asset: Asset, found: Sequence[Anchored]) -> Asset:
@@ -256,5 +260,6 @@ def _reanchor(means: Means, anchorer: Anchorer, dataset_id: str) -> Reanchored:
                     remove_anchor(work.session, asset.id, name)
                 for one in anchors:
                     set_anchor(work.session, asset.id, one.anchor, one.positions, one.blocks)
+            index_assets(work.session, dataset_id, [asset.id for asset, _ in found])
             work.record_event("anchor", dataset_id, {"assets": [asset.id for asset, _ in found], "atlases": names})
     return Reanchored(len(assets), anchored)

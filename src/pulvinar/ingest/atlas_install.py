@@ -23,6 +23,7 @@ from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, list_
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
 from pulvinar.atlases.names import with_chinese_names
 from pulvinar.atlases.region_meshes import FOLDER, surface_files
+from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, remove_asset, set_record
 from pulvinar.errors import Invalid, NotFound
@@ -307,6 +308,8 @@ def _make_visible(
         set_record(work, draft.id, record)
         publish(work, draft.id)
         record_atlas(work.session, _manifest(packed, ontology, tuple(parts)), dataset_id)
+        if ontology.regions:
+            keep_tree(work.session, packed.name, packed.version, dataset_id, ontology)
         finish(work.session, session, dataset_id, draft.id)
         work.record_event("install-atlas", draft.id, {"name": packed.name, "version": packed.version})
     _delete(means, [(asset, objects) for _, asset, objects in made if asset.digest in before])

@@ -213,7 +213,7 @@ def _make_visible(
         version = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, version.id, asset, objects)
-        anchors.write(work.session)
+        anchors.write(work.session, dataset_id)
         finish(work.session, session, dataset_id, version.id)
         work.record_event(
             "ingest", version.id, {"path": plain(request.path), "assets": [asset.id for asset, _ in assets]}
