@@ -28,10 +28,10 @@ def test_columns_are_opened_as_far_as_the_neurons_reach():
     assert table.cells[0][2].shade == 0
 
 
-def test_what_lies_in_a_region_and_in_none_below_it_keeps_the_region_whole():
+def test_what_lies_in_a_region_and_in_none_below_it_has_the_regions_own_column():
     table = projections([neuron(r10=300.0, r11=500.0)], ONTOLOGY)
-    assert [one.id for one in table.regions] == [10]
-    assert table.cells[0][0].length_um == 800.0
+    assert [one.id for one in table.regions] == [10, 11]
+    assert [cell.length_um for cell in table.cells[0]] == [300.0, 500.0]
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(LEAVES), st.floats(1, 1e5)), max_size=6))

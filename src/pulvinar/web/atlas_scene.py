@@ -42,7 +42,9 @@ def build_atlas_scene(
         if any(f"/{one}/" in layer.source for one in surfaces):
             layers += _surfaces(atlas, layer, regions or atlas.ontology.children(None)[:1], language)
     for home, asset in guests:
-        layers += build_scene(replace(home, assets=(asset,))).layers
+        own = build_scene(replace(home, assets=(asset,)))
+        layers += own.layers
+        scene.position_um = own.position_um
     if guests:
         for layer in layers:
             layer.opacity = min(layer.opacity, _GUEST_OPACITY) if layer.kind == "labels" else layer.opacity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 
@@ -11,6 +11,8 @@ from pulvinar.model.ontology import Ontology, Region
 
 MOST_COLUMNS = 18
 _SHADES = 8
+_NOTHING = 1e-9
+"""What is left of a sum by rounding."""
 _FAINTEST_UM = 50.0
 """Less neurite than this gets the faintest shade; each shade above stands for the same factor."""
 
@@ -34,21 +36,27 @@ class Projections:
 
 def projections(neurons: Sequence[Neuron], ontology: Ontology) -> Projections:
     """The neurite of `neurons` by region. Columns begin at the roots of the tree; the one with most neurite is opened
-    into those below it for as long as there is room, so that each is as fine as the neurons are."""
-    lengths = [_with_ancestors(one.length_um, ontology) for one in neurons]
-    ends = [_with_ancestors(one.ends, ontology) for one in neurons]
-    total: dict[int, float] = {}
-    for each in lengths:
-        for region, length in each.items():
-            total[region] = total.get(region, 0.0) + length
-    columns = _opened([one for one in ontology.children(None) if total.get(one.id)], total, ontology)
-    most = max((length for each in lengths for region, length in each.items() if region in columns), default=1.0)
+    into those below it for as long as there is room, so that each is as fine as the neurons are. What lies in a region
+    that is opened, and in none below it, stays in the region's own column."""
+    total = _with_ancestors(_added(one.length_um for one in neurons), ontology)
+    columns = _opened([one.id for one in ontology.children(None) if total.get(one.id)], total, ontology)
+    lengths = [_in_columns(one.length_um, columns, ontology) for one in neurons]
+    ends = [_in_columns(one.ends, columns, ontology) for one in neurons]
+    most = max((length for each in lengths for length in each.values()), default=1.0)
     regions = tuple(sorted((ontology.region(one) for one in columns), key=lambda one: ontology.position(one.id)))
     cells = tuple(
         tuple(Cell(a.get(one.id, 0.0), int(b.get(one.id, 0)), _shade(a.get(one.id, 0.0), most)) for one in regions)
         for a, b in zip(lengths, ends, strict=True)
     )
     return Projections(regions, cells)
+
+
+def _added(values: Iterable[Mapping[int, float]]) -> dict[int, float]:
+    total: dict[int, float] = {}
+    for each in values:
+        for region, value in each.items():
+            total[region] = total.get(region, 0.0) + value
+    return total
 
 
 def _with_ancestors(values: Mapping[int, float], ontology: Ontology) -> dict[int, float]:
@@ -60,19 +68,29 @@ def _with_ancestors(values: Mapping[int, float], ontology: Ontology) -> dict[int
     return found
 
 
-def _opened(roots: Sequence[Region], total: Mapping[int, float], ontology: Ontology) -> set[int]:
-    """Regions without one above another, at most `MOST_COLUMNS` of them, that hold all there is."""
-    columns = {one.id for one in roots}
-    closed: set[int] = set()
-    while columns - closed:
-        biggest = max(columns - closed, key=lambda one: total[one])
-        below = [one.id for one in ontology.children(biggest) if total.get(one.id)]
-        # what lies in the region itself, and in none below it, would be lost
-        whole = sum(total[one] for one in below) >= 0.995 * total[biggest]
-        if below and whole and len(columns) - 1 + len(below) <= MOST_COLUMNS:
-            columns = (columns - {biggest}) | set(below)
-        else:
-            closed.add(biggest)
+def _in_columns(values: Mapping[int, float], columns: set[int], ontology: Ontology) -> dict[int, float]:
+    """`values` by region, each in the lowest column that holds it."""
+    found: dict[int, float] = {}
+    for region, value in values.items():
+        line = ontology.ancestors(region, itself=True) if region in ontology else ()
+        column = next((one.id for one in line if one.id in columns), None)
+        if column is not None:
+            found[column] = found.get(column, 0.0) + value
+    return found
+
+
+def _opened(roots: Sequence[int], total: Mapping[int, float], ontology: Ontology) -> set[int]:
+    """At most `MOST_COLUMNS` regions that together hold all there is."""
+    columns = set(roots)
+    done: set[int] = set()
+    while columns - done:
+        biggest = max(columns - done, key=lambda one: total[one])
+        done.add(biggest)
+        below = {one.id for one in ontology.children(biggest) if total.get(one.id)}
+        rest = total[biggest] - sum(total[one] for one in below)
+        opened = (columns | below) if rest > _NOTHING * total[biggest] else (columns - {biggest}) | below
+        if below and len(opened) <= MOST_COLUMNS:
+            columns = opened
     return columns
 
 
