@@ -340,6 +340,7 @@ def test_all_that_may_take_long_says_so(means, stack):
     size = sum(path.stat().st_size for path in stack.iterdir())
     name = next(title for title, begun in told.begun.items() if begun[1] == "voxels")
     assert told.begun == {
+        "finding where in the brain it lies": (0, "", 0),
         "telling the files from others": (1, "files", 0),
         "unpacking stack.tar.gz": (0, "bytes", 0),
         "looking at what is in stack.tar.gz": (0, "files", 0),
