@@ -56,7 +56,7 @@ def test_a_file_that_is_not_there_is_told_with_those_that_are(folder, sources):
     (folder / "here.txt").write_text("x")
     (folder / "below" / "there.txt").write_text("x")
     assert sources.names() == ("below/there.txt", "here.txt")
-    for ask in (sources.bytes, sources.volume, sources.mesh):
+    for ask in (sources.bytes, sources.volume):
         with pytest.raises(NotFound) as told:
             ask("gone.txt")
         assert "here.txt" in told.value.hint
@@ -82,8 +82,6 @@ def test_what_is_no_volume_is_not_taken_for_one(folder, sources):
     (folder / "cell.swc").write_text("1 1 0 0 0 1 -1\n2 3 0 0 5 1 1\n")
     with pytest.raises(UnreadableFile, match="0 volumes"):
         sources.volume("cell.swc")
-    with pytest.raises(UnreadableFile, match="no surface"):
-        sources.mesh("cell.swc")
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):

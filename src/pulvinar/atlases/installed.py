@@ -60,10 +60,10 @@ def list_atlases(database: Database, actor: Actor, *, all_versions: bool = False
     found = [Installed(atlas_from_json(row.manifest), row.dataset_id, row.installed) for row in rows]
     if all_versions:
         return tuple(found)
-    return tuple(
-        {one.atlas.name: one for one in reversed(found)}[name]
-        for name in dict.fromkeys(one.atlas.name for one in found)
-    )
+    newest: dict[str, Installed] = {}
+    for one in found:
+        newest.setdefault(one.atlas.name, one)
+    return tuple(newest.values())
 
 
 def find_atlas(database: Database, actor: Actor, name: str, version: str | None = None) -> Installed:

@@ -15,7 +15,7 @@ import numpy as np
 from pulvinar.model.space import Space
 from pulvinar.model.transform import AffineTransform, affine_rows
 
-CCFV3 = Space("allen_ccfv3", "mouse", "PIR")
+CCFV3 = Space("allen_ccfv3", "mouse", "PIR", extent_um=(13_200.0, 8_000.0, 11_400.0))
 """Allen CCFv3: (z, y, x) rise towards posterior, inferior and right."""
 
 MNI152 = Space("mni152", "human", "SAR")

@@ -8,7 +8,8 @@ from typing import Any
 
 from pulvinar.atlases.displacement import StoredField
 from pulvinar.errors import Invalid
-from pulvinar.model.space import Affine, Space
+from pulvinar.model.atlas import space_from_json
+from pulvinar.model.space import Affine
 from pulvinar.model.transform import (
     AffineTransform,
     Composition,
@@ -60,7 +61,7 @@ def transform_from_json(data: Mapping[str, Any], store: Store) -> Transform:
 def _step(data: Mapping[str, Any], store: Store) -> Step:
     said = dict(data)
     kind = said.pop("type")
-    source, target = _space(said.pop("source")), _space(said.pop("target"))
+    source, target = space_from_json(said.pop("source")), space_from_json(said.pop("target"))
     if kind == "affine":
         return AffineTransform(source, target, _rows(said.pop("matrix_um")), **said)
     if kind != "displacement":
@@ -95,11 +96,3 @@ def _rows_to_json(affine: Affine) -> list[list[float]]:
 
 def _rows(data: Any) -> Affine:
     return tuple(tuple(row) for row in data)
-
-
-def _space(data: Mapping[str, Any]) -> Space:
-    said = dict(data)
-    for lengths in ("origin_um", "extent_um"):
-        if said.get(lengths) is not None:
-            said[lengths] = tuple(said[lengths])
-    return Space(**said)

@@ -113,13 +113,17 @@ def anchors_of(database: Database, actor: Actor, asset_ids: Collection[str]) -> 
         for some in batches(asset_ids, _IDS):
             wanted = select(anchor).where(anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id))
             rows = session.execute(wanted.order_by(anchor.c.atlas)).all()
-            shares = _shares(session, [row.asset_id for row in rows])
+            shares = shares_of(session, [row.asset_id for row in rows])
             for row in rows:
                 found[row.asset_id].append(_anchor(row, shares[row.asset_id, row.atlas]))
     return {asset_id: tuple(anchors) for asset_id, anchors in found.items()}
 
 
-def _shares(session: Session, asset_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, dict[int, float]]]:
+def shares_of(session: Session, asset_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, dict[int, float]]]:
+    """What is known of each asset and atlas, by role and region, the regions in the order of the tree.
+
+    What nothing is known of has an empty one.
+    """
     found: dict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     wanted = select(anchor_region).where(anchor_region.c.asset_id.in_(asset_ids)).order_by(anchor_region.c.position)
     for row in session.execute(wanted) if asset_ids else ():
@@ -178,7 +182,7 @@ def assets_with(
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {_MOST}")
     if not wanted or not all(one.spans and one.roles for one in wanted):
         raise Invalid("no region is asked for", hint="name a region, and a role")
-    first, *others = (_assets(atlas, one, anchor_region.c.asset_id > cursor).subquery() for one in wanted)
+    first, *others = (anchored_in(atlas, one, anchor_region.c.asset_id > cursor).subquery() for one in wanted)
     asked = select(first.c.asset_id).where(seen_asset(actor, first.c.asset_id))
     for other in others:
         asked = asked.where(first.c.asset_id.in_(select(other.c.asset_id)))
@@ -197,7 +201,7 @@ def totals_in_region(
     Costs one walk over all that is there.
     """
     asked = InRegion(tuple(spans), tuple(roles))
-    inside = _assets(atlas, asked).subquery()
+    inside = anchored_in(atlas, asked).subquery()
     count = select(func.count()).select_from(inside).where(seen_asset(actor, inside.c.asset_id))
     total = func.sum(anchor_region.c.value).label("total")
     with database.session() as session:
@@ -225,8 +229,8 @@ def types_in_region(database: Database, actor: Actor, atlas: str, spans: Sequenc
     return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
 
-def _assets(atlas: str, wanted: InRegion, *where: ColumnElement[bool]) -> Select[tuple[str]]:
-    """The assets of which a condition is true, each once."""
+def anchored_in(atlas: str, wanted: InRegion, *where: ColumnElement[bool]) -> Select[tuple[str]]:
+    """The assets of which a condition is true, each once, whoever may see them."""
     # several ranges are walked one after another: an OR of them would walk everything
     parts = [select(anchor_region.c.asset_id).where(one, *where) for one in _each_span(atlas, wanted)]
     either = union(*parts).subquery() if len(parts) > 1 else parts[0].subquery()

@@ -9,14 +9,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
-from pulvinar.catalogue.tables import anchor, anchor_region, asset, version, version_asset
+from pulvinar.catalogue.anchors import InRegion, Span, anchored_in, shares_of
+from pulvinar.catalogue.tables import anchor, asset, version, version_asset
+from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
+from pulvinar.model.anchor import Role
 from pulvinar.model.dataset import AssetKind, VersionState
 from pulvinar.storage.database import Database
-
-Span = tuple[int, int]
-"""The first and the last position of a region and all below it, as `Ontology.span` gives them."""
 
 _LIMIT = 500
 
@@ -67,66 +67,38 @@ def list_neurons(
     with database.session() as session:
         rows = session.execute(wanted).all()
         ids = [row.id for row in rows[:limit]]
-        homes, shares = _homes(session, actor, ids), _shares(session, atlas, ids)
-    items = tuple(
-        Neuron(
-            row.id,
-            row.name,
-            *homes[row.id],
-            row.certainty,
-            row.details,
-            tuple(shares.get((row.id, "soma"), {})),
-            shares.get((row.id, "length"), {}),
-            {region: int(count) for region, count in shares.get((row.id, "end"), {}).items()},
-        )
-        for row in rows[:limit]
-    )
-    return NeuronPage(items, items[-1].asset_id if len(rows) > limit else None)
+        homes, shares = _homes(session, actor, ids), shares_of(session, ids)
+    items = []
+    for row in rows[:limit]:
+        its = shares[row.id, atlas]
+        ends = {region: int(count) for region, count in its[Role.END].items()}
+        about = row.certainty, row.details, tuple(its[Role.SOMA])
+        items.append(Neuron(row.id, row.name, *homes[row.id], *about, its[Role.LENGTH], ends))
+    return NeuronPage(tuple(items), items[-1].asset_id if len(rows) > limit else None)
 
 
 def _wanted(actor: Actor, atlas: str, soma: Span | None, end: Span | None) -> Select[tuple[str, str, object, str]]:
     """The neurons that `actor` may see."""
-    held = _versions(actor).where(version_asset.c.asset_id == asset.c.id)
     wanted = (
         select(asset.c.id, asset.c.name, asset.c.details, anchor.c.certainty)
         .join(anchor, (anchor.c.asset_id == asset.c.id) & (anchor.c.atlas == atlas))
-        .where(asset.c.kind == AssetKind.SKELETON.value, held.exists())
+        .where(asset.c.kind == AssetKind.SKELETON.value, seen_asset(actor, asset.c.id))
     )
-    for role, span in (("soma", soma), ("end", end)):
+    for role, span in ((Role.SOMA, soma), (Role.END, end)):
         if span is not None:
-            wanted = wanted.where(asset.c.id.in_(_within(atlas, role, span)))
+            wanted = wanted.where(asset.c.id.in_(anchored_in(atlas, InRegion((span,), (role,)))))
     return wanted
-
-
-def _versions(actor: Actor) -> Select[tuple[str, str, int, str]]:
-    """Every version that `actor` may see, with each of its assets."""
-    seen = (
-        select(version_asset.c.asset_id, version.c.dataset_id, version.c.number, version.c.record)
-        .join(version, version.c.id == version_asset.c.version_id)
-        .where(visible(actor, version.c.dataset_id))
-    )
-    return seen if actor.is_owner else seen.where(version.c.state == VersionState.PUBLISHED.value)
 
 
 def _homes(session: Session, actor: Actor, asset_ids: Sequence[str]) -> dict[str, tuple[str, int, str]]:
     """Of each asset the dataset, the number of the newest version that has it, and its title."""
-    rising = _versions(actor).where(version_asset.c.asset_id.in_(asset_ids)).order_by(version.c.number)
+    rising = (
+        select(version_asset.c.asset_id, version.c.dataset_id, version.c.number, version.c.record)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .where(version_asset.c.asset_id.in_(asset_ids), visible(actor, version.c.dataset_id))
+        .order_by(version.c.number)
+    )
+    if not actor.is_owner:
+        rising = rising.where(version.c.state == VersionState.PUBLISHED.value)
     rows = session.execute(rising).all() if asset_ids else ()
     return {row.asset_id: (row.dataset_id, row.number, row.record["title"]) for row in rows}
-
-
-def _within(atlas: str, role: str, span: Span) -> Select[tuple[str]]:
-    return select(anchor_region.c.asset_id).where(
-        anchor_region.c.atlas == atlas,
-        anchor_region.c.role == role,
-        anchor_region.c.position.between(*span),
-    )
-
-
-def _shares(session: Session, atlas: str, asset_ids: Sequence[str]) -> dict[tuple[str, str], dict[int, float]]:
-    """What is known of each asset and role, by region."""
-    wanted = select(anchor_region).where(anchor_region.c.atlas == atlas, anchor_region.c.asset_id.in_(asset_ids))
-    found: dict[tuple[str, str], dict[int, float]] = {}
-    for row in session.execute(wanted.order_by(anchor_region.c.position)) if asset_ids else ():
-        found.setdefault((row.asset_id, row.role), {})[row.region_id] = row.value
-    return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.space import Affine, Points, Space
 from pulvinar.model.transform import IDENTITY, world_to_space
 from pulvinar.model.volume import Triple, volume_from_json
+from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
 _TYPES = ("celltype", "type", "maintype", "maintypesymbol", "class", "subclass", "cluster", "subtype", "subtypesymbol")
@@ -52,13 +51,6 @@ class Lies:
     shares: Mapping[str, Shares] = field(default_factory=dict)
     places: Mapping[PlaceRole, Floats] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-
-
-def stored_table(store: Store, asset: Asset, path: str) -> pq.ParquetFile:
-    """A stored table: from a file where there is one, so that only what is asked for is read."""
-    key = f"{asset.prefix}/{path}"
-    local = store.local_path(key)
-    return pq.ParquetFile(local if isinstance(local, Path) else io.BytesIO(store.read(key)))
 
 
 @dataclass(frozen=True)
@@ -90,9 +82,13 @@ class Place:
         matrix = np.array(self.to_space)
         return np.ascontiguousarray(zyx_um @ matrix[:3, :3].T + matrix[:3, 3])
 
+    def table(self, path: str) -> pq.ParquetFile:
+        """A table of the asset."""
+        return open_table(self.store, f"{self.asset.prefix}/{path}")
+
     def columns(self, path: str, *names: str) -> Iterator[pa.RecordBatch]:
         """Some columns of a stored table, so many rows at a time."""
-        return stored_table(self.store, self.asset, path).iter_batches(_ROWS, columns=list(names))
+        return self.table(path).iter_batches(_ROWS, columns=list(names))
 
     def stored_places(self, path: str) -> Floats:
         """The places that a stored table has, in the space; rows that have none are left out."""
@@ -180,7 +176,7 @@ def _typed(place: Place, column: str, regions: npt.NDArray[np.int64], kept: Mask
 
 
 def _series(place: Place) -> Lies:
-    names = stored_table(place.store, place.asset, "series.parquet").schema_arrow.names
+    names = place.table("series.parquet").schema_arrow.names
     if "z_um" not in names:
         return Lies()
     zyx_um = place.stored_places("series.parquet")

@@ -24,7 +24,7 @@ from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
 from pulvinar.catalogue.versions import list_versions
 from pulvinar.errors import Invalid
-from pulvinar.ingest.anchor_measures import MEASURES, Floats, Place, stored_table
+from pulvinar.ingest.anchor_measures import MEASURES, Floats, Place
 from pulvinar.ingest.anchor_names import parcels_named, specimen_region
 from pulvinar.ingest.anchor_shares import known_shares, positions_of
 from pulvinar.ingest.progress import Progress, Silent, watched
@@ -38,6 +38,7 @@ from pulvinar.model.record import Record
 from pulvinar.model.space import Points
 from pulvinar.model.volume import Triple
 from pulvinar.storage.database import Database
+from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
 _AT_ONCE = 16
@@ -150,7 +151,7 @@ def _parcels(store: Store, asset: Asset) -> list[str]:
 
 
 def _names(store: Store, asset: Asset, path: str, column: str) -> list[str]:
-    found = stored_table(store, asset, path).read(columns=[column])[column].to_pylist()
+    found = open_table(store, f"{asset.prefix}/{path}").read(columns=[column])[column].to_pylist()
     return [str(one) for one in found if one is not None]
 
 

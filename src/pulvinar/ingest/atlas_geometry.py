@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.model.space import Affine, Space, Window, opposite
-from pulvinar.model.transform import world_to_space
+from pulvinar.model.transform import affine_rows, world_to_space
 from pulvinar.model.volume import Triple
 from pulvinar.storage.sources import Voxels, VoxelSource
 
@@ -91,12 +91,12 @@ def corner_affine(orientation: str, shape: tuple[int, int, int], size_um: Triple
         forward = space.orientation[target] == letter
         matrix[target, axis] = size_um[axis] if forward else -size_um[axis]
         matrix[target, 3] = size_um[axis] / 2 if forward else (shape[axis] - 0.5) * size_um[axis]
-    return _rows(matrix)
+    return affine_rows(matrix)
 
 
 def world_affine(affine_um: Affine, space: Space) -> Affine:
     """An affine into the world frame "SAR" as one into `space`."""
-    return _rows(np.array(world_to_space(space)) @ np.array(affine_um))
+    return affine_rows(np.array(world_to_space(space)) @ np.array(affine_um))
 
 
 def orientation_of_affine(affine_um: Affine) -> str:
@@ -106,7 +106,3 @@ def orientation_of_affine(affine_um: Affine) -> str:
         world = int(np.argmax(np.abs(column)))
         letters.append("SAR"[world] if column[world] > 0 else "IPL"[world])
     return "".join(letters)
-
-
-def _rows(matrix: npt.NDArray[np.float64]) -> Affine:
-    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in matrix)

@@ -41,7 +41,7 @@ from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asse
 from pulvinar.model.ontology import Ontology, Region, ontology_to_json
 from pulvinar.model.record import Acquisition, Record
 from pulvinar.model.space import Affine, Window
-from pulvinar.model.transform import space_to_world
+from pulvinar.model.transform import affine_rows, space_to_world
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import finished_voxels, load_kernels, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import VoxelSource
@@ -214,8 +214,7 @@ class _Install:
         """Voxel index to the world; None where nobody says which way the space's axes go."""
         if not self._packed.space.orientation:
             return None
-        rows = np.array(space_to_world(self._packed.space)) @ np.array(voxel_to_space_um)
-        return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in rows)
+        return affine_rows(np.array(space_to_world(self._packed.space)) @ np.array(voxel_to_space_um))
 
     def _names(self) -> tuple[LabelName, ...]:
         return tuple(LabelName(one.id, one.name, one.acronym, one.color.upper()) for one in self._packed.regions)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from pulvinar.errors import NotFound, TooLarge, UnreadableFile
-from pulvinar.ingest.reader import FoundAsset, MeshData, Options
+from pulvinar.ingest.reader import FoundAsset, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
 from pulvinar.model.space import Affine
@@ -66,15 +66,6 @@ class FolderSources:
         if about is None or about.voxel_size_um is None:
             raise UnreadableFile(f"{name} does not say its voxel size", hint="the packer must say it")
         return self._opened.enter_context(host.open_volume(volume)), about.voxel_size_um, about.affine_um
-
-    def mesh(self, name: str, options: Options | None = None) -> MeshData:
-        """A surface, whole. Raises `NotFound`, and `UnreadableFile` for what holds none."""
-        host, found = self._found(name, options)
-        for item in found:
-            data = host.read_geometry(item) if item.volume is None else None
-            if isinstance(data, MeshData):
-                return data
-        raise UnreadableFile(f"{name} holds no surface", hint="is it the source's file?")
 
     def _found(self, name: str, options: Options | None) -> tuple[ReaderHost, list[FoundAsset]]:
         own = self._scratch / f"source-{next(self._numbers)}"

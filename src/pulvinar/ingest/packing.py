@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from pulvinar.ingest.reader import MeshData, Options
+from pulvinar.ingest.reader import Options
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space
@@ -32,11 +31,7 @@ class PackedVolume:
 
 @dataclass(frozen=True)
 class PackedAtlas:
-    """An atlas as a packer hands it over. `findings` say what was measured of its files, and where they lied.
-
-    `meshes` are surfaces that the source itself brings, by region (0: the outline of the brain), in micrometres (z, y,
-    x) of the space; the others are made from the annotation.
-    """
+    """An atlas as a packer hands it over. `findings` say what was measured of its files, and where they lied."""
 
     name: str
     version: str
@@ -52,7 +47,6 @@ class PackedAtlas:
     regions: tuple[Region, ...] = ()
     ontology_version: str = ""
     midline_um: float | None = None
-    meshes: Mapping[int, MeshData] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
 
 
@@ -68,9 +62,6 @@ class AtlasSources(Protocol):
     def volume(self, name: str, options: Options | None = None) -> tuple[VoxelSource, Triple, Affine | None]:
         """A volume's voxels, axes (t, c, z, y, x), its voxel size and its affine into the world frame "SAR", both in
         micrometres. It is open until the sources are closed. Raises `NotFound`, `UnreadableFile`."""
-
-    def mesh(self, name: str, options: Options | None = None) -> MeshData:
-        """A surface, whole."""
 
 
 class Packer(Protocol):

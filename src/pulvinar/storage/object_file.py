@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pulvinar.errors import Invalid
 from pulvinar.storage.store import Store
 
@@ -45,3 +48,11 @@ class ObjectFile(io.RawIOBase):
             buffer[:length] = self._store.read(self._key, self._at, length)
             self._at += length
         return length
+
+
+def open_table(store: Store, key: str) -> pq.ParquetFile:
+    """The Parquet object `key`: columns and row groups are read when they are asked for. Raises `NotFound`."""
+    local = store.local_path(key)
+    if local is not None and local.is_file():
+        return pq.ParquetFile(local)
+    return pq.ParquetFile(pa.PythonFile(ObjectFile(store, key), "r"))

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pulvinar.errors import Invalid, TooLarge
 from pulvinar.model.dataset import Asset, AssetKind
-from pulvinar.storage.object_file import ObjectFile
+from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
 MOST_CELLS = 4_000_000
@@ -23,8 +21,7 @@ def read_columns(
     store: Store, asset: Asset, path: str, names: Sequence[str] | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """The columns `names` (every one without) of the table `path` of `asset`, by name. Raises `NotFound`."""
-    file = pa.PythonFile(ObjectFile(store, f"{asset.prefix}/{path}"), "r")
-    table = pq.ParquetFile(file).read(columns=list(names) if names else None)
+    table = open_table(store, f"{asset.prefix}/{path}").read(columns=list(names) if names else None)
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 

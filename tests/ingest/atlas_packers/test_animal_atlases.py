@@ -8,10 +8,11 @@ import pytest
 import tifffile
 from tests.ingest.atlas_packers.folder_sources import folder_sources
 
+from pulvinar.atlases.spaces import CCFV3
 from pulvinar.errors import NotFound, UnreadableFile
 from pulvinar.ingest.atlas_packers import packer, packers
 from pulvinar.ingest.atlas_packers.macaque import Inia19, Mebrains, Yerkes19
-from pulvinar.ingest.atlas_packers.mouse import CCF, AllenMouse, DsurqeMouse
+from pulvinar.ingest.atlas_packers.mouse import AllenMouse, DsurqeMouse
 from pulvinar.ingest.atlas_packers.zebrafish import ZBrain
 from pulvinar.model.ontology import Ontology
 from pulvinar.model.space import Window
@@ -73,7 +74,7 @@ def test_the_allen_atlas_is_laid_by_its_anatomy_however_its_file_is_turned(folde
     expected = np.array([(np.argwhere(voxels == label) + 0.5).mean(axis=0) * 100 for label in labels])
     np.testing.assert_allclose(found, expected, atol=1)
     tree = Ontology("allen_mouse", "2017", atlas.regions)
-    assert (len(tree), len(tree.children(None)), atlas.space, atlas.midline_um) == (1327, 1, CCF, 5700)
+    assert (len(tree), len(tree.children(None)), atlas.space, atlas.midline_um) == (1327, 1, CCFV3, 5700)
 
 
 def test_the_dsurqe_atlas_lies_in_the_same_space_as_the_allen_atlas(folder, sample):

@@ -67,19 +67,6 @@ def test_voxels_lie_where_the_orientation_says(packed):
     assert packed.midline_um == fish.SHAPE[0] * fish.SIZE_UM / 2
 
 
-def test_meshes_surround_the_voxels_of_their_region(made):
-    with folder_sources(made / SECOND) as sources:
-        packed = BrainGlobePacker().pack(sources)
-        labels = whole(packed.annotation)
-        assert set(packed.meshes) == {one["id"] for one in fish.STRUCTURES}
-        for region in (31, 40000):
-            at = np.argwhere(labels == region)
-            mesh = packed.meshes[region]
-            np.testing.assert_allclose(mesh.zyx_um.min(axis=0), at.min(axis=0) * fish.SIZE_UM)
-            np.testing.assert_allclose(mesh.zyx_um.max(axis=0), (at.max(axis=0) + 1) * fish.SIZE_UM)
-            assert len(mesh.faces) == 12
-
-
 def test_one_of_several_is_chosen_by_name(made):
     with folder_sources(made) as sources:
         assert BrainGlobePacker("mini_zfish_2.0um").pack(sources).name == "mini_zfish_2.0um"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pulvinar.errors import Invalid, NotFound, Unavailable, UnreadableFile
-from pulvinar.ingest.atlas_packers.brainglobe_layout import BrainGlobeLayout, find_layout
+from pulvinar.ingest.atlas_packers.brainglobe_layout import find_layout
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
-from pulvinar.ingest.reader import MeshData, Options
+from pulvinar.ingest.reader import Options
 from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import ontology_from_json
 from pulvinar.model.record import Species
@@ -86,7 +84,6 @@ class BrainGlobePacker:
             regions=layout.regions,
             ontology_version=version,
             midline_um=midline_um,
-            meshes=_Meshes(sources, layout, affine),
             findings=(f"orientation {said['orientation']!r} is taken at its word: the files don't prove it",),
         )
         return _as_it_was(packed, said["pulvinar"]) if "pulvinar" in said else packed
@@ -107,33 +104,6 @@ def _as_it_was(packed: PackedAtlas, own: Mapping[str, Any]) -> PackedAtlas:
         ontology_version=ontology.version,
         findings=("Pulvinar has written it: its space and names are taken from there",),
     )
-
-
-class _Meshes(Mapping[int, MeshData]):
-    """The surfaces of an atlas, each read when it is asked for."""
-
-    def __init__(self, sources: AtlasSources, layout: BrainGlobeLayout, voxel_to_space_um: Affine) -> None:
-        self._sources = sources
-        self._files = layout.meshes
-        # their micrometres begin at the corner of the first voxel
-        to_voxel = np.diag([*(1 / np.array(_triple(layout.metadata["resolution"]))), 1.0])
-        to_voxel[:3, 3] = -0.5
-        self._to_space = np.array(voxel_to_space_um) @ to_voxel
-
-    def __getitem__(self, region: int) -> MeshData:
-        mesh = self._sources.mesh(self._files[region], Options(unit="um"))
-        # columns of the file are the axes of the stacks, first to last: what a reader of OBJ calls x, y, z
-        zyx_um = mesh.zyx_um[:, ::-1] @ self._to_space[:3, :3].T + self._to_space[:3, 3]
-        turned = np.linalg.det(self._to_space[:3, :3]) > 0
-        # a swap of two axes is a mirror: it turns triangles inside out
-        faces = mesh.faces[:, ::-1] if turned else mesh.faces
-        return MeshData(np.ascontiguousarray(zyx_um), np.ascontiguousarray(faces))
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
 
 
 def _species(text: str) -> Species:

@@ -12,7 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -35,8 +35,7 @@ class BrainGlobeLayout:
     """One atlas of a folder. `name` has the resolution in it, as BrainGlobe's names do: "mpin_zfish_1um"; `metadata` is
     its manifest; volumes are named as `AtlasSources.volume` takes them.
 
-    `references` are the templates by name, the first of them the one that the annotation was drawn on; `meshes` the
-    files by region.
+    `references` are the templates by name, the first of them the one that the annotation was drawn on.
     """
 
     name: str
@@ -44,7 +43,6 @@ class BrainGlobeLayout:
     regions: tuple[Region, ...]
     annotation: str
     references: Mapping[str, str]
-    meshes: Mapping[int, str] = field(default_factory=dict)
 
 
 def find_layout(sources: Files, name: str = "") -> BrainGlobeLayout:
@@ -105,16 +103,7 @@ def _second(sources: Files, name: str, manifest: str) -> BrainGlobeLayout:
     references = {"reference": _beside(manifest, "reference.tiff")}
     for other in metadata.get("additional_references", []):
         references[other] = _beside(manifest, f"{other}.tiff")
-    there = set(sources.names())
-    meshes = {region.id: _beside(manifest, f"meshes/{region.id}.obj") for region in regions}
-    return BrainGlobeLayout(
-        name,
-        metadata,
-        regions,
-        _beside(manifest, "annotation.tiff"),
-        references,
-        {region: name for region, name in meshes.items() if name in there},
-    )
+    return BrainGlobeLayout(name, metadata, regions, _beside(manifest, "annotation.tiff"), references)
 
 
 def _third(sources: Files, name: str, manifest: str) -> BrainGlobeLayout:

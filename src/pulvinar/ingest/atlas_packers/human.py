@@ -8,22 +8,21 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
-from pulvinar.errors import NotFound, UnreadableFile
+from pulvinar.atlases.spaces import MNI152
+from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.atlas_packers.likeliest import LikeliestLabels
 from pulvinar.ingest.atlas_packers.package_files import PackageFile, copy_package_files
 from pulvinar.ingest.atlas_packers.side_regions import NamedLabel, read_meanings, side_tree
+from pulvinar.ingest.atlas_packers.source_files import find_file, open_image, open_labels
 from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
-from pulvinar.ingest.reader import Options
 from pulvinar.model.record import Species
-from pulvinar.model.space import Affine, Space
+from pulvinar.model.space import Affine
 from pulvinar.model.volume import Triple, VolumeKind
 from pulvinar.storage.sources import VoxelSource
 
-MNI152 = Space("mni152", Species.HUMAN.value, "SAR")
-"""Micrometres from the anterior commissure, rising to superior, anterior and right."""
 _TEMPLATE = PackageFile("nilearn", "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz")
 _TEMPLATE_SAID = (
     "the template is the ICBM 2009a nonlinear symmetric T1 average, 1 mm, without skull, as nilearn brings it "
@@ -46,7 +45,7 @@ class MniPacker:
     labels: ClassVar[PackageFile]
     names: ClassVar[PackageFile]
     meanings: ClassVar[str]
-    """The table of names in `human_names`."""
+    """The table of names in `region_tables`."""
     findings: ClassVar[tuple[str, ...]]
     midline_um: ClassVar[float] = 0.0
     """The plane that parts labels of the left from those of the right best."""
@@ -57,7 +56,7 @@ class MniPacker:
 
     def pack(self, sources: AtlasSources) -> PackedAtlas:
         """The atlas. Raises `NotFound` for a missing file, `UnreadableFile` for one that isn't the published one."""
-        names = sources.bytes(_find(sources, self.names.name)).decode("utf-8")
+        names = sources.bytes(find_file(sources, self.names.name)).decode("utf-8")
         regions = side_tree(self.name, self._named(names), read_meanings(self.meanings))
         return PackedAtlas(
             name=self.name,
@@ -69,7 +68,7 @@ class MniPacker:
             licence=self.licence,
             citation=self.citation,
             source=self.where,
-            templates=(_volume(sources, _TEMPLATE.name, "T1", VolumeKind.IMAGE, version="2009a-sym"),),
+            templates=(_volume("T1", VolumeKind.IMAGE, open_image(sources, _TEMPLATE.name), "2009a-sym"),),
             annotation=self._annotation(sources),
             regions=regions,
             ontology_version=self.version,
@@ -78,7 +77,7 @@ class MniPacker:
         )
 
     def _annotation(self, sources: AtlasSources) -> PackedVolume:
-        return _volume(sources, self.labels.name, "annotation", VolumeKind.LABELS, version=self.version)
+        return _volume("annotation", VolumeKind.LABELS, open_labels(sources, self.labels.name), self.version)
 
     def _named(self, text: str) -> Iterator[NamedLabel]:
         """Each label and what it is called; 0 is outside."""
@@ -93,9 +92,9 @@ class _ProbabilityPacker(MniPacker):
     least_percent: ClassVar[float] = 25.0
 
     def _annotation(self, sources: AtlasSources) -> PackedVolume:
-        maps = _open(sources, self.labels.name, VolumeKind.IMAGE)
-        labels = LikeliestLabels(maps[0], least=self.least_percent)
-        return PackedVolume("annotation", VolumeKind.LABELS, labels, maps[1], maps[2], self.version)
+        maps, size, affine = open_image(sources, self.labels.name)
+        labels = LikeliestLabels(maps, least=self.least_percent)
+        return PackedVolume("annotation", VolumeKind.LABELS, labels, size, affine, self.version)
 
     def _named(self, text: str) -> Iterator[NamedLabel]:
         for row in csv.DictReader(text.splitlines()):
@@ -271,21 +270,7 @@ class DesikanKillianyPacker(MniPacker):
     )
 
 
-def _find(sources: AtlasSources, name: str) -> str:
-    """The file called so in whatever folder. Raises `NotFound`."""
-    found = next((one for one in sources.names() if PurePosixPath(one).name == name), None)
-    if found is None:
-        raise NotFound(f"there is no file {name} in the source", hint=f"it has {', '.join(sources.names()[:20])}")
-    return found
-
-
-def _open(sources: AtlasSources, name: str, kind: VolumeKind) -> tuple[VoxelSource, Triple, Affine]:
-    source, voxel_size_um, affine_um = sources.volume(_find(sources, name), Options(kind=kind))
-    if affine_um is None:
-        raise UnreadableFile(f"{name} says not where its voxels lie", hint="it is not the published file")
-    return source, voxel_size_um, affine_um
-
-
-def _volume(sources: AtlasSources, file: str, name: str, kind: VolumeKind, *, version: str) -> PackedVolume:
-    source, voxel_size_um, affine_um = _open(sources, file, kind)
+def _volume(name: str, kind: VolumeKind, opened: tuple[VoxelSource, Triple, Affine], version: str) -> PackedVolume:
+    """A volume in the world of its file, which is the space."""
+    source, voxel_size_um, affine_um = opened
     return PackedVolume(name, kind, source, voxel_size_um, affine_um, version)

@@ -21,6 +21,7 @@ from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Affine, Space
+from pulvinar.model.transform import affine_rows
 from pulvinar.model.volume import VolumeKind
 
 
@@ -196,7 +197,7 @@ def _scaled(affine: Affine, scale: float) -> Affine:
     """The same world with all lengths multiplied: FreeSurfer's origin is in the middle of its volume."""
     matrix = np.array(affine)
     matrix[:3] *= scale
-    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in matrix)
+    return affine_rows(matrix)
 
 
 def _lookup_table(text: str) -> Iterator[NamedLabel]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pulvinar.atlases.spaces import CCFV3
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.atlas_geometry import (
     LabelPlace,
@@ -23,11 +24,10 @@ from pulvinar.ingest.packing import AtlasSources, PackedAtlas, PackedVolume
 from pulvinar.ingest.reader import Options
 from pulvinar.model.ontology import Region, folded_name
 from pulvinar.model.record import Species
-from pulvinar.model.space import Affine, Space
+from pulvinar.model.space import Affine
+from pulvinar.model.transform import affine_rows
 from pulvinar.model.volume import VolumeKind
 
-CCF = Space("allen_ccfv3", Species.MOUSE.value, "PIR", extent_um=(13_200.0, 8_000.0, 11_400.0))
-"""Micrometres from the anterior, superior, left corner of the framework."""
 _TEMPLATE = "average_template_200um.mnc"
 _ALLEN_TERMS = "Allen Institute terms of use: non-commercial, with citation"
 # the MINC files of the DSURQE set count from a point in the brain: where that is in the framework
@@ -55,7 +55,7 @@ class AllenMouse:
     def pack(self, sources: AtlasSources) -> PackedAtlas:
         """The atlas, with its orientation measured from where the olfactory areas, cerebellum, isocortex and
         hypothalamus lie."""
-        regions = tuple(_allen_regions(json.loads(sources.bytes(find_file(sources, "ABA_annotation_last.json")))))
+        regions = tuple(allen_regions(json.loads(sources.bytes(find_file(sources, "ABA_annotation_last.json")))))
         size = (self.voxel_um,) * 3
         annotation, _, _ = open_labels(sources, self.annotation, Options(voxel_size_um=size))
         places = label_places(annotation)
@@ -63,7 +63,7 @@ class AllenMouse:
         orientation = measured_orientation(places, _landmark_labels(regions, self.landmarks))
         side = orientation.index("?")
         _, _, depth, height, width = annotation.shape
-        lies = corner_affine(orientation.replace("?", "R"), (depth, height, width), size, CCF)
+        lies = corner_affine(orientation.replace("?", "R"), (depth, height, width), size, CCFV3)
         findings = [
             f"the annotation's axes rise to {orientation} (measured; ? is left-right, which its symmetry can't tell: "
             "taken as rising to the right, as the framework says)",
@@ -79,7 +79,7 @@ class AllenMouse:
             title=self.title,
             title_zh="艾伦小鼠脑通用坐标框架 v3，25 微米",
             species=self.species,
-            space=CCF,
+            space=CCFV3,
             licence=self.licence,
             citation=(
                 "Wang Q et al. (2020) The Allen Mouse Brain Common Coordinate Framework: a 3D reference atlas. "
@@ -90,12 +90,12 @@ class AllenMouse:
             annotation=PackedVolume("annotation", VolumeKind.LABELS, annotation, size, lies, "2017"),
             regions=regions,
             ontology_version="2017",
-            midline_um=CCF.extent_um[2] / 2 if CCF.extent_um else None,
+            midline_um=CCFV3.extent_um[2] / 2 if CCFV3.extent_um else None,
             findings=tuple(findings),
         )
 
 
-def _allen_regions(told: Mapping[str, Any]) -> Iterator[Region]:
+def allen_regions(told: Mapping[str, Any]) -> Iterator[Region]:
     """The structures from the root down: what is above it ("universe") is no anatomy."""
     waiting = list(told["msg"])
     while waiting:
@@ -146,9 +146,9 @@ def _average_template(sources: AtlasSources) -> tuple[PackedVolume, ...]:
 
 def _from_minc(affine: Affine) -> Affine:
     """A MINC file's world (superior, anterior, right of its origin) as the framework (from its corner)."""
-    matrix = np.array(world_affine(affine, CCF))
+    matrix = np.array(world_affine(affine, CCFV3))
     matrix[:3, 3] += _MINC_ORIGIN_UM
-    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in matrix)
+    return affine_rows(matrix)
 
 
 class DsurqeMouse:
@@ -186,7 +186,7 @@ class DsurqeMouse:
             title=self.title,
             title_zh="DSURQE 小鼠磁共振图谱（艾伦 CCFv3 空间），200 微米",
             species=self.species,
-            space=CCF,
+            space=CCFV3,
             licence=self.licence,
             citation=(
                 "Dorr AE et al. (2008) High resolution three-dimensional brain atlas using an average magnetic "

@@ -45,7 +45,7 @@ class Meaning:
 
 def read_meanings(table: str) -> tuple[Meaning, ...]:
     """The table of that name, in its order, which is that of the tree."""
-    text = files(__package__).joinpath("human_names", f"{table}.tsv").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("region_tables", f"{table}.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     return tuple(
         Meaning(row["source"], row["acronym"], row["name"], tuple(filter(None, row["group"].split(" / "))))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -228,7 +229,9 @@ async def find_regions_binary(request: Request, atlas: AskedAtlas) -> Response:
     if len(body) % 24:
         raise Invalid(f"{len(body)} bytes are no rows of three float64", hint="send z, y, x of each place")
     points = Points(atlas.atlas.space, np.frombuffer(body, "<f8").reshape(-1, 3))
-    return Response(atlas.annotation.regions_at(points).astype("<i8").tobytes(), media_type="application/octet-stream")
+    # the first question makes the grid, which takes seconds: others are answered meanwhile
+    regions = await run_in_threadpool(lambda: atlas.annotation.regions_at(points))
+    return Response(regions.astype("<i8").tobytes(), media_type="application/octet-stream")
 
 
 def atlas_out(one: Installed) -> AtlasOut:
