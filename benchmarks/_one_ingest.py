@@ -114,13 +114,18 @@ def codec(stack: Path, out: Path) -> None:
             for window in tiles(Window.whole(level.shape), level.shard_shape):
                 voxels = stored.read(number, window)
                 cuts = tiles(Window.whole(voxels.shape), level.chunk_shape)
-                chunks = [np.ascontiguousarray(voxels[cut.slices]) for cut in cuts]
+                chunks = [_whole_chunk(voxels[cut.slices], level.chunk_shape) for cut in cuts]
                 for name, encode in (("stock", stock.encode), ("own", own.encode)):
                     start, before = time.perf_counter(), _cpu_s()
                     deque(workers.map(encode, chunks), maxlen=0)
                     taken[name][0] += time.perf_counter() - start
                     taken[name][1] += _cpu_s() - before
     print(json.dumps(taken))
+
+
+def _whole_chunk(inside: np.ndarray[Any, Any], shape: Shape5) -> np.ndarray[Any, Any]:
+    """`inside` in C order, with zeros beyond its end up to `shape`."""
+    return np.pad(inside, [(0, n - m) for n, m in zip(shape, inside.shape, strict=True)])
 
 
 def _cpu_s() -> float:

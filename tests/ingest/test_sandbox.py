@@ -600,7 +600,7 @@ def test_a_geometry_that_can_not_be_is_refused(host, submission, geometry):
 )
 @pytest.mark.parametrize("body", ["b'[' * 100_000", "b'0' * 8", "b''"])
 def test_a_description_of_data_that_lies_is_refused(host, submission, described, body):
-    main = "sys.modules['__main__']"
+    main = "sys.modules['pulvinar.ingest.reader_process']"
     lie = f"{FORGE}honest = getattr({main}, 'honest', {main}.geometry_to_wire)\n{main}.honest = honest\n"
     lie += f"def read_geometry():\n    def forged(data):\n        {main}.geometry_to_wire = honest\n"
     lie += f"        return {described!r}, {body}\n    {main}.geometry_to_wire = forged\n"

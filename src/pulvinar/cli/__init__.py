@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 
@@ -18,7 +19,8 @@ def settle_process() -> None:
     """Spare this process what no command needs; called before anything heavy is imported.
 
     Nothing here solves equations, and BLAS's threads wait for some by spinning. What imports make stays: looking
-    through it for garbage again and again took a tenth of a short ingest.
+    through it for garbage again and again, and once more at the end, took a tenth of a short ingest.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(100_000, 20, 20)
+    atexit.register(gc.freeze)

@@ -1,10 +1,11 @@
 """The reader process: give up every right, then answer the platform's questions about one submission.
 
-Run as `python -m pulvinar.ingest.reader_process DESCRIPTOR` by `sandbox.ReaderHost`, never by a person.
+`main` is run by `sandbox.ReaderHost` in a new process, with the number of its end of a socket as the only argument.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import site
@@ -42,9 +43,10 @@ Answer = tuple[dict[str, Any], int | None]
 
 def main() -> None:
     """Serve until the platform hangs up."""
-    # what imports make stays: it needn't be looked through for garbage again and again
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+    gc.enable()
+    atexit.register(gc.freeze)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     landlock.die_with_parent()
     try:
@@ -207,7 +209,3 @@ _NO_MEMORY = _told(
     ),
     named=False,
 )
-
-
-if __name__ == "__main__":
-    main()

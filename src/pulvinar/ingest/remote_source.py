@@ -77,7 +77,8 @@ class RemoteSource:
 
     def _take(self, size_bytes: int) -> tuple[int, SharedMemory]:
         with self._lock:
-            fitting = [slot for slot in self._free if slot[1].size_bytes >= size_bytes]
+            # among equals the one that was let go last: it may still lie in the processor's cache
+            fitting = [slot for slot in reversed(self._free) if slot[1].size_bytes >= size_bytes]
             if fitting:
                 best = min(fitting, key=lambda slot: slot[1].size_bytes)
                 self._free.remove(best)

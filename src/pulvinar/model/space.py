@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import lt, sub
 from typing import Self
 
 import numpy as np
@@ -93,7 +94,7 @@ class Window:
     stop: tuple[int, int, int, int, int]
 
     def __post_init__(self) -> None:
-        if any(a < 0 or b <= a for a, b in zip(self.start, self.stop, strict=True)):
+        if min(self.start) < 0 or not all(map(lt, self.start, self.stop)):
             raise Invalid(f"window from {self.start} to {self.stop} is empty or negative")
 
     @classmethod
@@ -104,7 +105,7 @@ class Window:
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
         """Voxels an axis."""
-        t, c, z, y, x = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        t, c, z, y, x = map(sub, self.stop, self.start)
         return t, c, z, y, x
 
     @property

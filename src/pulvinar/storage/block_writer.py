@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from math import prod
+from operator import sub
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -92,6 +93,14 @@ class _OpenShard:
     writer: ShardWriter | None = None
 
 
+class _Buffers(threading.local):
+    """A thread's own memory: for a chunk of the base level, and for bit planes by the number of values in a chunk."""
+
+    def __init__(self) -> None:
+        self.chunk: Voxels | None = None
+        self.planes: dict[int, Voxels] = {}
+
+
 @dataclass(eq=False)
 class BlockWriter:
     """Makes one block with `workers`, reading ahead with `reader`. Use it once."""
@@ -121,7 +130,7 @@ class BlockWriter:
         self._dtype = np.dtype(volume.dtype)
         # a fixed number, not one that depends on the machine: the order of chunks in a shard follows from it
         self._most_jobs = max(8, min(64, _IN_FLIGHT_BYTES // (8 * self._codecs[self.block.base].chunk_bytes)))
-        self._buffers = threading.local()
+        self._buffers = _Buffers()
 
     def run(self) -> None:
         """Write every shard of the block that is not finished; a block that is finished costs nothing."""
@@ -272,19 +281,20 @@ class BlockWriter:
         return self._shard_of(key).writer is not None
 
     def _shard_of(self, key: ChunkKey) -> _OpenShard:
-        level, cell = key
-        shape = self.given.volume.levels[level]
-        per_shard = self._per_shard[level]
-        t, c, z, y, x = (i // n for i, n in zip(cell, per_shard, strict=True))
-        place = (level, (t, c, z, y, x))
+        level, (t, c, z, y, x) = key
+        dt, dc, dz, dy, dx = self._per_shard[level]
+        place = (level, (t // dt, c // dc, z // dz, y // dy, x // dx))
         if place not in self._shards:
-            whole = clip(place[1], shape.shard_shape, Window.whole(shape.shape))
-            chunks = prod(len(axis) for axis in cells(whole, shape.chunk_shape))
-            shard = _OpenShard(shard_path(*place), chunks)
-            if self._is_open(*place):
-                shard.writer = self.sink.start(shard.path, per_shard)
-            self._shards[place] = shard
+            self._shards[place] = self._opened(*place)
         return self._shards[place]
+
+    def _opened(self, level: int, cell: Shape5) -> _OpenShard:
+        shape = self.given.volume.levels[level]
+        whole = clip(cell, shape.shard_shape, Window.whole(shape.shape))
+        shard = _OpenShard(shard_path(level, cell), prod(len(axis) for axis in cells(whole, shape.chunk_shape)))
+        if self._is_open(level, cell):
+            shard.writer = self.sink.start(shard.path, self._per_shard[level])
+        return shard
 
     # the work itself, in many threads
 
@@ -297,7 +307,7 @@ class BlockWriter:
         encoded: list[Encoded | None] = []
         for cell, is_wanted in zip(chunks, wanted, strict=True):
             window = clip(cell, shape, box)
-            inside = voxels[_relative(window, quantum.window).slices]
+            inside = voxels[_slices_within(window, quantum.window)]
             chunk, planes = self._whole_chunk(base, inside, split=is_wanted)
             # chunk by chunk, while it is in this core's cache
             if target is not None:
@@ -317,7 +327,7 @@ class BlockWriter:
     def _whole_chunk(self, level: int, inside: Voxels, *, split: bool) -> tuple[Voxels, Voxels | None]:
         """`inside` at the beginning of a chunk, in memory of this thread, zeros beyond; and its bit planes, if any."""
         shape = self.given.volume.levels[level].chunk_shape
-        buffer: Voxels | None = getattr(self._buffers, "chunk", None)
+        buffer = self._buffers.chunk
         if buffer is None:
             buffer = self._buffers.chunk = np.empty(shape, self._dtype)
         if inside.shape != shape:
@@ -334,12 +344,11 @@ class BlockWriter:
         copied, where the codec takes none."""
         if not self._codecs[level].takes_planes:
             return None
-        from pulvinar.storage.bit_planes import copy_and_split
+        from pulvinar.storage.bit_planes import copy_and_split, room_for_planes
 
-        room: Voxels | None = getattr(self._buffers, "planes", None)
-        if room is None:
-            room = self._buffers.planes = np.empty(self._room_bytes // 8, np.uint64)
-        planes = room[: chunk.size // 4].reshape(16, -1)
+        planes = self._buffers.planes.get(chunk.size)
+        if planes is None:
+            planes = self._buffers.planes[chunk.size] = room_for_planes(chunk.size)
         copy_and_split(source[0, 0], chunk[0, 0], planes)
         return planes
 
@@ -354,12 +363,11 @@ class BlockWriter:
 
     def _halve(self, level: int, voxels: Voxels, window: Window, target: Voxels) -> None:
         """Halve `window` of `level`, which lies at the beginning of `voxels`, into `target`."""
-        factors = self._factors[level]
-        above = self.given.volume.levels[level + 1].chunk_shape
-        start = (a // f for a, f in zip(window.start, (1, 1, *factors), strict=True))
-        t, c, z, y, x = (a % n for a, n in zip(start, above, strict=True))
-        kind = self.given.volume.kind
-        downsample_into(voxels, _ORIGIN, window.shape, target, (t, c, z, y, x), factors, kind)
+        fz, fy, fx = factors = self._factors[level]
+        times, channels, depth, height, width = self.given.volume.levels[level + 1].chunk_shape
+        t, c, z, y, x = window.start
+        place = (t % times, c % channels, z // fz % depth, y // fy % height, x // fx % width)
+        downsample_into(voxels, _ORIGIN, window.shape, target, place, factors, self.given.volume.kind)
 
     # taking results, in the order in which work was given out
 
@@ -382,15 +390,15 @@ class BlockWriter:
                 self._give_chunk(job.parent)
 
     def _append(self, job: _Job, encoded: list[Encoded | None]) -> None:
-        per_shard = self._per_shard[job.level]
+        dt, dc, dz, dy, dx = self._per_shard[job.level]
         by_shard: dict[str, tuple[_OpenShard, list[tuple[Shape5, memoryview]]]] = {}
         for cell, data in zip(job.chunks, encoded, strict=True):
             shard = self._shard_of((job.level, cell))
             shard.missing -= 1
             parts = by_shard.setdefault(shard.path, (shard, []))[1]
             if data is not None:
-                t, c, z, y, x = (i % n for i, n in zip(cell, per_shard, strict=True))
-                parts.append(((t, c, z, y, x), data.room.data[: data.size]))
+                t, c, z, y, x = cell
+                parts.append(((t % dt, c % dc, z % dz, y % dy, x % dx), data.room.data[: data.size]))
         for shard, parts in by_shard.values():
             if shard.writer is not None and parts:
                 shard.writer.append(parts)
@@ -427,10 +435,11 @@ def _halved(window: Window, factors: Factors) -> Window:
     return Window(start, stop)  # type: ignore[arg-type]
 
 
-def _relative(window: Window, to: Window) -> Window:
-    start = tuple(a - o for a, o in zip(window.start, to.start, strict=True))
-    stop = tuple(b - o for b, o in zip(window.stop, to.start, strict=True))
-    return Window(start, stop)  # type: ignore[arg-type]
+def _slices_within(window: Window, around: Window) -> tuple[slice, slice, slice, slice, slice]:
+    """For cutting `window` out of the voxels of `around`."""
+    t, c, z, y, x = map(sub, window.start, around.start)
+    dt, dc, dz, dy, dx = window.shape
+    return slice(t, t + dt), slice(c, c + dc), slice(z, z + dz), slice(y, y + dy), slice(x, x + dx)
 
 
 def _any_bit(chunk: Voxels) -> bool:

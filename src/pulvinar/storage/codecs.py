@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ CRC_BYTES = 4
 # that took 0.8 of the time to encode, 0.6 to decode, and made 3% less
 _BLOSC_BLOCK_BYTES = 512 * 1024
 _ROOM_BYTES = 4096
+# smaller chunks are left to blosc: of such short planes nothing can be told
+_LEAST_PLANES_BYTES = 32 * 1024
 # blosc's header before its only block: versions of blosc and zstd, flags (zstd, one piece a block, bitshuffle), size of
 # a value; sizes of chunk, block and all; where the block begins, and its size. Source: "Blosc Header" of c-blosc 1.21
 _BLOSC_HEAD = struct.Struct("<4B5i")
@@ -36,8 +39,8 @@ _packers: Any = imagecodecs
 class ChunkCodec:
     """Encodes chunks of one shape and type. May be used by many threads at once.
 
-    Images: little-endian bytes, blosc (zstd level 1, bitshuffle), CRC32C. Labels: little-endian bytes, zstd level 1,
-    CRC32C.
+    Images: little-endian bytes, blosc (zstd level 1, bitshuffle), CRC32C; 16-bit chunks plane by plane, in the same
+    format. Labels: little-endian bytes, zstd level 1, CRC32C.
     """
 
     kind: VolumeKind
@@ -49,12 +52,12 @@ class ChunkCodec:
         """The codec of a volume's chunks; raises `Invalid` for a type that volumes can't have."""
         return cls(kind, checked_dtype(dtype), chunk_shape)
 
-    @property
+    @cached_property
     def chunk_bytes(self) -> int:
         """Size of one decoded chunk in bytes."""
         return prod(self.chunk_shape) * self.dtype.itemsize
 
-    @property
+    @cached_property
     def room_bytes(self) -> int:
         """How much memory `encode_into` wants: more than any chunk's stored bytes take."""
         return self.chunk_bytes + self.chunk_bytes // 128 + _ROOM_BYTES
@@ -68,18 +71,22 @@ class ChunkCodec:
         """As `encode`, to the beginning of `room` (uint8, of `room_bytes` at least); the size in bytes.
 
         `planes`: what `copy_and_split` has made of `chunk`, where `takes_planes`. The bytes are the same without.
+        Raises `ValueError` for a chunk of another shape or type.
         """
-        size = self._pack_planes(planes, room) if planes is not None else 0
+        if chunk.shape != self.chunk_shape or chunk.dtype != self.dtype:
+            # the compiled loops believe it
+            raise ValueError(f"a chunk is {chunk.shape} {chunk.dtype}, expected {self.chunk_shape} {self.dtype}")
+        size = self._pack_planes(planes if planes is not None else _split(chunk), room) if self.takes_planes else 0
         if not size:
             size = len(self._pack(chunk, room))
         room[size : size + CRC_BYTES] = np.frombuffer(crc32c(room[:size]), np.uint8)
         return size + CRC_BYTES
 
-    @property
+    @cached_property
     def takes_planes(self) -> bool:
-        """Whether bit planes save `encode_into` some of its work."""
+        """Whether a chunk is packed by its bit planes."""
         t, c, _, y, x = self.chunk_shape
-        one_block = t == c == 1 and self.chunk_bytes <= _BLOSC_BLOCK_BYTES
+        one_block = t == c == 1 and _LEAST_PLANES_BYTES <= self.chunk_bytes <= _BLOSC_BLOCK_BYTES
         return self.kind is VolumeKind.IMAGE and self.dtype.itemsize == 2 and one_block and x == 64 and y % 8 == 0
 
     def _pack(self, chunk: Voxels, room: Voxels) -> Any:
@@ -97,9 +104,12 @@ class ChunkCodec:
         )
 
     def _pack_planes(self, planes: Voxels, room: Voxels) -> int:
-        """What blosc makes of a chunk of one block, byte for byte; 0 when it would leave it unpacked."""
+        """A blosc chunk of one block; its size in bytes, 0 when that saves nothing."""
+        # it brings the compiled loops, which who only reads has no use for
+        from pulvinar.storage.plane_codec import pack_planes
+
         head = _BLOSC_HEAD.size
-        packed = len(_packers.zstd_encode(planes.reshape(-1).view(np.uint8), level=1, out=room[head:]))
+        packed = pack_planes(planes, self.chunk_bytes // 128, self.chunk_shape[3], room[head:])
         size, raw = head + packed, self.chunk_bytes
         if size >= raw:
             return 0
@@ -132,6 +142,14 @@ class ChunkCodec:
                 },
             }
         return [LITTLE_ENDIAN, packer, CHECKSUM]
+
+
+def _split(chunk: Voxels) -> Voxels:
+    from pulvinar.storage.bit_planes import copy_and_split, room_for_planes
+
+    planes = room_for_planes(chunk.size)
+    copy_and_split(chunk[0, 0], chunk[0, 0], planes)
+    return planes
 
 
 LITTLE_ENDIAN: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}

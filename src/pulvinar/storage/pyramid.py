@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -110,8 +111,24 @@ def write_pyramid(
 
 def load_kernels() -> None:
     """Import the compiled loops now and not with the first chunk: for who has to wait for something else."""
+    with _unimportable("scipy.linalg"):
+        # numba looks here whether it could solve equations, which no loop of ours does: a fifth of a second
+        import_module("numba.np.arraymath")
     import_module("pulvinar.storage.halving_kernels")
-    import_module("pulvinar.storage.bit_planes")
+    import_module("pulvinar.storage.plane_codec")
+
+
+@contextmanager
+def _unimportable(name: str) -> Iterator[None]:
+    """Let an import of module `name` fail meanwhile, unless it is there already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def finished_voxels(volume: Volume, paths: Container[str]) -> int:

@@ -25,8 +25,10 @@ Factors = tuple[int, int, int]
 CHUNK = 64
 SHARD = 512
 _LEVELS_A_STAGE = 3
-# what is read at once: near the target where the source leaves the choice, up to the limit where its blocks are large
-_READ_BYTES = 32 * 2**20
+# what is read at once: near the target where the source leaves the choice, so that it still lies in the processor's
+# cache when it is worked on; more for the sake of whole rows; up to the limit where its blocks are large
+_READ_BYTES = 8 * 2**20
+_WHOLE_ROWS_BYTES = 32 * 2**20
 _READ_LIMIT_BYTES = 96 * 2**20
 # grids up to so many cells come again and again: a piece's chunks, a chunk's parts
 _SMALL_GRID = 4096
@@ -121,9 +123,13 @@ def cells(window: Window, shape: Shape5) -> list[range]:
 
 def clip(cell: Shape5, shape: Shape5, window: Window) -> Window:
     """The part of a grid's `cell` that lies in `window`."""
-    start = tuple(max(a, i * n) for a, i, n in zip(window.start, cell, shape, strict=True))
-    stop = tuple(min(b, (i + 1) * n) for b, i, n in zip(window.stop, cell, shape, strict=True))
-    return Window(start, stop)  # type: ignore[arg-type]
+    # axis by axis: it is asked for every chunk, and a generator takes three times as long
+    (t, c, z, y, x), (dt, dc, dz, dy, dx) = cell, shape
+    at, ac, az, ay, ax = window.start
+    bt, bc, bz, by, bx = window.stop
+    start = (max(at, t * dt), max(ac, c * dc), max(az, z * dz), max(ay, y * dy), max(ax, x * dx))
+    t, c, z, y, x = t + 1, c + 1, z + 1, y + 1, x + 1
+    return Window(start, (min(bt, t * dt), min(bc, c * dc), min(bz, z * dz), min(by, y * dy), min(bx, x * dx)))
 
 
 def morton(axes: list[range]) -> Iterable[Shape5]:
@@ -177,8 +183,8 @@ def _next_factors(level: Level) -> Factors:
 
 def _plan_stage(volume: Volume, stage: int, base: int, first: int, decoded: Shape5) -> list[Block]:
     shape, itemsize = volume.levels[base].shape, np.dtype(volume.dtype).itemsize
-    most = _READ_BYTES if stage == 0 else _READ_BACK_BYTES
-    read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize, most)
+    most = (_WHOLE_ROWS_BYTES, _READ_BYTES) if stage == 0 else (_READ_BACK_BYTES, _READ_BACK_BYTES)
+    read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize, *most)
     last = min(first + _LEVELS_A_STAGE, len(volume.levels)) - 1
     extent = _extent(volume, base, range(first, last + 1), slab_shape)
     if all(e >= n for e, n in zip(extent[2:], shape[2:], strict=True)):
@@ -205,8 +211,11 @@ def _extent(volume: Volume, base: int, levels: range, slab_shape: Shape5) -> Sha
     return t, c, z, y, x
 
 
-def _read_shapes(level: Level, decoded: Shape5, itemsize: int, most_bytes: int) -> tuple[Shape5, Shape5]:
-    """What to read at once, and what to unpack at once: both whole chunks, or up to the volume's end."""
+def _read_shapes(
+    level: Level, decoded: Shape5, itemsize: int, rows_bytes: int, most_bytes: int
+) -> tuple[Shape5, Shape5]:
+    """What to read at once, and what to unpack at once: both whole chunks, or up to the volume's end. `rows_bytes` is
+    the most that a chunk's height and depth of longer rows may take, `most_bytes` that anything else is added to."""
 
     def whole_chunks(axis: int, voxels: int) -> int:
         chunk = level.chunk_shape[axis]
@@ -215,12 +224,12 @@ def _read_shapes(level: Level, decoded: Shape5, itemsize: int, most_bytes: int) 
     slab = [whole_chunks(axis, n) for axis, n in enumerate(decoded)]
     fits = prod(slab) * itemsize <= _READ_LIMIT_BYTES
     read = list(slab) if fits else [whole_chunks(axis, 1) for axis in range(5)]
-    # rows first, as they lie together in nearly every file; channels never
-    for axis in (4, 3, 2, 0):
-        end = level.shape[axis] if fits else slab[axis]
-        while read[axis] < end:
-            longer = min(2 * read[axis], end)
-            if prod(read) // read[axis] * longer * itemsize > most_bytes:
+    ends = level.shape if fits else slab
+    # rows first and whole, as they lie together in nearly every file; channels never
+    for axis, most in ((4, rows_bytes), (3, most_bytes), (2, most_bytes), (0, most_bytes)):
+        while read[axis] < ends[axis]:
+            longer = min(2 * read[axis], ends[axis])
+            if prod(read) // read[axis] * longer * itemsize > most:
                 break
             read[axis] = longer
     return tuple(read), tuple(read if fits else slab)  # type: ignore[return-value]

@@ -46,8 +46,15 @@ class ShardIndex:
         """(offset, size in bytes) of the chunk at place `inner` (t, c, z, y, x) of the shard; None when it is empty."""
         if any(not 0 <= i < n for i, n in zip(inner, self.grid, strict=True)):
             return None
-        offset, nbytes = self.entries[np.ravel_multi_index(inner, self.grid)]
+        offset, nbytes = self.entries[_place(inner, self.grid)]
         return None if offset == _MISSING else (int(offset), int(nbytes))
+
+
+def _place(inner: Shape5, grid: Shape5) -> int:
+    """The row of a chunk in the index."""
+    t, c, z, y, x = inner
+    _, channels, depth, height, width = grid
+    return (((t * channels + c) * depth + z) * height + y) * width + x
 
 
 def index_size(grid: Shape5) -> int:
@@ -85,7 +92,7 @@ class ShardWriter:
         """Add chunks, each with its place (t, c, z, y, x) in the shard."""
         offset = self._file.size
         for inner, data in chunks:
-            self._entries[np.ravel_multi_index(inner, self._grid)] = (offset, len(data))
+            self._entries[_place(inner, self._grid)] = (offset, len(data))
             offset += len(data)
         with room_in(self.path.parent):
             self._file.append([data for _, data in chunks])
