@@ -12,6 +12,7 @@ from pulvinar.catalogue.query_fields import LONGEST_UM, NAMES, Field
 from pulvinar.catalogue.query_nodes import (
     And,
     Dated,
+    InBox,
     Near,
     Not,
     Or,
@@ -63,7 +64,7 @@ def test_fields_are_understood_in_both_languages_with_narrow_and_wide_signs() ->
 def test_every_name_of_a_field_names_it() -> None:
     for field, names in NAMES.items():
         for name in names:
-            if field not in (Field.WITHIN, Field.OF):
+            if field not in (Field.WITHIN, Field.OF, Field.BOX):
                 with pytest.raises(QueryError, match="says nothing"):
                     parse(f"{name}:")
 
@@ -74,6 +75,13 @@ def test_a_point_is_written_x_y_z_and_kept_z_y_x_in_micrometres() -> None:
     assert parse("范围：0.3毫米 中心：（1，2，3）＠allen_ccfv3") == asked
     assert parse("within:0.3mm of:(-0.02 -0.01 0.005)mm@mni152") == Near(300.0, (5.0, -10.0, -20.0), "mni152")
     assert parse('within:1mm of:"optic tectum" fish') == And((Near(1000.0, region="optic tectum"), Words("fish")))
+
+
+def test_a_box_is_two_opposite_corners_of_one_space() -> None:
+    asked = InBox((300.0, 20.0, 1.0), (600.0, 50.0, 4.0), "allen_ccfv3")
+    assert parse("box:(1,20,300)..(4,50,600)@allen_ccfv3") == asked
+    assert parse("box:(4,20,600) .. (1,50,300)um @allen_ccfv3") == asked
+    assert parse("方框：（0.001，0.02，0.3）..（0.004，0.05，0.6）毫米＠allen_ccfv3") == asked
 
 
 def test_resolution_and_dates_are_compared() -> None:
@@ -115,6 +123,9 @@ def test_resolution_and_dates_are_compared() -> None:
         ("within:5um brain", 11, "needs a place", "of:"),
         ("within:5um of:(1,2)@x", 14, "not a point", "three numbers"),
         ("within:5um of:(1,2,3)", 14, "not a point", "a space"),
+        ("box:(1,2,3)@x", 4, "not a box", "two corners"),
+        ("a box:(1,2,3)..(4,5,6)", 6, "not a box", "a space"),
+        ("box:(1,2,3)..(4,2,6)@x", 4, "empty", "opposite corners"),
     ],
 )
 def test_an_error_points_at_its_character_and_says_what_would_be_right(
@@ -181,6 +192,13 @@ _TERMS = {
 }
 _LENGTHS = st.floats(min_value=1e-6, max_value=LONGEST_UM).map(lambda one: round(one, 9))
 _NUMBERS = st.floats(min_value=-1e9, max_value=1e9).map(lambda one: round(one, 6))
+
+
+def _box(start: tuple[float, float, float], side: int, space: str) -> InBox:
+    z, y, x = (round(one + side, 6) for one in start)
+    return InBox(start, (z, y, x), space)
+
+
 _LEAVES: st.SearchStrategy[Query] = st.one_of(
     st.builds(Words, _BARE),
     st.builds(Words, _QUOTED, phrase=st.just(True)),
@@ -197,6 +215,7 @@ _LEAVES: st.SearchStrategy[Query] = st.one_of(
     st.builds(Dated, st.sampled_from([">=", "<"]), st.dates(max_value=date(9998, 1, 1))),
     st.builds(Near, _LENGTHS, st.tuples(_NUMBERS, _NUMBERS, _NUMBERS), _BARE),
     st.builds(Near, _LENGTHS, region=_BARE | _QUOTED.filter(bool)),
+    st.builds(_box, st.tuples(_NUMBERS, _NUMBERS, _NUMBERS), st.integers(1, 9999), _BARE),
 )
 _QUERIES = st.recursive(
     _LEAVES,

@@ -17,6 +17,7 @@ from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import open_atlas
 from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, types_in_region
+from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.places import assets_within
 from pulvinar.catalogue.tables import place_block
@@ -126,6 +127,29 @@ def test_a_neuron_has_its_soma_ends_and_length_by_region(toy: Means, tmp_path: P
         assert assets_within(toy.database, LOCAL_OWNER, SPACE, Ball(near, 60), role).places == count
     wanted = [InRegion((CORTEX_SPAN,), (Role.SOMA,)), InRegion((THALAMUS_SPAN,), (Role.END,))]
     assert len(assets_with(toy.database, LOCAL_OWNER, "toy", wanted).items) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("within:60um of:(2510,800,150)@toy", True),
+        ("within:60um of:(2700,800,150)@toy", False),
+        ("kind:skeleton within:0.06mm of:(2.51,0.8,0.15)mm@toy", True),
+        ("box:(2490,790,140)..(2510,810,160)@toy", True),
+        ("box:(2510,790,140)..(2520,810,160)@toy", False),
+        ("box:(2490,790,140)..(2510,810,160)@toy kind:volume", False),
+    ],
+)
+def test_a_neuron_is_found_by_a_place_that_is_written(toy: Means, tmp_path: Path, asked: str, found: bool):
+    brought_in(toy, write_neuron(tmp_path / "neuron.swc", NEURON), options=Options(unit="um"))
+    items = search_assets(toy.database, LOCAL_OWNER, asked).items
+    assert [one.asset.name for one in items] == (["neuron"] if found else [])
+
+
+def test_a_space_without_an_atlas_is_refused_with_those_that_have_one(toy: Means):
+    with pytest.raises(Invalid, match="no atlas lies in a space 'toi'") as caught:
+        search_assets(toy.database, LOCAL_OWNER, "box:(0,0,0)..(1,1,1)@toi")
+    assert "toy" in caught.value.hint
 
 
 def test_places_that_were_turned_by_an_orientation_lie_where_the_axes_said(toy: Means, tmp_path: Path):

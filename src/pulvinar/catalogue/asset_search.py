@@ -32,14 +32,14 @@ from pulvinar.catalogue.postings import (
 )
 from pulvinar.catalogue.query import parse
 from pulvinar.catalogue.query_nodes import (
-    Near,
+    Located,
     Query,
     QueryError,
     Words,
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
-from pulvinar.catalogue.search_tools import near_assets, table_of_homologues
+from pulvinar.catalogue.search_tools import located_assets, table_of_homologues
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -51,7 +51,7 @@ COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
 _CHAPTER = 200
 
-NearAssets = Callable[[Session, Near, tuple[Place, ...]], Collection[str]]
+NearAssets = Callable[[Session, Located, tuple[Place, ...]], Collection[str]]
 """Which assets may be near a point, or near one of some regions: the seam to the index of places."""
 
 
@@ -131,7 +131,7 @@ def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchToo
     """A search of one actor, ready to walk. Raises `QueryError`."""
     written, parsed = (query, parse(query)) if isinstance(query, str) else ("", query)
     trees = trees_of(session, actor)
-    tools = tools or SearchTools(table_of_homologues(session, trees), near_assets)
+    tools = tools or SearchTools(table_of_homologues(session, trees), located_assets)
     planned = plan(parsed, written, trees, tools.homologues)
     return Search(session, actor, parsed, planned, trees, _near(session, planned, written, tools.near))
 
@@ -141,7 +141,7 @@ def _near(session: Session, planned: Plan, written: str, near: NearAssets | None
     if not planned.near:
         return None
     if near is None:
-        hint = "take within: out, and name a region instead"
+        hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
     sets = [set(near(session, one, planned.places.get(one, ()))) for one in planned.near]
     return numbers_of(session, set.intersection(*sets))

@@ -106,7 +106,7 @@ def assets_within(
     return PlacesPage(items, following, len(seen), sum(counts[one] for one in seen))
 
 
-def assets_near(session: Session, space: Space, figure: Figure, roles: Iterable[PlaceRole]) -> frozenset[str]:
+def assets_located(session: Session, space: Space, figure: Figure, roles: Iterable[PlaceRole]) -> frozenset[str]:
     """The assets with a place of one of `roles` in `figure`, whoever may see them: for a search, which asks that."""
     return frozenset(asset_id for role in roles for asset_id in _counts(session, space, figure, role))
 

@@ -9,13 +9,13 @@ quotes where it has blanks. Full-width signs are as good as narrow ones.
 
 A place is `within:300um of:(x,y,z)@space`: micrometres, or millimetres as `(x,y,z)mm@space`, in the order x, y, z in
 which the viewer shows them, which is the reverse of the order (z, y, x) inside. `within:300um of:"region"` is near a
-region.
+region. `box:(x,y,z)..(x,y,z)@space` is what lies between two opposite corners of a box.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ from pulvinar.catalogue.query_fields import (
 from pulvinar.catalogue.query_nodes import (
     And,
     Dated,
+    InBox,
     Leaf,
     Near,
     Not,
@@ -64,9 +65,10 @@ _QUOTED = re.compile(r'"([^"]*)"')
 _BARE = re.compile(r'[^\s()",、；。]+')
 _FIELD = re.compile(r'([^\s():",、；。<>=-][^\s():",、；。<>=]*):')
 _NUMBER = r"([+-]?\d{1,10}(?:\.\d{0,40})?)"
-_POINT = re.compile(
-    rf"\(\s*{_NUMBER}[,\s]\s*{_NUMBER}[,\s]\s*{_NUMBER}\s*\)\s*(um|µm|μm|微米|mm|毫米)?\s*@\s*([^\s()\",、；。]+)"
-)
+_CORNER = rf"\(\s*{_NUMBER}[,\s]\s*{_NUMBER}[,\s]\s*{_NUMBER}\s*\)"
+_OF_SPACE = r'\s*(um|µm|μm|微米|mm|毫米)?\s*@\s*([^\s()",、；。]+)'
+_POINT = re.compile(_CORNER + _OF_SPACE)
+_BOX = re.compile(rf"{_CORNER}\s*\.\.\s*{_CORNER}{_OF_SPACE}")
 _SIGNS = re.compile(r"<=|>=|≤|≥|<|>|=")
 _OR, _AND, _NOT = {"OR", "或", "|"}, {"AND", "且", "&"}, {"NOT", "非"}
 
@@ -172,6 +174,8 @@ class _Parser:
         value_at = self._at
         if asked is Field.WITHIN:
             return self._near(start)
+        if asked is Field.BOX:
+            return self._box(start)
         if asked is Field.OF:
             raise self._error(
                 "of: needs a distance before it", "for example within:300um of:(1,2,3)@allen_ccfv3", start
@@ -197,9 +201,20 @@ class _Parser:
         if place is None:
             raise self._error("this is not a point", "three numbers and a space: (5300, 2100, 6400)@allen_ccfv3")
         self._at = place.end()
-        scale = 1000.0 if place[4] in ("mm", "毫米") else 1.0
-        x, y, z = (round(float(number) * scale, 6) for number in place.groups()[:3])
-        return Near(radius, (z, y, x), place[5], at=start)
+        return Near(radius, _zyx_um(place.groups()[:3], place[4]), place[5], at=start)
+
+    def _box(self, start: int) -> InBox:
+        place = _BOX.match(self._text, self._at)
+        if place is None:
+            raise self._error(
+                "this is not a box", "two corners and a space: (5000,2000,6000)..(6000,3000,7000)@allen_ccfv3"
+            )
+        one, other = (_zyx_um(corner, place[7]) for corner in (place.groups()[:3], place.groups()[3:6]))
+        if any(a == b for a, b in zip(one, other, strict=True)):
+            raise self._error("this box is empty", "give two opposite corners, which differ along every axis")
+        self._at = place.end()
+        first, last = (tuple(map(choose, one, other)) for choose in (min, max))
+        return InBox(first, last, place[8], at=start)  # type: ignore[arg-type]
 
     def _value(self, of: str) -> tuple[str, bool]:
         """The text from here, and whether it is quoted."""
@@ -242,6 +257,12 @@ class _Parser:
             return read()
         except PulvinarError as error:
             raise self._error(error.message, error.hint, at) from error
+
+
+def _zyx_um(xyz: Sequence[str], unit: str | None) -> tuple[float, float, float]:
+    scale = 1000.0 if unit in ("mm", "毫米") else 1.0
+    x, y, z = (round(float(number) * scale, 6) for number in xyz)
+    return z, y, x
 
 
 def _field_said(asked: Field, said: str, quoted: bool, at: int) -> Query:
@@ -313,11 +334,17 @@ def _leaf_written(leaf: Leaf) -> str:
         return f"resolution:{leaf.sign}{length_written(leaf.value_um)}"
     if isinstance(leaf, Dated):
         return f"date:{leaf.sign}{leaf.day.isoformat()}"
+    if isinstance(leaf, InBox):
+        return f"box:{_point_written(leaf.start_um)}..{_point_written(leaf.stop_um)}@{leaf.space}"
     within = f"within:{length_written(leaf.radius_um)}"
     if leaf.point_um is None:
         return f"{within} of:{_value_written(Field.OF, leaf.region)}"
-    x, y, z = (format(Decimal(repr(number)), "f") for number in reversed(leaf.point_um))
-    return f"{within} of:({x},{y},{z})@{leaf.space}"
+    return f"{within} of:{_point_written(leaf.point_um)}@{leaf.space}"
+
+
+def _point_written(zyx_um: tuple[float, float, float]) -> str:
+    x, y, z = (format(Decimal(repr(number)), "f") for number in reversed(zyx_um))
+    return f"({x},{y},{z})"
 
 
 def _value_written(of: Field, value: str) -> str:

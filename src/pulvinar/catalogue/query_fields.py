@@ -33,6 +33,7 @@ class Field(StrEnum):
     DATE = "date"
     WITHIN = "within"
     OF = "of"
+    BOX = "box"
 
 
 NAMES: dict[Field, tuple[str, ...]] = {
@@ -52,6 +53,7 @@ NAMES: dict[Field, tuple[str, ...]] = {
     Field.DATE: ("date", "日期", "时间"),
     Field.WITHIN: ("within", "范围", "距离"),
     Field.OF: ("of", "中心"),
+    Field.BOX: ("box", "方框", "长方体"),
 }
 """What each field is called: its English name, its Chinese one, then what else is understood."""
 

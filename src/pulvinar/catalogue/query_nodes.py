@@ -84,6 +84,16 @@ class Near:
 
 
 @dataclass(frozen=True)
+class InBox:
+    """From `start_um` up to, without, `stop_um`: corners (z, y, x) in micrometres of `space`."""
+
+    start_um: tuple[float, float, float]
+    stop_um: tuple[float, float, float]
+    space: str
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class Not:
     """What `part` doesn't find."""
 
@@ -104,7 +114,8 @@ class Or:
     parts: tuple[Query, ...]
 
 
-Leaf = Words | Said | Resolution | Dated | Near
+Located = Near | InBox
+Leaf = Words | Said | Resolution | Dated | Located
 Query = Leaf | Not | And | Or
 
 

@@ -18,7 +18,9 @@ from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     And,
     Dated,
+    InBox,
     Leaf,
+    Located,
     Near,
     Not,
     Or,
@@ -61,7 +63,7 @@ class Plan:
     wanted: Wanted
     tiers: tuple[Wanted, ...] = ()
     places: dict[Leaf, tuple[Place, ...]] = field(default_factory=dict)
-    near: tuple[Near, ...] = ()
+    near: tuple[Located, ...] = ()
 
 
 def plan(query: Query, written: str, trees: Sequence[Tree], homologues: Homologues | None = None) -> Plan:
@@ -86,13 +88,13 @@ class _Planner:
     def plan(self) -> Plan:
         """All of it."""
         top = self._query.parts if isinstance(self._query, And) else (self._query,)
-        near = tuple(part for part in top if isinstance(part, Near))
+        near = tuple(part for part in top if isinstance(part, Located))
         self._check_size()
         # before the tiers, for it finds the places
         for one in near:
-            if one.region:
+            if isinstance(one, Near) and one.region:
                 self.regions(one, one.region)
-        wanted = self._wanted(And(tuple(part for part in top if not isinstance(part, Near)))) or ALL
+        wanted = self._wanted(And(tuple(part for part in top if not isinstance(part, Located)))) or ALL
         return Plan(wanted, self._tiers(top), self._places, near)
 
     def _check_size(self) -> None:
@@ -148,7 +150,8 @@ class _Planner:
         if isinstance(leaf, Resolution | Dated):
             return next(_spans([leaf]))
         hint = "write it beside the rest, without - and OR"
-        raise self._error("within: can be neither taken away nor one of several", hint, leaf.at)
+        name = "box:" if isinstance(leaf, InBox) else "within:"
+        raise self._error(f"{name} can be neither taken away nor one of several", hint, leaf.at)
 
     def _words(self, leaf: Words) -> Wanted | None:
         runs = words_of(leaf.text)

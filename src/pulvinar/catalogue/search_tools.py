@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
-from pulvinar.catalogue.blocks import Ball
-from pulvinar.catalogue.places import assets_near
-from pulvinar.catalogue.query_nodes import Near
+from pulvinar.catalogue.blocks import Ball, BoxFigure, Figure
+from pulvinar.catalogue.places import assets_located
+from pulvinar.catalogue.query_nodes import InBox, Located
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.errors import Invalid
 from pulvinar.model.anchor import PlaceRole
@@ -37,16 +37,21 @@ def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     return alike
 
 
-def near_assets(session: Session, near: Near, places: tuple[Place, ...]) -> Collection[str]:
-    """The assets with a node, a soma, an end or a cell near a point. Raises `Invalid` for an unknown space, and where
-    a region is named instead of a point."""
-    if near.point_um is None:
+def located_assets(session: Session, where: Located, places: tuple[Place, ...]) -> Collection[str]:
+    """The assets with a node, a soma, an end or a cell near a point or in a box. Raises `Invalid` for an unknown space,
+    and where a region is named instead of a point."""
+    figure: Figure
+    if isinstance(where, InBox):
+        figure = BoxFigure(where.start_um, where.stop_um)
+    elif where.point_um is not None:
+        figure = Ball(where.point_um, where.radius_um)
+    else:
         raise Invalid("within: needs a point", hint="of:(x,y,z)@space, for example of:(5400,3800,6200)@allen_ccfv3")
     spaces = known_spaces(session)
-    space = spaces.get(near.space)
+    space = spaces.get(where.space)
     if space is None:
-        raise Invalid(f"no atlas lies in a space {near.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return assets_near(session, space, Ball(near.point_um, near.radius_um), PlaceRole)
+        raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
+    return assets_located(session, space, figure, PlaceRole)
 
 
 def known_spaces(session: Session) -> dict[str, Space]:
