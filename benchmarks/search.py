@@ -1,8 +1,8 @@
 """Search over assets with 10,000 and 1,000,000 of them, on SQLite and PostgreSQL, with rights joined.
 
 The assets are made from 14 real neurons by moving each to another place: ten of its nodes, its soma and its ends are
-looked up in the Allen annotation of 100 µm, so that an asset lies in the regions in which such a neuron would. A
-million assets have ten million nodes. Four of five are published.
+looked up in the Allen annotation of 100 µm, so that an asset lies in the regions in which such a neuron would, and put
+into the index of places. A million assets have ten million nodes and a million cells. Four of five are published.
 
 The goal: every 99th percentile of a first page at most 50 ms; of a Chinese phrase on PostgreSQL at most 100 ms. The
 growth from the first size to the last is stated beside it.
@@ -31,17 +31,22 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from benchmarks._places import COLUMNS, ROLES, Places, block_rows, together
 from benchmarks._report import machine, report
 from benchmarks.catalogue import Ask, measure, server_database
 from pulvinar.access.visibility import EVERYONE
+from pulvinar.atlases.installed import record_atlas
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.postings import WordIndex, vector_literal
 from pulvinar.catalogue.words import Reach
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
+from pulvinar.model.anchor import PlaceRole
+from pulvinar.model.atlas import Atlas
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Acquisition, Record, Species, record_to_json
+from pulvinar.model.space import Space
 from pulvinar.platform import migrate
 from pulvinar.storage.database import Database
 
@@ -51,6 +56,9 @@ CHINESE_GOAL_MS = 100.0
 A_DATASET = 10
 BATCH = 5_000
 NODES = 10
+CELLS = 4
+SPACE = Space("allen_ccfv3", "mouse", "PIR")
+BOX_UM = 600.0
 ATLAS = "allen_mouse_25um"
 TOPICS = (
     ("whole-brain reconstruction", "全脑单神经元重建"),
@@ -73,6 +81,10 @@ QUESTIONS = {
     "region, Chinese": "脑区：丘脑",
     "soma and end": "soma:Isocortex end:Thalamus",
     "resolution and date": "resolution:<2um date:>=2022",
+    "near a point": "within:300um of:{point}@allen_ccfv3",
+    "near, and a soma": "within:300um of:{point}@allen_ccfv3 soma:Isocortex kind:skeleton",
+    "box": "box:{box}@allen_ccfv3",
+    "box, and a word": "neuron box:{box}@allen_ccfv3 -kind:table",
     "combined": 'neuron region:Cerebellum species:mouse lab:"Institute 7" -kind:table date:2020..2024',
     "one of several, without": "(region:CA1 OR region:CA3 OR 投射图谱) -modality:confocal",
 }
@@ -120,6 +132,7 @@ class Made:
     record: Record
     published: bool
     assets: tuple[tuple[AssetRow, str], ...]
+    places: Places
 
     @property
     def id(self) -> str:
@@ -144,13 +157,13 @@ def datasets(source: Source, assets: int) -> Iterator[Made]:
             acquisition=Acquisition(modality=chance.choice(MODALITIES), date=day.isoformat()),
             keywords=(chinese, f"topic{seq % max(1, assets // 100)}"),
         )
-        made = tuple(_asset(source, chance, generator, seq, at) for at in range(A_DATASET))
-        yield Made(seq, record, seq % 5 != 0, made)
+        made = [_asset(source, chance, generator, seq, at) for at in range(A_DATASET)]
+        yield Made(seq, record, seq % 5 != 0, tuple(one for one, _ in made), together([places for _, places in made]))
 
 
 def _asset(
     source: Source, chance: random.Random, generator: np.random.Generator, seq: int, at: int
-) -> tuple[AssetRow, str]:
+) -> tuple[tuple[AssetRow, str], Places]:
     nodes = source.neurons[chance.randrange(len(source.neurons))]
     chosen = nodes[generator.integers(len(nodes), size=NODES)] + generator.normal(0, 8, 3)
     index = np.clip(chosen, 0, np.array(source.annotation.shape) - 1).astype(np.intp)
@@ -158,7 +171,19 @@ def _asset(
     roles = ["soma", "end", "end", *["length"] * NODES]
     regions = tuple(dict.fromkeys((ATLAS, role, region) for role, region in zip(roles, found, strict=False)))
     size = chance.choice((0.3, 0.65, 1.0, 1.8, 5.0, 25.0))
-    return AssetRow(f"neuron {seq}-{at}", KINDS[min(int(chance.expovariate(1)), 3)], size, regions), f"a{seq}-{at}"
+    kind = KINDS[min(int(chance.expovariate(1)), 3)]
+    row = AssetRow(f"neuron {seq}-{at}", kind, size, regions)
+    return (row, f"a{seq}-{at}"), _places(chosen * 100, (seq - 1) * A_DATASET + at + 1, cells=kind == "points")
+
+
+def _places(nodes: npt.NDArray[np.float64], number: int, *, cells: bool) -> Places:
+    """Every node, the first as soma, two more as ends; and of a table of points some as cells."""
+    roles = [(PlaceRole.NODE, nodes), (PlaceRole.SOMA, nodes[:1]), (PlaceRole.END, nodes[1:3])]
+    if cells:
+        roles.append((PlaceRole.CELL, nodes[:CELLS]))
+    role = np.concatenate([np.full(len(some), ROLES.index(which)) for which, some in roles])
+    zyx_um = np.concatenate([some for _, some in roles])
+    return Places(zyx_um, np.full(len(role), number), role)
 
 
 TABLES = {
@@ -212,6 +237,9 @@ def fill(databases: Sequence[Database], source: Source, assets: int) -> None:
     for database in databases:
         with database.writing() as session:
             keep_tree(session, ATLAS, "2017", f"bench-{1:026d}", source.tree)
+            atlas = Atlas(ATLAS, "2017", "Allen CCFv3", Species.MOUSE, SPACE, "allen_mouse", "Allen", "Wang 2020")
+            record_atlas(session, atlas, f"bench-{1:026d}")
+    places: list[Places] = []
     with ExitStack() as ending:
         loads = [ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one)) for one in databases]
         pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
@@ -221,12 +249,50 @@ def fill(databases: Sequence[Database], source: Source, assets: int) -> None:
             made.append(one)
             if len(made) * A_DATASET >= BATCH or one.seq == assets // A_DATASET:
                 portion = portion_of(source, made)
+                places.append(together([one.places for one in made]))
                 made = []
                 for before in running:
                     before.result()
                 running = [pool.submit(load, portion) for load in loads]
         for last in running:
             last.result()
+    for database in databases:
+        (_places_to_sqlite if database.is_sqlite else _places_to_postgresql)(database, together(places))
+
+
+def _key(number: int) -> str:
+    """The identifier of the asset of that number."""
+    return f"a{(number - 1) // A_DATASET + 1}-{(number - 1) % A_DATASET}"
+
+
+def _places_to_sqlite(database: Database, places: Places) -> None:
+    with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-400000")
+        (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ix_place_block_asset_id'").fetchone()
+        connection.execute("DROP INDEX ix_place_block_asset_id")
+        marks = ",".join("?" * len(COLUMNS))
+        rows = block_rows(SPACE, places, _key)
+        connection.executemany(f"INSERT INTO place_block ({','.join(COLUMNS)}) VALUES ({marks})", rows)
+        connection.execute(index)
+        connection.execute("ANALYZE")
+        connection.commit()
+
+
+def _places_to_postgresql(database: Database, places: Places) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('ix_place_block_asset_id'::regclass)").one()
+        connection.exec_driver_sql("DROP INDEX ix_place_block_asset_id")
+        # every asset is there: to look for it with each of ten million rows would take an hour
+        connection.exec_driver_sql("SET session_replication_role = replica")
+        with (
+            connection.connection.cursor() as cursor,
+            cursor.copy(f"COPY place_block ({','.join(COLUMNS)}) FROM STDIN") as copy,
+        ):
+            for row in block_rows(SPACE, places, _key):
+                copy.write_row(row)
+        connection.exec_driver_sql(index)
+        connection.exec_driver_sql("VACUUM ANALYZE place_block")
 
 
 @contextmanager
@@ -272,20 +338,33 @@ def _postgresql(database: Database) -> Iterator[Any]:
         connection.exec_driver_sql("VACUUM ANALYZE")
 
 
-def questions(database: Database, assets: int) -> dict[str, Ask]:
-    """What is asked, by a visitor; and some of it by the owner, and with facets."""
+def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]:
+    """What is asked, by a visitor; and some of it by the owner, and with facets. Places lie in the brain: each is near
+    a node of a real neuron."""
     chance = random.Random(11)
 
-    def ask(written: str, actor: Actor, *, facets: bool = False) -> Ask:
+    def place() -> npt.NDArray[np.float64]:
+        nodes = chance.choice(source.neurons)
+        moved = nodes[chance.randrange(len(nodes))] * 100 + [chance.gauss(0, 300) for _ in range(3)]
+        return np.clip(moved, 1000, np.array(source.annotation.shape) * 100 - 1000)
+
+    def written(zyx_um: npt.NDArray[np.float64]) -> str:
+        z, y, x = zyx_um.round(1).tolist()
+        return f"({x},{y},{z})"
+
+    def ask(told: str, actor: Actor, *, facets: bool = False) -> Ask:
         def once() -> object:
-            query = written.replace("{rare}", str(chance.randrange(max(1, assets // 100))))
+            corner = place()
+            query = told.replace("{rare}", str(chance.randrange(max(1, assets // 100))))
+            query = query.replace("{point}", written(corner))
+            query = query.replace("{box}", f"{written(corner)}..{written(corner + BOX_UM)}")
             return search_assets(database, actor, query, facets=facets)
 
         return once
 
-    found = {name: ask(written, ANONYMOUS) for name, written in QUESTIONS.items()}
-    found |= {f"owner: {name}": ask(QUESTIONS[name], LOCAL_OWNER) for name in ("word, in all", "combined")}
-    with_facets = ("region with children", "Chinese phrase", "combined")
+    found = {name: ask(told, ANONYMOUS) for name, told in QUESTIONS.items()}
+    found |= {f"owner: {name}": ask(QUESTIONS[name], LOCAL_OWNER) for name in ("word, in all", "box", "combined")}
+    with_facets = ("region with children", "Chinese phrase", "near a point", "combined")
     return found | {f"facets: {name}": ask(QUESTIONS[name], ANONYMOUS, facets=True) for name in with_facets}
 
 
@@ -317,7 +396,7 @@ def _at_size(urls: Sequence[str], source: Source, size: int) -> Iterator[tuple[s
     fill(databases, source, size)
     print(f"{size:,} assets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
     for database in databases:
-        for name, question in questions(database, size).items():
+        for name, question in questions(database, source, size).items():
             yield database.engine.dialect.name, name, measure(question)
         database.close()
 

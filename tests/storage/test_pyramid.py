@@ -15,7 +15,7 @@ from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage import block_writer, pyramid_plan
 from pulvinar.storage.downsample import downsample
-from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.pyramid import finished_voxels, load_kernels, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.pyramid_plan import factors_between
 from pulvinar.storage.shards import shard_path
 from pulvinar.storage.sources import ArraySource
@@ -269,9 +269,11 @@ def test_memory_is_bounded_by_the_block_and_not_by_the_volume_or_its_plane(monke
     monkeypatch.setattr(pyramid_plan, "CHUNK", 32)
     monkeypatch.setattr(pyramid_plan, "SHARD", 128)
     monkeypatch.setattr(pyramid_plan, "_READ_BYTES", 2**19)
+    monkeypatch.setattr(pyramid_plan, "_WHOLE_ROWS_BYTES", 2**19)
     monkeypatch.setattr(pyramid_plan, "_READ_LIMIT_BYTES", 2**20)
     monkeypatch.setattr(block_writer, "_PENDING_BYTES", 2**20)
     monkeypatch.setattr(block_writer, "_IN_FLIGHT_BYTES", 2**20)
+    load_kernels()
     peaks = []
     for side in (512, 1024):
         shape = (1, 1, 128, side, side)
