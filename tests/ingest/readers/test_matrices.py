@@ -274,3 +274,22 @@ def test_a_file_without_a_matrix_says_what_it_holds(tmp_path):
     np.save(tmp_path / "line.npy", np.zeros(5))
     with pytest.raises(PulvinarError, match=r"holds no matrix of numbers: an array \(5, float64\)"):
         find_one(READER, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [TableKind.CONNECTIVITY, TableKind.TIME_SERIES])
+def test_what_is_large_is_read_by_window_where_the_format_allows_it(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("pulvinar.ingest.readers.matrices.LARGEST_TABLE_VALUES", 100)
+    write_each(tmp_path, "values", LONG)
+    options = Options(table_kind=kind, axes="ct")
+    expected = LONG if kind is TableKind.CONNECTIVITY else LONG.T
+    by_window = set()
+    for asset in READER.find(source_files(tmp_path), options):
+        values = READER.read_geometry(asset, tmp_path, options).values
+        if not isinstance(values, np.ndarray):
+            by_window.add(asset.files[0])
+            opened, values = values, values.read(slice(1, 4), slice(2, 4))
+            opened.close()
+            assert np.array_equal(values, expected[1:4, 2:4]), asset.key
+        else:
+            assert np.array_equal(values, expected), asset.key
+    assert by_window == {f"values{end}" for end in (".npy", "_turned.npy", "_5_plain.mat", "_4.mat", "_73.mat")}

@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.reader import Matrix, SourceFile
+from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix
 from pulvinar.ingest.readers.hdf5_files import damage, dataset, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import numbers_of
+from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix, Turned
+from pulvinar.ingest.readers.raw_volume import RawLayout
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 _HEADER = 128
@@ -65,6 +68,11 @@ class MatVariable:
     def is_numeric(self) -> bool:
         """Whether it is an array of real numbers that is stored whole."""
         return self.type in _MEANT
+
+    @property
+    def opens(self) -> bool:
+        """Whether it can be read by window: it is a matrix, and not one packed stream."""
+        return len(self.shape) == 2 and not self.is_packed
 
     @property
     def size_bytes(self) -> int:
@@ -115,6 +123,22 @@ def read_mat(path: Path, name: str, variable: MatVariable) -> npt.NDArray[Any]:
     if values.shape != variable.shape or values.dtype.kind not in "iufb":
         raise UnreadableFile(f"{name}: its variable {variable.name} holds {values.dtype} of shape {values.shape}")
     return values.astype(_MEANT[variable.type], copy=False)
+
+
+def open_mat_matrix(path: Path, name: str, variable: MatVariable) -> Matrix:
+    """A numeric variable of two dimensions that `opens`, read by window: (rows, columns) as MATLAB has them."""
+    rows, columns = variable.shape
+    if variable.stored:
+        layout = RawLayout((rows, 1, 1, 1, columns), variable.stored, variable.place + variable.skip, BY_COLUMN)
+        return RawMatrix(path, layout, name)
+    file = open_hdf5(path, name)
+    try:
+        with damage(name):
+            # MATLAB's columns are HDF5's rows
+            return Turned(Hdf5Matrix(dataset(file, variable.name, name), name, file=file))
+    except BaseException:
+        file.close()
+        raise
 
 
 def _bytes_of(file: IO[bytes], variable: MatVariable, name: str) -> bytes:

@@ -6,19 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import ClassVar
 
 from pulvinar.errors import Invalid, UnreadableFile
-from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
-from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, read_mat
-from pulvinar.ingest.readers.matrix_kinds import Matrix, Shape, data_of, kind_of, names_beside, read_names
-from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, read_numpy
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
+from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, Matrix, OpenVolume, Options, Severity, SourceFile
+from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, open_mat_matrix, read_mat
+from pulvinar.ingest.readers.matrix_kinds import Shape, Values, data_of, kind_of, names_beside, read_names
+from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, open_numpy_matrix, read_numpy
 from pulvinar.ingest.readers.numpy_volumes import found_volume, is_volume, open_numpy_volume
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 
 _MOST_NAMED = 10
+_BY_WINDOW = (AssetKind.TIME_SERIES, AssetKind.CONNECTIVITY)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class _Array:
     shape: tuple[int, ...]
     type: str
     is_numeric: bool
-    read: Callable[[], Matrix]
+    read: Callable[[], Values]
+    open: Callable[[], Matrix] | None = None
+    """How one too large for memory is read by window, where it lies so that it can be."""
 
     @property
     def is_matrix(self) -> bool:
@@ -62,7 +67,12 @@ class MatrixReader:
         if array is None or not array.is_matrix:
             raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is no matrix of it any more")
         names = names_of(root, asset.files[1:])
-        return data_of(array.read(), asset.kind, _shape(name, array), names, options)
+        values: Values | Matrix
+        if array.open and asset.kind in _BY_WINDOW and prod(array.shape) > LARGEST_TABLE_VALUES:
+            values = array.open()
+        else:
+            values = array.read()
+        return data_of(values, asset.kind, _shape(name, array), names, options)
 
     def _found(self, file: SourceFile, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
         if file.head.startswith(MAGIC):
@@ -81,6 +91,8 @@ class MatrixReader:
         for index, array in enumerate(matrices):
             shape = _shape(file.name, array)
             decided = kind_of(shape, options)
+            if array.open is None or decided[0] not in _BY_WINDOW:
+                shape.check()
             asset = found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
             if index == 0 and others:
                 note = Finding(Severity.NOTE, f"what else the file holds is left out: {_listed(others)}")
@@ -97,7 +109,6 @@ def found_matrix(
     files: Sequence[SourceFile],
 ) -> FoundAsset:
     """The asset of a matrix in `file`, as `kind_of` has decided; a file beside it that names its regions is its own."""
-    shape.check()
     kind, findings = decided
     named = names_beside(file, files, shape.rows) if kind is AssetKind.CONNECTIVITY else None
     if named is not None:
@@ -126,11 +137,25 @@ def _arrays(path: Path, name: str) -> list[_Array]:
         head = file.read(4096)
     if head.startswith(MAGIC) or is_npz(head):
         return [
-            _Array(one.member, one.shape, str(one.dtype), one.is_numeric, partial(read_numpy, path, name, one))
+            _Array(
+                one.member,
+                one.shape,
+                str(one.dtype),
+                one.is_numeric,
+                partial(read_numpy, path, name, one),
+                None if one.member else partial(open_numpy_matrix, path, name, one),
+            )
             for one in numpy_arrays(path, name)
         ]
     return [
-        _Array(one.name, one.shape, one.type, one.is_numeric, partial(read_mat, path, name, one))
+        _Array(
+            one.name,
+            one.shape,
+            one.type,
+            one.is_numeric,
+            partial(read_mat, path, name, one),
+            partial(open_mat_matrix, path, name, one) if one.opens else None,
+        )
         for one in mat_variables(path, name)
     ]
 

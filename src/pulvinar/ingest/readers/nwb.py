@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.matrices import stays_in_its_file
 from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
@@ -94,12 +95,19 @@ class NwbReader:
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """A series, or a table; points where a table's rows have places."""
-        name = asset.files[0]
-        with open_hdf5(root / name, name) as file, damage(name):
-            part = _part_of(file, asset, options)
-            if part.read is None:
-                raise UnreadableFile(f"{name}: {part.path} holds images now")
-            return part.read()
+        name, data = asset.files[0], None
+        file = open_hdf5(root / name, name)
+        try:
+            with damage(name):
+                part = _part_of(file, asset, options)
+                if part.read is None:
+                    raise UnreadableFile(f"{name}: {part.path} holds images now")
+                data = part.read()
+                return data
+        finally:
+            # what is read by window closes the file itself
+            if data is None or stays_in_its_file(data) is None:
+                file.close()
 
     def _found(self, file: SourceFile, options: Options) -> Iterator[FoundAsset]:
         with open_hdf5(file.path, file.name) as opened, damage(file.name):
