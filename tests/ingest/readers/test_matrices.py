@@ -106,11 +106,14 @@ def test_coordinates_are_points_and_the_rest_is_named(tmp_path):
     places = RNG.random((9, 2))
     cell = np.empty((2, 1), object)
     cell[:] = [[np.arange(3)], [np.arange(2)]]
-    scipy.io.savemat(tmp_path / "a.mat", {"cellCoordinates": places, "assemblies": cell, "rate": 2.5, "who": "me"})
-    asset = find_one(READER, tmp_path)
+    rest = {"assemblies": cell, "stack": np.zeros((2, 3, 4)), "rate": 2.5, "who": "me"}
+    scipy.io.savemat(tmp_path / "a.mat", {"cellCoordinates": places, **rest})
+    asset, lists = READER.find(source_files(tmp_path), Options())
     assert asset.kind is AssetKind.POINTS
-    assert "what else the file holds is left out: assemblies (2 x 1, cell), rate (1 x 1, double)" in said(asset)
-    data = read_geometry(READER, tmp_path, Options(unit="mm"))
+    assert "what else the file holds is left out: stack (2 x 3 x 4, double)" in said(asset)
+    assert asset.metadata["header"]["values"] == {"rate": 2.5, "who": "me"}
+    assert READER.read_geometry(lists, tmp_path, Options()).columns["cell"].tolist() == [1, 1, 1, 2, 2]
+    data = READER.read_geometry(asset, tmp_path, Options(unit="mm"))
     assert isinstance(data, PointsData)
     assert np.array_equal(data.zyx_um[:, ::-1][:, :2], places * 1000)
 
