@@ -40,6 +40,7 @@ from pulvinar.ingest.readers.table_columns import Column
 MOST_VALUES = 1 << 26
 """Of recordings that are read whole: several that become one asset, and those whose times don't rise."""
 MOST_FRAMES = 1 << 27
+NO_STEP = "its time points have no step that is known"
 MOST_SERIES = 1 << 20
 _FEWEST_ALIKE = 10
 """So many series of one kind in one group are one asset; of patch recordings, two."""
@@ -201,7 +202,7 @@ def series_findings(group: Sequence[Series], options: Options) -> Iterator[Findi
         text = f"{len(group)} recordings of one kind and length are one asset, with a series each"
         yield Finding(Severity.NOTE, text)
     if first.rate_hz is None and not first.has_times:
-        yield Finding(Severity.DOUBT, "its time points have no step that is known", "--time-step")
+        yield Finding(Severity.DOUBT, NO_STEP, "--time-step")
     elif not rises(first):
         text = "its times fall back or stand still: it is kept as a table with a row for each point"
         yield Finding(Severity.DOUBT, text)
