@@ -179,8 +179,9 @@ class _Spans:
             self._high = -self._low
         at, begins = _bins(rows, self._frames, SPANS)
         known = np.isfinite(values)
-        lowest = np.minimum.reduceat(np.where(known, values, np.inf), begins, axis=0)
-        highest = np.maximum.reduceat(np.where(known, values, -np.inf), begins, axis=0)
+        whole = bool(known.all())
+        lowest = np.minimum.reduceat(values if whole else np.where(known, values, np.inf), begins, axis=0)
+        highest = np.maximum.reduceat(values if whole else np.where(known, values, -np.inf), begins, axis=0)
         self._low[at] = np.minimum(self._low[at], lowest)
         self._high[at] = np.maximum(self._high[at], highest)
         if rows.stop == self._frames:

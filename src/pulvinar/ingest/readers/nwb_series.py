@@ -176,15 +176,20 @@ def _likeness(series: Series) -> tuple[Any, ...]:
     return node.parent, node.type, series.frames, series.rate_hz, series.unit, series.electrode, series.data.dtype
 
 
+def _by_window(group: Sequence[Series]) -> bool:
+    """Whether the values of a group may stay in the file until they are stored."""
+    return len(group) == 1 and not group[0].is_text and rises(group[0])
+
+
 def refusal(group: Sequence[Series]) -> str:
     """Why a group of series can't be an asset, "" where it can."""
     first = group[0]
     if first.frames > MOST_FRAMES:
         return f"it has {first.frames} points in time, {MOST_FRAMES} are read"
-    by_window = len(group) == 1 and not first.is_text and rises(first)
-    if not by_window and len(group) * first.frames * first.width > MOST_VALUES:
-        return f"it has {len(group) * first.frames * first.width} values, {MOST_VALUES} are read"
-    if not by_window and first.width > MOST_COLUMNS:
+    count = len(group) * first.frames * first.width
+    if (count > MOST_VALUES or first.width > MOST_COLUMNS) and not _by_window(group):
+        if count > MOST_VALUES:
+            return f"it has {count} values, {MOST_VALUES} are read"
         return f"it has {first.width} values at each point in time, {MOST_COLUMNS} are read"
     if first.width > MOST_SERIES:
         return f"it has {first.width} values at each point in time, {MOST_SERIES} are read"
