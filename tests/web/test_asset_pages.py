@@ -168,3 +168,13 @@ def test_what_is_an_array_is_offered_as_one(client, recording, connectome):
         assert "/objects/values/" in page
         assert "values.parquet" not in page
         assert "matrix.parquet" not in page
+
+
+def test_a_wide_table_as_it_was_stored_before_still_opens(client, platform, tmp_path, monkeypatch):
+    monkeypatch.setattr("pulvinar.ingest.assets.is_large", lambda data: False)
+    np.save(tmp_path / "rest.npy", np.arange(30 * 1200.0).reshape(30, 1200))
+    dataset, asset = brought_in(platform, tmp_path / "rest.npy", TableKind.TIME_SERIES, "tc")
+    page = client.get(f"/datasets/{dataset}/assets/{asset}/traces", params={"series": [1199]}).text
+    assert page.count('class="trace"') == 1
+    assert "1,199 – 35,999" in page
+    assert "values.parquet" in client.get(f"/datasets/{dataset}").text
