@@ -252,9 +252,11 @@ def same_recordings(found, path):
 
 
 def same_variables(found, path):
-    """The matrix of activity and the coordinates of cells, by SciPy's reader of whole files."""
+    """The matrix of activity, the coordinates of cells, and their assemblies, by SciPy's reader of whole files."""
     theirs = scipy.io.loadmat(path)
-    signals, places = found
+    signals, places, assemblies = found
+    lists = [cell.ravel() for cell in theirs["detected_assemblies"].ravel(order="F")]
+    assert np.array_equal(assemblies.columns["value"], np.concatenate(lists))
     assert np.array_equal(signals.values, theirs["activity_matrix"].T)
     assert np.array_equal(places.zyx_um[:, ::-1][:, :2], theirs["cell_coordinates"])
 

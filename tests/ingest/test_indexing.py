@@ -27,7 +27,7 @@ from pulvinar.model.volume import VolumeKind
 from pulvinar.operations.scrub import verify
 from pulvinar.operations.sweep import sweep
 from pulvinar.storage.external import ExternalSources, S3Access
-from pulvinar.storage.external_volume import open_external
+from pulvinar.storage.external_volume import ExternalVolume, open_external
 from pulvinar.storage.store import open_store
 
 VOXELS = np.random.default_rng(1).integers(0, 60_000, (1, 2, 40, 50, 70)).astype(np.uint16)
@@ -408,3 +408,34 @@ def test_a_draft_of_it_can_be_published_later(means, tmp_path):
     found = indexed(means, tmp_path)
     with UnitOfWork(means.database, LOCAL_OWNER) as work:
         assert publish(work, found.version.id).digest == found.version.digest
+
+
+def regions():
+    """Labels of 27 blocks, of which nothing says that they are labels."""
+    cell = [np.arange(size) * 3 // size for size in (60, 90, 120)]
+    ids = 100 + 9 * cell[0][:, None, None] + 3 * cell[1][:, None] + cell[2]
+    return ids.astype(np.uint16)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_labels_are_told_from_images_by_a_few_of_their_chunks(lite, tmp_path, monkeypatch, sharded):
+    read_chunks = []
+    chunk = ExternalVolume.chunk
+    monkeypatch.setattr(ExternalVolume, "chunk", lambda *given: read_chunks.append(given[1:]) or chunk(*given))
+    shards = {"shards": lambda values: tuple(16 * -(-n // 16) for n in values.shape)} if sharded else {}
+    write(tmp_path / "theirs", regions(), axes="zyx", **shards)
+    found = indexed(lite, tmp_path)
+    assert found.asset.details["volume"]["kind"] == "labels"
+    assert any("taken as labels" in one.message for one in found.findings)
+    looking, read_chunks = len(read_chunks), read_chunks.clear() or read_chunks
+    indexed(lite, tmp_path, options=Options(kind=VolumeKind.LABELS))
+    assert 0 < looking - len(read_chunks) <= 32
+    assert np.array_equal(read(found)[0, 0], regions())
+
+
+@pytest.mark.parametrize("kind", [VolumeKind.IMAGE, None])
+def test_what_a_person_says_or_the_chunks_show_is_no_labels(lite, tmp_path, kind):
+    write(tmp_path / "theirs", VOXELS[0, 0] if kind is None else regions(), axes="zyx")
+    found = indexed(lite, tmp_path, options=Options(kind=kind))
+    assert found.asset.details["volume"]["kind"] == "image"
+    assert not any("taken as labels" in one.message for one in found.findings)

@@ -17,7 +17,7 @@ from tests.ingest.hostile import hostile_file, hostile_python
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
 from pulvinar.ingest.protection import missing_protection
-from pulvinar.ingest.reader import MeshData, Options, SkeletonData
+from pulvinar.ingest.reader import MeshData, Options, SkeletonData, TimeSeriesData
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
 from pulvinar.ingest.source_files import source_file
 from pulvinar.model.space import Window
@@ -596,6 +596,11 @@ def test_a_geometry_that_can_not_be_is_refused(host, submission, geometry):
         {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "text", "shape": [1], "size": 8}]]},
         {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "text", "shape": [1], "size": 100_000}]]},
         {"kind": "TableData", "arrays": {}, "columns": 3},
+        {"kind": "TableData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [2, 2]}},
+        {"kind": "ConnectivityData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [0, 2]}},
+        {"kind": "ConnectivityData", "arrays": {}, "texts": {}, "matrix": {"type": "object", "shape": [2, 2]}},
+        {"kind": "ConnectivityData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [2, 2, 2]}},
+        {"kind": "ConnectivityData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [-2, -2]}},
     ],
 )
 @pytest.mark.parametrize("body", ["b'[' * 100_000", "b'0' * 8", "b''"])
@@ -606,6 +611,50 @@ def test_a_description_of_data_that_lies_is_refused(host, submission, described,
     lie += f"        return {described!r}, {body}\n    {main}.geometry_to_wire = forged\n"
     (asset,) = host.find([hostile_file(submission, MESH + lie)])
     with pytest.raises(UnreadableFile, match=r"brain\.bad"):
+        host.read_geometry(asset)
+
+
+SIGNALS = (
+    MESH.replace("MESH", "TIME_SERIES")
+    + """
+class Recording:
+    shape, dtype = ({rows}, 3), np.dtype('f4')
+    def read(self, rows, columns):
+        {does}
+    def close(self):
+        pass
+def read_geometry():
+    names = np.array(['a', 'b', 'c'], object)
+    return TimeSeriesData(Recording(), np.empty(0), np.empty((0, 3)), {{'name': names}}, 'mV')
+"""
+)
+
+
+def test_a_recording_comes_by_window(host, submission):
+    does = "return np.arange(rows.start, rows.stop)[:, None] * 10 + np.arange(columns.start, columns.stop)"
+    (asset,) = host.find([hostile_file(submission, SIGNALS.format(rows=1 << 26, does=does))])
+    data = host.read_geometry(asset)
+    assert isinstance(data, TimeSeriesData)
+    assert data.values.shape == (1 << 26, 3)
+    start = 1 << 20
+    assert data.values.read(slice(start, start + 2), slice(1, 3)).tolist() == [
+        [start * 10 + 1, start * 10 + 2], [start * 10 + 11, start * 10 + 12],
+    ]  # fmt: skip
+    data.values.close()
+
+
+def test_a_recording_that_ends_or_dies_on_the_way_is_an_error_that_names_the_file(host, submission):
+    for does in ("raise ValueError('no more')", "return np.zeros((7, 7))", "os._exit(3)"):
+        (asset,) = host.find([hostile_file(submission, "import os\n" + SIGNALS.format(rows=100, does=does))])
+        data = host.read_geometry(asset)
+        with pytest.raises(UnreadableFile, match=r"brain\.bad"):
+            data.values.read(slice(0, 50), slice(0, 2))
+
+
+def test_a_recording_that_declares_more_than_its_budget_is_refused(host_of, submission):
+    host = host_of(Limits(budget_bytes=10**9))
+    (asset,) = host.find([hostile_file(submission, SIGNALS.format(rows=1 << 36, does="pass"))])
+    with pytest.raises(TooLarge, match=r"brain\.bad declares 825 GB of values, more than the limit of 1 GB"):
         host.read_geometry(asset)
 
 

@@ -118,3 +118,63 @@ def test_the_datasets_page_leads_there(client, matrix, signals):
 def test_what_is_no_matrix_has_no_heat_map(client, matrix, signals):
     assert client.get(f"{signals}/matrix").status_code == 422
     assert client.get(f"{matrix}/traces").status_code == 422
+
+
+@pytest.fixture(scope="module")
+def recording(platform, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("large") / "lfp.npy"
+    values = np.sin(np.arange(60_000)[:, None] / 3000 * (1 + np.arange(100))).astype("f4")
+    values[33_333, 70] = 40
+    np.save(path, values)
+    dataset, asset = brought_in(platform, path, TableKind.TIME_SERIES, "tc")
+    return f"/datasets/{dataset}/assets/{asset}"
+
+
+@pytest.fixture(scope="module")
+def connectome(platform, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("connectome") / "weights.npy"
+    values = np.zeros((2500, 2500), "f4")
+    values[17, 2400], values[:, :500] = 7, 0.5
+    np.save(path, values)
+    dataset, asset = brought_in(platform, path, TableKind.CONNECTIVITY)
+    return f"/datasets/{dataset}/assets/{asset}"
+
+
+def test_a_recording_that_no_table_holds_is_drawn_and_no_spike_is_lost(client, recording):
+    page = client.get(f"{recording}/traces", params={"series": [70, 1]}).text
+    assert page.count('class="trace"') == 2
+    assert "– 40" in page
+    first = page.split('<path d="')[1].split('"')[0]
+    points = [tuple(map(float, point.split())) for point in first.replace("M", "L").split("L")[1:]]
+    assert len(points) <= 1800
+    assert min(points, key=lambda point: point[1])[0] == pytest.approx(33_333 / 60_000 * 900, abs=1)
+    assert client.get(f"{recording}/traces", params={"series": [100]}).status_code == 422
+
+
+def test_a_connectome_that_no_page_can_show_is_averaged(client, connectome):
+    page = client.get(f"{connectome}/matrix").text
+    assert '<th scope="row">18</th><td>2401</td><td class="figure">7</td>' in page
+    assert "mean of several cells" in page
+    assert "data-matrix" not in page
+    picture = np.asarray(Image.open(BytesIO(client.get(f"{connectome}/matrix.webp").content)).convert("RGB"))
+    assert picture.shape == (960, 960, 3)
+    assert picture[500, 100].sum() > picture[500, 500].sum()
+
+
+def test_what_is_an_array_is_offered_as_one(client, recording, connectome):
+    for address, table in ((recording, "series.parquet"), (connectome, "targets.parquet")):
+        page = client.get(address.split("/assets/")[0]).text
+        assert f"/objects/{table}" in page
+        assert "/objects/values/" in page
+        assert "values.parquet" not in page
+        assert "matrix.parquet" not in page
+
+
+def test_a_wide_table_as_it_was_stored_before_still_opens(client, platform, tmp_path, monkeypatch):
+    monkeypatch.setattr("pulvinar.ingest.assets.is_large", lambda data: False)
+    np.save(tmp_path / "rest.npy", np.arange(30 * 1200.0).reshape(30, 1200))
+    dataset, asset = brought_in(platform, tmp_path / "rest.npy", TableKind.TIME_SERIES, "tc")
+    page = client.get(f"/datasets/{dataset}/assets/{asset}/traces", params={"series": [1199]}).text
+    assert page.count('class="trace"') == 1
+    assert "1,199 – 35,999" in page
+    assert "values.parquet" in client.get(f"/datasets/{dataset}").text

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import pulvinar
+from pulvinar.cli.verbs import means_of
 from pulvinar.errors import Invalid, NotFound
+from pulvinar.ingest.intake import ingest
+from pulvinar.ingest.reader import Options, TableKind
+from pulvinar.ingest.record import RecordAnswers
+from pulvinar.ingest.request import Request
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 
 Shown = Any
 
@@ -74,3 +81,25 @@ def test_reading_a_volume_needs_none_of_the_servers_packages(address, image):
     )
     told = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
     assert told == f"{image.voxels[0, 0, 80].sum(dtype=np.int64)} []"
+
+
+def test_signals_and_matrices_that_no_table_holds_are_lazy(tmp_path, serving):
+    generator = np.random.default_rng(3)
+    lfp, weights = generator.normal(size=(30_000, 150)).astype("f4"), generator.normal(size=(2100, 2100))
+    opened = open_platform(load_settings(environment={}, home=tmp_path / "home"))
+    for name, values, kind in (("lfp", lfp, TableKind.TIME_SERIES), ("weights", weights, TableKind.CONNECTIVITY)):
+        np.save(tmp_path / f"{name}.npy", values)
+        options = Options(table_kind=kind, axes="tc", time_step_s=0.25)
+        answers = RecordAnswers(title=name, species="mouse", licence="CC0-1.0")
+        ingest(means_of(opened), Request(tmp_path / f"{name}.npy", options, answers, publish=True))
+    with serving(opened) as address:
+        client = pulvinar.connect(address)
+        found = {dataset.title: dataset.asset(dataset.title).open() for dataset in client.datasets()}
+        assert all(type(one.data).__module__.startswith("dask") for one in found.values())
+        assert found["lfp"].dims == ("time", "series")
+        assert np.array_equal(found["lfp"].sel(time=slice(5, 9)).values, lfp[20:37])
+        assert found["lfp"].coords["name"].values[149] == "150"
+        assert found["weights"].dims == ("source", "target")
+        assert np.array_equal(found["weights"].values, weights)
+        client.close()
+    opened.close()

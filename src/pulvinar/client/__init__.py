@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60.0
 BLOCK_BYTES = 64 << 20
+_BLOCK_SIDE = 4096
 _KINDS: dict[str, type[PulvinarError]] = {
     "not_found": NotFound,
     "not_authenticated": NotAuthenticated,
@@ -301,26 +302,40 @@ class RemoteAsset:
         return self._table(f"{self.kind}.parquet")
 
     def time_series(self) -> xarray.DataArray:
-        """Signals as an array (time, series), with their times and what is known of each. Raises `Invalid`."""
+        """Signals as an array (time, series), with their times and what is known of each; many are read lazily.
+
+        Raises `Invalid`."""
         import numpy as np
         import xarray
 
-        values, series = self._tables("time_series", "values", "series")
-        times = values.pop("time_s", None)
+        self._must_be("time_series")
+        array = self._array()
+        if array is not None:
+            series = self._table("series.parquet")
+            times = self._table("times.parquet")["time_s"] if self.details["duration_s"] is not None else None
+        else:
+            values, series = self._tables("values", "series")
+            times = values.pop("time_s", None)
+            array = np.stack(list(values.values()), axis=1)
         coordinates: dict[str, Any] = {name: ("series", column) for name, column in series.items()}
         coordinates["time"] = times if times is not None else np.arange(self.details["count"])
-        array = np.stack(list(values.values()), axis=1)
         unit = {"unit": self.details["unit"]}
         return xarray.DataArray(array, dims=("time", "series"), coords=coordinates, name=self.name, attrs=unit)
 
     def connectivity(self) -> xarray.DataArray:
-        """A matrix (source, target) with the names of both. Raises `Invalid`."""
+        """A matrix (source, target) with the names of both, a large one read lazily. Raises `Invalid`."""
         import numpy as np
         import xarray
 
-        matrix, targets = self._tables("connectivity", "matrix", "targets")
-        coordinates = {"source": matrix.pop("source"), "target": targets["name"]}
-        array = np.stack(list(matrix.values()), axis=1)
+        self._must_be("connectivity")
+        array = self._array()
+        if array is not None:
+            sources, targets = self._tables("sources", "targets")
+            coordinates = {"source": sources["name"], "target": targets["name"]}
+        else:
+            matrix, targets = self._tables("matrix", "targets")
+            coordinates = {"source": matrix.pop("source"), "target": targets["name"]}
+            array = np.stack(list(matrix.values()), axis=1)
         measure = {"measure": self.details["measure"]}
         return xarray.DataArray(array, dims=("source", "target"), coords=coordinates, name=self.name, attrs=measure)
 
@@ -328,13 +343,26 @@ class RemoteAsset:
         """The streamlines, each an array (points, 3) of z, y, x in micrometres. Raises `Invalid`."""
         import numpy as np
 
-        (lines,) = self._tables("tracts", "tracts")
+        self._must_be("tracts")
+        (lines,) = self._tables("tracts")
         places = zip(lines["z_um"], lines["y_um"], lines["x_um"], strict=True)
         return [np.stack(line, axis=1) for line in places]
 
-    def _tables(self, kind: str, *names: str) -> list[dict[str, npt.NDArray[Any]]]:
+    def _must_be(self, kind: str) -> None:
         if self.kind != kind:
             raise Invalid(f"{self.name} is a {self.kind}, not a {kind}")
+
+    def _array(self) -> Any:
+        """The values that are stored as an array, lazily; None where they are a table."""
+        if "array" not in self.details:
+            return None
+        import dask.array
+
+        reader = _Reader(_opened(f"{self._client.url}{self._links['objects']}{self.details['array']['path']}/"))
+        blocks = tuple(min(size, _BLOCK_SIDE) for size in reader.shape)
+        return dask.array.from_array(reader, chunks=blocks, name=f"{self.digest}-values", asarray=False)
+
+    def _tables(self, *names: str) -> list[dict[str, npt.NDArray[Any]]]:
         return [self._table(f"{name}.parquet") for name in names]
 
     def _table(self, path: str) -> dict[str, npt.NDArray[Any]]:
@@ -394,10 +422,9 @@ class Found:
 def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
     import dask.array
     import numpy as np
-    import tensorstore
     import xarray
 
-    store = tensorstore.open({"driver": "zarr3", "kvstore": address}, open=True, read=True).result()
+    store = _opened(address)
     volume = asset.details["volume"]
     about = volume["levels"][level]
     array = dask.array.from_array(
@@ -417,6 +444,12 @@ def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
         coordinates["t"] = volume["time_step_s"] * np.arange(about["shape"][0])
     facts = {"unit": "micrometer", "voxel_size_um": about["voxel_size_um"], "affine_um": volume["affine_um"]}
     return xarray.DataArray(array, dims=("t", "c", "z", "y", "x"), coords=coordinates, name=asset.name, attrs=facts)
+
+
+def _opened(address: str) -> Any:
+    import tensorstore
+
+    return tensorstore.open({"driver": "zarr3", "kvstore": address}, open=True, read=True).result()
 
 
 def _block(chunk: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

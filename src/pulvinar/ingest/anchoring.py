@@ -144,7 +144,8 @@ def _parcels(store: Store, asset: Asset) -> list[str]:
     if asset.kind is AssetKind.TIME_SERIES:
         return _names(store, asset, "series.parquet", "name")
     if asset.kind is AssetKind.CONNECTIVITY:
-        sources = _names(store, asset, "matrix.parquet", "source")
+        large = "array" in asset.details
+        sources = _names(store, asset, *(("sources.parquet", "name") if large else ("matrix.parquet", "source")))
         targets = _names(store, asset, "targets.parquet", "name")
         return list(dict.fromkeys([*sources, *targets]))
     return []

@@ -149,7 +149,9 @@ def check_geometry(data: GeometryData) -> None:
         fits = _is_time_series(data)
     elif isinstance(data, ConnectivityData):
         names = (data.sources, data.targets)
-        fits = data.values.dtype == "f8" and data.values.shape == tuple(map(len, names))
+        # only what is in memory is sure to have been made float64
+        fits = data.values.dtype == "f8" or not isinstance(data.values, np.ndarray)
+        fits = fits and data.values.shape == tuple(map(len, names))
         fits = fits and all(array.dtype == object and array.ndim == 1 for array in names)
     elif isinstance(data, TractsData):
         fits = data.first.dtype == "i8" and data.first.ndim == 1 and len(data.first) > 0 and data.first[0] == 0
@@ -166,7 +168,7 @@ def check_geometry(data: GeometryData) -> None:
 
 
 def _is_time_series(data: TimeSeriesData) -> bool:
-    if data.values.dtype not in ("f4", "f8") or data.values.ndim != 2 or data.times_s.dtype != "f8":
+    if data.values.dtype not in ("f4", "f8") or len(data.values.shape) != 2 or data.times_s.dtype != "f8":
         return False
     frames, series = data.values.shape
     names = data.columns.get("name")

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 
 from pulvinar.errors import Invalid
+from pulvinar.ingest.canonical import GeometryFiles
 from pulvinar.ingest.flags import colours_of
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.label_look import as_seen
 from pulvinar.ingest.label_names import LabelName, label_name_files, read_label_names
+from pulvinar.ingest.large_matrices import is_large, store_large
+from pulvinar.ingest.matrices import stays_in_its_file
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.plausibility import implausible_size, tissue_extent_um
 from pulvinar.ingest.progress import Progress, watched
 from pulvinar.ingest.quality import QualityObserver, quality_findings, quality_to_json
-from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.reader import ConnectivityData, Finding, FoundAsset, GeometryData, Severity, TimeSeriesData
 from pulvinar.ingest.readers.text import encoding_findings, encoding_of
 from pulvinar.ingest.remote_source import RemoteSource
 from pulvinar.ingest.request import Means, Originals, Request
@@ -160,10 +163,28 @@ def _read_by_host(bench: Bench, found: FoundAsset) -> RemoteSource:
 
 
 def write_geometry_asset(bench: Bench, found: FoundAsset, asset_id: str) -> WrittenAsset:
-    """Write a skeleton, mesh, point or other table: its canonical file, its view and its thumbnail."""
+    """Write what is no volume: its canonical file or array, its view and its thumbnail."""
     with watched(bench.progress, f"{found.name}: reading"):
-        made = geometry_files(bench.host.read_geometry(found), found.name)
-    return _finished(bench, found, asset_id, {}, made.files, dict(made.details), _place_doubts(made.details))
+        data = bench.host.read_geometry(found)
+    objects: dict[str, StoredObject] = {}
+    made = _stored_large(bench, found, asset_id, data, objects) if is_large(data) else geometry_files(data, found.name)
+    doubts = [*_place_doubts(made.details), *_value_notes(found, made.details)]
+    return _finished(bench, found, asset_id, objects, made.files, dict(made.details), doubts)
+
+
+def _stored_large(
+    bench: Bench, found: FoundAsset, asset_id: str, data: GeometryData, objects: dict[str, StoredObject]
+) -> GeometryFiles:
+    """Store signals or connectivity of any size; their shards are put into `objects`."""
+
+    def put(path: str, shard: bytes) -> None:
+        objects[path] = put_bytes(bench.means, asset_id, path, shard)
+
+    matrix = stays_in_its_file(data)
+    with closing(matrix) if matrix is not None else nullcontext():
+        size = prod(data.values.shape) if isinstance(data, TimeSeriesData | ConnectivityData) else 0
+        with bench.progress.task(found.name, size, "values") as task:
+            return store_large(data, put, task.update)
 
 
 def planned_volume(found: FoundAsset, request: Request) -> Volume:
@@ -233,6 +254,14 @@ def _place_doubts(details: Mapping[str, Any]) -> tuple[Finding, ...]:
     total = details["count"] + without
     text = f"{without} of its {total} rows have no place: they are kept in the table, and are not among its points"
     return (Finding(Severity.DOUBT, text),)
+
+
+def _value_notes(found: FoundAsset, details: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """A note about values of signals or of a matrix that are not finite."""
+    missing = details.get("missing", 0)
+    text = f"of its values, {missing} are not a finite number"
+    said = any(item.message == text for item in found.findings)
+    return (Finding(Severity.NOTE, text),) if missing and not said else ()
 
 
 def size_doubts(stored: ReadableVolume, volume: Volume, species: Species) -> tuple[Finding, ...]:

@@ -1,12 +1,14 @@
 """What is no volume on its way out of the reader process: described as JSON, columns as raw memory.
 
-Nothing is unpickled: a column is numbers of a listed type, or text as a JSON list.
+Nothing is unpickled: a column is numbers of a listed type, or text as a JSON list. A `Matrix` stays behind, and is read
+by window.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -18,6 +20,7 @@ from pulvinar.ingest.answers import check_geometry
 from pulvinar.ingest.reader import (
     ConnectivityData,
     GeometryData,
+    Matrix,
     MeshData,
     PointsData,
     SkeletonData,
@@ -48,6 +51,8 @@ def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], bytes]:
             described["columns"] = [[name, _described(array, parts)] for name, array in value.items()]
         elif isinstance(value, str):
             described["texts"][field.name] = value
+        elif not isinstance(value, np.ndarray):
+            described["matrix"] = {"type": value.dtype.name, "shape": list(value.shape)}
         else:
             described["arrays"][field.name] = _described(value, parts)
     return described, b"".join(parts)
@@ -67,14 +72,22 @@ def _described(array: Array, parts: list[bytes]) -> dict[str, Any]:
     return {"type": kind, "shape": list(array.shape), "size": len(body)}
 
 
-def geometry_from_wire(described: dict[str, Any], descriptor: int) -> GeometryData:
-    """What `geometry_to_wire` described, its bytes read from `descriptor`. Raises `UnreadableFile`."""
+def geometry_from_wire(
+    described: dict[str, Any], descriptor: int, matrix: Callable[[tuple[int, int], str], Matrix] | None = None
+) -> GeometryData:
+    """What `geometry_to_wire` described, its bytes read from `descriptor`. Raises `UnreadableFile`.
+
+    `matrix` gives the `Matrix` of a shape and type that stayed in the reader process.
+    """
     # read, never mapped: memory that the other side can shrink would end this process
     reading = _Reading(descriptor)
     try:
         kind = _KINDS[described["kind"]]
         given: dict[str, Any] = {name: reading.array(value) for name, value in described["arrays"].items()}
         given |= {name: str(value) for name, value in described["texts"].items()}
+        if "matrix" in described and matrix is not None:
+            rows, columns = map(int, described["matrix"]["shape"])
+            given["values"] = matrix((rows, columns), str(described["matrix"]["type"]))
         if "columns" in {field.name for field in fields(kind)}:
             given["columns"] = {str(name): reading.array(value) for name, value in described["columns"]}
         data = kind(**given)

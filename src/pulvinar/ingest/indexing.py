@@ -1,6 +1,7 @@
 """Indexing: a volume that others own becomes a dataset, and its bytes stay where they are.
 
-Read are its metadata, and as much of its coarsest level as the pictures need. What is stored here is small: pictures,
+Read are its metadata, as much of its coarsest level as the pictures need, and a few chunks of its finest, which show
+whether they are labels where nobody says it. What is stored here is small: pictures,
 and the state in which the source was seen.
 """
 
@@ -25,6 +26,7 @@ from pulvinar.errors import Conflict, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.assets import asset_prefix, put_bytes, size_doubts, volume_channels
 from pulvinar.ingest.external_layout import external_levels, level_folders
 from pulvinar.ingest.flags import check_options
+from pulvinar.ingest.label_look import BLOCKS, as_seen
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.quality import display_window
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity
@@ -38,10 +40,11 @@ from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record
 from pulvinar.model.space import Window
 from pulvinar.model.text import plain
-from pulvinar.model.volume import Volume, VolumeKind, volume_to_json
+from pulvinar.model.volume import Shape5, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.external import ExternalSource, ExternalSources
 from pulvinar.storage.external_state import DOCUMENT_BYTES, STATE_PATH, SourceState, see
 from pulvinar.storage.external_volume import ExternalLayout, ExternalVolume, check_layout
+from pulvinar.storage.sources import Voxels
 
 _LOOKED_AT = 64
 """So many chunks of a level are looked at where a source can't be listed."""
@@ -93,7 +96,7 @@ def index(means: Means, sources: ExternalSources, request: IndexRequest) -> Inde
         raise MetadataMissing("not known: who owns the bytes that stay where they are", hint="answer with --owner")
     source = sources.open(request.url)
     into = get_dataset(means.database, means.actor, request.dataset_id).record if request.dataset_id else None
-    found = _found(source, request, means.scratch)
+    found = _as_seen(source, _found(source, request, means.scratch), request.options)
     refuse_unanswered(questions([found.asset], request.answers, into_existing=into is not None))
     if request.dataset_id is not None:
         _refuse_taken_name(means, request.dataset_id, found.asset.name)
@@ -136,6 +139,50 @@ def _found(source: ExternalSource, request: IndexRequest, scratch: Path) -> _Fou
     )
     check_layout(volume, layout)
     return _Found(asset, volume, layout, see(source, documents, _some_chunks(volume, layout)))
+
+
+def _as_seen(source: ExternalSource, found: _Found, options: Options) -> _Found:
+    """`found` as labels where a few of its chunks show it, and neither its documents nor a person say what it is.
+
+    Floats are served as they are, and labels are none: they stay an image.
+    """
+    level = found.volume.levels[0]
+    voxels = prod(level.chunk_shape) * BLOCKS
+    if options.kind or np.dtype(found.volume.dtype).kind == "f" or voxels > _LARGEST_DRAWN_VOXELS:
+        return found
+    seen = as_seen(found.asset, _Finest(ExternalVolume(source, found.volume, found.layout)), within_blocks=True)
+    if seen.volume is None or seen.volume.kind is not VolumeKind.LABELS:
+        return found
+    return replace(found, asset=seen, volume=replace(found.volume, kind=VolumeKind.LABELS))
+
+
+class _Finest:
+    """The finest level of an external volume as a source of blocks."""
+
+    def __init__(self, stored: ExternalVolume) -> None:
+        self._stored, self._level = stored, stored.volume.levels[0]
+
+    @property
+    def shape(self) -> Shape5:
+        """Voxels an axis."""
+        return self._level.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The volume's."""
+        return np.dtype(self._stored.volume.dtype)
+
+    @property
+    def block_shape(self) -> Shape5:
+        """A chunk."""
+        return self._level.chunk_shape
+
+    def read(self, window: Window) -> Voxels:
+        """The voxels of `window`."""
+        return self._stored.read(0, window)
+
+    def release(self, voxels: Voxels) -> None:
+        """Nothing: they are a copy."""
 
 
 def _some_chunks(volume: Volume, layout: ExternalLayout) -> Iterator[str]:

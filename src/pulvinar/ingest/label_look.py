@@ -34,7 +34,8 @@ from pulvinar.model.space import Window
 from pulvinar.model.volume import VolumeKind
 from pulvinar.storage.sources import Voxels, VoxelSource
 
-_BLOCKS = 32
+BLOCKS = 32
+"""So many blocks of a volume are looked at."""
 _BLOCK_SIDE = 256
 _BLOCK_VOXELS = _BLOCK_SIDE**2
 _LEAST_CONSTANCY = 0.35
@@ -44,15 +45,16 @@ _FEWEST_VALUES = 5
 _GOLDEN = 0.6180339887498949
 
 
-def as_seen(found: FoundAsset, source: VoxelSource) -> FoundAsset:
+def as_seen(found: FoundAsset, source: VoxelSource, *, within_blocks: bool = False) -> FoundAsset:
     """`found`, described as labels if the voxels of `source` are, with a doubt that says so.
 
-    Floats that are labels are described as integers: the reader then gives them as such, or refuses.
+    Floats that are labels are described as integers: the reader then gives them as such, or refuses. `within_blocks`:
+    no more than `BLOCKS` blocks of the source are read.
     """
     volume = found.volume
     if volume is None or volume.kind is not None or volume.shape[1] > 1:
         return found
-    blocks = _looked_at(source)
+    blocks = _looked_at(source, _aligned(source) if within_blocks else _windows(source))
     values = _label_values(blocks) if blocks else None
     if values is None:
         return found
@@ -67,10 +69,10 @@ def as_seen(found: FoundAsset, source: VoxelSource) -> FoundAsset:
     return replace(found, volume=replace(volume, kind=VolumeKind.LABELS, dtype=dtype), findings=(*others, doubt))
 
 
-def _looked_at(source: VoxelSource) -> list[Voxels]:
+def _looked_at(source: VoxelSource, windows: Iterator[Window]) -> list[Voxels]:
     """Blocks (z, y, x) spread over the volume; none as soon as one has a voxel that is no whole number."""
     blocks = []
-    for window in _windows(source):
+    for window in windows:
         voxels = source.read(window)
         block = voxels[0, 0]
         whole = _whole(block)
@@ -86,14 +88,32 @@ def _windows(source: VoxelSource) -> Iterator[Window]:
     y, x = (min(extent, _BLOCK_SIDE) for extent in extents[1:])
     sizes = (min(max(_BLOCK_VOXELS // (y * x), 1), extents[0]), y, x)
     grid = (t, *(-(-extent // size) for extent, size in zip(extents, sizes, strict=True)))
-    total = prod(grid)
-    # an even stride would meet the same column of blocks again and again: a golden step visits all of them
-    picks = range(total) if total <= _BLOCKS else sorted({int(k * _GOLDEN % 1 * total) for k in range(_BLOCKS)})
-    for pick in picks:
-        time, *cell = (int(index) for index in np.unravel_index(pick, grid))
+    for time, *cell in _picked(grid):
         start = [min(i * size, extent - size) for i, size, extent in zip(cell, sizes, extents, strict=True)]
         z, y, x = start
         yield Window((time, 0, z, y, x), (time + 1, 1, z + sizes[0], y + sizes[1], x + sizes[2]))
+
+
+def _aligned(source: VoxelSource) -> Iterator[Window]:
+    """Windows that each begin with a block of the source and don't go beyond it."""
+    t, _, *extents = source.shape
+    step, _, *blocks = source.block_shape
+    y, x = (min(block, _BLOCK_SIDE) for block in blocks[1:])
+    sizes = (min(max(_BLOCK_VOXELS // (y * x), 1), blocks[0]), y, x)
+    grid = (-(-t // step), *(-(-extent // block) for extent, block in zip(extents, blocks, strict=True)))
+    for time, *cell in _picked(grid):
+        start = [at * block for at, block in zip(cell, blocks, strict=True)]
+        stop = [min(a + size, n) for a, size, n in zip(start, sizes, extents, strict=True)]
+        yield Window((time * step, 0, *start), (time * step + 1, 1, *stop))  # type: ignore[arg-type]
+
+
+def _picked(grid: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Places of a grid, spread over it; all of a small one."""
+    total = prod(grid)
+    # an even stride would meet the same column of blocks again and again: a golden step visits all of them
+    picks = range(total) if total <= BLOCKS else sorted({int(k * _GOLDEN % 1 * total) for k in range(BLOCKS)})
+    for pick in picks:
+        yield tuple(int(index) for index in np.unravel_index(pick, grid))
 
 
 def _whole(block: Voxels) -> Voxels | None:

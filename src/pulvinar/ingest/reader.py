@@ -171,17 +171,36 @@ class TableData:
     columns: dict[str, npt.NDArray[Any]]
 
 
+class Matrix(Protocol):
+    """Values in rows and columns that stay where they are until they are read by window."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64, in native byte order."""
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """The values of a window; both slices have a start and a stop."""
+
+    def close(self) -> None:
+        """Let go of files."""
+
+
 @dataclass(frozen=True, eq=False)
 class TimeSeriesData:
     """Signals over time: of regions, cells, electrodes or regressors.
 
-    `values` float32 or float64 (frames, series), NaN where missing; `times_s` float64 (frames,), rising, or of no
+    `values` float32 or float64 (frames, series), NaN where missing, an array or, of more than fit into memory, a
+    `Matrix`; `times_s` float64 (frames,), rising, or of no
     length where the file doesn't say; `columns`, as in `PointsData`, has one entry a series, and "name" always;
     `zyx_um` float64 (series, 3), NaN where a place is not known, or of no rows; `unit` of the values, "" when not
     said.
     """
 
-    values: npt.NDArray[Any]
+    values: npt.NDArray[Any] | Matrix
     times_s: npt.NDArray[np.float64]
     zyx_um: npt.NDArray[np.float64]
     columns: dict[str, npt.NDArray[Any]]
@@ -192,11 +211,12 @@ class TimeSeriesData:
 class ConnectivityData:
     """How strongly each of some regions or neurons is connected to others.
 
-    `values` float64 (sources, targets), NaN where not known; `sources` and `targets` object (str), their names;
+    `values` float64 (sources, targets), NaN where not known, or a `Matrix` as of signals; `sources` and `targets`
+    object (str), their names;
     `measure` says what the values are ("streamlines", "correlation", "" when not said).
     """
 
-    values: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64] | Matrix
     sources: npt.NDArray[Any]
     targets: npt.NDArray[Any]
     measure: str = ""

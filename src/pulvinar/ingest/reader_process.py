@@ -27,6 +27,7 @@ from pulvinar.extensions import Registry
 from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
 from pulvinar.ingest.geometry_wire import geometry_to_wire
+from pulvinar.ingest.matrices import AsVolume, stays_in_its_file
 from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
 from pulvinar.ingest.recognition import recognise
@@ -97,7 +98,7 @@ class ReaderProcess:
         self._budget_bytes: int = begin["limits"]["budget_bytes"]
         self._options = _OPTIONS.validate_python(begin["options"])
         self._registry: Registry[type[Reader]] = Registry("reader")
-        self._volumes: dict[int, tuple[OpenVolume, FoundAsset]] = {}
+        self._volumes: dict[int, tuple[OpenVolume, str]] = {}
         self._slots: dict[tuple[int, int], SharedMemory] = {}
         self._verbs: dict[str, Callable[[dict[str, Any], int | None], Answer]] = {
             "find": self._find,
@@ -147,7 +148,8 @@ class ReaderProcess:
         scratch = self._scratch / f"volume-{question['volume']}"
         scratch.mkdir()
         opened = self._reader(asset).open_volume(asset, self._root, self._options, scratch)
-        self._volumes[question["volume"]] = (opened, asset)
+        assert asset.volume is not None
+        self._volumes[question["volume"]] = (opened, asset.volume.dtype)
         return {}, None
 
     def _slot(self, question: dict[str, Any], descriptor: int | None) -> Answer:
@@ -161,11 +163,10 @@ class ReaderProcess:
         return {}, None
 
     def _read(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        opened, asset = self._volumes[question["volume"]]
+        opened, dtype = self._volumes[question["volume"]]
         memory = self._slots[question["volume"], question["slot"]]
         window = Window(tuple(question["start"]), tuple(question["stop"]))
-        assert asset.volume is not None
-        out = np.frombuffer(memory.map, asset.volume.dtype, prod(window.shape)).reshape(window.shape)
+        out = np.frombuffer(memory.map, dtype, prod(window.shape)).reshape(window.shape)
         opened.read_into(window, out)
         return {}, None
 
@@ -178,7 +179,10 @@ class ReaderProcess:
 
     def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])
-        described, body = geometry_to_wire(self._reader(asset).read_geometry(asset, self._root, self._options))
+        data = self._reader(asset).read_geometry(asset, self._root, self._options)
+        described, body = geometry_to_wire(data)
+        if (matrix := stays_in_its_file(data)) is not None:
+            self._volumes[question["volume"]] = (AsVolume(matrix), matrix.dtype.name)
         with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
             view = memoryview(body)
             while view:

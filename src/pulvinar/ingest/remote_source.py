@@ -111,6 +111,29 @@ class RemoteSource:
         self._held.clear()
 
 
+class RemoteMatrix:
+    """A `Matrix` in the reader process: the rows of an open volume along t, its columns along x."""
+
+    def __init__(self, ask: Ask, number: int, shape: tuple[int, int], dtype: str, about: str) -> None:
+        rows, columns = shape
+        voxels = (rows, 1, 1, 1, columns)
+        self._source = RemoteSource(ask, number, VolumeDescription(voxels, dtype, voxels), about)
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+
+    def read(self, rows: slice, columns: slice) -> Voxels:
+        """The values of a window. Raises what the reader raises."""
+        window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))
+        voxels = self._source.read(window)
+        values = voxels.reshape(window.shape[0], window.shape[4]).copy()
+        self._source.release(voxels)
+        return values
+
+    def close(self) -> None:
+        """Let go of the file and of shared memory."""
+        self._source.__exit__(None, None, None)
+
+
 def _address(voxels: Voxels) -> int:
     address: int = voxels.__array_interface__["data"][0]
     return address

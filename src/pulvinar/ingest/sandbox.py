@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -27,8 +28,8 @@ from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
-from pulvinar.ingest.reader import FoundAsset, GeometryData, Options, SourceFile
-from pulvinar.ingest.remote_source import RemoteSource
+from pulvinar.ingest.reader import FoundAsset, GeometryData, Matrix, Options, SourceFile
+from pulvinar.ingest.remote_source import RemoteMatrix, RemoteSource
 from pulvinar.model.text import plain
 
 # a file over which the process dies is looked for when that takes no longer, and so many of them at most
@@ -170,20 +171,32 @@ class ReaderHost:
         return bytes_below(self._scratch)
 
     def read_geometry(self, asset: FoundAsset) -> GeometryData:
-        """A skeleton, mesh, point or other table found before, whole."""
+        """A skeleton, mesh, point or other table found before; whole, but for a `Matrix`, which is read by window until
+        it is closed."""
         about = _summary(asset.files)
-        answer, descriptor = self.ask_for_memory({"verb": "geometry", "asset": asdict(asset)}, about=about)
+        self._volumes += 1
+        number = self._volumes
+        question = {"verb": "geometry", "asset": asdict(asset), "volume": number}
+        answer, descriptor = self.ask_for_memory(question, about=about)
         if descriptor is None:
             raise UnreadableFile(f"{about}: the reader sent no data", hint=HOSTILE)
         try:
             size = os.fstat(descriptor).st_size
             if size > self._limits.memory_bytes:
                 raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
-            return geometry_from_wire(answer, descriptor)
+            return geometry_from_wire(answer, descriptor, partial(self._matrix, number, about))
         except UnreadableFile as error:
             raise UnreadableFile(f"{about}: {error.message}", hint=HOSTILE) from None
         finally:
             os.close(descriptor)
+
+    def _matrix(self, number: int, about: str, shape: tuple[int, int], dtype: str) -> Matrix:
+        if dtype not in ("float32", "float64") or min(shape) < 1:
+            raise UnreadableFile(f"{about}: the reader described a matrix that can't be", hint=HOSTILE)
+        size = _size_bytes(shape, dtype)
+        if size > self._limits.budget_bytes:
+            raise self._too_large(about, size, "values")
+        return RemoteMatrix(self.ask, number, shape, dtype, about)
 
     def unpack(self, archive: Path, into: Path) -> None:
         """Unpack a tar or zip archive, or one compressed file, below `into` (in the scratch folder)."""
@@ -301,8 +314,11 @@ class ReaderHost:
         size = _size_bytes(asset.volume.shape, asset.volume.dtype) if asset.volume else 0
         if size <= self._limits.budget_bytes:
             return None
+        return self._too_large(_summary(asset.files), size, "voxels")
+
+    def _too_large(self, about: str, size: int, what: str) -> TooLarge:
         return TooLarge(
-            f"{_summary(asset.files)} declares {size / 1e9:,.0f} GB of voxels, more than the limit of "
+            f"{about} declares {size / 1e9:,.0f} GB of {what}, more than the limit of "
             f"{self._limits.budget_bytes / 1e9:,.0f} GB",
             hint="raise reader_budget_gb if the file is known to be good",
         )

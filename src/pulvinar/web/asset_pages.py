@@ -15,7 +15,7 @@ from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, Dataset
 from pulvinar.web.heat_map import heat_map
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.rendering import render
-from pulvinar.web.stored_tables import read_matrix, read_signals, series_names
+from pulvinar.web.stored_tables import is_array, read_matrix, read_overview, read_signals, series_names
 from pulvinar.web.traces import HEIGHT, WIDTH, traces
 
 router = APIRouter(include_in_schema=False)
@@ -37,9 +37,13 @@ def matrix(
     """A connectivity matrix: its heat map, and its strongest connections as a table."""
     shown = get_version(platform.database, actor, dataset_id, version)
     asset = find_asset(shown, asset_id)
-    sources, targets, values = read_matrix(platform.store, asset)
-    low, high = _range(values)
-    data = {"strongest": _strongest(sources, targets, values), "low": low, "high": high}
+    if is_array(asset):
+        low, high = asset.details["range"] or (None, None)
+        data = {"strongest": asset.details["strongest"], "low": low, "high": high, "averaged": True}
+    else:
+        sources, targets, values = read_matrix(platform.store, asset)
+        low, high = _range(values)
+        data = {"strongest": _strongest(sources, targets, values), "low": low, "high": high, "averaged": False}
     return render(request, "matrix.html", {**_common(shown, asset), **data})
 
 
@@ -51,9 +55,9 @@ def matrix_picture(
     asset_id: AssetId,
     version: WantedVersion = None,
 ) -> Response:
-    """Every cell of a matrix as a square of its colour, WebP without loss."""
+    """Every cell of a matrix, or of a large one the mean of some, as a square of its colour, WebP without loss."""
     asset = find_asset(get_version(platform.database, actor, dataset_id, version), asset_id)
-    _, _, values = read_matrix(platform.store, asset)
+    values = read_overview(platform.store, asset) if is_array(asset) else read_matrix(platform.store, asset)[2]
     headers = {"cache-control": cache_control(asset).decode(), "etag": f'"{asset.digest}"'}
     return Response(heat_map(values), media_type="image/webp", headers=headers)
 

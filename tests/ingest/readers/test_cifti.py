@@ -6,7 +6,7 @@ import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis, ParcelsAxis, ScalarAxis, SeriesAxis
 from tests.ingest.readers.reading import find_one, flags, read_geometry, said
 
-from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import ConnectivityData, Options, TableData, TimeSeriesData
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.cifti import CiftiReader
@@ -162,10 +162,10 @@ def with_header(tmp_path, at, dtype, value):
 
 def test_headers_that_lie_are_refused_before_memory_is_taken(tmp_path):
     with_header(tmp_path, 16 + 8 * 6, "<i8", 1 << 40)
-    with pytest.raises(TooLarge, match="at most 1073741824 are read"):
+    with pytest.raises(UnreadableFile, match="its matrix has 28 bytes of the 4398046511104 that it declares"):
         find_one(READER, tmp_path)
-    with_header(tmp_path, 16 + 8 * 6, "<i8", 8)
-    with pytest.raises(UnreadableFile, match="names 7 elements, its matrix has 8"):
+    with_header(tmp_path, 16 + 8 * 6, "<i8", 6)
+    with pytest.raises(UnreadableFile, match="names 7 elements, its matrix has 6"):
         find_one(READER, tmp_path)
     with_header(tmp_path, 16 + 8 * 6, "<i8", -7)
     with pytest.raises(UnreadableFile, match="declares the dimensions"):
@@ -218,3 +218,26 @@ def test_a_cut_file_is_refused(tmp_path):
         find_one(READER, tmp_path)
     (tmp_path / "a.dscalar.nii").write_bytes(gzip.compress(content))
     assert len(list(READER.find(source_files(tmp_path), Options()))) == 1
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.25])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_a_large_series_and_connectome_are_read_by_window_as_nibabel_reads_them(tmp_path, monkeypatch, dtype, slope):
+    monkeypatch.setattr("pulvinar.ingest.readers.cifti_file.LARGEST_TABLE_VALUES", 10)
+    for name, axes in (("a.dtseries.nii", (SeriesAxis(0, 0.72, 11), BRAIN)), ("a.pdconn.nii", (PARCELS, BRAIN))):
+        folder = tmp_path / name
+        folder.mkdir()
+        save(folder / name, axes, values=(RANDOM.normal(size=tuple(map(len, axes))) * 90).astype(dtype))
+        content = bytearray((folder / name).read_bytes())
+        content[176:192] = np.array([slope, 3.5], "<f8").tobytes()
+        (folder / name).write_bytes(bytes(content))
+        expected = nib.load(folder / name).get_fdata()
+        values = read_geometry(READER, folder).values
+        assert not isinstance(values, np.ndarray)
+        # a connectome's sources are the columns of the file's matrix
+        expected = expected.T if name == "a.pdconn.nii" else expected
+        rows, columns = expected.shape
+        assert values.shape == expected.shape
+        found = values.read(slice(1, rows), slice(1, columns))
+        assert np.allclose(found, expected[1:, 1:], rtol=1e-6)
+        values.close()

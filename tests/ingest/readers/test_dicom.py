@@ -4,6 +4,8 @@ import subprocess
 import tarfile
 
 import dcm2niix
+import highdicom
+import highdicom.legacy
 import imagecodecs
 import nibabel as nib
 import numpy as np
@@ -265,3 +267,41 @@ def test_files_without_an_image_are_passed_over(tmp_path):
     save(tmp_path / "a" / "report", report)
     assert "report" not in find_one(READER, tmp_path / "a").files
     assert len(source_files(tmp_path / "a")) == 6
+
+
+def written_by_highdicom(folder, converted, modality):
+    """A classic series, and the enhanced file that highdicom makes of it."""
+    said = {
+        "StudyInstanceUID": "1.2.3.9", "StudyDate": "20260101", "StudyTime": "120000", "StudyID": "1",
+        "AccessionNumber": "", "PatientID": "", "PatientName": "", "PatientBirthDate": "", "PatientSex": "",
+        "ReferringPhysicianName": "", "Manufacturer": "Maker", "FrameOfReferenceUID": "1.2.3.4",
+        "PositionReferenceIndicator": "", "ContentDate": "20260101", "ContentTime": "120000", "AcquisitionNumber": 1,
+        "Modality": modality, "RescaleSlope": 2.0, "RescaleIntercept": -1000.0,
+    }  # fmt: skip
+    if modality == "CT":
+        said["SOPClassUID"] = "1.2.840.10008.5.1.4.1.1.2"
+    if modality == "PT":
+        said["SOPClassUID"] = "1.2.840.10008.5.1.4.1.1.128"
+    series(folder / "classic", 6, **said)
+    files = [pydicom.dcmread(path) for path in sorted((folder / "classic").iterdir())]
+    made = converted(files, highdicom.UID(), 7, highdicom.UID(), 1)
+    (folder / "enhanced").mkdir()
+    made.save_as(folder / "enhanced" / "one.dcm")
+
+
+@pytest.mark.parametrize(
+    ("converted", "modality"),
+    [
+        (highdicom.legacy.LegacyConvertedEnhancedMRImage, "MR"),
+        (highdicom.legacy.LegacyConvertedEnhancedCTImage, "CT"),
+        (highdicom.legacy.LegacyConvertedEnhancedPETImage, "PT"),
+    ],
+)
+def test_an_enhanced_file_of_highdicom_is_the_series_that_it_was_made_of(tmp_path, converted, modality):
+    written_by_highdicom(tmp_path, converted, modality)
+    classic, enhanced = (find_one(READER, tmp_path / name) for name in ("classic", "enhanced"))
+    assert enhanced.volume.shape == classic.volume.shape
+    assert enhanced.volume.dtype == classic.volume.dtype
+    assert np.allclose(enhanced.volume.affine_um, classic.volume.affine_um)
+    assert np.array_equal(voxels(tmp_path / "enhanced"), voxels(tmp_path / "classic"))
+    assert voxels(tmp_path / "enhanced").min() < 0

@@ -15,6 +15,7 @@ from pulvinar.ingest.reader import Options, PointsData, TableData
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.h5ad import H5adReader
 from pulvinar.ingest.readers.tables import TableReader
+from pulvinar.model.dataset import AssetKind
 
 # the newest way to write text; the older one is a test of its own
 anndata.settings.allow_write_nullable_strings = True
@@ -81,7 +82,7 @@ def test_cells_are_points_with_all_that_is_known_of_them(folder):
     assert np.array_equal(data.columns["X_pca 2"], theirs.obsm["X_pca"][:, 2])
     asset = found(folder)["obs"]
     assert ("doubt", "--unit") in flags(asset)
-    assert "what the file keeps in uns is left out" in said(asset)
+    assert "what the file keeps in uns is left out: organism" in said(asset)
     assert asset.metadata["species"] == "Mus musculus"
 
 
@@ -238,3 +239,49 @@ def test_a_heap_without_an_end_is_refused(folder):
     path.write_bytes(content)
     with pytest.raises(PulvinarError, match=r"brain\.h5ad is damaged: the heap at byte \d+ has no end"):
         found(folder)
+
+
+def with_graphs():
+    made = cells()
+    distances = scipy.sparse.random(CELLS, CELLS, 0.2, "csr", random_state=3)
+    made.obsp["distances"] = distances
+    made.obsp["connectivities"] = np.where(np.arange(CELLS)[:, None] == np.arange(CELLS), 0, 0.5)
+    made.varp["correlation"] = scipy.sparse.csc_matrix(np.eye(GENES))
+    made.varm["PCs"] = np.arange(GENES * 3.0).reshape(GENES, 3)
+    made.uns["type_colors"] = ["#ff0000", "#00ff00"]
+    return made
+
+
+def test_graphs_of_cells_and_genes_are_connectivity(tmp_path):
+    theirs = with_graphs()
+    theirs.write_h5ad(tmp_path / "brain.h5ad")
+    assets = found(tmp_path)
+    assert assets["obsp/distances"].kind is AssetKind.CONNECTIVITY
+    assert assets["varp/correlation"].name == "brain genes correlation"
+    data = read(tmp_path, "obsp/distances")
+    assert np.array_equal(data.values, theirs.obsp["distances"].toarray())
+    assert data.sources.tolist() == theirs.obs_names.tolist()
+    assert data.measure == "distance"
+    assert np.array_equal(read(tmp_path, "obsp/connectivities").values, theirs.obsp["connectivities"])
+    genes = read(tmp_path, "varp/correlation")
+    assert genes.targets.tolist() == theirs.var_names.tolist()
+    assert np.array_equal(genes.values, np.eye(GENES))
+    assert read(tmp_path, "var").columns["PCs 2"].tolist() == theirs.varm["PCs"][:, 2].tolist()
+    assert "left out: organism, type_colors" in said(assets["obs"])
+
+
+def test_a_graph_of_many_cells_is_a_table_of_its_edges(tmp_path, monkeypatch):
+    monkeypatch.setattr("pulvinar.ingest.readers.h5ad._MOST_NODES", 10)
+    theirs = with_graphs()
+    theirs.write_h5ad(tmp_path / "brain.h5ad")
+    edges = read(tmp_path, "obsp/distances").columns
+    again = scipy.sparse.coo_matrix((edges["value"], (edges["source"], edges["target"])), (CELLS, CELLS))
+    assert np.array_equal(again.toarray(), theirs.obsp["distances"].toarray())
+
+
+def test_a_graph_of_another_size_than_its_cells_is_refused(tmp_path):
+    with_graphs().write_h5ad(tmp_path / "brain.h5ad")
+    with h5py.File(tmp_path / "brain.h5ad", "r+") as file:
+        file["obsp/distances"].attrs["shape"] = [1 << 40, 1 << 40]
+    with pytest.raises(PulvinarError, match="obsp/distances has the shape"):
+        found(tmp_path)

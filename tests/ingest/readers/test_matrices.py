@@ -106,11 +106,14 @@ def test_coordinates_are_points_and_the_rest_is_named(tmp_path):
     places = RNG.random((9, 2))
     cell = np.empty((2, 1), object)
     cell[:] = [[np.arange(3)], [np.arange(2)]]
-    scipy.io.savemat(tmp_path / "a.mat", {"cellCoordinates": places, "assemblies": cell, "rate": 2.5, "who": "me"})
-    asset = find_one(READER, tmp_path)
+    rest = {"assemblies": cell, "stack": np.zeros((2, 3, 4)), "rate": 2.5, "who": "me"}
+    scipy.io.savemat(tmp_path / "a.mat", {"cellCoordinates": places, **rest})
+    asset, lists = READER.find(source_files(tmp_path), Options())
     assert asset.kind is AssetKind.POINTS
-    assert "what else the file holds is left out: assemblies (2 x 1, cell), rate (1 x 1, double)" in said(asset)
-    data = read_geometry(READER, tmp_path, Options(unit="mm"))
+    assert "what else the file holds is left out: stack (2 x 3 x 4, double)" in said(asset)
+    assert asset.metadata["header"]["values"] == {"rate": 2.5, "who": "me"}
+    assert READER.read_geometry(lists, tmp_path, Options()).columns["cell"].tolist() == [1, 1, 1, 2, 2]
+    data = READER.read_geometry(asset, tmp_path, Options(unit="mm"))
     assert isinstance(data, PointsData)
     assert np.array_equal(data.zyx_um[:, ::-1][:, :2], places * 1000)
 
@@ -274,3 +277,22 @@ def test_a_file_without_a_matrix_says_what_it_holds(tmp_path):
     np.save(tmp_path / "line.npy", np.zeros(5))
     with pytest.raises(PulvinarError, match=r"holds no matrix of numbers: an array \(5, float64\)"):
         find_one(READER, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [TableKind.CONNECTIVITY, TableKind.TIME_SERIES])
+def test_what_is_large_is_read_by_window_where_the_format_allows_it(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("pulvinar.ingest.readers.matrices.LARGEST_TABLE_VALUES", 100)
+    write_each(tmp_path, "values", LONG)
+    options = Options(table_kind=kind, axes="ct")
+    expected = LONG if kind is TableKind.CONNECTIVITY else LONG.T
+    by_window = set()
+    for asset in READER.find(source_files(tmp_path), options):
+        values = READER.read_geometry(asset, tmp_path, options).values
+        if not isinstance(values, np.ndarray):
+            by_window.add(asset.files[0])
+            opened, values = values, values.read(slice(1, 4), slice(2, 4))
+            opened.close()
+            assert np.array_equal(values, expected[1:4, 2:4]), asset.key
+        else:
+            assert np.array_equal(values, expected), asset.key
+    assert by_window == {f"values{end}" for end in (".npy", "_turned.npy", "_5_plain.mat", "_4.mat", "_73.mat")}

@@ -325,11 +325,13 @@ def test_chunks_that_are_not_stored_are_named(tmp_path):
 def test_a_series_that_is_too_large_is_named_and_the_rest_is_read(tmp_path, monkeypatch):
     file = nwb_files.new_file()
     file.add_acquisition(TimeSeries("small", np.arange(6.0), "V", rate=10.0))
-    file.add_acquisition(TimeSeries("large", np.arange(60.0), "V", rate=10.0))
+    file.add_acquisition(TimeSeries("large", np.arange(60.0), "V", timestamps=np.zeros(60)))
+    file.add_acquisition(TimeSeries("long", np.arange(60.0), "V", rate=10.0))
     nwb_files.write(file, tmp_path / "two.nwb")
     monkeypatch.setattr("pulvinar.ingest.readers.nwb_series.MOST_VALUES", 50)
-    (asset,) = found(tmp_path).values()
-    assert "acquisition/large is left out: it has 60 values, 50 are read" in said(asset)
+    assets = found(tmp_path)
+    assert set(assets) == {"acquisition/small", "acquisition/long"}
+    assert "acquisition/large is left out: it has 60 values, 50 are read" in said(next(iter(assets.values())))
 
 
 def test_whole_numbers_that_a_float_does_not_hold_are_refused(tmp_path):
@@ -367,3 +369,50 @@ def test_a_file_becomes_a_dataset_with_pictures(means, sample):
         # the step of current, and the answer to it: the middle is of another colour than the end
         shown = np.asarray(Image.open(picture).convert("RGB")).astype(int)
         assert np.abs(shown[:, 120].mean(axis=0) - shown[:, -20].mean(axis=0)).max() > 40
+
+
+@pytest.mark.parametrize("sides", [(5,), (5, 3)])
+def test_a_long_recording_is_read_by_window_as_pynwb_reads_it(tmp_path, monkeypatch, sides):
+    stored = np.arange(40 * np.prod(sides)).reshape(40, *sides).astype("i2")
+    one_series(tmp_path, data=stored, conversion=0.25, offset=1.5)
+    whole = read(tmp_path, "acquisition/one").values
+    monkeypatch.setattr("pulvinar.ingest.readers.nwb_series.LARGEST_TABLE_VALUES", 100)
+    values = read(tmp_path, "acquisition/one").values
+    assert values.dtype == np.float32
+    assert np.array_equal(values.read(slice(7, 30), slice(2, 4)), whole[7:30, 2:4])
+    assert np.array_equal(whole, stored.reshape(40, -1) * 0.25 + 1.5)
+    values.close()
+
+
+@pytest.mark.parametrize("mask", ["image", "pixel"])
+def test_every_pixel_of_a_region_of_interest_is_kept_with_its_weight(tmp_path, mask):
+    file = nwb_files.new_file()
+    nwb_files.add_imaging(file, mask=mask)
+    nwb_files.write(file, tmp_path / "cells.nwb")
+    table = read(tmp_path, "processing/ophys/ImageSegmentation/cells/pixels").columns
+    made = np.zeros_like(nwb_files.MASKS)
+    made[table["roi"], table["x"], table["y"]] = table["weight"]
+    assert np.array_equal(made, nwb_files.MASKS)
+    assert "left out" not in said(found(tmp_path)["processing/ophys/ImageSegmentation/cells"])
+
+
+@pytest.mark.parametrize("electrodes", [1, 3])
+def test_the_shapes_of_spikes_are_signals_of_each_unit(tmp_path, electrodes):
+    file = nwb_files.new_file()
+    file.create_device("probe")
+    shapes = np.arange(2 * 20 * electrodes, dtype=float).reshape((2, 20, electrodes) if electrodes > 1 else (2, 20))
+    for shape in shapes:
+        file.add_unit(spike_times=[0.1, 0.3], waveform_mean=shape, waveform_sd=shape / 10)
+    nwb_files.write(file, tmp_path / "units.nwb")
+    with h5py.File(tmp_path / "units.nwb", "a") as opened:
+        opened["units/waveform_mean"].attrs["sampling_rate"] = 30000.0
+        opened["units/waveform_mean"].attrs["unit"] = "volts"
+    data = read(tmp_path, "units/waveform_mean")
+    expected = shapes.reshape(2, 20, electrodes)
+    assert data.values.shape == (20, 2 * electrodes)
+    assert np.array_equal(data.values[:, -1], expected[1, :, -1])
+    assert data.times_s[3] == pytest.approx(1e-4)
+    assert data.unit == "volts"
+    assert data.columns["unit"].tolist() == [0] * electrodes + [1] * electrodes
+    assert "units/waveform_sd" in found(tmp_path)
+    assert "left out" not in said(found(tmp_path)["units"])

@@ -28,6 +28,7 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.cifti_file import CiftiFile, Elements, Maps, Series, is_cifti, read_cifti
 from pulvinar.ingest.readers.gifti import label_columns, nameless_labels, said_of_labels
+from pulvinar.ingest.readers.open_matrices import turned
 from pulvinar.ingest.readers.streams import start_of, stem_of
 from pulvinar.ingest.readers.table_columns import Column, unique_names
 from pulvinar.model.dataset import AssetKind
@@ -58,7 +59,9 @@ class CiftiReader:
             return _series(cifti, along, elements, options)
         if isinstance(along, Elements) and isinstance(elements, Elements):
             # a row of the file's matrix is what one source is connected to
-            return ConnectivityData(cifti.values.T.astype(np.float64), elements.names, along.names)
+            values = cifti.opened()
+            kept = values.T.astype(np.float64) if isinstance(values, np.ndarray) else turned(values)
+            return ConnectivityData(kept, elements.names, along.names)
         if isinstance(along, Maps) and isinstance(elements, Elements):
             own = list(elements.table)
             maps = _map_columns(along, cifti.values)
@@ -96,7 +99,9 @@ def _map_columns(maps: Maps, values: npt.NDArray[Any]) -> list[tuple[str, Column
 
 
 def _series(cifti: CiftiFile, along: Series, elements: Any, options: Options) -> TimeSeriesData:
-    values = cifti.values if cifti.values.dtype in (np.float32, np.float64) else cifti.values.astype(np.float64)
+    values = cifti.opened()
+    if isinstance(values, np.ndarray) and values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
     step = options.time_step_s or _step_s(along)
     start = along.start if not options.time_step_s and np.isfinite(along.start) else 0.0
     times = start + np.arange(along.size, dtype=np.float64) * step if step else np.empty(0)
@@ -126,8 +131,8 @@ def _found(reader: str, file: SourceFile, cifti: CiftiFile, options: Options) ->
     if isinstance(along, Series) and _step_s(along) is None and options.time_step_s is None:
         text = f"its {along.size} time points have no step that is known"
         findings.append(Finding(Severity.DOUBT, text, "--time-step"))
-    missing = int(np.count_nonzero(~np.isfinite(cifti.values))) if cifti.values.dtype.kind == "f" else 0
-    if missing:
+    # of series and connectivity they are counted as they are stored
+    if kind is AssetKind.TABLE and (missing := int(np.count_nonzero(~np.isfinite(cifti.values)))):
         findings.append(Finding(Severity.NOTE, f"of its values, {missing} are not a finite number"))
     return FoundAsset(
         reader,

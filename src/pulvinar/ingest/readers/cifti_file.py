@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -16,8 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
+from pulvinar.ingest.reader import Matrix
 from pulvinar.ingest.readers.gifti_file import Label, hex_color
-from pulvinar.ingest.readers.streams import unpacked
+from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix
+from pulvinar.ingest.readers.raw_volume import RawLayout
+from pulvinar.ingest.readers.streams import compression, unpacked
 from pulvinar.ingest.readers.xml_stream import parse_pieces
 
 _HEADER = 540
@@ -67,12 +72,45 @@ Axis = Elements | Maps | Series
 
 @dataclass(frozen=True, eq=False)
 class CiftiFile:
-    """`axes[0]` runs along the rows of the file's matrix (dimension 0), `axes[1]` along its columns; `values`, if they
-    were wanted, have the shape of the axes in this order."""
+    """`axes[0]` runs along the rows of the file's matrix (dimension 0), `axes[1]` along its columns; its values have
+    the `shape` of the axes in this order."""
 
     axes: tuple[Axis, Axis]
-    values: npt.NDArray[Any]
+    shape: tuple[int, int]
     metadata: dict[str, str]
+    path: Path
+    name: str
+    _header: Any
+
+    @cached_property
+    def values(self) -> npt.NDArray[Any]:
+        """All values; raises `TooLarge` for more than 1 GiB, `UnreadableFile` where the file ends early."""
+        _check_held(self._header, self.shape, self.name)
+        with unpacked(self.path, self.name) as stream:
+            stream.read(int(self._header["vox_offset"]))
+            return _matrix(stream, _stored(self._header), self.shape, self._scaling, self.name)
+
+    def opened(self) -> npt.NDArray[Any] | Matrix:
+        """The values as floats, read by window where they are many."""
+        if _is_compressed(self.path) or prod(self.shape) <= LARGEST_TABLE_VALUES:
+            return self.values
+        shape = (self.shape[0], 1, 1, 1, self.shape[1])
+        # along the file's rows numbers lie side by side
+        layout = RawLayout(shape, _stored(self._header).str, int(self._header["vox_offset"]), BY_COLUMN, *self._scaling)
+        return RawMatrix(self.path, layout, self.name)
+
+    @property
+    def _scaling(self) -> tuple[float, float]:
+        """Slope and intercept of the values; raises `UnreadableFile` for such as are not finite."""
+        slope, intercept = float(self._header["scl_slope"]), float(self._header["scl_inter"])
+        # a slope of 0 means none (nifti1.h)
+        if slope == 0 or np.isnan(slope):
+            return 1.0, 0.0
+        if not np.isfinite([slope, intercept]).all():
+            raise UnreadableFile(
+                f"{self.name}: its header scales values by {slope} and {intercept}", hint="repair scl_slope"
+            )
+        return slope, intercept
 
 
 def is_cifti(head: bytes) -> bool:
@@ -81,16 +119,53 @@ def is_cifti(head: bytes) -> bool:
     return bool(order) and int(np.frombuffer(head[504:508], f"{order}i4")[0]) in _INTENTS
 
 
-def read_cifti(path: Path, name: str, *, values: bool = True) -> CiftiFile:
-    """Read a file (gzip too); raises `UnreadableFile` where header, axes and matrix disagree, `TooLarge` for more than
-    1 GiB of values."""
+def read_cifti(path: Path, name: str) -> CiftiFile:
+    """Read the description in a file (gzip too); raises `UnreadableFile` where header, axes and matrix disagree."""
     with unpacked(path, name) as stream:
         header = _header(stream, name)
         shape = _shape(header, name)
-        document, metadata = _document(_extension(stream, header, name), name)
+        xml = _extension(stream, header, name)
+        _check_room(header, shape, path, name)
+        document, metadata = _document(xml, name)
         axes = tuple(_axis(document, place, shape[place], name) for place in range(2))
-        matrix = _matrix(stream, header, shape, name) if values else np.empty(0)
-    return CiftiFile((axes[0], axes[1]), matrix, metadata)
+    return CiftiFile((axes[0], axes[1]), shape, metadata, path, name, header)
+
+
+def _stored(header: Any) -> np.dtype[Any]:
+    return np.dtype(f"{header.endianness}{_DTYPES[int(header['datatype'])]}")
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return bool(compression(file.read(16)))
+
+
+def _check_room(header: Any, shape: tuple[int, int], path: Path, name: str) -> None:
+    """Raise `UnreadableFile` for a file that ends before its matrix, `TooLarge` for a stream of more than 1 GiB."""
+    if _is_compressed(path):
+        _check_held(header, shape, name)
+        return
+    size = prod(shape) * _stored(header).itemsize
+    there = path.stat().st_size - int(header["vox_offset"])
+    if there < size:
+        raise _truncated(there, size, name)
+
+
+def _truncated(there: int, size: int, name: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"{name} is truncated: its matrix has {there} bytes of the {size} that it declares", hint="copy the file again"
+    )
+
+
+def _check_held(header: Any, shape: tuple[int, int], name: str) -> None:
+    """Raise `TooLarge` for a matrix that is not held in memory."""
+    size = prod(shape) * _stored(header).itemsize
+    if size > _MOST_BYTES:
+        raise TooLarge(
+            f"{name} declares a matrix of {shape[0]} x {shape[1]}, {size} bytes; at most {_MOST_BYTES} are read of "
+            "maps, and of a file that is compressed",
+            hint="unpack a series or a matrix of connectivity (gunzip); save maps in parts",
+        )
 
 
 def _byte_order(head: bytes) -> str:
@@ -117,12 +192,6 @@ def _shape(header: Any, name: str) -> tuple[int, int]:
         raise UnreadableFile(
             f"{name}: its header declares the dimensions {dim}; a matrix of two axes is read",
             hint="save each matrix of a series of matrices as a file of its own",
-        )
-    size = prod(dim[5:7]) * np.dtype(_DTYPES[int(header["datatype"])]).itemsize
-    if size > _MOST_BYTES:
-        raise TooLarge(
-            f"{name} declares a matrix of {dim[5]} x {dim[6]}, {size} bytes; at most {_MOST_BYTES} are read",
-            hint="average it over parcels (wb_command -cifti-parcellate), or save it in parts",
         )
     return dim[5], dim[6]
 
@@ -276,24 +345,19 @@ def _parcels(axis: Any) -> Elements:
     return Elements(table, names, np.empty((0, 3)), {})
 
 
-def _matrix(stream: IO[bytes], header: Any, shape: tuple[int, int], name: str) -> npt.NDArray[Any]:
-    dtype = np.dtype(header.endianness + _DTYPES[int(header["datatype"])])
+def _matrix(
+    stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, int], scaling: tuple[float, float], name: str
+) -> npt.NDArray[Any]:
     size = prod(shape) * dtype.itemsize
     raw = stream.read(size)
     if len(raw) < size:
-        raise UnreadableFile(
-            f"{name} is truncated: its matrix has {len(raw)} bytes of the {size} that it declares",
-            hint="copy the file again",
-        )
+        raise _truncated(len(raw), size, name)
     # reading to the end is what checks the checksum of a compressed file
     while stream.read(1 << 20):
         pass
     values = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(dtype.newbyteorder("="))
-    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    # a slope of 0 means none (nifti1.h)
-    if slope == 0 or np.isnan(slope) or (slope == 1 and intercept == 0):
+    slope, intercept = scaling
+    if slope == 1 and intercept == 0:
         return values
-    if not np.isfinite([slope, intercept]).all():
-        raise UnreadableFile(f"{name}: its header scales values by {slope} and {intercept}", hint="repair scl_slope")
     with np.errstate(over="ignore", invalid="ignore"):
         return values.astype(np.float64) * slope + intercept

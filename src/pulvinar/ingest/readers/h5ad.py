@@ -1,7 +1,8 @@
 """AnnData: cells, genes and what was counted of each gene in each cell.
 
 Cells are points where the file says where they lie, else a table, as genes are. A matrix is a table with a row for each
-value that isn't 0: the number of its cell, of its gene, and the value. What is in `uns` is named and never unpacked.
+value that is not 0: the number of its cell, of its gene, and the value. Graphs of cells and genes are connectivity, or
+such a table where they have too many nodes. What is in `uns` is named and never unpacked.
 Source: the on-disk format of AnnData 0.7 and later.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import (
+    ConnectivityData,
     Finding,
     FoundAsset,
     GeometryData,
@@ -26,9 +28,10 @@ from pulvinar.ingest.reader import (
     SourceFile,
     TableData,
 )
-from pulvinar.ingest.readers.h5ad_frames import CellMatrix, cell_matrix, frame_length, read_frame
+from pulvinar.ingest.readers.h5ad_frames import INDEX, CellMatrix, cell_matrix, frame_length, read_frame
 from pulvinar.ingest.readers.hdf5_files import damage, dataset, is_hdf5, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, text_at
+from pulvinar.ingest.readers.matrix_kinds import Shape, measure_of
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, place_columns
 from pulvinar.ingest.readers.tables import place_findings, zyx_um
@@ -37,7 +40,9 @@ from pulvinar.model.dataset import AssetKind
 _MOST_VALUES = 1 << 25
 _MOST_WIDE = 64
 _PLACES = ("spatial", "X_spatial", "spatial_coordinates")
-_NEVER_READ = ("obsp", "varm", "varp", "uns")
+_MOST_NODES = 2048
+_MOST_NAMED = 20
+_EDGE = ("source", "target", "value")
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,8 @@ def _is_h5ad(file: SourceFile) -> bool:
 def _parts(file: Any, name: str, options: Options) -> tuple[list[_Part], list[Finding]]:
     """What the file holds, and what is to be said of it as a whole."""
     parts = [_cells(file, name, options)]
-    frames = [("var", "genes"), ("raw/var", "raw genes")]
-    parts += [_frame(file, path, called, name) for path, called in frames if member(file, path, name) is not None]
+    frames = [("var", "genes", "varm"), ("raw/var", "raw genes", "raw/varm")]
+    parts += [_frame(file, *frame, name) for frame in frames if member(file, frame[0], name) is not None]
     notes = []
     for path, called in _matrices(file, name):
         matrix = cell_matrix(member(file, path, name), name)
@@ -124,10 +129,52 @@ def _parts(file: Any, name: str, options: Options) -> tuple[list[_Part], list[Fi
             )
         else:
             parts.append(_entries(path, called, matrix))
-    left = [key for key in _NEVER_READ if is_group(place := member(file, key, name)) and len(place)]
-    if left:
-        notes.append(Finding(Severity.NOTE, f"what the file keeps in {', '.join(left)} is left out"))
+    graphs, doubts = _graphs(file, name)
+    uns = member(file, "uns", name)
+    if is_group(uns) and len(uns):
+        kept = sorted(uns)
+        more = f" and {len(kept) - _MOST_NAMED} more" if len(kept) > _MOST_NAMED else ""
+        text = f"what the file keeps in uns is left out: {', '.join(kept[:_MOST_NAMED])}{more}"
+        notes.append(Finding(Severity.NOTE, text))
+    return [*parts, *graphs], [*notes, *doubts]
+
+
+def _graphs(file: Any, name: str) -> tuple[list[_Part], list[Finding]]:
+    """The graphs between cells and between genes, and what is to be said of those that are left out."""
+    parts, notes = [], []
+    for folder, frame, called in (("obsp", "obs", "cells"), ("varp", "var", "genes")):
+        group = member(file, folder, name)
+        for key in group if is_group(group) else ():
+            path, nodes = f"{folder}/{key}", frame_length(member(file, frame, name), name)
+            matrix = cell_matrix(member(group, key, name), name)
+            if matrix is None or matrix.stored > _MOST_VALUES:
+                reason = "it is no matrix of numbers" if matrix is None else f"it has {matrix.stored} values"
+                notes.append(Finding(Severity.DOUBT, f"{path} is left out: {reason}"))
+            elif matrix.shape != (nodes, nodes):
+                raise UnreadableFile(
+                    f"{name}: {path} has the shape {matrix.shape} for {nodes} {called}",
+                    hint="write it again with anndata",
+                )
+            else:
+                parts.append(_graph(file, path, f"{called} {key}", matrix, frame, name))
     return parts, notes
+
+
+def _graph(file: Any, path: str, called: str, matrix: CellMatrix, frame: str, name: str) -> _Part:
+    count = matrix.shape[0]
+    if count > _MOST_NODES:
+        text = f"its {count} x {count} values are a table of those that are not 0: source, target, value"
+        make = lambda: TableData(dict(zip(_EDGE, matrix.entries().values(), strict=True)))  # noqa: E731
+        return _Part(path, called, AssetKind.TABLE, make, (Finding(Severity.NOTE, text),))
+
+    def read() -> ConnectivityData:
+        source, target, value = matrix.entries().values()
+        values = np.zeros(matrix.shape)
+        values[source, target] = value
+        nodes = read_frame(member(file, frame, name), name)[0][INDEX]
+        return ConnectivityData(values, nodes, nodes, measure_of(Shape(count, count, called)))
+
+    return _Part(path, called, AssetKind.CONNECTIVITY, read)
 
 
 def _matrices(file: Any, name: str) -> list[tuple[str, str]]:
@@ -144,14 +191,16 @@ def _entries(path: str, called: str, matrix: CellMatrix) -> _Part:
     return _Part(path, called, AssetKind.TABLE, lambda: TableData(matrix.entries()), (note,))
 
 
-def _frame(file: Any, path: str, called: str, name: str) -> _Part:
+def _frame(file: Any, path: str, called: str, wide: str, name: str) -> _Part:
     columns, left_out = read_frame(member(file, path, name), name)
-    return _Part(path, called, AssetKind.TABLE, lambda: TableData(columns), tuple(_left_out(left_out)))
+    more, too_wide = _embeddings(file, wide, len(columns[INDEX]), name)
+    columns |= {key: column for key, column in more.items() if key not in columns}
+    return _Part(path, called, AssetKind.TABLE, lambda: TableData(columns), tuple(_left_out([*left_out, *too_wide])))
 
 
 def _cells(file: Any, name: str, options: Options) -> _Part:
     columns, left_out = read_frame(member(file, "obs", name), name)
-    wide, too_wide = _embeddings(file, len(next(iter(columns.values()))), name)
+    wide, too_wide = _embeddings(file, "obsm", len(columns[INDEX]), name)
     findings = list(_left_out([*left_out, *too_wide]))
     places = _places(file, wide, columns, name)
     columns |= {key: column for key, column in wide.items() if key not in columns}
@@ -173,19 +222,19 @@ def _left_out(names: Sequence[str]) -> Iterator[Finding]:
         yield Finding(Severity.NOTE, text)
 
 
-def _embeddings(file: Any, rows: int, name: str) -> tuple[dict[str, Column], list[str]]:
-    """What `obsm` holds of each cell, a column each, and the names of what is too wide or of another form."""
+def _embeddings(file: Any, folder: str, rows: int, name: str) -> tuple[dict[str, Column], list[str]]:
+    """What `obsm` holds of each cell, or `varm` of each gene, and the names of what is too wide or of another form."""
     found: dict[str, Column] = {}
     left_out = []
-    obsm = member(file, "obsm", name)
-    for key in obsm if is_group(obsm) else ():
-        place = member(obsm, key, name)
-        data = None if is_group(place) else dataset(obsm, key, name)
+    group = member(file, folder, name)
+    for key in group if is_group(group) else ():
+        place = member(group, key, name)
+        data = None if is_group(place) else dataset(group, key, name)
         if data is None or data.ndim != 2 or data.shape[1] > _MOST_WIDE or data.dtype.kind not in "iuf":
             left_out.append(key)
             continue
         if data.shape[0] != rows:
-            raise UnreadableFile(f"{name}: obsm/{key} has {data.shape[0]} rows for {rows} cells", hint="write it again")
+            raise UnreadableFile(f"{name}: {folder}/{key} has {data.shape[0]} rows for {rows}", hint="write it again")
         values = numbers_of(data, name).astype(np.float64)
         found |= {f"{key} {axis}": np.ascontiguousarray(values[:, axis]) for axis in range(values.shape[1])}
     return found, left_out

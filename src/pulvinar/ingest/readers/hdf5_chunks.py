@@ -21,10 +21,12 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_files import FILTERS, check_dataset, damage, filters_of, text
+from pulvinar.ingest.readers.open_matrices import float_type
 
 Values = npt.NDArray[Any]
 _CACHE_BYTES = 256 << 20
 _AT_ONCE = 16
+_EXACT = 2**53
 _CHECKSUM_BYTES = 4
 _REFERENCE_BYTES = 16
 """What a chunk stores of a text of any length: the length, and where the text lies in the file."""
@@ -179,6 +181,44 @@ class Hdf5Numbers:
 
     def _label(self, corner: tuple[int, ...]) -> str:
         return f"{self._name}: the chunk at {corner} of {self._data.name.lstrip('/')}"
+
+
+class Hdf5Matrix:
+    """A dataset of numbers as a `Matrix` of floats: its first axis is down, all others are across.
+
+    A value is `stored * scale + offset`, `scale` one or one a column. `file` is closed with it.
+    """
+
+    def __init__(
+        self, data: Any, name: str, *, scale: Values | float = 1.0, offset: float = 0.0, file: Any = None
+    ) -> None:
+        self._file, self._numbers = file, Hdf5Numbers(data, name, cache_bytes=_CACHE_BYTES // 4)
+        self._scale, self._offset = np.broadcast_to(scale, prod(data.shape[1:])), offset
+        self._what = f"{name}: {data.name.lstrip('/')}"
+        self.shape = (int(data.shape[0]), prod(data.shape[1:]))
+        self.dtype = float_type(self._numbers.dtype)
+
+    def read(self, rows: slice, columns: slice) -> Values:
+        """The values of a window."""
+        sides = self._numbers.shape[1:]
+        # of more axes than two, all that is across is read for some of it
+        across = [columns] if len(sides) == 1 else [slice(0, side) for side in sides]
+        stored = self._numbers.read([rows, *across]).reshape(rows.stop - rows.start, -1)
+        if len(sides) != 1:
+            stored = stored[:, columns]
+        if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and (np.abs(stored.astype("f8")) > _EXACT).any():
+            raise UnreadableFile(f"{self._what} has whole numbers beyond 2^53", hint="save it as float64")
+        scale = self._scale[columns]
+        if (scale == 1).all() and self._offset == 0:
+            return stored.astype(self.dtype)
+        meant: Values = stored.astype(np.float64) * scale + self._offset
+        return meant.astype(self.dtype)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._numbers.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def texts(data: Any, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""MATLAB's files: matrices of numbers of versions 4 to 7.3. What isn't one is named and left out.
+"""MATLAB's files: numbers and text of versions 4 to 7.3, in structs and cell arrays too.
 
 Versions 4 and 5 (up to 7.2) are taken apart here: what reads them usually can be made to crash by a damaged file.
 Source: the MAT-File Format of MathWorks (2023), levels 4 and 5, and HDF5 for version 7.3.
@@ -7,20 +7,24 @@ Source: the MAT-File Format of MathWorks (2023), levels 4 and 5, and HDF5 for ve
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.reader import SourceFile
-from pulvinar.ingest.readers.hdf5_files import damage, dataset, member, open_hdf5, text
-from pulvinar.ingest.readers.hdf5_values import numbers_of
+from pulvinar.ingest.reader import Matrix, SourceFile
+from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix
+from pulvinar.ingest.readers.hdf5_files import check_dataset, damage, dataset, member, open_hdf5, text
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of
+from pulvinar.ingest.readers.mat_nested import Container, Forward, Order, held_5, held_7
+from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix, Turned
+from pulvinar.ingest.readers.raw_volume import RawLayout
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 _HEADER = 128
@@ -29,6 +33,7 @@ _MOST_PACKED = 1032
 _START = 4096
 """Bytes in which a matrix says what it is: its flags, up to 32 dimensions, and a name of at most 63 letters."""
 _MATRIX, _PACKED = 14, 15
+_MOST_LETTERS = 2000
 _COMPLEX, _LOGICAL = 0x0800, 0x0200
 _CLASSES = {
     1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 6: "double", 7: "single", 8: "int8", 9: "uint8",
@@ -50,7 +55,8 @@ class MatVariable:
     """A variable: its name, shape and MATLAB class ("double", "cell", ...).
 
     The values of one that is read from versions 4 and 5 are `stored` numbers, `skip` bytes behind `place` in the file,
-    packed or not; of version 7.3 they have the name of the variable.
+    packed or not; of version 7.3 they are the dataset at `path`. `inside` is the struct or cell that holds it, whose
+    values are named by the path to them; `text` is that of a row of letters.
     """
 
     name: str
@@ -60,11 +66,19 @@ class MatVariable:
     place: int = 0
     skip: int = 0
     is_packed: bool = False
+    path: str = ""
+    inside: Container | None = None
+    text: str | None = None
 
     @property
     def is_numeric(self) -> bool:
         """Whether it is an array of real numbers that is stored whole."""
         return self.type in _MEANT
+
+    @property
+    def opens(self) -> bool:
+        """Whether it can be read by window: it is a matrix, and not one packed stream."""
+        return len(self.shape) == 2 and not self.is_packed
 
     @property
     def size_bytes(self) -> int:
@@ -104,7 +118,7 @@ def read_mat(path: Path, name: str, variable: MatVariable) -> npt.NDArray[Any]:
     """The values of a numeric variable, (rows, columns, ...) as MATLAB has them."""
     if not variable.stored:
         with open_hdf5(path, name) as file, damage(name):
-            data = dataset(file, variable.name, name)
+            data = dataset(file, variable.path, name)
             # MATLAB's columns are HDF5's rows
             values = numbers_of(data, name).T
     else:
@@ -117,13 +131,53 @@ def read_mat(path: Path, name: str, variable: MatVariable) -> npt.NDArray[Any]:
     return values.astype(_MEANT[variable.type], copy=False)
 
 
+def read_mats(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
+    """The values of several numeric variables; those of one packed variable are unpacked once, in their order."""
+    if any(not one.stored for one in variables):
+        with open_hdf5(path, name) as file, damage(name):
+            found = [numbers_of(dataset(file, one.path, name), name).T for one in variables if one.shape != (0, 0)]
+        there = iter(found)
+        return [next(there) if one.shape != (0, 0) else np.empty((0, 0)) for one in variables]
+    made: dict[int, npt.NDArray[Any]] = {}
+    stream: tuple[int, Forward] | None = None
+    with path.open("rb") as opened:
+        for at in sorted(range(len(variables)), key=lambda at: (variables[at].place, variables[at].skip)):
+            one = variables[at]
+            if stream is None or stream[0] != one.place:
+                stream = (one.place, Forward(opened, one.place, 1 << 62, packed=one.is_packed))
+            with damage(name):
+                stream[1].skip_to(one.skip)
+                kept = stream[1].read(one.size_bytes)
+            if len(kept) != one.size_bytes:
+                raise UnreadableFile(f"{name} is truncated: {one.name} is not all there", hint=_AGAIN)
+            made[at] = np.frombuffer(kept, one.stored).reshape(one.shape, order="F").astype(_MEANT[one.type])
+    return [made[at] for at in range(len(variables))]
+
+
+def open_mat_matrix(path: Path, name: str, variable: MatVariable) -> Matrix:
+    """A numeric variable of two dimensions that `opens`, read by window: (rows, columns) as MATLAB has them."""
+    rows, columns = variable.shape
+    if variable.stored:
+        layout = RawLayout((rows, 1, 1, 1, columns), variable.stored, variable.place + variable.skip, BY_COLUMN)
+        return RawMatrix(path, layout, name)
+    file = open_hdf5(path, name)
+    try:
+        with damage(name):
+            # MATLAB's columns are HDF5's rows
+            return Turned(Hdf5Matrix(dataset(file, variable.path, name), name, file=file))
+    except BaseException:
+        file.close()
+        raise
+
+
 def _bytes_of(file: IO[bytes], variable: MatVariable, name: str) -> bytes:
     """The bytes of a variable's values, unpacked no further than they go."""
     wanted = variable.size_bytes
     if variable.is_packed:
-        unpacker = zlib.decompressobj()
+        stream = Forward(file, variable.place, 1 << 62, packed=True)
         with damage(name):
-            out = _unpacked(unpacker, file, variable.skip + wanted)[variable.skip :]
+            stream.skip_to(variable.skip)
+            out = stream.read(wanted)
     else:
         file.seek(variable.skip, 1)
         out = file.read(wanted)
@@ -132,22 +186,9 @@ def _bytes_of(file: IO[bytes], variable: MatVariable, name: str) -> bytes:
     return out
 
 
-def _unpacked(unpacker: Any, file: IO[bytes], wanted: int) -> bytes:
-    pieces, total = [], 0
-    while total < wanted and not unpacker.eof and (packed := file.read(1 << 20)):
-        while packed and total < wanted:
-            piece = unpacker.decompress(packed, wanted - total)
-            packed = unpacker.unconsumed_tail
-            pieces.append(piece)
-            total += len(piece)
-            if not piece and not packed:
-                break
-    return b"".join(pieces)
-
-
 def _of_version_5(file: IO[bytes], name: str) -> Iterator[MatVariable]:
     header = file.read(_HEADER)
-    order: Literal["little", "big"] = "little" if header[126:128] == b"IM" else "big"
+    order: Order = "little" if header[126:128] == b"IM" else "big"
     size_bytes = file.seek(0, 2)
     place = _HEADER
     while place < size_bytes:
@@ -167,18 +208,44 @@ def _of_version_5(file: IO[bytes], name: str) -> Iterator[MatVariable]:
             variable = _matrix(start, order, name)
             packed = int.from_bytes(tag[:4], order) == _PACKED
             # what MATLAB keeps for itself has no name
-            if variable.name:
-                yield _at(variable, place + 8, lead, packed=packed)
+            if variable.name and variable.type in ("cell", "struct"):
+                yield from _nested(file, (place, size), variable.name, order, name, packed=packed)
+            elif variable.name:
+                said = _text_5(start, order) if variable.type == "char" else None
+                yield _at(replace(variable, text=said), place + 8, lead, packed=packed)
         place += 8 + size
 
 
+def _nested(
+    file: IO[bytes], element: tuple[int, int], root: str, order: Order, name: str, *, packed: bool
+) -> Iterator[MatVariable]:
+    """The values of a struct or cell array, in the element that begins at a place and has so many bytes."""
+    place, size = element
+    # what is packed has a tag of its own inside
+    begin = place + 8 if packed else place
+    with damage(name):
+        for held in held_5(Forward(file, begin, size if packed else size + 8, packed=packed), order, root, name):
+            one = _matrix(held.start, order, name)
+            said = _text_5(held.start, order) if one.type == "char" else None
+            named = replace(one, name=held.container.below, inside=held.container, text=said)
+            yield _at(named, begin, held.at, packed=packed)
+
+
+def _text_5(start: bytes, order: Order) -> str | None:
+    """The letters of a row of them; None where they are not all there, or no row."""
+    parts = [*islice(_elements(start, order), 4)]
+    if len(parts) < 4 or parts[3][2] + parts[3][1] > len(start):
+        return None
+    kind, size, begin = parts[3]
+    encodings = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: f"utf-16-{order[0]}e", 17: f"utf-16-{order[0]}e"}
+    return start[begin : begin + size].decode(encodings[kind], "replace") if kind in encodings else None
+
+
 def _at(variable: MatVariable, place: int, lead: int, *, packed: bool) -> MatVariable:
-    return MatVariable(
-        variable.name, variable.shape, variable.type, variable.stored, place, variable.skip + lead, packed
-    )
+    return replace(variable, place=place, skip=variable.skip + lead, is_packed=packed)
 
 
-def _matrix(start: bytes, order: Literal["little", "big"], name: str) -> MatVariable:
+def _matrix(start: bytes, order: Order, name: str) -> MatVariable:
     """What a matrix says of itself before its values: flags, dimensions, name, and how the values are stored."""
     # elements that are not there are of no type and no size
     parts = [*islice(_elements(start, order), 4), *[(0, 0, 0)] * 4]
@@ -203,7 +270,7 @@ def _matrix(start: bytes, order: Literal["little", "big"], name: str) -> MatVari
     return MatVariable(label, shape, f"complex {meant}" if word & _COMPLEX else meant, dtype.str, skip=begin)
 
 
-def _elements(start: bytes, order: Literal["little", "big"]) -> Iterator[tuple[int, int, int]]:
+def _elements(start: bytes, order: Order) -> Iterator[tuple[int, int, int]]:
     """The type of each element, its size in bytes and where it begins; of up to four bytes, type and size are one
     word."""
     place = 0
@@ -264,20 +331,30 @@ def _of_version_4(file: IO[bytes], name: str) -> Iterator[MatVariable]:
 def _of_version_7(path: Path, name: str) -> list[MatVariable]:
     with open_hdf5(path, name) as file, damage(name):
         keys = [key for key in list(file)[:_MOST_VARIABLES] if not key.startswith("#")]
-        return [_variable_7(file, key, name) for key in keys]
+        return [variable for key in keys for variable in _variables_7(file, key, name)]
 
 
-def _variable_7(file: Any, key: str, name: str) -> MatVariable:
-    """A variable of version 7.3; one that lies in another file is refused."""
-    import h5py
-
+def _variables_7(file: Any, key: str, name: str) -> Iterator[MatVariable]:
+    """A variable of version 7.3, or the values in it; one that lies in another file is refused."""
     place = member(file, key, name)
     kind = "" if place is None else text(place.attrs.get("MATLAB_class", ""))
-    if not isinstance(place, h5py.Dataset):
-        return MatVariable(key, (), kind if kind not in _MEANT else "sparse")
-    data = dataset(file, key, name)
-    if "MATLAB_empty" in data.attrs:
-        return MatVariable(key, (0, 0), kind)
-    if data.dtype.kind not in "iufb" and kind in _MEANT:
+    if place is None or (is_group(place) and kind in _MEANT):
+        yield MatVariable(key, (), "sparse")
+    elif is_group(place) or (kind == "cell" and "MATLAB_empty" not in place.attrs):
+        for held in held_7(place, key, name):
+            yield replace(_variable_7(held.data, held.container.below, held.path, name), inside=held.container)
+    else:
+        yield _variable_7(place, key, key, name)
+
+
+def _variable_7(place: Any, label: str, path: str, name: str) -> MatVariable:
+    kind = text(place.attrs.get("MATLAB_class", ""))
+    check_dataset(place, name)
+    if "MATLAB_empty" in place.attrs:
+        return MatVariable(label, (0, 0), kind, path=path)
+    if place.dtype.kind not in "iufb" and kind in _MEANT:
         kind = f"complex {kind}"
-    return MatVariable(key, data.shape[::-1], kind)
+    said = None
+    if kind == "char" and place.ndim == 2 and place.shape[1] == 1 and place.size <= _MOST_LETTERS:
+        said = numbers_of(place, name).astype("<u2").tobytes().decode("utf-16-le", "replace")
+    return MatVariable(label, place.shape[::-1], kind, path=path, text=said)

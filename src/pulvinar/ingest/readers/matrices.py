@@ -1,24 +1,39 @@
-"""Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places; and an npy of more
-dimensions as a volume."""
+"""Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places, what MATLAB keeps in
+structs and cell arrays; and an npy of more dimensions as a volume."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pulvinar.errors import Invalid, UnreadableFile
-from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
-from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, read_mat
-from pulvinar.ingest.readers.matrix_kinds import Matrix, Shape, data_of, kind_of, names_beside, read_names
-from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, read_numpy
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
+from pulvinar.ingest.reader import (
+    Finding,
+    FoundAsset,
+    GeometryData,
+    Matrix,
+    OpenVolume,
+    Options,
+    Severity,
+    SourceFile,
+    TableData,
+)
+from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, open_mat_matrix, read_mat
+from pulvinar.ingest.readers.mat_tables import MatTable, mat_tables, said_of
+from pulvinar.ingest.readers.matrix_kinds import Shape, Values, data_of, kind_of, names_beside, read_names
+from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, open_numpy_matrix, read_numpy
 from pulvinar.ingest.readers.numpy_volumes import found_volume, is_volume, open_numpy_volume
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.model.dataset import AssetKind
 
 _MOST_NAMED = 10
+_TABLE = "#table"
+_BY_WINDOW = (AssetKind.TIME_SERIES, AssetKind.CONNECTIVITY)
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,11 @@ class _Array:
     shape: tuple[int, ...]
     type: str
     is_numeric: bool
-    read: Callable[[], Matrix]
+    read: Callable[[], Values]
+    open: Callable[[], Matrix] | None = None
+    """How one too large for memory is read by window, where it lies so that it can be."""
+    nested: bool = False
+    """Whether it lies in a struct or a cell array, where many are none that a person would be asked of."""
 
     @property
     def is_matrix(self) -> bool:
@@ -37,7 +56,9 @@ class _Array:
 
 
 class MatrixReader:
-    """Reads two-dimensional arrays of npy, npz and mat files; each is an asset, and what isn't one is named."""
+    """Reads two-dimensional arrays of npy, npz and mat files, and tables of what structs and cells hold.
+
+    Each is an asset, and what isn't one is named."""
 
     name: ClassVar[str] = "matrices"
     priority: ClassVar[int] = 130
@@ -57,12 +78,19 @@ class MatrixReader:
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """The matrix as what it is taken for."""
         name = asset.files[0]
+        if asset.key.endswith(_TABLE):
+            return TableData(_table_of(root / name, asset).read(root / name, name))
         arrays = _arrays(root / name, name)
         array = next((one for one in arrays if _key(name, one) == asset.key), None)
         if array is None or not array.is_matrix:
             raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is no matrix of it any more")
         names = names_of(root, asset.files[1:])
-        return data_of(array.read(), asset.kind, _shape(name, array), names, options)
+        values: Values | Matrix
+        if array.open and asset.kind in _BY_WINDOW and prod(array.shape) > LARGEST_TABLE_VALUES:
+            values = array.open()
+        else:
+            values = array.read()
+        return data_of(values, asset.kind, _shape(name, array), names, options)
 
     def _found(self, file: SourceFile, files: Sequence[SourceFile], options: Options) -> Iterator[FoundAsset]:
         if file.head.startswith(MAGIC):
@@ -71,21 +99,58 @@ class MatrixReader:
                 yield found_volume(self.name, file, whole, options)
                 return
         arrays = _arrays(file.path, file.name)
+        tables, said, used = _beside(file) if is_mat(file) else ([], {}, set[str]())
         matrices = [array for array in arrays if array.is_matrix]
-        others = [array for array in arrays if not array.is_matrix]
-        if not matrices:
+        others = [array for array in arrays if not array.is_matrix and array.part not in used]
+        if not matrices and not tables:
             raise UnreadableFile(
                 f"{file.name} holds no matrix of numbers: {_listed(others)}",
                 hint="save the matrix as an array of two dimensions, or leave the file out",
             )
-        for index, array in enumerate(matrices):
-            shape = _shape(file.name, array)
-            decided = kind_of(shape, options)
-            asset = found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
-            if index == 0 and others:
-                note = Finding(Severity.NOTE, f"what else the file holds is left out: {_listed(others)}")
-                asset = replace(asset, findings=(*asset.findings, note))
-            yield asset
+        made = [self._matrix(file, files, array, options) for array in matrices]
+        made += [_found_table(self.name, file, table) for table in tables]
+        if others:
+            note = Finding(Severity.NOTE, f"what else the file holds is left out: {_listed(others)}")
+            made[0] = replace(made[0], findings=(*made[0].findings, note))
+        if said:
+            header = {**made[0].metadata["header"], "values": said}
+            made[0] = replace(made[0], metadata={**made[0].metadata, "header": header})
+        yield from made
+
+    def _matrix(self, file: SourceFile, files: Sequence[SourceFile], array: _Array, options: Options) -> FoundAsset:
+        shape = _shape(file.name, array)
+        decided = kind_of(shape, options, ask=not array.nested)
+        if array.open is None or decided[0] not in _BY_WINDOW:
+            shape.check()
+        return found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
+
+
+def _beside(file: SourceFile) -> tuple[list[MatTable], dict[str, Any], set[str]]:
+    """The tables and single values of MATLAB's structs and cells; and the names of all that are in either."""
+    variables = mat_variables(file.path, file.name)
+    tables = mat_tables(variables)
+    used = {one.name for table in tables for one in table.values}
+    said, told = said_of([one for one in variables if one.name not in used], file.path, file.name)
+    return tables, said, used | {one.name for one in told}
+
+
+def _found_table(reader: str, file: SourceFile, table: MatTable) -> FoundAsset:
+    return FoundAsset(
+        reader,
+        key=f"{file.name}#{table.part}{_TABLE}",
+        name=f"{stem_of(file.name)} {table.part}",
+        kind=AssetKind.TABLE,
+        files=(file.name,),
+        metadata={"header": {"values of": [one.name for one in table.values[:_MOST_NAMED]]}},
+    )
+
+
+def _table_of(path: Path, asset: FoundAsset) -> MatTable:
+    name = asset.files[0]
+    for table in mat_tables(mat_variables(path, name)):
+        if asset.key == f"{name}#{table.part}{_TABLE}":
+            return table
+    raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is not in it any more")
 
 
 def found_matrix(
@@ -97,7 +162,6 @@ def found_matrix(
     files: Sequence[SourceFile],
 ) -> FoundAsset:
     """The asset of a matrix in `file`, as `kind_of` has decided; a file beside it that names its regions is its own."""
-    shape.check()
     kind, findings = decided
     named = names_beside(file, files, shape.rows) if kind is AssetKind.CONNECTIVITY else None
     if named is not None:
@@ -126,11 +190,26 @@ def _arrays(path: Path, name: str) -> list[_Array]:
         head = file.read(4096)
     if head.startswith(MAGIC) or is_npz(head):
         return [
-            _Array(one.member, one.shape, str(one.dtype), one.is_numeric, partial(read_numpy, path, name, one))
+            _Array(
+                one.member,
+                one.shape,
+                str(one.dtype),
+                one.is_numeric,
+                partial(read_numpy, path, name, one),
+                None if one.member else partial(open_numpy_matrix, path, name, one),
+            )
             for one in numpy_arrays(path, name)
         ]
     return [
-        _Array(one.name, one.shape, one.type, one.is_numeric, partial(read_mat, path, name, one))
+        _Array(
+            one.name,
+            one.shape,
+            one.type,
+            one.is_numeric,
+            partial(read_mat, path, name, one),
+            partial(open_mat_matrix, path, name, one) if one.opens else None,
+            one.inside is not None,
+        )
         for one in mat_variables(path, name)
     ]
 

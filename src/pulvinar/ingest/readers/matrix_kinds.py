@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.matrices import whole
 from pulvinar.ingest.reader import (
     ConnectivityData,
     Finding,
     GeometryData,
+    Matrix,
     Options,
     PointsData,
     Severity,
@@ -27,14 +29,16 @@ from pulvinar.ingest.reader import (
     TableKind,
     TimeSeriesData,
 )
+from pulvinar.ingest.readers.open_matrices import float_type, turned
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.table_columns import Column, is_number
 from pulvinar.ingest.readers.text import decoded, is_text
 from pulvinar.model.dataset import AssetKind
 
-Matrix = npt.NDArray[Any]
+Values = npt.NDArray[Any]
 MOST_VALUES = 1 << 26
+"""Of a matrix that must be read whole."""
 FEWEST_REGIONS = 5
 """A smaller square is no brain's connectivity; one of 4 may be a map from one space to another."""
 _SIGNALS = (
@@ -110,15 +114,17 @@ def kind_of(shape: Shape, options: Options, *, ask: bool = True) -> tuple[AssetK
     return AssetKind.TABLE, [Finding(Severity.DOUBT, f"{unnamed}: they are kept as a table", ASK)]
 
 
-def data_of(values: Matrix, kind: AssetKind, shape: Shape, names: list[str], options: Options) -> GeometryData:
+def data_of(values: Values | Matrix, kind: AssetKind, shape: Shape, names: list[str], options: Options) -> GeometryData:
     """The matrix (rows, columns) as what `kind_of` says; `names` of its regions, none where they are not known."""
     if kind is AssetKind.CONNECTIVITY:
         rows, columns = values.shape
         sources = _numbered(rows) if len(names) != rows else np.array(names, dtype=object)
         targets = _numbered(columns) if len(names) != columns else np.array(names, dtype=object)
-        return ConnectivityData(np.ascontiguousarray(values, np.float64), sources, targets, measure_of(shape))
+        kept = np.ascontiguousarray(values, np.float64) if isinstance(values, np.ndarray) else values
+        return ConnectivityData(kept, sources, targets, measure_of(shape))
     if kind is AssetKind.TIME_SERIES:
         return _signals(values, shape, options)
+    values = whole(values)
     if kind is AssetKind.POINTS:
         return _points(values, options)
     if values.shape[1] > MOST_COLUMNS:
@@ -176,19 +182,17 @@ def _place_findings(shape: Shape, options: Options) -> list[Finding]:
     return findings
 
 
-def _signals(values: Matrix, shape: Shape, options: Options) -> TimeSeriesData:
-    turned = values if time_is_down(shape, options) else values.T
-    frames, series = turned.shape
-    if series > MOST_COLUMNS:
-        raise TooLarge(f"{shape.name} has {series} series, {MOST_COLUMNS} are read", hint="give --axes tc or ct")
+def _signals(values: Values | Matrix, shape: Shape, options: Options) -> TimeSeriesData:
+    by_time = values if time_is_down(shape, options) else turned(values)
+    frames, series = by_time.shape
     step = options.time_step_s
     times = np.empty(0) if step is None else np.arange(frames, dtype=np.float64) * step
-    wide = (turned.dtype.kind == "f" and turned.dtype.itemsize <= 4) or turned.dtype.itemsize <= 2
-    kept = np.ascontiguousarray(turned, np.float32 if wide else np.float64)
-    return TimeSeriesData(kept, times, np.empty((0, 3)), {"name": _numbered(series)})
+    if isinstance(by_time, np.ndarray):
+        by_time = np.ascontiguousarray(by_time, float_type(by_time.dtype))
+    return TimeSeriesData(by_time, times, np.empty((0, 3)), {"name": _numbered(series)})
 
 
-def _points(values: Matrix, options: Options) -> PointsData:
+def _points(values: Values, options: Options) -> PointsData:
     columns = values.astype(np.float64)
     named = {letter: np.ascontiguousarray(columns[:, index]) for index, letter in enumerate("xyz"[: columns.shape[1]])}
     if columns.shape[1] == 2:
@@ -200,7 +204,7 @@ def _numbered(count: int) -> Column:
     return np.array([str(number + 1) for number in range(count)], dtype=object)
 
 
-def _column(values: Matrix) -> Column:
+def _column(values: Values) -> Column:
     if values.dtype.kind == "u" and values.size and int(values.max()) >= 2**63:
         raise UnreadableFile("a column has numbers beyond 2^63", hint="save it as int64 or float64")
     if values.dtype.kind == "b":

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_files import damage
+from pulvinar.ingest.readers.open_matrices import BY_COLUMN, BY_ROW, RawMatrix
+from pulvinar.ingest.readers.raw_volume import RawLayout
 
 MAGIC = b"\x93NUMPY"
 _MOST_MEMBERS = 10_000
@@ -85,6 +87,14 @@ def read_numpy(path: Path, name: str, array: NumpyArray) -> npt.NDArray[Any]:
             _fill(file, array, out, name)
     values = np.frombuffer(out, array.dtype).reshape(array.shape, order="F" if array.fortran else "C")
     return values.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def open_numpy_matrix(path: Path, name: str, array: NumpyArray) -> RawMatrix:
+    """An array of two dimensions in an npy file, read by window where it lies."""
+    rows, columns = array.shape
+    stored = "u1" if array.dtype.kind == "b" else array.dtype.str
+    order = BY_COLUMN if array.fortran else BY_ROW
+    return RawMatrix(path, RawLayout((rows, 1, 1, 1, columns), stored, array.offset, order), name)
 
 
 def _fill(file: IO[bytes], array: NumpyArray, out: bytearray, name: str) -> None:

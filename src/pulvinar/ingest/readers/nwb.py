@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.matrices import stays_in_its_file
 from pulvinar.ingest.reader import (
     Finding,
     FoundAsset,
@@ -27,7 +28,7 @@ from pulvinar.ingest.reader import (
     TableData,
     VolumeDescription,
 )
-from pulvinar.ingest.readers import nwb_images, nwb_series
+from pulvinar.ingest.readers import nwb_cells, nwb_images, nwb_series
 from pulvinar.ingest.readers.hdf5_files import damage, is_hdf5, open_hdf5, text
 from pulvinar.ingest.readers.nwb_about import about_session, modality_of
 from pulvinar.ingest.readers.nwb_nodes import Node, nodes
@@ -94,12 +95,19 @@ class NwbReader:
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """A series, or a table; points where a table's rows have places."""
-        name = asset.files[0]
-        with open_hdf5(root / name, name) as file, damage(name):
-            part = _part_of(file, asset, options)
-            if part.read is None:
-                raise UnreadableFile(f"{name}: {part.path} holds images now")
-            return part.read()
+        name, data = asset.files[0], None
+        file = open_hdf5(root / name, name)
+        try:
+            with damage(name):
+                part = _part_of(file, asset, options)
+                if part.read is None:
+                    raise UnreadableFile(f"{name}: {part.path} holds images now")
+                data = part.read()
+                return data
+        finally:
+            # what is read by window closes the file itself
+            if data is None or stays_in_its_file(data) is None:
+                file.close()
 
     def _found(self, file: SourceFile, options: Options) -> Iterator[FoundAsset]:
         with open_hdf5(file.path, file.name) as opened, damage(file.name):
@@ -222,6 +230,10 @@ def _makers(
         yield node.path, lambda: _table(node, name, options)
         if spike_count(node.place, name):
             yield f"{node.path}/spikes", lambda: _spikes(node, name)
+        for key in nwb_cells.shapes_of(node.place, name):
+            yield f"{node.path}/{key}", partial(_shapes, node, key, name)
+        if nwb_cells.has_masks(node.place, name):
+            yield f"{node.path}/pixels", lambda: _pixels(node, name)
 
 
 def _images(picture: nwb_images.Picture, node: Node, options: Options) -> _Part:
@@ -264,6 +276,8 @@ def _signals(group: list[nwb_series.Series], options: Options) -> _Part:
 
 def _table(node: Node, name: str, options: Options) -> _Part:
     columns, left_out = read_table(node.place, name)
+    shapes = nwb_cells.shapes_of(node.place, name)
+    left_out = [key for key in left_out if key not in shapes]
     findings = []
     if left_out:
         text = f"its columns {', '.join(left_out)} are left out: they hold more than a value a row"
@@ -272,8 +286,9 @@ def _table(node: Node, name: str, options: Options) -> _Part:
         pixels = centres(node.place, name)
         places, doubts = roi_places(node.place, pixels, name, options)
         columns |= nwb_series.pixel_columns(pixels)
-        text = "the masks of its regions of interest are left out: their centres are kept"
-        findings.append(Finding(Severity.NOTE, text))
+        if not nwb_cells.has_masks(node.place, name):
+            text = "the masks of its regions of interest are left out: their centres are kept"
+            findings.append(Finding(Severity.NOTE, text))
     else:
         places, doubts = electrode_places(columns, options) if node.title == "electrodes" else (columns["id"][:0], [])
     placed = len(places) > 0
@@ -290,3 +305,14 @@ def _table(node: Node, name: str, options: Options) -> _Part:
 
 def _spikes(node: Node, name: str) -> _Part:
     return _Part(f"{node.path}/spikes", node.type, AssetKind.TABLE, lambda: TableData(read_spikes(node.place, name)))
+
+
+def _shapes(node: Node, key: str, name: str) -> _Part:
+    data = nwb_cells.read_shapes(node.place, key, name)
+    findings = () if len(data.times_s) else (Finding(Severity.DOUBT, nwb_series.NO_STEP, "--time-step"),)
+    return _Part(f"{node.path}/{key}", node.type, AssetKind.TIME_SERIES, lambda: data, findings=findings)
+
+
+def _pixels(node: Node, name: str) -> _Part:
+    read = partial(nwb_cells.read_masks, node.place, name)
+    return _Part(f"{node.path}/pixels", node.type, AssetKind.TABLE, lambda: TableData(read()))

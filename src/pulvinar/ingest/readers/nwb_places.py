@@ -21,7 +21,7 @@ from pulvinar.ingest.readers.places import places_zyx_um, step_um
 Floats = npt.NDArray[np.float64]
 ELECTRODE_AXES = "RIP"
 """Where an electrode's z, y and x rise: to the right, downwards and to the back."""
-_MOST_MASK_BYTES = 4 << 30
+MOST_MASK_BYTES = 4 << 30
 _PLAUSIBLE_UM = (1e-3, 1e3)
 
 
@@ -76,7 +76,7 @@ def centres(table: Any, name: str) -> Floats | None:
 
 
 def _image_centres(data: Any, name: str) -> Floats | None:
-    if data.ndim not in (3, 4) or data.dtype.kind not in "iufb" or data.size * data.dtype.itemsize > _MOST_MASK_BYTES:
+    if data.ndim not in (3, 4) or data.dtype.kind not in "iufb" or data.size * data.dtype.itemsize > MOST_MASK_BYTES:
         return None
     found = np.zeros((data.shape[0], 3))
     with closing(Hdf5Numbers(data, name)) as masks:

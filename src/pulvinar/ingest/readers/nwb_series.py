@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES, whole
 from pulvinar.ingest.reader import Finding, Options, Severity, TableData, TimeSeriesData
-from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
+from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix, texts
 from pulvinar.ingest.readers.hdf5_files import absence_findings, dataset, member
 from pulvinar.ingest.readers.hdf5_values import (
     is_group,
@@ -37,10 +38,12 @@ from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.table_columns import Column
 
 MOST_VALUES = 1 << 26
-_BLOCK_VALUES = 1 << 22
+"""Of recordings that are read whole: several that become one asset, and those whose times don't rise."""
+MOST_FRAMES = 1 << 27
+NO_STEP = "its time points have no step that is known"
+MOST_SERIES = 1 << 20
 _FEWEST_ALIKE = 10
 """So many series of one kind in one group are one asset; of patch recordings, two."""
-_EXACT = 2**53
 _NO_UNIT = ("unknown", "n/a", "na", "none", "no unit", "unitless")
 _NOTHING_SAID = ("", "no description", "no comments", "N/A")
 """What pynwb writes where a person says nothing."""
@@ -117,19 +120,13 @@ class Series:
     def values(self) -> npt.NDArray[Any]:
         """The values in their unit, (frames, width): float32 where what is stored is of two bytes or float32, else
         float64."""
-        stored = self.data.dtype
-        wide = stored.itemsize > 2 and stored.newbyteorder("=") != np.float32
-        out = np.empty((self.frames, self.width), np.float64 if wide else np.float32)
+        with closing(self.matrix()) as matrix:
+            return whole(matrix)
+
+    def matrix(self, file: Any = None) -> Hdf5Matrix:
+        """As `values`, read by window; `file` is closed with it."""
         scale, offset = self._scaling()
-        rows = max(1, _BLOCK_VALUES // max(self.width, 1))
-        if self.data.chunks:
-            rows = -(-rows // self.data.chunks[0]) * self.data.chunks[0]
-        with closing(Hdf5Numbers(self.data, self.name)) as numbers:
-            for first in range(0, self.frames, rows):
-                last = min(first + rows, self.frames)
-                part = numbers.read([slice(first, last), *(slice(0, size) for size in self.data.shape[1:])])
-                out[first:last] = self._meant(part.reshape(last - first, self.width), scale, offset)
-        return out
+        return Hdf5Matrix(self.data, self.name, scale=scale, offset=offset, file=file)
 
     def words(self) -> Column:
         """The values of a series of words."""
@@ -143,13 +140,6 @@ class Series:
                 raise UnreadableFile(f"{self.name}: {self.node.path} has {self.width} channels, factors of others")
             scale *= channels.ravel()
         return scale, number_said(self.data, "offset", 0.0)
-
-    def _meant(self, part: npt.NDArray[Any], scale: npt.NDArray[np.float64], offset: float) -> npt.NDArray[Any]:
-        if part.dtype.kind in "iu" and part.dtype.itemsize == 8 and (np.abs(part.astype(np.float64)) > _EXACT).any():
-            raise UnreadableFile(f"{self.name}: {self.node.path} has whole numbers beyond 2^53")
-        if (scale == 1).all() and offset == 0:
-            return part
-        return part.astype(np.float64) * scale + offset
 
 
 def series_of(node: Node, name: str) -> Series | None:
@@ -186,13 +176,23 @@ def _likeness(series: Series) -> tuple[Any, ...]:
     return node.parent, node.type, series.frames, series.rate_hz, series.unit, series.electrode, series.data.dtype
 
 
+def _by_window(group: Sequence[Series]) -> bool:
+    """Whether the values of a group may stay in the file until they are stored."""
+    return len(group) == 1 and not group[0].is_text and rises(group[0])
+
+
 def refusal(group: Sequence[Series]) -> str:
     """Why a group of series can't be an asset, "" where it can."""
     first = group[0]
-    if len(group) * first.frames * first.width > MOST_VALUES:
-        return f"it has {len(group) * first.frames * first.width} values, {MOST_VALUES} are read"
-    if first.width > MOST_COLUMNS:
+    if first.frames > MOST_FRAMES:
+        return f"it has {first.frames} points in time, {MOST_FRAMES} are read"
+    count = len(group) * first.frames * first.width
+    if (count > MOST_VALUES or first.width > MOST_COLUMNS) and not _by_window(group):
+        if count > MOST_VALUES:
+            return f"it has {count} values, {MOST_VALUES} are read"
         return f"it has {first.width} values at each point in time, {MOST_COLUMNS} are read"
+    if first.width > MOST_SERIES:
+        return f"it has {first.width} values at each point in time, {MOST_SERIES} are read"
     if first.is_text and first.data.ndim > 1:
         return f"it holds {first.data.dtype} of shape {first.data.shape}"
     return ""
@@ -207,7 +207,7 @@ def series_findings(group: Sequence[Series], options: Options) -> Iterator[Findi
         text = f"{len(group)} recordings of one kind and length are one asset, with a series each"
         yield Finding(Severity.NOTE, text)
     if first.rate_hz is None and not first.has_times:
-        yield Finding(Severity.DOUBT, "its time points have no step that is known", "--time-step")
+        yield Finding(Severity.DOUBT, NO_STEP, "--time-step")
     elif not rises(first):
         text = "its times fall back or stand still: it is kept as a table with a row for each point"
         yield Finding(Severity.DOUBT, text)
@@ -231,14 +231,16 @@ def read_series(group: Sequence[Series], options: Options) -> TimeSeriesData | T
     times = first.times_s()
     if first.is_text:
         return TableData({**({"time_s": times} if len(times) else {}), "value": first.words()})
-    values = first.values()
     if not rises(first):
+        values = first.values()
         named = {f"value {index}" if first.width > 1 else "value": values[:, index] for index in range(first.width)}
         return TableData({"time_s": times, **{key: column.astype(np.float64) for key, column in named.items()}})
     if not len(times) and options.time_step_s is not None:
         times = np.arange(first.frames, dtype=np.float64) * options.time_step_s
     columns, places, _ = series_columns(first, options)
-    return TimeSeriesData(values, times, places, columns, first.unit)
+    large = first.frames * first.width > LARGEST_TABLE_VALUES
+    kept = first.matrix(first.data.file) if large else first.values()
+    return TimeSeriesData(kept, times, places, columns, first.unit)
 
 
 def _sweeps(group: Sequence[Series]) -> TimeSeriesData:

@@ -30,7 +30,7 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.matrices import found_matrix, names_of
-from pulvinar.ingest.readers.matrix_kinds import ASK, FEWEST_REGIONS, Matrix, Shape, data_of, kind_of, measure_of
+from pulvinar.ingest.readers.matrix_kinds import ASK, FEWEST_REGIONS, Shape, Values, data_of, kind_of, measure_of
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of, unpacked
 from pulvinar.ingest.readers.table_columns import is_number
 from pulvinar.ingest.readers.text import blocks, check_lines, is_text, lines_of, numbers_by_line, without_comments
@@ -70,6 +70,7 @@ class TextMatrixReader:
             decided = kind_of(shape, options, ask=False)
             # with a delimiter, a table and places are the reader of tables' own
             if spaced or decided[0] in (AssetKind.TIME_SERIES, AssetKind.CONNECTIVITY):
+                shape.check()
                 yield found_matrix(self.name, file.name, shape, decided, file, files)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
@@ -203,7 +204,7 @@ def _count_rows(file: SourceFile) -> int:
     )
 
 
-def _read(file: SourceFile) -> Matrix:
+def _read(file: SourceFile) -> Values:
     """The numbers (rows, columns), float64; raises `UnreadableFile`, naming the line, where one is wrong."""
     dialect = _dialect(file)
     if dialect is None:
@@ -215,7 +216,7 @@ def _read(file: SourceFile) -> Matrix:
     return np.stack([column.astype(np.float64) for column in columns.values()], axis=1)
 
 
-def _read_spaced(file: SourceFile) -> Matrix:
+def _read_spaced(file: SourceFile) -> Values:
     parts, width = [], 0
     for first, block in blocks(file.path, file.name):
         text, starts, _ = lines_of(without_comments(block)[0])

@@ -1,0 +1,89 @@
+"""Matrices that are read by window where they lie in a file: as raw numbers, or turned by a quarter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.ingest.reader import Matrix
+from pulvinar.ingest.readers.raw_volume import RawLayout, RawVolume
+from pulvinar.model.space import Window
+
+_PIECE_BYTES = 8 << 20
+
+
+def float_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of floats that holds numbers stored as `stored`: float32 where they have two bytes or are of it."""
+    narrow = stored.itemsize <= 2 or (stored.kind == "f" and stored.itemsize == 4)
+    return np.dtype(np.float32 if narrow else np.float64)
+
+
+BY_ROW, BY_COLUMN = "tczyx", "xczyt"
+"""Orders of a `RawLayout` whose rows lie along t and columns along x: the values of a row, or of a column, are side by
+side."""
+
+
+class RawMatrix:
+    """A `Matrix` of raw numbers in a file, whose layout is (rows, 1, 1, 1, columns) of the order `BY_ROW` or
+    `BY_COLUMN`; raises `UnreadableFile` where the file ends too early."""
+
+    def __init__(self, path: Path, layout: RawLayout, name: str) -> None:
+        stored = np.dtype(layout.dtype)
+        self.shape = (layout.shape[0], layout.shape[4])
+        self.dtype = float_type(stored) if layout.is_identity else np.dtype(layout.meaning_dtype(None))
+        self._by_row, self._item = layout.order == BY_ROW, stored.itemsize
+        self._volume = RawVolume(path, layout, self.dtype.name, name)
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """The values of a window."""
+        out = np.empty((rows.stop - rows.start, 1, 1, 1, columns.stop - columns.start), self.dtype)
+        outer = rows if self._by_row else columns
+        step = max(1, _PIECE_BYTES // (self.shape[1 if self._by_row else 0] * self._item))
+        for first in range(outer.start, outer.stop, step):
+            part = slice(first, min(first + step, outer.stop))
+            down, across = (part, columns) if self._by_row else (rows, part)
+            goal = out[_within(down, rows), ..., _within(across, columns)]
+            window = Window((down.start, 0, 0, 0, across.start), (down.stop, 1, 1, 1, across.stop))
+            self._volume.read_into(window, goal)
+        return out.reshape(out.shape[0], out.shape[4])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._volume.close()
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+class Turned:
+    """A `Matrix` with its rows as columns."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its own, turned."""
+        return self._matrix.shape[::-1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its own."""
+        return self._matrix.dtype
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """The values of a window."""
+        return self._matrix.read(columns, rows).T
+
+    def close(self) -> None:
+        """Let go of files."""
+        self._matrix.close()
+
+
+def turned(values: npt.NDArray[Any] | Matrix) -> npt.NDArray[Any] | Matrix:
+    """An array or a `Matrix` with its rows as columns."""
+    return values.T if isinstance(values, np.ndarray) else Turned(values)
