@@ -107,11 +107,27 @@ def test_each_rule_fails_alone(name):
     assert [one.rule.id for one in found.outcomes if not one.met] == [name]
     (failed,) = (one for one in found.outcomes if not one.met)
     assert found.conforms == (failed.rule.level is Level.SHOULD)
-    *said, remedy = lines_of(failed)
-    assert all(said)
-    assert remedy == f"remedy: {failed.rule.remedy}"
+    lines = [*lines_of(failed)]
+    assert all(lines)
+    assert {f"remedy: {failed.rule.remedy}", f"办法：{failed.rule.remedy_zh}"} <= set(lines)
     (row,) = (row for row in conformance_to_json(found)["rules"] if not row["met"])
-    assert (row["id"], row["failures"], row["remedy"]) == (name, list(failed.failures), failed.rule.remedy)
+    said = [one.en for one in failed.failures], [one.zh for one in failed.failures]
+    assert (row["failures"], row["failures_zh"]) == said
+    assert (row["id"], row["remedy"], row["remedy_zh"]) == (name, failed.rule.remedy, failed.rule.remedy_zh)
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if name != "F2"])
+def test_what_fails_is_said_in_chinese_too(name):
+    (failed,) = (one for one in check(BROKEN[name]).outcomes if not one.met)
+    for failure in failed.failures:
+        assert not any("\u4e00" <= letter <= "\u9fff" for letter in failure.en.partition("; the nearest")[0])
+        assert any("\u3000" <= letter <= "\u9fff" or letter == "：" for letter in failure.zh)
+
+
+def test_what_a_reader_said_is_in_chinese_where_somebody_knows_how():
+    doubt = asset(findings=(Finding(Severity.DOUBT, "odd", "--kind"),))
+    (failed,) = check(replace(doubt, in_chinese={"odd": "奇怪"}.get)).failed(Level.SHOULD)
+    assert [(one.en, one.zh) for one in failed.failures] == [("brain: odd (--kind)", "brain：奇怪（--kind）")]
 
 
 @pytest.mark.parametrize(
@@ -150,14 +166,14 @@ def test_an_orcid_has_a_check_digit(text, valid):
 
 def test_a_relation_is_one_of_datacites():
     (failed,) = check(changed(related=[{"identifier": "PMID:1", "relation": "Likes"}])).failed(Level.MUST)
-    assert failed.failures == ("'Likes' is no relation of DataCite's",)
+    assert [one.en for one in failed.failures] == ["'Likes' is no relation of DataCite's"]
 
 
 def test_many_failures_are_named_as_some_and_a_number():
     found = check(replace(FINE, unreadable=tuple(f"{n}.tif: broken" for n in range(30))))
     (failed,) = found.failed(Level.MUST)
     lines = [*lines_of(failed)]
-    assert (len(lines), lines[5]) == (7, "and 25 more")
+    assert (lines[5], lines[7]) == ("and 25 more", "另有 25 处")
 
 
 def test_files_are_checked_before_they_are_brought_in():

@@ -14,6 +14,7 @@ from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.metadata_app import metadata_app
 from pulvinar.cli.options import (
     Axes,
+    Form,
     FormatChoice,
     Json,
     Kind,
@@ -21,6 +22,7 @@ from pulvinar.cli.options import (
     Only,
     Orientation,
     OriginalsChoice,
+    RadiusUnknown,
     RecordFile,
     Sparse,
     TableKind,
@@ -87,6 +89,8 @@ def inspect(
     unit: Unit = "",
     table_kind: TableKind = None,
     sparse: Sparse = False,
+    form: Form = None,
+    radius_unknown: RadiusUnknown = False,
     json: Json = False,
 ) -> None:
     """Say what PATH is, and what is missing or doubtful, without bringing it in.
@@ -95,7 +99,18 @@ def inspect(
     """
     from pulvinar.cli.verbs import show_inspection
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse)
+    options = reading_options(
+        voxel_size,
+        orientation,
+        kind,
+        axes,
+        time_step,
+        unit,
+        table_kind,
+        sparse=sparse,
+        form=form,
+        radius_unknown=radius_unknown,
+    )
     show_inspection(path, options, only or (), as_json=json)
 
 
@@ -120,6 +135,8 @@ def ingest(
     unit: Unit = "",
     table_kind: TableKind = None,
     sparse: Sparse = False,
+    form: Form = None,
+    radius_unknown: RadiusUnknown = False,
     color: Annotated[
         str, typer.Option(help="Colour of the channel, as RRGGBB; of several, one each: 64FF64,FF64FF.")
     ] = "",
@@ -195,7 +212,18 @@ def ingest(
     )
     request = Request(
         path=path,
-        options=reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse),
+        options=reading_options(
+            voxel_size,
+            orientation,
+            kind,
+            axes,
+            time_step,
+            unit,
+            table_kind,
+            sparse=sparse,
+            form=form,
+            radius_unknown=radius_unknown,
+        ),
         answers=answers,
         dataset_id=dataset or None,
         originals=Originals(originals.value),

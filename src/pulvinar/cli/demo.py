@@ -113,7 +113,7 @@ def _bring_in(platform: Platform, brain: Brain) -> str:
 
 def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
     """What to ask for part `index`; the first one makes the dataset, the last one publishes it."""
-    from pulvinar.ingest.reader import Options
+    from pulvinar.ingest.reader import Form, Options
     from pulvinar.ingest.record import RecordAnswers
     from pulvinar.ingest.request import Request
     from pulvinar.model.volume import VolumeKind
@@ -126,6 +126,7 @@ def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
         kind=VolumeKind(part["kind"]) if "kind" in part else None,
         axes=part.get("axes", ""),
         unit=part.get("unit", ""),
+        form=Form(part["form"]) if "form" in part else None,
     )
     said = {name: brain.said[name] for name in _ANSWERS if name in brain.said}
     return Request(

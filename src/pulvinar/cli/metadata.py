@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,15 @@ def run_check(
 ) -> None:
     """`pulvinar check`. Raises `Invalid` at the end when a rule is not met that must be."""
     from pulvinar.ingest.conformance import Level, check, conformance_to_json
+    from pulvinar.web.findings import in_chinese
 
     path = Path(target)
     # who has a folder with the name of a dataset means the folder
     if os.path.lexists(path):
-        found = check(_checked_files(path, record, options, only))
+        found = check(replace(_checked_files(path, record, options, only), in_chinese=in_chinese))
         how = "the flags are those of pulvinar ingest; a record file (pulvinar template) says the same to both"
     else:
-        found = check(_checked_dataset(target, record, number))
+        found = check(replace(_checked_dataset(target, record, number), in_chinese=in_chinese))
         how = f"what a flag says at ingest is said of a dataset by pulvinar describe {target} --record FILE"
     if as_json:
         print_json(conformance_to_json(found))

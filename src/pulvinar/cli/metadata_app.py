@@ -10,10 +10,12 @@ import typer
 
 from pulvinar.cli.options import (
     Axes,
+    Form,
     Json,
     Kind,
     Only,
     Orientation,
+    RadiusUnknown,
     RecordFile,
     Sparse,
     TableKind,
@@ -51,6 +53,8 @@ def check(
     unit: Unit = "",
     table_kind: TableKind = None,
     sparse: Sparse = False,
+    form: Form = None,
+    radius_unknown: RadiusUnknown = False,
     json: Json = False,
 ) -> None:
     """Say which rules of the profile a dataset meets, and of each other one the remedy.
@@ -59,7 +63,18 @@ def check(
     """
     from pulvinar.cli.metadata import run_check
 
-    options = reading_options(voxel_size, orientation, kind, axes, time_step, unit, table_kind, sparse=sparse)
+    options = reading_options(
+        voxel_size,
+        orientation,
+        kind,
+        axes,
+        time_step,
+        unit,
+        table_kind,
+        sparse=sparse,
+        form=form,
+        radius_unknown=radius_unknown,
+    )
     run_check(target, record, version, options, only or (), strict=strict, as_json=json)
 
 

@@ -27,6 +27,14 @@ class TableKindChoice(StrEnum):
     CONNECTIVITY = "connectivity"
 
 
+class FormChoice(StrEnum):
+    """Which map to the world of a NIfTI header counts."""
+
+    SFORM = "sform"
+    QFORM = "qform"
+    NONE = "none"
+
+
 class FormatChoice(StrEnum):
     """The formats of metadata; a test compares them with those of the catalogue, which is heavy to import."""
 
@@ -77,6 +85,13 @@ TableKind = Annotated[
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
 Sparse = Annotated[bool, typer.Option("--sparse", help="Chunks that are not stored are empty, and not lost.")]
+Form = Annotated[
+    FormChoice | None,
+    typer.Option(help="Which map of a NIfTI header counts, where two differ; none: it has none, or none is right."),
+]
+RadiusUnknown = Annotated[
+    bool, typer.Option("--radius-unknown", help="Radii of neurons that are 0 or less mean that nobody knows them.")
+]
 RecordFile = Annotated[
     Path | None,
     typer.Option(
@@ -96,9 +111,12 @@ def reading_options(
     table_kind: TableKindChoice | None,
     *,
     sparse: bool = False,
+    form: FormChoice | None = None,
+    radius_unknown: bool = False,
 ) -> Options:
     """How files are to be read. Raises `Invalid` for a voxel size that is none."""
     from pulvinar.cli.units import voxel_size as parse
+    from pulvinar.ingest.reader import Form as Forms
     from pulvinar.ingest.reader import Options
     from pulvinar.ingest.reader import TableKind as Kinds
     from pulvinar.model.volume import VolumeKind
@@ -112,4 +130,6 @@ def reading_options(
         unit=unit,
         table_kind=Kinds(table_kind.value) if table_kind else None,
         sparse=sparse,
+        form=Forms(form.value) if form else None,
+        radius_unknown=radius_unknown,
     )

@@ -28,7 +28,7 @@ from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
 from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of, term_notes
 from pulvinar.ingest.removal import remove_tree
-from pulvinar.ingest.request import Ingested, Means, Request, request_fingerprint
+from pulvinar.ingest.request import Ingested, Means, Originals, Request, request_fingerprint
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.sessions import (
     AssetLedger,
@@ -89,6 +89,22 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
         return _go_through(means, request, progress, submission, scratch, into)
 
 
+def _refuse_people(request: Request, found: Sequence[FoundAsset]) -> None:
+    """Raise `Invalid` where files are to be kept that name a person, or may."""
+    if request.originals is not Originals.KEEP:
+        return
+    naming = [(asset, one) for asset in found for one in asset.findings if one.flag == "--originals"]
+    if naming:
+        told = "; ".join(f"{plain(asset.files[0])}: {one.message}" for asset, one in naming[:_SAID])
+        more = f"; and {len(naming) - _SAID} more" if len(naming) > _SAID else ""
+        raise Invalid(
+            f"{told}{more}",
+            hint="leave out --originals keep: the files then stay where they are, and only their names and checksums "
+            "are recorded; or hand in copies without these elements (DICOM PS3.15, Basic Profile), which say "
+            "PatientIdentityRemoved YES where name and id are pseudonyms",
+        )
+
+
 def _say_skipped(progress: Progress, skipped: Sequence[str]) -> None:
     for line in skipped[:_SAID]:
         progress.say(f"passed over: {plain(line)}")
@@ -130,6 +146,7 @@ def _go_through(
         found = _named(found, request, reasons)
         _refuse_taken_names(means, request, found)
         refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
+        _refuse_people(request, found)
         # what can't be planned is refused before the first asset is written
         for item in found:
             if item.volume is not None:

@@ -96,6 +96,15 @@ class TableKind(StrEnum):
     CONNECTIVITY = "connectivity"
 
 
+class Form(StrEnum):
+    """Which map to the world of a NIfTI header counts."""
+
+    SFORM = "sform"
+    QFORM = "qform"
+    NONE = "none"
+    """Neither: left and right stay unknown."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person says where headers are silent or lie. Lengths in micrometres, (z, y, x)."""
@@ -114,6 +123,10 @@ class Options:
     """What matrices of numbers without names are; of signals, `axes` says "tc" where rows are time points, or "ct"."""
     sparse: bool = False
     """Whether chunks that are not stored are meant to be empty, where nothing else shows it."""
+    form: Form | None = None
+    """The map that counts, where a NIfTI header has two that differ, or none."""
+    radius_unknown: bool = False
+    """Whether radii that are not positive mean that the radius is not known."""
 
 
 class OpenVolume(Protocol):

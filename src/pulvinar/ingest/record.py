@@ -72,6 +72,13 @@ _MEASURED = ("voxel_size_um", "orientation", "time_step_s")
 _LISTS = ("contributors", "keywords", "related", "funding")
 REQUIRED = {"title": "--title", "species": "--species", "licence": "--licence"}
 """What no dataset can be without, and the flags that say it."""
+_VOCABULARIES_ZH = {
+    Vocabulary.SPECIES: "物种",
+    Vocabulary.SEX: "性别",
+    Vocabulary.MODALITY: "模态",
+    Vocabulary.STAIN: "染色或标记",
+    Vocabulary.LICENCE: "许可",
+}
 _SAID_BY_FILES = ("--title",)
 """Of these, what some format can hold."""
 
@@ -222,6 +229,13 @@ def unknown_term(vocabulary: Vocabulary, text: str) -> str:
     near = nearest(vocabulary, text)
     advice = f"; the nearest is {near.key} ({near.en}, {near.zh})" if near else ""
     return f"the {vocabulary.value} {text!r} is none of the controlled terms and is kept as it is{advice}"
+
+
+def unknown_term_zh(vocabulary: Vocabulary, text: str) -> str:
+    """As `unknown_term`, in Chinese."""
+    near = nearest(vocabulary, text)
+    advice = f"；最接近的是 {near.key}（{near.zh}，{near.en}）" if near else ""
+    return f"{_VOCABULARIES_ZH[vocabulary]} {text!r} 不是受控词，按原文保留{advice}"
 
 
 def species_of(text: str) -> SpeciesName:

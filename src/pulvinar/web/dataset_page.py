@@ -12,13 +12,16 @@ import numpy as np
 
 from pulvinar.catalogue.metadata_formats import FORMATS as METADATA_FORMATS
 from pulvinar.ingest.conformance import Level as RuleLevel
-from pulvinar.ingest.conformance import check, checked_version
+from pulvinar.ingest.conformance import Outcome, check, checked_version
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Level, Volume, volume_from_json
 from pulvinar.web.api.schemas import has_picture
+from pulvinar.web.findings import in_chinese
 
 FORMATS = (("nii.gz", "NIfTI"), ("tif", "TIFF"), ("npy", "NumPy"), ("zarr", "Zarr"))
+_FAILURES = 5
+"""So many failures of one rule are named."""
 _PLANES = {"S": "axial", "I": "axial", "A": "coronal", "P": "coronal", "L": "sagittal", "R": "sagittal"}
 
 
@@ -91,22 +94,37 @@ def metadata_links(version: Version) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
+class UnmetRule:
+    """What a rule asks and what fails, in one language; `more` failures are not named."""
+
+    what: str
+    failures: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """How a version stands to the profile: rules met of those that apply, and what the others ask, must first."""
 
     met: int
     asked: int
     conforms: bool
-    unmet: tuple[str, ...]
+    unmet: tuple[UnmetRule, ...]
 
 
 def profile_of(version: Version, language: str) -> Profile:
     """How `version` stands to the profile, said in "en" or "zh"."""
-    found = check(checked_version(version))
+    found = check(checked_version(version, in_chinese))
     asked = [one for one in found.outcomes if one.applies]
-    unmet = [one.rule for level in RuleLevel for one in found.failed(level)]
-    said = tuple(rule.what_zh if language == "zh" else rule.what for rule in unmet)
-    return Profile(sum(one.met for one in asked), len(asked), found.conforms, said)
+    unmet = tuple(_unmet(one, language) for level in RuleLevel for one in found.failed(level))
+    return Profile(sum(one.met for one in asked), len(asked), found.conforms, unmet)
+
+
+def _unmet(outcome: Outcome, language: str) -> UnmetRule:
+    shown, more = outcome.failures[:_FAILURES], max(len(outcome.failures) - _FAILURES, 0)
+    if language == "zh":
+        return UnmetRule(outcome.rule.what_zh, tuple(one.zh for one in shown), more)
+    return UnmetRule(outcome.rule.what, tuple(one.en for one in shown), more)
 
 
 def plane_of(volume: Volume, axis: str) -> str:

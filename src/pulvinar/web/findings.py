@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from pulvinar.web.language import translations
 from pulvinar.web.phrases import Gettext, mark
 
 SENTENCES = (
     mark("the header has no unit of length: mm is assumed"),
     mark("the header has %(said)s: mm is assumed"),
     mark("the header has no map to the world (no sform, no qform): left and right are not known"),
+    mark("no map of the header to the world is taken: left and right are not known"),
     mark("the header has no map to the world: left and right are not known"),
     mark("the header's space is %(space)s: left and right are not known"),
     mark("no TIFF says where left and right are: give --orientation to have it shown upright"),
@@ -129,6 +131,10 @@ SENTENCES = (
         "files themselves"
     ),
     mark(
+        "its files have private elements, which may name a person: nothing of them is kept, but --originals keep "
+        "would store the files themselves"
+    ),
+    mark(
         "its header carries elements of DICOM, which may name a person: nothing of that is kept, but --originals "
         "keep would store the file itself"
     ),
@@ -194,6 +200,11 @@ SENTENCES = (
     mark("the file does not say what its %(count)s axes are: taken as %(axes)s"),
     mark("it names %(count)s %(what)s and has %(width)s values at each point in time: they are not named"),
 )
+
+
+def in_chinese(message: str) -> str:
+    """`message` in Chinese, as `translated` says it."""
+    return translated(message, translations("zh").gettext)
 
 
 def translated(message: str, words: Gettext) -> str:

@@ -19,6 +19,7 @@ from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.dicom import DicomReader
+from pulvinar.ingest.readers.dicom_person import without_person
 
 READER = DicomReader()
 PIXELS = np.arange(20, dtype="u2").reshape(4, 5)
@@ -115,6 +116,29 @@ def test_what_a_name_holds_is_nowhere(tmp_path):
 def find_person_in(folder):
     series(folder, PatientName="", PatientID="")
     return "name a person" in said(find_one(READER, folder))
+
+
+def test_pseudonyms_are_no_names_where_the_identity_was_removed_and_all_else_counts(tmp_path):
+    pseudonyms = {"PatientName": "sub-01", "PatientID": "01", "PatientIdentityRemoved": "YES"}
+    series(tmp_path / "clean", **pseudonyms)
+    assert ("doubt", "--originals") not in flags(find_one(READER, tmp_path / "clean"))
+    series(tmp_path / "left", **pseudonyms, InstitutionName="Charité")
+    assert "its files name a person (InstitutionName)" in said(find_one(READER, tmp_path / "left"))
+
+
+def test_private_elements_are_said_for_they_may_name_a_person(tmp_path):
+    with_element(save(tmp_path / "a.dcm", image()), b"\x27\x00\x10\x10OB\0\0" + struct.pack("<I", 4) + b"Jane")
+    asset = find_one(READER, tmp_path)
+    assert "its files have private elements, which may name a person" in said(asset)
+    assert ("note", "--originals") in {(one.severity.value, one.flag) for one in asset.findings}
+
+
+@pytest.mark.parametrize(
+    "key", ["PatientName", "0010|0010", "DICOM_0010_0010_PatientName", "(0010,0010)", "patient name", "0010,0010"]
+)
+def test_elements_in_headers_of_other_formats_are_known_by_keyword_and_tag(key):
+    kept, person = without_person({key: "Doe^Jane", "0008|103e": "t1", "type": "short", "00100010": "x"})
+    assert (kept, person.elements) == ({"0008|103e": "t1", "type": "short", "00100010": "x"}, ("PatientName",))
 
 
 @pytest.mark.parametrize("name", ["Doe^Jane", "王^小东"])

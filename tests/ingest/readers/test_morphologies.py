@@ -264,7 +264,9 @@ def test_radii_of_nothing_are_not_known(tmp_path):
     write_h5(tmp_path / "a.h5", places)
     data = read_geometry(H5, tmp_path)
     assert np.isnan(data.radius_um).tolist() == [row in (2, 7) for row in range(10)]
-    assert "2 of 10 radii are not positive" in said(find_one(H5, tmp_path))
+    assert "2 of 10 radii are not positive: are they not known, or lost?" in said(find_one(H5, tmp_path))
+    told = find_one(H5, tmp_path, Options(radius_unknown=True))
+    assert "2 of 10 radii are not positive: they are taken as not known" in said(told)
 
 
 def test_other_files_that_it_names_are_not_opened(tmp_path):

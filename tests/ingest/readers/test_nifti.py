@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.ingest.readers.reading import find_one, flags, read_voxels, said
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.reader import Options, Severity
-from pulvinar.ingest.readers.frames import orientation
+from pulvinar.ingest.reader import Form, Options, Severity
+from pulvinar.ingest.readers.frames import orientation, sar_from_ras
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.model.volume import VolumeKind
 
@@ -122,9 +122,45 @@ def test_a_file_without_a_map_has_a_size_and_no_sides(tmp_path):
     found = find_one(READER, tmp_path)
     assert found.volume.affine_um is None
     assert found.volume.voxel_size_um == (3000.0, 2000.0, 2000.0)
-    assert ("doubt", "--orientation") in flags(found)
+    assert ("question", "--orientation") in flags(found)
     settled = find_one(READER, tmp_path, Options(orientation="SAL"))
     assert orientation(np.array(settled.volume.affine_um)) == "SAL"
+    unknown = find_one(READER, tmp_path, Options(form=Form.NONE))
+    assert unknown.volume.affine_um is None
+    assert {severity for severity, _ in flags(unknown)} == {"doubt"}
+
+
+TURNED, MOVED = np.array(AFFINE), np.array(AFFINE)
+TURNED[:3, :3] = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) @ AFFINE[:3, :3]
+MOVED[0, 3] += 50
+
+
+@pytest.mark.parametrize(
+    ("qform", "words"),
+    [(TURNED, "turn or scale the volume differently"), (MOVED, "lie 50000 µm apart")],
+    ids=["turned", "moved"],
+)
+def test_maps_that_differ_are_a_question_that_form_answers(tmp_path, qform, words):
+    made = image()
+    made.set_sform(AFFINE, 1)
+    made.set_qform(qform, 1)
+    nib.save(made, tmp_path / "a.nii")
+    asked = find_one(READER, tmp_path, Options(orientation="SAL"))
+    assert ("question", "--form") in flags(asked)
+    assert words in said(asked)
+    for form, expected in ((Form.SFORM, AFFINE), (Form.QFORM, qform)):
+        settled = find_one(READER, tmp_path, Options(form=form))
+        assert not flags(settled)
+        assert np.allclose(settled.volume.affine_um, sar_from_ras(expected, 1e3), rtol=1e-4, atol=1)
+    assert find_one(READER, tmp_path, Options(form=Form.NONE)).volume.affine_um is None
+
+
+def test_maps_that_agree_are_not_asked_about(tmp_path):
+    made = image()
+    made.set_sform(AFFINE, 1)
+    made.set_qform(AFFINE, 1)
+    nib.save(made, tmp_path / "a.nii")
+    assert not flags(find_one(READER, tmp_path))
 
 
 def test_a_voxel_size_that_cannot_be_is_asked_for(tmp_path):

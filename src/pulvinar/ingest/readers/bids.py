@@ -36,8 +36,7 @@ from pulvinar.ingest.readers.bids_names import (
     dataset_roots,
     root_of,
 )
-from pulvinar.ingest.readers.dicom_file import PERSON_WORDS
-from pulvinar.ingest.readers.dicom_person import Person, person_findings
+from pulvinar.ingest.readers.dicom_person import person_findings, without_person
 from pulvinar.ingest.readers.json_files import read_object
 from pulvinar.ingest.readers.nifti import NiftiReader
 from pulvinar.ingest.readers.tables import TableReader
@@ -124,8 +123,8 @@ class BidsReader:
             return None
         part = _part(name.file.name, dataset, around)
         sidecar, used, findings = _sidecar(name, dataset, stopped)
-        person = Person(tuple(word for word in PERSON_WORDS if sidecar.get(word)))
-        sidecar = {key: value for key, value in sidecar.items() if key not in PERSON_WORDS}
+        told, person = without_person({key: str(value or "") for key, value in sidecar.items()})
+        sidecar = {key: value for key, value in sidecar.items() if key in told}
         if asset.volume is not None:
             volume, more = _with_repetition(asset, sidecar, options)
             asset = replace(asset, volume=volume)

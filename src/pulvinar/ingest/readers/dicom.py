@@ -30,7 +30,16 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
-from pulvinar.ingest.readers.dicom_file import PixelPlace, damaged, is_dicom, number_in, numbers, read_header, texts
+from pulvinar.ingest.readers.dicom_file import (
+    Header,
+    PixelPlace,
+    damaged,
+    is_dicom,
+    number_in,
+    numbers,
+    read_header,
+    texts,
+)
 from pulvinar.ingest.readers.dicom_frames import Frame, frames_of
 from pulvinar.ingest.readers.dicom_person import Person, names_somebody, person_findings, person_in
 from pulvinar.ingest.readers.dicom_pixels import DicomVolume, check_codec, same_pixels
@@ -137,9 +146,9 @@ def _read(files: Iterable[SourceFile]) -> tuple[list[_File], PulvinarError | Non
                 found = read_header(file)
                 if found is None:
                     continue
-                one = _file(file.name, *found, said)
-            first = seen.setdefault(one.frames[0].image or file.name, (file, found[1]))
-            if not (first[0] is file or same_pixels(first, (file, found[1]))):
+                one = _file(file.name, found, said)
+            first = seen.setdefault(one.frames[0].image or file.name, (file, found.pixels))
+            if not (first[0] is file or same_pixels(first, (file, found.pixels))):
                 # two images of one identifier are no copies
                 one = replace(one, frames=tuple(replace(frame, image=file.name) for frame in one.frames))
             read.append(one)
@@ -162,13 +171,13 @@ def _silence() -> Iterator[None]:
         logger.disabled = before
 
 
-def _file(name: str, dataset: Any, pixels: PixelPlace, said: dict[str, _Said]) -> _File:
-    check_codec(pixels, name)
-    frames = tuple(frames_of(dataset, pixels, name))
-    person = person_in(dataset)
+def _file(name: str, header: Header, said: dict[str, _Said]) -> _File:
+    check_codec(header.pixels, name)
+    frames = tuple(frames_of(header.dataset, header.pixels, name))
+    person = person_in(header)
     series = frames[0].series or name
     if series not in said:
-        said[series] = _said_of_series(dataset, person, name)
+        said[series] = _said_of_series(header.dataset, person, name)
     return _File(name, frames, person, said[series])
 
 

@@ -43,7 +43,7 @@ IMAGE_WORDS = (
     "ImagesInAcquisition", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing",
     "RescaleSlope", "RescaleIntercept", "EchoNumbers", "DiffusionBValue", "InPlanePhaseEncodingDirection",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation",
-    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "PatientIdentityRemoved",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GantryDetectorTilt",
     "RealWorldValueMappingSequence",
 )  # fmt: skip
@@ -51,8 +51,21 @@ PERSON_WORDS = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientBirthName", "PatientMotherBirthName", "PatientAddress",
     "PatientTelephoneNumbers", "OtherPatientIDs", "OtherPatientNames", "PatientComments", "ReferringPhysicianName",
     "PerformingPhysicianName", "OperatorsName", "InstitutionName", "InstitutionAddress", "AccessionNumber",
+    "PatientBirthTime", "OtherPatientIDsSequence", "MilitaryRank", "PatientReligiousPreference", "Occupation",
+    "ResponsiblePerson", "ResponsibleOrganization", "MedicalRecordLocator", "IssuerOfPatientID", "AdmissionID",
+    "CountryOfResidence", "RegionOfResidence", "AdditionalPatientHistory", "CurrentPatientLocation", "VisitComments",
+    "PatientInsurancePlanCodeSequence", "ReferringPhysicianAddress", "ReferringPhysicianTelephoneNumbers",
+    "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy", "RequestingPhysician", "ContentCreatorName",
+    "PersonName", "PersonIdentificationCodeSequence", "OriginalAttributesSequence", "ImageComments",
+    "InstitutionalDepartmentName",
 )  # fmt: skip
-"""Elements that say who was scanned, by whom and where: only whether they are filled is ever told."""
+"""Elements that say who was scanned, by whom and where: only whether they are filled is ever told.
+
+Those of the Basic Application Level Confidentiality Profile (PS3.15, table E.1-1) that hold names, identifiers,
+addresses or free words on a person.
+"""
+PRIVATE = "private elements"
+"""What stands for elements whose meaning only their maker knows."""
 _OVERLAY_BIT, SIEMENS_CREATOR, SIEMENS_IMAGE = 0x60000102, 0x00290010, 0x00291010
 
 
@@ -82,13 +95,22 @@ class PixelPlace:
         return self.rows * self.columns * self.samples * np.dtype(self.dtype).itemsize
 
 
+@dataclass(frozen=True)
+class Header:
+    """The elements asked for, as pydicom's dataset, where the pixels lie, and whether there are private elements."""
+
+    dataset: Any
+    pixels: PixelPlace
+    has_private: bool
+
+
 def is_dicom(head: bytes) -> bool:
     """Whether a file that begins with `head` is DICOM's."""
     return head[128:_PREAMBLE] == b"DICM"
 
 
-def read_header(file: SourceFile) -> tuple[Any, PixelPlace] | None:
-    """The elements named above as pydicom's dataset, and where the pixels lie; None for a file without an image.
+def read_header(file: SourceFile) -> Header | None:
+    """The elements named above, and where the pixels lie; None for a file without an image.
 
     Raises `UnreadableFile` for a damaged one, `TooLarge` for one that unpacks to too much.
     """
@@ -103,7 +125,7 @@ def read_header(file: SourceFile) -> tuple[Any, PixelPlace] | None:
     for size in _FIRST_LOOKS:
         data, reaches_end = _body(file, end, syntax, size)
         try:
-            dataset, element = _elements(data, syntax)
+            dataset, element, has_private = _elements(data, syntax)
         except Exception as error:
             if reaches_end:
                 raise damaged(name, error) from error
@@ -112,7 +134,8 @@ def read_header(file: SourceFile) -> tuple[Any, PixelPlace] | None:
             break
     else:
         raise UnreadableFile(f"{name}: its pixels don't begin within {_FIRST_LOOKS[-1]} bytes", hint="save it again")
-    return _with_pixels(file, dataset, element, syntax, 0 if syntax == DEFLATED else end)
+    pixels = _pixels(file, dataset, element, syntax, 0 if syntax == DEFLATED else end)
+    return None if pixels is None else Header(dataset, pixels, has_private)
 
 
 def inflated(path: Path, name: str) -> bytes:
@@ -174,16 +197,20 @@ def _body(file: SourceFile, start: int, syntax: str, size: int) -> tuple[bytes, 
         return stream.read(size), start + size >= file.size_bytes
 
 
-def _elements(data: bytes, syntax: str) -> tuple[Any, tuple[int, int, int] | None]:
-    """The wanted elements up to the pixels, and the pixels' tag, length and place in `data`."""
+def _elements(data: bytes, syntax: str) -> tuple[Any, tuple[int, int, int] | None, bool]:
+    """The wanted elements up to the pixels, the pixels' tag, length and place in `data`, and whether one is private."""
     from pydicom.filereader import read_dataset
 
     element: list[tuple[int, int]] = []
+    private: set[int] = set()
 
     def stop(tag: int, vr: str | None, length: int) -> bool:
         # as a plain number: pydicom's tags are slow to compare
-        if is_pixels := int(tag) >= _FIRST_PIXELS:
-            element.append((int(tag), length))
+        number = int(tag)
+        if number >> 16 & 1:
+            private.add(number >> 16)
+        if is_pixels := number >= _FIRST_PIXELS:
+            element.append((number, length))
         return is_pixels
 
     stream = io.BytesIO(data)
@@ -191,11 +218,11 @@ def _elements(data: bytes, syntax: str) -> tuple[Any, tuple[int, int, int] | Non
     if stream.tell() > len(data):
         raise EOFError("it ends within an element")
     if not element or element[0][0] not in _PIXELS:
-        return dataset, None
+        return dataset, None, bool(private)
     tag, length = element[0]
     at = stream.tell()
     explicit = data[at + 4 : at + 6] in (b"OB", b"OW", b"OF", b"OD", b"UN")
-    return dataset, (tag, length, at + (12 if explicit else 8))
+    return dataset, (tag, length, at + (12 if explicit else 8)), bool(private)
 
 
 @cache
@@ -206,9 +233,9 @@ def _wanted() -> list[int]:
     return [*tags, _OVERLAY_BIT, SIEMENS_CREATOR, SIEMENS_IMAGE]
 
 
-def _with_pixels(
+def _pixels(
     file: SourceFile, dataset: Any, element: tuple[int, int, int] | None, syntax: str, start: int
-) -> tuple[Any, PixelPlace] | None:
+) -> PixelPlace | None:
     name = file.name
     if element is None:
         if dataset.get("Rows") is None and not _is_image(dataset):
@@ -223,7 +250,7 @@ def _with_pixels(
     if place.size is None:
         if syntax in _UNCOMPRESSED:
             raise UnreadableFile(f"{name}: its pixels have no length", hint="save it again")
-        return dataset, place
+        return place
     there = len(inflated(file.path, name)) if syntax == DEFLATED else file.size_bytes
     if place.size < declared or place.offset + declared > there:
         holds = min(place.size, max(there - place.offset, 0))
@@ -231,7 +258,7 @@ def _with_pixels(
             f"{name} is truncated: its header declares {declared} bytes of pixels, it holds {holds}",
             hint="copy the file again, or repair its header",
         )
-    return dataset, place
+    return place
 
 
 def _is_image(dataset: Any) -> bool:

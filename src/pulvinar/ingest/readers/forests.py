@@ -77,7 +77,7 @@ def neuron_asset(reader: str, file: SourceFile, skeleton: SkeletonData, findings
     )
 
 
-def skeleton_findings(skeleton: SkeletonData) -> list[Finding]:
+def skeleton_findings(skeleton: SkeletonData, options: Options) -> list[Finding]:
     """What is to be said of a neuron whatever its file: several roots, radii that are none."""
     findings = []
     roots = int(np.count_nonzero(skeleton.parent < 0))
@@ -85,8 +85,12 @@ def skeleton_findings(skeleton: SkeletonData) -> list[Finding]:
     if roots > 1:
         findings.append(Finding(Severity.NOTE, f"the neuron has {roots} roots: {roots} trees"))
     if unknown:
-        text = f"{unknown} of {len(skeleton.parent)} radii are not positive: they are taken as not known"
-        findings.append(Finding(Severity.DOUBT, text))
+        said = f"{unknown} of {len(skeleton.parent)} radii are not positive"
+        findings.append(
+            Finding(Severity.NOTE, f"{said}: they are taken as not known", "--radius-unknown")
+            if options.radius_unknown
+            else Finding(Severity.QUESTION, f"{said}: are they not known, or lost?", "--radius-unknown")
+        )
     if _radii_are_no_lengths(skeleton):
         text = "its radii are as large as the neuron: they may be something else; they are kept as they are"
         findings.append(Finding(Severity.DOUBT, text))

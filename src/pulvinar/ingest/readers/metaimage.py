@@ -18,6 +18,7 @@ import numpy as np
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, GeometryData, OpenVolume, Options, Severity, SourceFile
+from pulvinar.ingest.readers.dicom_person import person_findings, without_person
 from pulvinar.ingest.readers.frames import Matrix, check_matrix, sar_from_ras, settle, voxel_size
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
@@ -98,6 +99,7 @@ class MetaImageReader:
         size_um, affine_um, findings = _frame(image, file.name, options)
         stem = stem_of(file.name)
         time_step_s, more = _time_step(image, options)
+        header, person = without_person({key: plain(value)[:500] for key, value in list(image.header.items())[:100]})
         return FoundAsset(
             self.name,
             key=file.name,
@@ -112,8 +114,8 @@ class MetaImageReader:
                 channels=component_channels(image.layout.shape[1], file.name),
                 time_step_s=time_step_s,
             ),
-            findings=(*findings, *more, *name_findings(stem, options)),
-            metadata={"header": {key: plain(value)[:500] for key, value in list(image.header.items())[:100]}},
+            findings=(*findings, *more, *person_findings([person], [file.name]), *name_findings(stem, options)),
+            metadata={"header": header},
         )
 
 

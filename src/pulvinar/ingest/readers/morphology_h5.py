@@ -73,7 +73,7 @@ def _read(path: Path, name: str, options: Options) -> tuple[SkeletonData, list[F
         node, findings = soma_of_outlines(outlines)
         soma = node[None]
     skeleton = skeleton_data(*_nodes(points, structure, ends, soma), options)
-    return skeleton, [*findings, *skeleton_findings(skeleton)]
+    return skeleton, [*findings, *skeleton_findings(skeleton, options)]
 
 
 def _nodes(points: Floats, structure: Ints, ends: Ints, soma: Floats) -> tuple[Floats, Ints, npt.NDArray[np.int16]]:

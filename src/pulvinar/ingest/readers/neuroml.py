@@ -95,7 +95,7 @@ class NeuromlReader:
 
     def _found(self, file: SourceFile, cell: _Cell, cells: int, options: Options) -> FoundAsset:
         skeleton = _skeleton(cell, file.name, options)
-        findings = skeleton_findings(skeleton)
+        findings = skeleton_findings(skeleton, options)
         untyped = int(np.count_nonzero(skeleton.type_code == 0))
         if untyped:
             text = f"of its nodes, {untyped} are in no group that says soma, axon or dendrite: their type is not known"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.reader import Finding, Options, Severity
+from pulvinar.ingest.reader import Finding, Form, Options, Severity
 from pulvinar.ingest.readers.frames import Matrix, check_matrix, orientation, sar_from_ras, settle, voxel_size
 from pulvinar.model.space import Affine
 from pulvinar.model.volume import Triple
@@ -47,9 +47,7 @@ def nifti_frame(header: Any, shape: Sequence[int], name: str, options: Options) 
         _compare_sizes(header, size, unit_um, shape, findings)
     else:
         size = _sizes(header, unit_um, options, findings)
-        if not options.orientation:
-            text = "the header has no map to the world (no sform, no qform): left and right are not known"
-            findings.append(Finding(Severity.DOUBT, text, "--orientation"))
+        findings += _without_map(maps, options)
     size_um, affine_um = settle(size, matrix, shape[2:], options)
     return Frame(size_um, affine_um, _time_step(header, shape[0], options, findings), tuple(findings), chosen)
 
@@ -92,29 +90,52 @@ def _maps(header: Any, unit_um: float, name: str) -> dict[str, Matrix]:
     return found
 
 
+def _without_map(maps: dict[str, Matrix], options: Options) -> list[Finding]:
+    if options.orientation:
+        return []
+    if options.form is Form.NONE:
+        text = "no map of the header to the world is taken: left and right are not known"
+        return [Finding(Severity.DOUBT, text, "--orientation")]
+    text = (
+        "the header has no map to the world (no sform, no qform): left and right are not known; --form none brings it "
+        "in without"
+    )
+    return [Finding(Severity.QUESTION, text, "--orientation")]
+
+
 def _choose(maps: dict[str, Matrix], options: Options, findings: list[Finding]) -> str:
-    """Which map counts: the sform (as in nibabel, FSL and SPM), or the one that `--orientation` names."""
+    """Which map counts, "" for none: what `--form` says, else the one that alone has the sides of `--orientation`.
+
+    Where two differ and neither is said, that is asked; the sform is shown meanwhile, as in nibabel, FSL and SPM.
+    """
+    if options.form is Form.NONE:
+        return ""
+    if options.form in maps:
+        return options.form.value
     if len(maps) < 2:
         return next(iter(maps), "")
-    letters = {name: orientation(matrix) for name, matrix in maps.items()}
-    fitting = [name for name in maps if letters[name] == options.orientation]
-    if fitting:
+    fitting = [name for name in maps if orientation(maps[name]) == options.orientation]
+    if len(fitting) == 1:
         return fitting[0]
-    s, q = maps["sform"], maps["qform"]
-    if letters["sform"] != letters["qform"]:
-        said = f"sform says {letters['sform']}, qform says {letters['qform']}"
-        if _swaps_sides(letters["sform"], letters["qform"]):
-            text = f"{said}: left and right differ, and only a person knows which is right"
-            findings.append(Finding(Severity.QUESTION, text, "--orientation"))
-        else:
-            findings.append(Finding(Severity.DOUBT, f"{said}: the sform is taken", "--orientation"))
-    elif not np.allclose(s[:3, :3], q[:3, :3], atol=1e-2 * max(voxel_size(s))):
-        text = "sform and qform turn or scale the volume differently: the sform is taken"
-        findings.append(Finding(Severity.DOUBT, text, "--orientation"))
-    elif not np.allclose(s[:3, 3], q[:3, 3], atol=0.5 * max(voxel_size(s))):
-        far = float(np.abs(s[:3, 3] - q[:3, 3]).max())
-        findings.append(Finding(Severity.NOTE, f"sform and qform lie {far:g} µm apart: the sform is taken"))
+    findings += _differences(maps["sform"], maps["qform"])
     return "sform"
+
+
+def _differences(s: Matrix, q: Matrix) -> list[Finding]:
+    """A question where the sform `s` and the qform `q` put the volume elsewhere, or turn it otherwise."""
+    letters, size = (orientation(s), orientation(q)), max(voxel_size(s))
+    far = float(np.abs(s[:3, 3] - q[:3, 3]).max())
+    if letters[0] != letters[1]:
+        what = "left and right differ" if _swaps_sides(*letters) else "their axes differ"
+        text = f"sform says {letters[0]}, qform says {letters[1]}: {what}, and only a person knows which is right"
+        return [Finding(Severity.QUESTION, text, "--orientation")]
+    if not np.allclose(s[:3, :3], q[:3, :3], atol=1e-2 * size):
+        text = "sform and qform turn or scale the volume differently, and only a person knows which is right"
+    elif far > 0.5 * size:
+        text = f"sform and qform lie {far:g} µm apart, and only a person knows which is right"
+    else:
+        return []
+    return [Finding(Severity.QUESTION, text, "--form")]
 
 
 def _swaps_sides(one: str, other: str) -> bool:

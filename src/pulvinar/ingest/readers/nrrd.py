@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, OpenVolume, Options, SourceFile
+from pulvinar.ingest.readers.dicom_person import person_findings, without_person
 from pulvinar.ingest.readers.nrrd_frame import nrrd_axes, nrrd_frame
 from pulvinar.ingest.readers.raw_volume import (
     RawLayout,
@@ -97,6 +98,7 @@ class NrrdReader:
         behind = max(data.size_bytes - (image.skip or 0), 0)
         check_room(behind, RawLayout(image.layout.shape, image.layout.dtype), image.packing, data.name)
         frame = nrrd_frame(image.header, image.layout, file.name, options)
+        header, person = without_person(_summary(image.header))
         stem = stem_of(file.name)
         return FoundAsset(
             self.name,
@@ -112,8 +114,8 @@ class NrrdReader:
                 time_step_s=frame.time_step_s,
                 channels=component_channels(image.layout.shape[1], file.name),
             ),
-            findings=(*frame.findings, *name_findings(stem, options)),
-            metadata={"header": _summary(image.header)},
+            findings=(*frame.findings, *person_findings([person], [file.name]), *name_findings(stem, options)),
+            metadata={"header": header},
         )
 
 

@@ -93,11 +93,11 @@ class SwcReader:
         scale, findings = _scale(table.comments, options)
         skeleton = _skeleton(table, file.name, options, scale)
         roots = int(np.count_nonzero(skeleton.parent < 0))
-        findings += skeleton_findings(skeleton)
+        findings += skeleton_findings(skeleton, options)
         if table.extra:
             findings.append(Finding(Severity.NOTE, f"{table.extra} columns beyond SWC's seven are left out"))
         findings += _axes_finding(table.comments, options)
-        if not options.unit and not any(finding.severity is Severity.QUESTION for finding in findings):
+        if not options.unit and not any(one.flag == "--unit" and one.severity is Severity.QUESTION for one in findings):
             findings += _voxel_doubts(skeleton)
         return FoundAsset(
             self.name,

@@ -100,4 +100,4 @@ def skeleton_of(tracing: Tracing, name: str, options: Options) -> tuple[Skeleton
     if tracing.left_out:
         told = ", ".join(f"{what} ({number})" for what, number in tracing.left_out.items())
         findings.append(Finding(Severity.NOTE, f"what is no part of the neuron is left out: {told}"))
-    return skeleton, findings + skeleton_findings(skeleton)
+    return skeleton, findings + skeleton_findings(skeleton, options)

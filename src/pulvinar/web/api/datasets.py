@@ -14,6 +14,7 @@ from pulvinar.model.record import Species
 from pulvinar.web.api.schemas import DatasetOut, PageOut, VersionOut, VersionSummary, dataset_out, version_out
 from pulvinar.web.api.schemas import version_summary as summary_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, VersionNumber, WantedVersion
+from pulvinar.web.findings import in_chinese
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -97,6 +98,6 @@ def get_metadata(
 def get_conformance(
     platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, version: WantedVersion = None
 ) -> dict[str, Any]:
-    """Which rules of the profile a version meets, and of each other one what fails and the remedy."""
+    """Which rules of the profile a version meets, and of each other one what fails and the remedy, also in Chinese."""
     found = versions.get_version(platform.database, actor, dataset_id, version)
-    return conformance_to_json(check(checked_version(found)))
+    return conformance_to_json(check(checked_version(found, in_chinese)))
