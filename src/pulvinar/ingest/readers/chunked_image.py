@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, SourceFile, VolumeDescription
+from pulvinar.ingest.readers.blosc_sizes import check_blosc
 from pulvinar.ingest.readers.chunked_volume import (
     ChunkedSource,
     ChunkedVolume,
@@ -72,14 +69,13 @@ def opened_image(image: ChunkedImage, asset: FoundAsset, root: Path) -> ChunkedV
 
 
 class _BloscVolume(ChunkedVolume):
-    """A volume whose chunks are packed by blosc, which takes as much memory as a chunk says: that is checked first."""
+    """A volume whose chunks are packed by blosc: how large they say they are is checked before they are unpacked."""
 
     def __init__(self, source: ChunkedSource, dtype: str, array: ArrayNode) -> None:
         super().__init__(source, dtype)
         self._array = array
-        self._source_root = source.root
+        self._folder = source.root / array.folder
         self._letters = source.letters
-        self._size_bytes = prod(array.chunks) * np.dtype(array.dtype).itemsize
 
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
         """Fill `out`, of `window.shape` and the described dtype."""
@@ -88,19 +84,8 @@ class _BloscVolume(ChunkedVolume):
             range(bounds[axis][0] // chunk, -(-bounds[axis][1] // chunk))
             for axis, chunk in zip(self._letters, self._array.chunks, strict=True)
         ]
-        for place in product(*touched):
-            self._check(self._array.chunk_name(place))
+        check_blosc(self._array, self._folder, touched)
         super().read_into(window, out)
-
-    def _check(self, name: str) -> None:
-        with suppress(FileNotFoundError), (self._source_root / name).open("rb") as file:
-            file.seek(self._array.blosc_at + 4)
-            said = int.from_bytes(file.read(4), "little")
-            if said > self._size_bytes:
-                raise UnreadableFile(
-                    f"{name} is damaged: it unpacks to {said} bytes, where a chunk has {self._size_bytes}",
-                    hint="copy that file again",
-                )
 
 
 def image_asset(

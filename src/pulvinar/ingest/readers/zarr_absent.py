@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Finding, Options, Severity
+from pulvinar.ingest.readers.blosc_sizes import check_blosc
 from pulvinar.ingest.readers.chunked_volume import first_line, open_store, spec_of
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
 
@@ -119,6 +120,8 @@ def _witnesses(coarser: Sequence[ArrayNode], nodes: ZarrNodes) -> Iterator[_Witn
     """The coarser levels that are small enough to be read, the finest first."""
     for array in coarser:
         if prod(array.shape) * np.dtype(array.dtype).itemsize <= _LARGEST_WITNESS_BYTES:
+            chunks = [range(-(-n // m)) for n, m in zip(array.shape, array.chunks, strict=True)]
+            check_blosc(array, nodes.path_of(array), chunks)
             store = open_store(spec_of(array, nodes.path_of(array)), array.file)
             if array.driver == "n5":
                 store = store.T

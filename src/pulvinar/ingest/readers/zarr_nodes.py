@@ -24,12 +24,21 @@ _MOST_AXES = 5
 
 
 @dataclass(frozen=True)
+class ShardIndex:
+    """Where a shard has the list of its chunks, and whether a checksum (CRC-32C) follows it."""
+
+    is_at_end: bool
+    is_checked: bool
+
+
+@dataclass(frozen=True)
 class ArrayNode:
     """One array as its document declares it: `chunks` are what is decoded at once, `grid` what a file holds.
 
     Axes are the slowest first. `driver` is tensorstore's name of the format; `key` makes a chunk's file name, below the
     array's folder, from its place in the grid. `metadata` is what tensorstore is to believe in place of the document.
-    `blosc_at` is where in a chunk's file its blosc stream begins, -1 where it holds none.
+    `blosc_at` is where in a chunk its blosc stream begins, -1 where it holds none; `shard_index` is None where a chunk
+    is a file.
     """
 
     folder: str
@@ -43,6 +52,7 @@ class ArrayNode:
     key: Callable[[Sequence[int]], str] = lambda place: "/".join(map(str, place))
     metadata: dict[str, Any] | None = None
     blosc_at: int = -1
+    shard_index: ShardIndex | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -242,21 +252,42 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
     if not isinstance(grid, dict) or grid.get("name") != "regular" or not isinstance(grid.get("configuration"), dict):
         raise UnreadableFile(f"{name} has a chunk grid that isn't regular", hint="save it with equal chunks")
     outer = declared_sizes(grid["configuration"].get("chunk_shape"), name)
-    listed = document.get("codecs")
-    chunks, codecs = outer, [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    chunks, codecs, shard_index = outer, _codecs(document), None
     for codec in codecs:
         if codec.get("name") == "sharding_indexed":
             configuration = codec.get("configuration")
-            chunks = declared_sizes(configuration.get("chunk_shape") if isinstance(configuration, dict) else None, name)
+            configuration = configuration if isinstance(configuration, dict) else {}
+            chunks, codecs = declared_sizes(configuration.get("chunk_shape"), name), _codecs(configuration)
+            checked = any(one.get("name") == "crc32c" for one in _codecs(configuration, "index_codecs"))
+            if len(chunks) != len(outer) or any(n % m for n, m in zip(outer, chunks, strict=True)):
+                raise UnreadableFile(f"{name} cuts shards of {outer} into chunks of {chunks}", hint="save it again")
+            shard_index = ShardIndex(configuration.get("index_location") != "start", checked)
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
     dtype = number_type(document.get("data_type"), name)
     shape = declared_sizes(document.get("shape"), name)
     packers = [codec.get("name") for codec in codecs if codec.get("name") != "crc32c"]
-    blosc_at = 0 if packers[-1:] == ["blosc"] else -1
+    if "blosc" in packers[:-1]:
+        raise UnreadableFile(f"{name} packs its chunks twice, by blosc first", hint="save it with one compression")
     return ArrayNode(
-        folder, name, "zarr3", shape, chunks, outer, dtype, names, key=_key_v3(document), blosc_at=blosc_at
+        folder,
+        name,
+        "zarr3",
+        shape,
+        chunks,
+        outer,
+        dtype,
+        names,
+        key=_key_v3(document),
+        blosc_at=0 if packers[-1:] == ["blosc"] else -1,
+        shard_index=shard_index,
     )
+
+
+def _codecs(said: dict[str, Any], key: str = "codecs") -> list[dict[str, Any]]:
+    """The codecs that a document, or the configuration of a codec, lists."""
+    listed = said.get(key)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _key_v3(document: dict[str, Any]) -> Callable[[Sequence[int]], str]:
