@@ -1,9 +1,10 @@
 """Folders from a hospital's archive and from a lab's BIDS tree, brought in whole: what is stored, and what never is."""
 
 import json
+import shutil
 import sqlite3
-import tarfile
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.ingest.readers.bids_tree import small_tree
 from tests.ingest.readers.dicom_files import image, save, series, volumes
 
 from pulvinar.catalogue.datasets import get_dataset
-from pulvinar.errors import MetadataMissing, UnreadableFile
+from pulvinar.errors import Invalid, MetadataMissing, UnreadableFile
 from pulvinar.ingest.inspection import inspect
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options
@@ -51,6 +52,17 @@ def everything(means):
         tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
         for table in tables:
             yield from connection.execute(f'select * from "{table}"')
+
+
+def test_dicom_that_names_a_person_is_not_kept_and_pseudonyms_are(means, tmp_path):
+    series(tmp_path / "named", **PERSON)
+    with pytest.raises(Invalid, match="PatientName, PatientBirthDate, ReferringPhysicianName") as caught:
+        ingest(means, Request(tmp_path / "named", answers=ANSWERS, originals=Originals.KEEP))
+    assert "IM0001" in caught.value.message
+    assert "leave out --originals keep" in caught.value.hint
+    series(tmp_path / "clean", PatientName="sub-01", PatientID="sub-01", PatientIdentityRemoved="YES")
+    done = ingest(means, Request(tmp_path / "clean", answers=ANSWERS, originals=Originals.KEEP))
+    assert done.version.assets[0].details["source"]["policy"] == "keep"
 
 
 def test_missing_slices_are_refused_until_they_are_there(means, tmp_path):
@@ -99,11 +111,13 @@ def test_a_bids_tree_becomes_a_dataset_without_a_question(means, tmp_path):
     assert any("BIDS validator" in finding.message for finding in done.findings)
 
 
-def test_an_archive_of_a_tree_is_the_tree(means, tmp_path):
+@pytest.mark.parametrize("packing", ["zip", "gztar"])
+def test_an_archive_of_a_tree_is_the_tree_and_says_what_the_tree_does(means, tmp_path, packing):
     expected = small_tree(tmp_path / "tree")
-    with tarfile.open(tmp_path / "tree.tar.gz", "w:gz") as tar:
-        tar.add(tmp_path / "tree", "tree")
-    done = ingest(means, Request(tmp_path / "tree.tar.gz", answers=ANSWERS, originals=Originals.KEEP))
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), packing, tmp_path, "tree"))
+    done = ingest(means, Request(archive, originals=Originals.KEEP))
+    record = get_dataset(means.database, means.actor, done.version.dataset_id).record
+    assert (record.title, record.licence, record.species.value) == ("Faces and objects", "CC0-1.0", "human")
     assets = {asset.name: asset for asset in done.version.assets}
     assert len(assets) == 6
     for name, values in expected.items():

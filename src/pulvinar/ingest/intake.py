@@ -76,7 +76,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
             scratch,
             means.limits,
             progress=progress,
-            before_unpacking=lambda: refuse_hopeless(request.answers, into_existing=into is not None),
+            before_unpacking=lambda holds: refuse_hopeless(request.answers, holds, into_existing=into is not None),
         ) as submission,
     ):
         _say_skipped(progress, submission.skipped)

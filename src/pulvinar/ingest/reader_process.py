@@ -32,7 +32,7 @@ from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
 from pulvinar.ingest.recognition import recognise
 from pulvinar.ingest.source_files import source_file
-from pulvinar.ingest.unpacking import unpack
+from pulvinar.ingest.unpacking import holds, unpack
 from pulvinar.model.space import Window
 from pulvinar.storage.space import is_full, no_room
 
@@ -109,6 +109,7 @@ class ReaderProcess:
             "close": self._close,
             "geometry": self._geometry,
             "unpack": self._unpack,
+            "holds": self._holds,
         }
 
     def answer(self, question: dict[str, Any], descriptor: int | None) -> Answer:
@@ -192,6 +193,10 @@ class ReaderProcess:
     def _unpack(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         unpack(Path(question["archive"]), Path(question["into"]), self._budget_bytes)
         return {}, None
+
+    def _holds(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        found = holds(Path(question["archive"]), question["name"], self._scratch, self._budget_bytes)
+        return {"found": found}, None
 
 
 def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pulvinar.catalogue.terms import Vocabulary, keyed, nearest, recognise, terms
 from pulvinar.errors import Invalid, MetadataMissing
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity
+from pulvinar.ingest.readers.bids_names import DESCRIPTION
 from pulvinar.model.record import Acquisition, Contributor, Funding, Record, Related, record_from_json, record_to_json
 from pulvinar.model.record import Species as SpeciesName
 from pulvinar.model.record_migrations import SCHEMA_VERSION
@@ -80,7 +81,7 @@ _VOCABULARIES_ZH = {
     Vocabulary.LICENCE: "许可",
 }
 _SAID_BY_FILES = ("--title",)
-"""Of these, what some format can hold."""
+"""Of these, what some format can hold; the description of a BIDS dataset, and what lies beside it, can say all."""
 
 
 def questions(assets: Sequence[FoundAsset], answers: RecordAnswers, *, into_existing: bool) -> list[Finding]:
@@ -103,13 +104,14 @@ def questions(assets: Sequence[FoundAsset], answers: RecordAnswers, *, into_exis
     return missing + asked
 
 
-def refuse_hopeless(answers: RecordAnswers, *, into_existing: bool) -> None:
+def refuse_hopeless(answers: RecordAnswers, holds: Callable[[str], bool], *, into_existing: bool) -> None:
     """Raise `MetadataMissing`, before any file is opened, when something is missing that no file could say.
 
-    It names all that is not answered so far: a file may give a title, but nobody should be asked twice.
+    It names all that is not answered so far: a file may give a title, but nobody should be asked twice. `holds` says
+    whether there is a file of a name: one that may say everything is waited for.
     """
     missing = questions((), answers, into_existing=into_existing)
-    if any(finding.flag not in _SAID_BY_FILES for finding in missing):
+    if any(finding.flag not in _SAID_BY_FILES for finding in missing) and not holds(DESCRIPTION):
         refuse_unanswered(missing)
 
 

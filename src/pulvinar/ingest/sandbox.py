@@ -202,6 +202,11 @@ class ReaderHost:
         """Unpack a tar or zip archive, or one compressed file, below `into` (in the scratch folder)."""
         self.ask({"verb": "unpack", "archive": str(archive), "into": str(into)}, about=archive.name)
 
+    def holds(self, archive: Path, name: str) -> bool:
+        """Whether a file in an archive is called `name`; nothing is unpacked."""
+        answer = self.ask({"verb": "holds", "archive": str(archive), "name": name}, about=archive.name)
+        return answer.get("found") is True
+
     def ask(self, question: dict[str, Any], *, about: str, descriptor: int | None = None) -> dict[str, Any]:
         """Send one question, wait for its answer; raises the error that the process answers with."""
         answer, received = self.ask_for_memory(question, about=about, descriptor=descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -77,12 +78,13 @@ def open_submission(
     limits: Limits,
     *,
     progress: Progress | None = None,
-    before_unpacking: Callable[[], None] = lambda: None,
+    before_unpacking: Callable[[Callable[[str], bool]], None] = lambda holds: None,
 ) -> Iterator[Submission]:
     """Open `path`; an archive is unpacked below `scratch`, in the reader process, and removed at the end.
 
     An unpacked archive that a killed process left behind is used again. `before_unpacking` is called before that long
-    work, and may raise. Raises `NotFound`, `UnreadableFile`, `TooLarge`.
+    work; it may ask whether a file in the archive has some name, and may raise. Raises `NotFound`, `UnreadableFile`,
+    `TooLarge`.
     """
     progress = progress or Silent()
     try:
@@ -104,7 +106,7 @@ def open_submission(
     if not is_packed(single):
         yield Submission(path.parent, (single,), fingerprint, (path,))
         return
-    before_unpacking()
+    before_unpacking(lambda name: _holds(path, name, scratch, limits, progress))
     with _unpacked(path, fingerprint, scratch, limits, progress) as root:
         yield _folder(root, path.name, progress, fingerprint)
 
@@ -130,6 +132,16 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits, pr
     finally:
         remove_tree(partial)
         remove_tree(whole)
+
+
+def _holds(archive: Path, name: str, scratch: Path, limits: Limits, progress: Progress) -> bool:
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=scratch) as own,
+        ReaderHost(archive.parent, scratch=Path(own), limits=limits, readable=(archive,)) as host,
+        watched(progress, f"looking for {name} in {short(archive.name)}"),
+    ):
+        return host.holds(archive, name)
 
 
 def is_packed(file: SourceFile) -> bool:

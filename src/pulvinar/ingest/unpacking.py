@@ -90,7 +90,20 @@ def unpack(archive: Path, into: Path, budget_bytes: int) -> None:
     more than the budget, the free disk, or a ratio that only bombs have.
     """
     into.mkdir(parents=True, exist_ok=True)
-    target = _Target(archive, into, budget_bytes)
+    _unpack(archive, _Target(archive, into, budget_bytes))
+
+
+def holds(archive: Path, name: str, scratch: Path, budget_bytes: int) -> bool:
+    """Whether a file in the archive is called `name`, in whatever folder; nothing is written, and `scratch` is where
+    it would be. Raises as `unpack` does for what comes before such a file."""
+    try:
+        _unpack(archive, _Search(archive, scratch, budget_bytes, name))
+    except _Found:
+        return True
+    return False
+
+
+def _unpack(archive: Path, target: _Target) -> None:
     with opened(archive) as file:
         head = file.read(512)
     with _damage_named(archive):
@@ -270,6 +283,28 @@ class _Target:
             )
         self._names.add(folded)
         return parts
+
+
+class _Found(Exception):
+    """What was looked for is there."""
+
+
+class _Search(_Target):
+    """Looks for a file's name and writes nothing."""
+
+    def __init__(self, archive: Path, into: Path, budget_bytes: int, name: str) -> None:
+        super().__init__(archive, into, budget_bytes)
+        self._name = name
+
+    def expect(self, size_bytes: int, files: int = 0) -> None:
+        """As for one that is unpacked; what is declared counts as if it had come."""
+        super().expect(size_bytes, files)
+        self._written += size_bytes + files * _COST_BYTES
+
+    def write(self, name: str, stream: _Stream) -> None:
+        """Pass over a member; raises `_Found` for the one that is looked for."""
+        if self._parts(name)[-1] == self._name:
+            raise _Found
 
 
 def _longest(parts: tuple[str, ...]) -> int:
