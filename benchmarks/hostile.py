@@ -74,7 +74,7 @@ def _tried(item: Case | Good, place: Path) -> tuple[list[str], Cost]:
     assets = stored_assets(home) if code == 0 else None
     stored = None if assets is None else {name: values for name, (values, _) in assets.items()}
     findings = [line for _, said in (assets or {}).values() for line in said]
-    found = wrongs(item, given, Result(words, stored, findings))
+    found = wrongs(item, given, Result(words, stored, home, findings))
     found += [f"it is left: {name}" for name in left[:3]]
     found += [f"process {number} goes on" for number in at_work_below(home)]
     found += ["files beside it were changed"] if _listing(folder) != before else []

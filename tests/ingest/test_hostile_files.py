@@ -48,7 +48,7 @@ def taken(tmp_path, empty_home, monkeypatch, capsys):
         words = "".join(capsys.readouterr())
         found = None if stored is None else {name: values for name, (values, _) in stored.items()}
         findings = [line for _, said in (stored or {}).values() for line in said]
-        return given, Result(words, found, findings)
+        return given, Result(words, found, home, findings)
 
     return take
 

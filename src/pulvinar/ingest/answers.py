@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -34,21 +35,31 @@ _COLOUR = re.compile(r"([0-9A-Fa-f]{6})?")
 _SKELETON = {"zyx_um": "f8", "radius_um": "f4", "parent": "i8", "type_code": "i2", "node_id": "i8"}
 
 
-def checked_assets(answer: dict[str, Any], names: Collection[str], about: str) -> list[FoundAsset]:
-    """The assets that were found among the files `names`. Raises `UnreadableFile`, which says it of `about`."""
-    try:
+def checked_assets(answer: dict[str, Any], about: str) -> list[FoundAsset]:
+    """The assets of one answer, each for itself. Raises `UnreadableFile`, which says it of `about`."""
+    with _named_impossible(about):
         told = _ASSETS.validate_python(answer.get("assets"))
-        # one after the other: ten thousand of them need not be there three times
+        # one after the other: all of them need not be there three times
         found = [_FOUND.validate_python(storable(item)) for item in told]
-        found = [replace(asset, metadata=_finite(asset.metadata)) for asset in found]
+        return [replace(asset, metadata=_finite(asset.metadata)) for asset in found]
+
+
+def check_together(found: Sequence[FoundAsset], names: Collection[str], about: str) -> None:
+    """Raise `UnreadableFile` where assets among the files `names` can't all be."""
+    with _named_impossible(about):
         _refuse_doubtful(found, names)
+
+
+@contextmanager
+def _named_impossible(about: str) -> Iterator[None]:
+    try:
+        yield
     except RecursionError:
         raise _impossible(about, "lists in lists without end") from None
     except ValidationError as error:
         raise _impossible(about, plain(error.errors()[0]["msg"])) from None
     except ValueError as error:
         raise _impossible(about, str(error)) from None
-    return found
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
-_LONGEST = 64 << 20
-"""Of what the reader process says; a JSON value takes up to some twenty times its text in memory."""
+MOST_TOLD_BYTES = 64 << 20
+"""Of what the reader process says at once; a JSON value takes up to some twenty times its text in memory."""
 
 
 class ChannelClosed(Exception):
@@ -42,11 +42,13 @@ class Channel:
         self._end = end
         self._longest = longest
         self._within_s = within_s
+        self.heard_bytes = 0
+        """All that was received so far."""
 
     @classmethod
     def to_reader(cls, end: socket.socket, within_s: float) -> Channel:
         """The platform's end, which trusts nothing that it hears."""
-        return cls(end, longest=_LONGEST, within_s=within_s)
+        return cls(end, longest=MOST_TOLD_BYTES, within_s=within_s)
 
     def send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
         """Send one message. Raises `ChannelClosed`, and what isn't JSON as `TypeError` or `ValueError`."""
@@ -73,6 +75,7 @@ class Channel:
             (length,) = _LENGTH.unpack(head + self._exactly(_LENGTH.size - len(head), deadline))
             if self._longest is not None and length > self._longest:
                 raise Garbled
+            self.heard_bytes += length
             message = json.loads(self._exactly(length, deadline).decode("utf-8"))
             if not isinstance(message, dict):
                 raise Garbled

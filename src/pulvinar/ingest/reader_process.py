@@ -38,6 +38,8 @@ from pulvinar.storage.space import is_full, no_room
 
 _FOUND = TypeAdapter(FoundAsset)
 _OPTIONS = TypeAdapter(Options)
+_AT_ONCE = 200
+"""So many assets are told of in one answer."""
 
 Answer = tuple[dict[str, Any], int | None]
 
@@ -100,8 +102,10 @@ class ReaderProcess:
         self._registry: Registry[type[Reader]] = Registry("reader")
         self._volumes: dict[int, tuple[OpenVolume, str]] = {}
         self._slots: dict[tuple[int, int], SharedMemory] = {}
+        self._untold: list[FoundAsset] = []
         self._verbs: dict[str, Callable[[dict[str, Any], int | None], Answer]] = {
             "find": self._find,
+            "more": self._more,
             "open": self._open,
             "slot": self._slot,
             "drop": self._drop,
@@ -133,10 +137,17 @@ class ReaderProcess:
         # the beginnings of ten thousand files are let go before the answer is made
         found, unreadable = recognise(readers, self._source_files(question["names"]), self._options)
         told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
-        # each is let go as soon as it is told of
         found.reverse()
-        assets = [asdict(found.pop()) for _ in range(len(found))]
-        return {"assets": assets, "unreadable": told}, None
+        self._untold = found
+        return {**self._some_found(), "unreadable": told}, None
+
+    def _more(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        return self._some_found(), None
+
+    def _some_found(self) -> dict[str, Any]:
+        """The next assets, which are let go as they are told of, and whether there are more."""
+        assets = [asdict(self._untold.pop()) for _ in range(min(len(self._untold), _AT_ONCE))]
+        return {"assets": assets, "more": bool(self._untold)}
 
     def _source_files(self, names: list[str]) -> list[SourceFile]:
         return [source_file(self._root / name, name) for name in names]

@@ -23,8 +23,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
-from pulvinar.ingest.answers import HOSTILE, Unreadable, checked_assets, checked_unreadable, told_error
-from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
+from pulvinar.ingest.answers import HOSTILE, Unreadable, check_together, checked_assets, checked_unreadable, told_error
+from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
@@ -150,11 +150,23 @@ class ReaderHost:
         names = [file.name for file in files]
         about = _summary(names)
         answer = self.ask({"verb": "find", "names": names}, about=about)
-        found = checked_assets(answer, names, about)
         unreadable = checked_unreadable(answer, names, about)
+        found = self._all_found(answer, about)
+        check_together(found, names, about)
         oversized = [(asset, error) for asset in found if (error := self._oversized(asset))]
         unreadable += [Unreadable(asset.files[0], error) for asset, error in oversized]
         return [asset for asset in found if not self._oversized(asset)], unreadable
+
+    def _all_found(self, answer: dict[str, Any], about: str) -> list[FoundAsset]:
+        """The assets of an answer and of those that follow it: ten thousand need not be there as text at once."""
+        found = checked_assets(answer, about)
+        first_bytes = self._channel.heard_bytes if self._channel else 0
+        while answer.get("more") is True:
+            answer = self.ask({"verb": "more"}, about=about)
+            found += checked_assets(answer, about)
+            if self._channel is None or self._channel.heard_bytes - first_bytes > MOST_TOLD_BYTES:
+                raise self._obituary(about, Garbled())
+        return found
 
     def open_volume(self, asset: FoundAsset) -> RemoteSource:
         """The voxels of a volume found before, as a source whose blocks come through shared memory."""

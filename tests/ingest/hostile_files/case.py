@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.ingest.hostile_files.outcome import words_in
 
 Maker = Callable[[Path], Path]
 """Makes files in an empty folder; gives the path that is handed in."""
@@ -31,11 +32,13 @@ class Refused:
 class Ingested:
     """What is stored: for each asset its voxels (axes of one voxel left out), or columns of its table, by name.
 
-    Each of `said` is part of what the findings say. `holds` of None stands for the values of the twin.
+    Each of `said` is part of what the findings say; none of `nowhere` is in any file of the home. `holds` of None
+    stands for the values of the twin.
     """
 
     holds: Mapping[str, Any] | None = None
     said: tuple[str, ...] = ()
+    nowhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +64,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What an ingest came to: what it said, and what is stored of each asset by name; None where it was refused."""
+    """What an ingest came to: what it said, and what is stored of each asset by name; None where it was refused.
+
+    `home` is the folder of the catalogue and the store.
+    """
 
     words: str
     stored: Mapping[str, Any] | None
+    home: Path
     findings: Sequence[str] = ()
 
 
@@ -109,7 +116,8 @@ def wrongs(case: Case | Good, given: Path, result: Result) -> list[str]:
     for name in set(result.stored) & set(expected):
         found += [f"{name}: {wrong}" for wrong in _differences(result.stored[name], expected[name])]
     said = " | ".join(result.findings)
-    return found + [f"no finding says {words!r}: {said}" for words in outcome.said if words not in said]
+    found += [f"no finding says {words!r}: {said}" for words in outcome.said if words not in said]
+    return found + [f"the home holds {word!r}" for word in words_in(result.home, outcome.nowhere)]
 
 
 def _wrongs_of_refusal(outcome: Refused, given: Path, result: Result) -> list[str]:

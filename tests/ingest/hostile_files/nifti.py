@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -114,18 +115,45 @@ lying(
 )
 
 
-@hostile("nifti: sform against qform, up and front", Ingested(said=("sform says", "qform says")), NIFTI)
-def turned(folder: Path) -> Path:
+def _axes_exchanged(folder: Path) -> Path:
     """The maps exchange the axes y and z, sides are agreed on."""
     rows = AFFINE.copy()
     rows[[1, 2]] = rows[[2, 1]]
     return written(folder, patched((_SFORM, floats(*rows[:3].ravel()))))
 
 
-@hostile("nifti: no form code", Ingested(said=("left and right are not known",)), NIFTI)
+def _turned(folder: Path) -> Path:
+    """The sform is turned a little about z, which no letter shows."""
+    rows = AFFINE.copy()
+    rows[:2, :2] = np.array([[0.9, -0.4359], [0.4359, 0.9]]) @ AFFINE[:2, :2]
+    return written(folder, patched((_SFORM, floats(*rows[:3].ravel()))))
+
+
+def _moved(folder: Path) -> Path:
+    """The sform lies 57 mm further to the right."""
+    return written(folder, patched((_SFORM + 12, floats(60))))
+
+
 def without_map(folder: Path) -> Path:
     """Neither map counts."""
     return written(folder, patched((_CODES, shorts(0, 0))))
+
+
+def _asked(name: str, because: str, flag: str, make: Callable[[Path], Path], *answers: tuple[str, ...]) -> None:
+    """A case of something that only a person knows, and one of each answer, which brings it in."""
+    hostile(f"nifti: {name}", Refused(because, names=flag), NIFTI)(make)
+    for answer in answers:
+        hostile(f"nifti: {name}, and a person says {' '.join(answer)}", Ingested(), NIFTI, answer)(make)
+
+
+_SFORM_COUNTS, _QFORM_COUNTS, _NONE_COUNTS = ("--form", "sform"), ("--form", "qform"), ("--form", "none")
+_asked("sform against qform, up and front", "their axes differ", "--orientation", _axes_exchanged, _SFORM_COUNTS,
+       _QFORM_COUNTS, ("--orientation", "SAL"))  # fmt: skip
+_asked("sform against qform, turned", "turn or scale the volume differently", "--form", _turned, _SFORM_COUNTS,
+       _QFORM_COUNTS)  # fmt: skip
+_asked("sform against qform, moved", "lie 57000 µm apart", "--form", _moved, _SFORM_COUNTS, _NONE_COUNTS)
+_asked("no form code", "left and right are not known", "--orientation", without_map, ("--orientation", "SAL"),
+       _NONE_COUNTS)  # fmt: skip
 
 
 @hostile("nifti: voxel size against map", Ingested(said=("the map is taken",)), NIFTI)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pulvinar.catalogue.datasets import list_datasets
@@ -16,6 +18,8 @@ from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
 from pulvinar.storage.volumes import open_volume
 
+_TABLES = {AssetKind.TIME_SERIES: "values", AssetKind.CONNECTIVITY: "matrix"}
+"""Of kinds that are stored as several tables, the one with the values."""
 _COORDINATES = np.dtype([("x", "<f8"), ("y", "<f8"), ("z", "<f8")])
 
 
@@ -39,9 +43,21 @@ def _values(platform: Platform, asset: Asset) -> Any:
         count = int(header.partition(b"element vertex ")[2].split()[0])
         vertices = np.frombuffer(body, _COORDINATES, count)
         return {f"{axis}_um": vertices[axis] for axis in "xyz"}
-    name = asset.kind.value
+    name = _TABLES.get(asset.kind, asset.kind.value)
     table = pq.read_table(io.BytesIO(platform.store.read(f"{asset.prefix}/{name}.parquet")))
-    return {column: table.column(column).to_numpy(zero_copy_only=False) for column in table.column_names}
+    return {name: _flat(table.column(name)).to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    """A column; of one of lists, all that is in them."""
+    whole = column.combine_chunks()
+    return whole.flatten() if pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type) else whole
+
+
+def words_in(home: Path, words: Sequence[str]) -> list[str]:
+    """Those of `words` that any file of a home holds: its catalogue, its objects, its logs."""
+    files = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    return [word for word in words if any(word.encode() in content for content in files)]
 
 
 def remains(home: Path) -> list[str]:

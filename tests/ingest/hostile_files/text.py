@@ -45,11 +45,12 @@ _swc("half a node's number", "line 6: number, type and parent must be whole numb
 _swc("no node at all", "has no node", "# nothing\n", "")
 
 
-@hostile("swc: radii of nothing and less", Ingested(
+@hostile("swc: radii of nothing and less, and a person says that they are not known", Ingested(
     {"neuron": {**_NODES, "radius_um": [2, NAN, NAN, NAN]}}, said=("3 of 4 radii are not positive",)
-), SWC)  # fmt: skip
+), SWC, ("--radius-unknown",))  # fmt: skip
+@hostile("swc: radii of nothing and less", Refused("3 of 4 radii are not positive", names="--radius-unknown"), SWC)
 def radii(folder: Path) -> Path:
-    """They are taken as not known."""
+    """Whether they are not known or lost, only a person knows."""
     content = _SWC.replace(" 1 1\n", " 0 1\n").replace(" 1 2\n", " -1 2\n")
     return text(folder, content, "neuron.swc")
 

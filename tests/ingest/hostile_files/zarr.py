@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
+import imagecodecs
 import numpy as np
 import zarr
+import zarr.codecs
 from tests.ingest.hostile_files.bombs import zlib_bomb
 from tests.ingest.hostile_files.case import Good, Ingested, Refused, hostile
 
@@ -151,6 +154,64 @@ def bomb(folder: Path) -> Path:
     """Four gigabytes where 512 bytes belong."""
     root = older(folder)
     (root / OLD_CHUNK).write_bytes(zlib_bomb(4 << 30))
+    return root
+
+
+# --- shards: many chunks in a file, with a list of them at its end ---
+
+_SHARD, _SPOILED = "0/c/0/0/0", 5
+
+
+def sharded(folder: Path, packer: Any = None) -> Path:
+    """The image in one shard of eight chunks, packed by blosc unless something else is said."""
+    return image(folder, shards=VOXELS.shape, compressors=packer or zarr.codecs.BloscCodec())
+
+
+def _with_bomb(folder: Path, packer: Any, bomb: bytes) -> Path:
+    """One of the chunks in the shard is `bomb`."""
+    root = sharded(folder, packer)
+    content = (root / _SHARD).read_bytes()
+    index_bytes = 16 * 8
+    index = np.frombuffer(content[-index_bytes - 4 : -4], "<u8").reshape(8, 2).copy()
+    index[_SPOILED] = len(content) - index_bytes - 4, len(bomb)
+    checksum = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
+    (root / _SHARD).write_bytes(content[: -index_bytes - 4] + bomb + index.tobytes() + checksum)
+    return root
+
+
+_ZEROS = np.zeros(1 << 30, np.uint8)
+SHARDED = Good("ome-zarr in shards, blosc", sharded, {"brain": VOXELS})
+SHARDED_ZSTD = Good(
+    "ome-zarr in shards, zstd", lambda folder: sharded(folder, zarr.codecs.ZstdCodec()), {"brain": VOXELS}
+)
+SHARDED_GZIP = Good(
+    "ome-zarr in shards, gzip", lambda folder: sharded(folder, zarr.codecs.GzipCodec()), {"brain": VOXELS}
+)
+
+
+@hostile("zarr: a blosc bomb in a shard", Refused("it unpacks to 1073741824 bytes", names=_SHARD), SHARDED)
+def blosc_in_shard(folder: Path) -> Path:
+    """It says how large it is, and blosc believes it."""
+    return _with_bomb(folder, zarr.codecs.BloscCodec(), imagecodecs.blosc_encode(_ZEROS))
+
+
+@hostile("zarr: a zstd bomb in a shard", Refused("is damaged", names=_SHARD), SHARDED_ZSTD)
+def zstd_in_shard(folder: Path) -> Path:
+    """A gigabyte in thirty kilobytes."""
+    return _with_bomb(folder, zarr.codecs.ZstdCodec(), imagecodecs.zstd_encode(_ZEROS))
+
+
+@hostile("zarr: a gzip bomb in a shard", Refused("is damaged", names=_SHARD), SHARDED_GZIP)
+def gzip_in_shard(folder: Path) -> Path:
+    """A gigabyte in a megabyte."""
+    return _with_bomb(folder, zarr.codecs.GzipCodec(), imagecodecs.gzip_encode(_ZEROS))
+
+
+@hostile("zarr: a shard that is cut off", Refused("is damaged", names=_SHARD), SHARDED)
+def cut_shard(folder: Path) -> Path:
+    """Its list is not whole."""
+    root = sharded(folder)
+    (root / _SHARD).write_bytes((root / _SHARD).read_bytes()[:-20])
     return root
 
 

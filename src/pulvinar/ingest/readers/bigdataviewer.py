@@ -184,7 +184,7 @@ def _asset(
         ),
         findings=(
             *findings,
-            *image.absence_findings(opened, name),
+            *image.absence_findings(opened, name, options),
             *unknown_orientation(options),
             *name_findings(stem, options),
         ),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import product
 from math import prod
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,28 +41,30 @@ def check_blosc(array: ArrayNode, folder: Path, touched: Sequence[Iterable[int]]
     for file, numbers in within.items():
         # a chunk that is not there reads as fill
         with suppress(FileNotFoundError), (folder / array.key(file)).open("rb") as stream:
-            for start in _starts(array, stream, numbers, prod(counts)):
-                _check(array, array.chunk_name(file), stream, start)
+            size_bytes = stream.seek(0, SEEK_END)
+            for start in _starts(array, stream, size_bytes, numbers):
+                # what lies behind the end tensorstore names as damage
+                if start < size_bytes:
+                    _check(array, array.chunk_name(file), stream, start)
 
 
-def _starts(array: ArrayNode, stream: BinaryIO, numbers: Sequence[int], count: int) -> list[int]:
+def _starts(array: ArrayNode, stream: BinaryIO, size_bytes: int, numbers: Sequence[int]) -> list[int]:
     """Where the chunks with these numbers begin in their file; those that are not stored are left out."""
     if array.shard_index is None:
         return [0]
+    count = prod(array.grid) // prod(array.chunks)
     index_bytes = 16 * count + _CHECKSUM_BYTES * array.shard_index.is_checked
-    size = stream.seek(0, 2)
-    if size < index_bytes:
+    if size_bytes < index_bytes:
         # tensorstore says that it is cut off
         return []
-    stream.seek(size - index_bytes if array.shard_index.is_at_end else 0)
+    stream.seek(size_bytes - index_bytes if array.shard_index.is_at_end else 0)
     offsets = np.frombuffer(stream.read(16 * count), "<u8").reshape(count, 2)[:, 0]
     return [int(offsets[number]) for number in numbers if offsets[number] != _ABSENT]
 
 
 def _check(array: ArrayNode, name: str, stream: BinaryIO, start: int) -> None:
     size_bytes = prod(array.chunks) * np.dtype(array.dtype).itemsize
-    # beyond any file: what follows reads as nothing, and tensorstore names the damage
-    stream.seek(min(start, 1 << 62) + array.blosc_at + 4)
+    stream.seek(start + array.blosc_at + 4)
     said = int.from_bytes(stream.read(4), "little")
     if said > size_bytes:
         raise UnreadableFile(

@@ -24,6 +24,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
     VolumeDescription,
 )
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.czi_container import MAGIC, Container, Tile, read_container
 from pulvinar.ingest.readers.czi_metadata import CziChannel, CziSaid, said_by_czi, time_step_s
 from pulvinar.ingest.readers.czi_tiles import Scene, SceneVolume, check_tile
@@ -142,7 +143,12 @@ def _asset(
             _channels(scene, said.channels),
             step_s if shape[0] > 1 else None,
         ),
-        findings=(*findings, *_doubts(scene, container), *unknown_orientation(options), *name_findings(stem, options)),
+        findings=(
+            *findings,
+            *_doubts(scene, container, options),
+            *unknown_orientation(options),
+            *name_findings(stem, options),
+        ),
         metadata={"header": header} | ({"title": said.title} if said.title else {}),
     )
 
@@ -171,7 +177,7 @@ def _channels(scene: Scene, said: Sequence[CziChannel]) -> tuple[Channel, ...]:
     return tuple(found)
 
 
-def _doubts(scene: Scene, container: Container) -> list[Finding]:
+def _doubts(scene: Scene, container: Container, options: Options) -> list[Finding]:
     """What the directory shows to be missing, and what became of dimensions that a volume doesn't have."""
     findings = []
     if container.is_unfinished:
@@ -182,8 +188,8 @@ def _doubts(scene: Scene, container: Container) -> list[Finding]:
     most = max(len(tiles) for tiles in planes.values())
     lacking = total - sum(len(tiles) == most for tiles in planes.values())
     if lacking:
-        text = f"{lacking} of its {total} planes are not stored, or not all of their tiles: they read as 0 there"
-        findings.append(Finding(Severity.DOUBT, text))
+        text = f"{lacking} of its {total} planes are not stored, or not all of their tiles"
+        findings.append(missing_pieces(text, "0 there", options))
     for name, index in zip(scene.further, range(1, len(scene.further) + 1), strict=True):
         count = len({key[index] for key in keys})
         what = _FURTHER.get(name, name)

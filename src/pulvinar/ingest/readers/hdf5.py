@@ -136,7 +136,7 @@ def _asset(file: Any, source: SourceFile, path: str, options: Options, *, is_alo
         findings=(
             *findings,
             *asked,
-            *absence_findings(data, source.name),
+            *absence_findings(data, source.name, options),
             *unknown_orientation(options),
             *name_findings(path.rpartition("/")[2], options),
         ),

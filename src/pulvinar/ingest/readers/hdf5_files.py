@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
-from pulvinar.ingest.reader import Finding, Severity, SourceFile
+from pulvinar.ingest.reader import Finding, Options, SourceFile
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.hdf5_heaps import check_heaps
 from pulvinar.ingest.readers.raw_volume import check_believable
 
@@ -176,7 +177,7 @@ def absent_chunks(data: Any) -> tuple[int, int]:
     return expected - data.id.get_num_chunks(), expected
 
 
-def absence_findings(data: Any, name: str) -> list[Finding]:
+def absence_findings(data: Any, name: str, options: Options) -> list[Finding]:
     """What is to be said of chunks that are not stored; raises `UnreadableFile` where none is."""
     absent, expected = absent_chunks(data)
     if absent >= expected:
@@ -184,8 +185,8 @@ def absence_findings(data: Any, name: str) -> list[Finding]:
             f"{name}: {data.name.lstrip('/')} declares the shape {data.shape}, and none of it is stored",
             hint="copy the file again; perhaps its recording was broken off",
         )
-    text = f"{absent} of its {expected} chunks are not stored: they read as fill"
-    return [Finding(Severity.DOUBT, text)] if absent > 0 else []
+    what = f"{absent} of its {expected} chunks are not stored"
+    return [missing_pieces(what, "fill", options)] if absent > 0 else []
 
 
 def text(value: Any) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.reader import Finding, Severity
+from pulvinar.ingest.reader import Finding, Options
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import absence_findings, absent_chunks, damage, dataset, open_hdf5
 from pulvinar.ingest.readers.raw_volume import check_shape, put
@@ -86,22 +87,21 @@ class Hdf5Image:
         t, c, z, y, x = (known.get(axis, 1) for axis in AXES)
         return t, c, z, y, x
 
-    def absence_findings(self, file: Any, name: str) -> list[Finding]:
+    def absence_findings(self, file: Any, name: str, options: Options) -> list[Finding]:
         """What is to be said of datasets and chunks that are not stored."""
         missing = self.outer[0] * self.outer[1] - len(self.parts)
         found = []
         if missing:
-            text = f"{missing} of its {missing + len(self.parts)} images are not in the file: they read as 0"
-            found.append(Finding(Severity.DOUBT, text))
+            text = f"{missing} of its {missing + len(self.parts)} images are not in the file"
+            found.append(missing_pieces(text, "0", options))
         if len(self.parts) == 1:
-            return found + absence_findings(dataset(file, next(iter(self.parts.values())), name), name)
+            return found + absence_findings(dataset(file, next(iter(self.parts.values())), name), name, options)
         counts = [absent_chunks(dataset(file, path, name)) for path in self.parts.values()]
         absent, expected = (sum(count) for count in zip(*counts, strict=True))
         if absent >= expected:
             raise UnreadableFile(f"{name} declares the shape {self.shape}, and none of it is stored")
         if absent:
-            text = f"{absent} of its {expected} chunks are not stored: they read as fill"
-            found.append(Finding(Severity.DOUBT, text))
+            found.append(missing_pieces(f"{absent} of its {expected} chunks are not stored", "fill", options))
         return found
 
 

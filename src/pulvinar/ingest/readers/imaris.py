@@ -152,7 +152,7 @@ def _asset(opened: Any, file: SourceFile, number: str, options: Options) -> Foun
         ),
         findings=(
             *findings,
-            *image.absence_findings(opened, file.name),
+            *image.absence_findings(opened, file.name, options),
             *unknown_orientation(options),
             *name_findings(stem, options),
         ),

@@ -24,15 +24,14 @@ import numpy.typing as npt
 
 from pulvinar.errors import Invalid, PulvinarError, UnreadableFile
 from pulvinar.ingest.reader import (
-    Finding,
     FoundAsset,
     GeometryData,
     OpenVolume,
     Options,
-    Severity,
     SourceFile,
     VolumeDescription,
 )
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation, unknown_step
 from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype, name_findings, put
 from pulvinar.ingest.readers.streams import BoundedFile, stem_of
@@ -343,8 +342,8 @@ def _asset(file: SourceFile, found: _File, position: int, options: Options) -> F
         found.number(t, z, position) not in found.frames.chunks for t in range(shape[0]) for z in range(shape[2])
     )
     if missing:
-        text = f"{missing} of its {shape[0] * shape[2]} images are not in the file: they read as 0"
-        findings.append(Finding(Severity.DOUBT, text))
+        text = f"{missing} of its {shape[0] * shape[2]} images are not in the file"
+        findings.append(missing_pieces(text, "0", options))
     stem = stem_of(file.name)
     named = found.positions[position] if position < len(found.positions) else ""
     return FoundAsset(

@@ -188,7 +188,7 @@ def _size(picture: Picture, options: Options) -> tuple[Triple | None, list[Findi
 
 
 def _findings(picture: Picture, options: Options) -> Iterator[Finding]:
-    yield from absence_findings(picture.data, picture.name)
+    yield from absence_findings(picture.data, picture.name, options)
     if not options.axes:
         yield Finding(Severity.NOTE, f"its axes are taken as {picture.letters}, as NWB says", "--axes")
     if picture.shape[0] > 1 and picture.step_s is None:

@@ -202,7 +202,7 @@ def series_findings(group: Sequence[Series], options: Options) -> Iterator[Findi
     """What is to be said of a group of series before it is read."""
     first = group[0]
     for series in group:
-        yield from absence_findings(series.data, series.name)
+        yield from absence_findings(series.data, series.name, options)
     if len(group) > 1:
         text = f"{len(group)} recordings of one kind and length are one asset, with a series each"
         yield Finding(Severity.NOTE, text)

@@ -16,15 +16,14 @@ from xml.etree import ElementTree
 
 from pulvinar.errors import Invalid, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import (
-    Finding,
     FoundAsset,
     GeometryData,
     OpenVolume,
     Options,
-    Severity,
     SourceFile,
     VolumeDescription,
 )
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.frames import settle, size_of_sides, unknown_orientation, unknown_step
 from pulvinar.ingest.readers.raw_volume import check_shape, component_channels, meaning_dtype, name_findings
 from pulvinar.ingest.readers.streams import stem_of
@@ -204,8 +203,7 @@ def _asset(file: SourceFile, image: _Image, tiffs: Mapping[str, SourceFile], opt
     findings += unknown_step(t, step_s)
     lacking = t * c * z - len(image.places)
     if lacking:
-        text = f"{lacking} of its {t * c * z} planes are in no file: they read as 0"
-        findings.append(Finding(Severity.DOUBT, text))
+        findings.append(missing_pieces(f"{lacking} of its {t * c * z} planes are in no file", "0", options))
     stem = stem_of(file.name).removesuffix(".companion")
     channels = image.said.channels if len(image.said.channels) == shape[1] else component_channels(shape[1], file.name)
     return FoundAsset(

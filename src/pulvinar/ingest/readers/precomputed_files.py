@@ -60,7 +60,7 @@ class PrecomputedFolder:
         parts = key.split("/")
         if any(part in ("", ".", "..") for part in parts) or "\\" in key or "\0" in key:
             raise UnreadableFile(
-                f"{self.name or '.'}: {key[:100]!r} is not the name of a file in it", hint="save it again"
+                f"{self.info_name}: {key[:100]!r} is not the name of a file in it", hint="save it again"
             )
         return f"{self.name}/{key}".lstrip("/")
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, VolumeDescription
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, spread
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.precomputed_files import PrecomputedFolder
@@ -148,12 +149,12 @@ def volume_asset(reader: str, folder: PrecomputedFolder, files: tuple[str, ...],
             affine_um,
             kind,
         ),
-        findings=tuple(_findings(scale, folder)),
+        findings=tuple(_findings(scale, folder, options)),
         metadata={"header": header},
     )
 
 
-def _findings(scale: Scale, folder: PrecomputedFolder) -> Iterator[Finding]:
+def _findings(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iterator[Finding]:
     if scale.document["encoding"] == "jpeg":
         yield Finding(Severity.NOTE, "its chunks are compressed by JPEG: its values are not those that were recorded")
     if any(scale.offset):
@@ -161,19 +162,19 @@ def _findings(scale: Scale, folder: PrecomputedFolder) -> Iterator[Finding]:
         yield Finding(Severity.NOTE, text)
     if scale.sharded:
         if not folder.shards(scale.key):
-            yield Finding(Severity.DOUBT, "none of its shards are stored: all of it reads as fill")
+            raise UnreadableFile(
+                f"{folder.info_name}: none of the shards of {scale.key} are stored", hint="copy the whole folder again"
+            )
         return
     base = f"{folder.path_of(scale.key)}/"
     stored = sum(name.startswith(base) for name in folder.files)
     expected = prod(scale.grid)
     if stored < expected:
-        names = (scale.chunk_name(place) for place in islice(product(*map(range, scale.grid)), _LOOKED_FOR))
-        shown = [folder.path_of(name) for name in islice((name for name in names if not folder.find(name)), _NAMED)]
+        places = (scale.chunk_name(place) for place in islice(product(*map(range, scale.grid)), _LOOKED_FOR))
+        shown = [folder.path_of(name) for name in islice((name for name in places if not folder.find(name)), _NAMED)]
         lacking = expected - stored
-        text = f"{lacking} of its {expected} chunks are not stored: they read as fill"
-        if shown:
-            text += f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})"
-        yield Finding(Severity.DOUBT, text)
+        names = f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})" if shown else ""
+        yield missing_pieces(f"{lacking} of its {expected} chunks are not stored", "fill", options, names)
 
 
 def open_precomputed(folder: PrecomputedFolder, asset: FoundAsset) -> ChunkedVolume:

@@ -8,7 +8,7 @@ no level shows, only a person knows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, floor, prod
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.reader import Finding, Options, Severity
+from pulvinar.ingest.reader import Finding, Options
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.blosc_sizes import check_blosc
 from pulvinar.ingest.readers.chunked_volume import first_line, open_store, spec_of
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode, ZarrNodes
@@ -73,13 +74,8 @@ def absent_chunk_findings(
         absent, unknown = len(places), _unknown(array, places, list(_witnesses(coarser, nodes)) if places else [])
     if not absent:
         return []
-    if not unknown or options.sparse:
-        text = f"{absent} of its {expected} chunks are not stored: they read as fill{shown}"
-        return [Finding(Severity.NOTE, text, "--sparse")]
-    text = (
-        f"{absent} of its {expected} chunks are not stored, and nothing shows that they are empty and not lost{shown}"
-    )
-    return [Finding(Severity.QUESTION, text, "--sparse")]
+    known = options if unknown else replace(options, sparse=True)
+    return [missing_pieces(f"{absent} of its {expected} chunks are not stored", "fill", known, shown)]
 
 
 def _named(array: ArrayNode, places: Sequence[Sequence[int]]) -> str:
