@@ -17,7 +17,7 @@ import pytest
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.sandbox import Limits
 from pulvinar.ingest.submission import open_submission
-from pulvinar.ingest.unpacking import peek, unpack
+from pulvinar.ingest.unpacking import holds, peek, unpack
 
 LIMITS = Limits(memory_bytes=1 << 30, cpu_s=60, budget_bytes=64 << 20)
 CONTENT = {
@@ -121,6 +121,18 @@ def test_folders_in_an_archive_are_no_files(tmp_path, target):
     a_tar(tmp_path / "a.tar", info_of(tarfile.DIRTYPE, "folder"), ("folder/brain.nii", b"1"))
     unpack(tmp_path / "a.tar", target, 1 << 30)
     assert files_below(target) == {"folder/brain.nii": b"1"}
+
+
+@pytest.mark.parametrize("make", [a_tar, a_zip])
+def test_a_name_is_looked_for_without_unpacking(tmp_path, make):
+    archive = make(tmp_path / f"a.{make.__name__}", ("study/description.json", b"{}"), ("study/a.nii", b"1"))
+    (tmp_path / "scratch").mkdir()
+    assert holds(archive, "description.json", tmp_path / "scratch", 1 << 30)
+    assert not holds(archive, "study", tmp_path / "scratch", 1 << 30)
+    assert not holds(archive, "other.json", tmp_path / "scratch", 1 << 30)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with pytest.raises(TooLarge, match="more than the limit"):
+        holds(archive, "other.json", tmp_path / "scratch", 5000)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import nibabel as nib
 import nrrd
 import numpy as np
 from tests.ingest.hostile_files.bombs import gzip_bomb
-from tests.ingest.hostile_files.case import Good, Refused, hostile
+from tests.ingest.hostile_files.case import Good, Ingested, Refused, hostile
 from tests.ingest.hostile_files.nifti import AFFINE, NAN, STORED, VOXELS, written
 
 # --- MGH: big-endian; version, width, height, depth, frames, type, dof, has_frame, 15 floats ---
@@ -92,6 +92,26 @@ def _lying_nrrd(name: str, because: str, field: str, value: str, names: str = ""
     hostile(f"nrrd: {name}", Refused(because, names), NRRD)(make)
 
 
+_PERSON = {"0010|0010": "Mustermann^Erika", "DICOM_0010_0030_PatientBirthDate": "19640812", "PatientID": "H4711"}
+
+
+def _named_nrrd(folder: Path) -> Path:
+    """A header that was made of DICOM's, element by element, as ITK and Slicer write it."""
+    lines = (*_HEADER, *(f"{key}:={value}" for key, value in _PERSON.items()))
+    return written(folder, nrrd_bytes(lines), "brain.nrrd")
+
+
+hostile(
+    "nrrd: elements of DICOM that name a person",
+    Ingested(said=("its files name a person",), nowhere=("Mustermann", "19640812", "H4711")),
+    NRRD,
+)(_named_nrrd)
+hostile(
+    "nrrd: a file to be kept that names a person",
+    Refused("name a person (PatientName, PatientBirthDate, PatientID)"),
+    NRRD,
+    ("--originals", "keep"),
+)(_named_nrrd)
 _lying_nrrd("negative sizes", "", "sizes", "4 -5 6")
 _lying_nrrd("sizes whose product overflows", "can't hold them", "sizes", " ".join(["1000000000"] * 3))
 _lying_nrrd("sizes that are no numbers", "its header can't be read", "sizes", "4 five 6")
