@@ -23,7 +23,7 @@ from typing import IO, Any, Self
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
 from pulvinar.ingest.answers import HOSTILE, Unreadable, checked_assets, checked_unreadable, told_error
-from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, TooLate
+from pulvinar.ingest.channel import Channel, ChannelClosed, Garbled, Handover, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
@@ -172,18 +172,24 @@ class ReaderHost:
     def read_geometry(self, asset: FoundAsset) -> GeometryData:
         """A skeleton, mesh, point or other table found before, whole."""
         about = _summary(asset.files)
-        answer, descriptor = self.ask_for_memory({"verb": "geometry", "asset": asdict(asset)}, about=about)
-        if descriptor is None:
+        answer = self.ask({"verb": "geometry", "asset": asdict(asset)}, about=about)
+        size, described = answer.get("size"), answer.get("described")
+        if not isinstance(size, int) or size < 0 or not isinstance(described, dict):
             raise UnreadableFile(f"{about}: the reader sent no data", hint=HOSTILE)
+        if size > self._limits.memory_bytes:
+            raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
+        memory = Handover(size)
         try:
-            size = os.fstat(descriptor).st_size
-            if size > self._limits.memory_bytes:
-                raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
-            return geometry_from_wire(answer, descriptor)
+            self.ask({"verb": "fill"}, about=about, descriptor=memory.descriptor)
+            content = memory.take()
+        except OSError:
+            raise UnreadableFile(f"{about}: the reader holds on to the data that it sent", hint=HOSTILE) from None
+        finally:
+            memory.close()
+        try:
+            return geometry_from_wire(described, content)
         except UnreadableFile as error:
             raise UnreadableFile(f"{about}: {error.message}", hint=HOSTILE) from None
-        finally:
-            os.close(descriptor)
 
     def unpack(self, archive: Path, into: Path) -> None:
         """Unpack a tar or zip archive, or one compressed file, below `into` (in the scratch folder)."""
@@ -191,15 +197,6 @@ class ReaderHost:
 
     def ask(self, question: dict[str, Any], *, about: str, descriptor: int | None = None) -> dict[str, Any]:
         """Send one question, wait for its answer; raises the error that the process answers with."""
-        answer, received = self.ask_for_memory(question, about=about, descriptor=descriptor)
-        if received is not None:
-            os.close(received)
-        return answer
-
-    def ask_for_memory(
-        self, question: dict[str, Any], *, about: str, descriptor: int | None = None
-    ) -> tuple[dict[str, Any], int | None]:
-        """As `ask`, and the file descriptor that came with the answer."""
         with self._asking:
             channel = self._listening(about)
             try:
@@ -211,11 +208,11 @@ class ReaderHost:
                 # an answer that still comes would be taken for that to the next question
                 self._end(patience_s=0)
                 raise
+        if received is not None:
+            os.close(received)
         if "error" in answer:
-            if received is not None:
-                os.close(received)
             raise told_error(answer["error"], about)
-        return answer, received
+        return answer
 
     def _listening(self, about: str) -> Channel:
         """The channel to a process that answers: the one that runs, or a new one."""

@@ -50,8 +50,10 @@ def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
     Where the orientation is given they are turned into the world, as those of a volume are by its map: so that neurons
     of an atlas lie in the atlas.
     """
-    places = columns[:, _order(options)] * np.asarray(step)
-    return np.ascontiguousarray(places @ directions(options.orientation).T if options.orientation else places)
+    places = np.empty((len(columns), 3))
+    for axis, (column, length) in enumerate(zip(_order(options), step, strict=True)):
+        np.multiply(columns[:, column], length, out=places[:, axis])
+    return np.ascontiguousarray(places @ directions(options.orientation).T) if options.orientation else places
 
 
 def world_zyx_um(ras_mm: Floats) -> Floats:
@@ -59,7 +61,9 @@ def world_zyx_um(ras_mm: Floats) -> Floats:
 
     For formats that say where their places lie: a unit, axes or an orientation that is given is for other files.
     """
-    return np.ascontiguousarray(ras_mm[:, ::-1] * 1000.0)
+    places = np.empty((len(ras_mm), 3))
+    np.multiply(ras_mm[:, ::-1], 1000.0, out=places)
+    return places
 
 
 def mirrors(options: Options) -> bool:
