@@ -33,6 +33,8 @@ FORMATS = {
 }  # fmt: skip
 ASSETS = {"formats/czi/S3_1Pos_2Mosaic_T1_Z1_CH1.czi": 3}
 """How many assets a file holds where it isn't one."""
+DICOM = {"human/dicom_struct_T1_384slices.tar.gz": 384, "human/dicom_func_1block_dicoms.tar.gz": 630}
+"""Archives of one series each, and how many images it has."""
 RTOL_SCALED = 1e-6
 """Scaled integers are float32; a source that computes in float64 differs in the last bit."""
 

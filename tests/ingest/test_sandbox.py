@@ -640,7 +640,8 @@ def test_geometry_without_a_size_or_a_description_is_refused(host, submission, t
         "fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)",
     ],
 )
-def test_arrays_that_the_reader_could_still_change_are_refused(host, submission, hold):
+def test_arrays_that_the_reader_could_still_change_are_refused(host_of, submission, hold):
+    host = host_of()
     forge = f"{FORGE}import fcntl, mmap\n"
     forge += "def forged(question, descriptor):\n    process._verbs['fill'] = process._fill\n"
     forge += f"    process.held = {hold}\n    return process._fill(question, descriptor)\n"

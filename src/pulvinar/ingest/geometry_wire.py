@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -76,31 +76,36 @@ def _even(size_bytes: int) -> int:
 
 
 def _described(array: Array, parts: list[memoryview]) -> dict[str, Any]:
-    bodies = [_bytes_of(array)] if array.dtype != object else _text_to_wire(array.ravel())
+    order: Literal["C", "F"] = "C"
+    if array.dtype == object:
+        bodies = _text_to_wire(array.ravel().tolist())
+        kind = _TEXT if len(bodies) == 2 else _JSON
+    else:
+        # by columns where it lies so: turning it would touch all of it twice
+        order = "F" if array.flags.f_contiguous else "C"
+        bodies, kind = [_bytes_of(array.ravel(order))], array.dtype.name
     parts += bodies
-    kind = array.dtype.name if array.dtype != object else _TEXT if len(bodies) == 2 else _JSON
-    return {"type": kind, "shape": list(array.shape), "sizes": [len(body) for body in bodies]}
+    return {"type": kind, "shape": list(array.shape), "order": order, "sizes": [len(body) for body in bodies]}
 
 
 def _bytes_of(array: Array) -> memoryview:
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    """Of an array of one axis, without a copy."""
+    return memoryview(array.view(np.uint8).data)
 
 
-def _text_to_wire(array: Array) -> list[memoryview]:
-    """Where each text begins and all letters, or one list as JSON."""
-    import pyarrow as pa
-
+def _text_to_wire(texts: list[Any]) -> list[memoryview]:
+    """Where each text begins and all letters; one list as JSON where some of it is no Unicode or missing."""
     try:
-        texts: Any = pa.array(array, pa.large_string())
-    except (pa.ArrowException, UnicodeError):
-        texts = None
-    if texts is None or texts.null_count or not len(texts):
+        joined = "".join(texts)
+        letters = joined.encode()
+        encoded: list[Any] = texts if len(letters) == len(joined) else [text.encode() for text in texts]
+    except (TypeError, UnicodeError):
         # surrogates can't be written as UTF-8; JSON's own escapes carry them
-        values = [value if value is None or isinstance(value, str) else str(value) for value in array.tolist()]
+        values = [value if value is None or isinstance(value, str) else str(value) for value in texts]
         return [memoryview(json.dumps(values).encode())]
-    _, offsets, letters = texts.buffers()
-    begins = np.frombuffer(offsets, np.int64, len(texts) + 1)
-    return [_bytes_of(begins), memoryview(letters or b"")[: int(begins[-1])]]
+    begins = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(texts)), out=begins[1:])
+    return [_bytes_of(begins), memoryview(letters)]
 
 
 def geometry_from_wire(described: dict[str, Any], content: memoryview) -> GeometryData:
@@ -138,12 +143,10 @@ class _Reading:
             texts = json.loads(bytes(bodies[0]))
             if not (isinstance(texts, list) and set(map(type, texts)) <= _TEXT_TYPES):
                 raise ValueError("a column of text holds something else")
-            array = np.empty(len(texts), dtype=object)
-            array[:] = texts
-            return array.reshape(shape)
+            return _object_array(texts).reshape(shape)
         if kind not in _TYPES:
             raise ValueError(f"type {kind!r}")
-        return np.frombuffer(bodies[0], kind).reshape(shape)
+        return np.frombuffer(bodies[0], kind).reshape(shape, order="F" if described.get("order") == "F" else "C")
 
     def _body(self, size: int) -> memoryview:
         left = len(self._content) - self._at
@@ -163,4 +166,10 @@ def _text_from_wire(begins: memoryview, letters: memoryview) -> Array:
     texts = pa.LargeStringArray.from_buffers(count, pa.py_buffer(begins), pa.py_buffer(letters))
     # that each begins where the one before it ends, within the letters, and that all of it is UTF-8
     texts.validate(full=True)
-    return np.asarray(texts.to_numpy(zero_copy_only=False), object)
+    return _object_array(texts.to_pylist())
+
+
+def _object_array(values: list[Any]) -> Array:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
         return {key: np.empty(0, object) for key in names}
     try:
         table = arrow_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(memoryview(content)[begin:])),
+            cast(Any, pa.BufferReader(pa.py_buffer(memoryview(content)[begin:]))),
             arrow_csv.ReadOptions(use_threads=False, column_names=names, encoding=dialect.encoding),
             arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),

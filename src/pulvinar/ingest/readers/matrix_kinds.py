@@ -184,7 +184,7 @@ def _signals(values: Matrix, shape: Shape, options: Options) -> TimeSeriesData:
     step = options.time_step_s
     times = np.empty(0) if step is None else np.arange(frames, dtype=np.float64) * step
     wide = (turned.dtype.kind == "f" and turned.dtype.itemsize <= 4) or turned.dtype.itemsize <= 2
-    kept = np.ascontiguousarray(turned, np.float32 if wide else np.float64)
+    kept = np.asarray(turned, np.float32 if wide else np.float64)
     return TimeSeriesData(kept, times, np.empty((0, 3)), {"name": _numbered(series)})
 
 

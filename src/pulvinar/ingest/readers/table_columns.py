@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.frames import micrometres
+from pulvinar.ingest.readers.text import string_array
 
 Column = npt.NDArray[Any]
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
@@ -147,7 +148,8 @@ def _plain_numbers(column: Any) -> Column | None:
         if numbers is not None:
             return numbers
     # of a number with a fraction nothing can be lost; of others the text must say whether it is a number or a name
-    doubtful = column.take(pa.array(np.flatnonzero(whole | ~np.isfinite(values)))) if len(values) else column
+    rows = np.flatnonzero(whole | ~np.isfinite(values))
+    doubtful = column.take(pa.Int64Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.tobytes())]))
     pc = _compute()
     kept = pc.utf8_lower(doubtful)
     kept = kept.filter(pc.invert(_is_missing(kept)))
@@ -170,9 +172,7 @@ def _plain_whole_numbers(column: Any) -> Column | None:
 
 
 def _is_missing(lowered: Any) -> Any:
-    import pyarrow as pa
-
-    return _compute().is_in(lowered, value_set=pa.array(_MISSING, lowered.type))
+    return _compute().is_in(lowered, value_set=string_array(_MISSING).cast(lowered.type))
 
 
 def _looked_through(column: Any) -> Column:
@@ -194,13 +194,16 @@ def _looked_through(column: Any) -> Column:
                 return _floats(lowered, missing)
         elif _all_match(kept, _NUMBER) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
             return _floats(lowered, missing)
-        elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
+        elif not holes and _all(pc.is_in(kept, value_set=string_array(("true", "false")))):
             return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
     return _texts(column)
 
 
 def _texts(column: Any) -> Column:
-    return np.asarray(column.to_numpy(zero_copy_only=False), object)
+    # Arrow's own way to NumPy imports pandas where that is installed, which takes half a second
+    texts = np.empty(len(column), object)
+    texts[:] = column.to_pylist()
+    return texts
 
 
 def from_arrow(column: Any, name: str) -> Column:

@@ -161,5 +161,5 @@ def _middle(columns: dict[str, Column], names: tuple[str, ...], name: str) -> An
             raise UnreadableFile(
                 f"{name}: the column {column!r} has places and words", hint="repair the column, or rename it"
             )
-        values.append(columns[column].astype(np.float64))
-    return np.mean(values, axis=0)
+        values.append(columns[column].astype(np.float64, copy=False))
+    return np.mean(values, axis=0) if len(values) > 1 else values[0]
