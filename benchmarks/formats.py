@@ -38,7 +38,7 @@ from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
 from pulvinar.model.space import Window
 
-WORK = Path(".bench") / "formats"
+WORK = Path(".bench").absolute() / "formats"
 RATIO, PLANES = 0.7, 64
 _LIMITS = Limits(cpu_s=3600)
 

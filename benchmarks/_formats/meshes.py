@@ -67,7 +67,7 @@ def _same_triangles(data: Any, path: Path) -> None:
 
 
 def _freesurfer(folder: Path) -> Path:
-    nib.freesurfer.write_geometry(folder / "lh.white", *_surface())
+    nib.freesurfer.write_geometry(folder / "lh.white", *_surface(10 * _FACES))
     return folder / "lh.white"
 
 
@@ -148,9 +148,9 @@ def _same_tracts(data: Any, path: Path) -> None:
 
 MESHES = [
     Format("OBJ", _exported("mesh.obj", _FACES // 4), "a loop in Python", _obj_loop, GEOMETRY["obj"], samples="obj"),
-    Format("PLY", _exported("mesh.ply"), "trimesh", _loaded, _same_mesh),
+    Format("PLY", _exported("mesh.ply", 5 * _FACES), "trimesh", _loaded, _same_mesh),
     Format("PLY, text", _exported("mesh.ply", _FACES // 4, encoding="ascii"), "trimesh", _loaded, _same_mesh),
-    Format("STL", _exported("mesh.stl"), "trimesh", _loaded, _same_triangles),
+    Format("STL", _exported("mesh.stl", 2 * _FACES), "trimesh", _loaded, _same_triangles),
     Format("STL, text", _exported("mesh.stl", _FACES // 4, file_type="stl_ascii"), "trimesh", _loaded, _same_triangles),
     Format("FreeSurfer surface", _freesurfer, "nibabel", nib.freesurfer.read_geometry, _same_surface),
     Format("GIFTI, gzip", _gifti, "nibabel", lambda path: [one.data for one in nib.load(path).darrays], _same_gifti,

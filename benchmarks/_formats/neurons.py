@@ -17,7 +17,7 @@ from tests.ingest.sources import GEOMETRY
 from benchmarks._formats.entry import Format
 
 _NODES = 1_500_000
-_SECTIONS, _POINTS = 2000, 150
+_SECTIONS, _POINTS = 4000, 250
 _SEGMENTS = 10_000
 
 

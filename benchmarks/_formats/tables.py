@@ -61,8 +61,10 @@ def _npy(folder: Path) -> Path:
 
 
 def _npz(folder: Path) -> Path:
-    np.savez_compressed(folder / "activity.npz", activity=_signals(_SERIES // 3))
-    return folder / "activity.npz"
+    # alone it would be taken for an archive, and unpacked before it is read
+    (folder / "npz").mkdir()
+    np.savez_compressed(folder / "npz" / "activity.npz", activity=_signals(_SERIES // 3))
+    return folder / "npz"
 
 
 def _mat(*, packed: bool) -> Callable[[Path], Path]:
@@ -87,7 +89,7 @@ def _same_signals(read: Callable[[Path], Any]) -> Callable[[Any, Path], None]:
 
 
 def _npz_signals(path: Path) -> Any:
-    with np.load(path) as file:
+    with np.load(path / "activity.npz") as file:
         return file["activity"]
 
 

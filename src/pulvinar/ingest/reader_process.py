@@ -179,7 +179,8 @@ class ReaderProcess:
 
     def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])
-        described, self._parts = geometry_to_wire(self._reader(asset).read_geometry(asset, self._root, self._options))
+        data = self._reader(asset).read_geometry(asset, self._root, self._options)
+        described, self._parts = geometry_to_wire(data)
         return {"described": described, "size": wire_bytes(self._parts)}, None
 
     def _fill(self, question: dict[str, Any], descriptor: int | None) -> Answer:

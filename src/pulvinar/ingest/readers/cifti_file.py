@@ -6,8 +6,10 @@ The header's sizes are checked before memory is taken. Source: CIFTI-2 file form
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +19,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.ingest.readers.gifti_file import Label, hex_color
-from pulvinar.ingest.readers.streams import unpacked
+from pulvinar.ingest.readers.streams import compression, mapped, unpacked
 from pulvinar.ingest.readers.xml_stream import parse_pieces
 
 _HEADER = 540
@@ -27,21 +29,35 @@ _MOST_BYTES = 1 << 30
 _DTYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 _INTENTS = range(3000, 3100)
 _STRUCTURE = "CIFTI_STRUCTURE_"
+_VOXEL = ("voxel_i", "voxel_j", "voxel_k")
 
 Table = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Elements:
-    """An axis of things in the brain or in a list: `table` has one row each, "name" always where `named`.
+    """An axis of things in the brain or in a list: `table` has one row each, with a "name" or "structure" and "vertex".
 
     `zyx_um` (n, 3) are the places of voxels in the world, NaN for vertices; of no rows where there are no voxels.
     """
 
     table: Table
-    names: npt.NDArray[Any]
     zyx_um: npt.NDArray[np.float64]
     structures: dict[str, int]
+
+    @cached_property
+    def names(self) -> npt.NDArray[Any]:
+        """What each is called (str): a parcel's name, or a structure with the number of a vertex or of a voxel."""
+        if "name" in self.table:
+            return self.table["name"]
+        parts, vertices = self.table["structure"].tolist(), self.table["vertex"].tolist()
+        voxels = [self.table[column].tolist() for column in _VOXEL if column in self.table]
+        places = zip(*voxels, strict=True) if voxels else [()] * len(parts)
+        texts = [
+            f"{part} {number if number >= 0 else ' '.join(map(str, place))}"
+            for part, number, place in zip(parts, vertices, places, strict=True)
+        ]
+        return np.array(texts, dtype=object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +105,7 @@ def read_cifti(path: Path, name: str, *, values: bool = True) -> CiftiFile:
         shape = _shape(header, name)
         document, metadata = _document(_extension(stream, header, name), name)
         axes = tuple(_axis(document, place, shape[place], name) for place in range(2))
-        matrix = _matrix(stream, header, shape, name) if values else np.empty(0)
+        matrix = _matrix(path, stream, header, shape, name) if values else np.empty(0)
     return CiftiFile((axes[0], axes[1]), matrix, metadata)
 
 
@@ -254,15 +270,9 @@ def _grayordinates(axis: Any, unit_um: float, name: str) -> Elements:
             raise UnreadableFile(f"{name}: the map of its voxels to the world is not 16 finite numbers")
         places = ((voxel @ matrix[:3, :3].T + matrix[:3, 3]) * unit_um)[:, ::-1].copy()
         places[on_surface] = np.nan
-        table |= {f"voxel_{letter}": voxel[:, column] for column, letter in enumerate("ijk")}
+        table |= {title: voxel[:, column] for column, title in enumerate(_VOXEL)}
         table |= {f"{letter}_um": np.ascontiguousarray(places[:, column]) for column, letter in enumerate("zyx")}
-    texts = [
-        f"{part} {number if number >= 0 else ' '.join(map(str, place))}"
-        for part, number, place in zip(structure.tolist(), vertex.tolist(), voxel.tolist(), strict=True)
-    ]
-    names, counts = np.unique(structure.astype(str), return_counts=True)
-    found = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    return Elements(table, np.array(texts, dtype=object), places, found)
+    return Elements(table, places, dict(sorted(Counter(structure.tolist()).items())))
 
 
 def _parcels(axis: Any) -> Elements:
@@ -273,22 +283,28 @@ def _parcels(axis: Any) -> Elements:
         "vertices": np.array(vertices, np.int64),
         "voxels": np.array([len(part) for part in axis.voxels], np.int64),
     }
-    return Elements(table, names, np.empty((0, 3)), {})
+    return Elements(table, np.empty((0, 3)), {})
 
 
-def _matrix(stream: IO[bytes], header: Any, shape: tuple[int, int], name: str) -> npt.NDArray[Any]:
+def _matrix(path: Path, stream: IO[bytes], header: Any, shape: tuple[int, int], name: str) -> npt.NDArray[Any]:
+    with path.open("rb") as file:
+        packed = bool(compression(file.read(16)))
     dtype = np.dtype(header.endianness + _DTYPES[int(header["datatype"])])
     size = prod(shape) * dtype.itemsize
-    raw = stream.read(size)
+    raw: memoryview | bytes
+    if packed:
+        raw = stream.read(size)
+        # reading to the end is what checks the checksum of a compressed file
+        while stream.read(1 << 20):
+            pass
+    else:
+        raw = mapped(path)[stream.tell() :][:size]
     if len(raw) < size:
         raise UnreadableFile(
             f"{name} is truncated: its matrix has {len(raw)} bytes of the {size} that it declares",
             hint="copy the file again",
         )
-    # reading to the end is what checks the checksum of a compressed file
-    while stream.read(1 << 20):
-        pass
-    values = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(dtype.newbyteorder("="))
+    values = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(dtype.newbyteorder("="), copy=False)
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     # a slope of 0 means none (nifti1.h)
     if slope == 0 or np.isnan(slope) or (slope == 1 and intercept == 0):

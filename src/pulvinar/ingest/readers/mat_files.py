@@ -21,6 +21,7 @@ from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.hdf5_files import damage, dataset, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import numbers_of
+from pulvinar.ingest.readers.streams import mapped
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 _HEADER = 128
@@ -108,25 +109,23 @@ def read_mat(path: Path, name: str, variable: MatVariable) -> npt.NDArray[Any]:
             # MATLAB's columns are HDF5's rows
             values = numbers_of(data, name).T
     else:
-        with path.open("rb") as opened:
-            opened.seek(variable.place)
-            kept = _bytes_of(opened, variable, name)
+        kept = _bytes_of(path, variable, name)
         values = np.frombuffer(kept, variable.stored).reshape(variable.shape, order="F")
     if values.shape != variable.shape or values.dtype.kind not in "iufb":
         raise UnreadableFile(f"{name}: its variable {variable.name} holds {values.dtype} of shape {values.shape}")
     return values.astype(_MEANT[variable.type], copy=False)
 
 
-def _bytes_of(file: IO[bytes], variable: MatVariable, name: str) -> bytes:
+def _bytes_of(path: Path, variable: MatVariable, name: str) -> memoryview:
     """The bytes of a variable's values, unpacked no further than they go."""
     wanted = variable.size_bytes
     if variable.is_packed:
-        unpacker = zlib.decompressobj()
-        with damage(name):
-            out = _unpacked(unpacker, file, variable.skip + wanted)[variable.skip :]
+        with path.open("rb") as file, damage(name):
+            file.seek(variable.place)
+            out = memoryview(_unpacked(zlib.decompressobj(), file, variable.skip + wanted))[variable.skip :]
     else:
-        file.seek(variable.skip, 1)
-        out = file.read(wanted)
+        begin = variable.place + variable.skip
+        out = mapped(path)[begin : begin + wanted]
     if len(out) != wanted:
         raise UnreadableFile(f"{name} is truncated: {variable.name} has {len(out)} bytes of {wanted}", hint=_AGAIN)
     return out

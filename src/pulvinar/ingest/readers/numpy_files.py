@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_files import damage
+from pulvinar.ingest.readers.streams import mapped
 
 MAGIC = b"\x93NUMPY"
 _MOST_MEMBERS = 10_000
@@ -74,16 +75,19 @@ def numpy_arrays(path: Path, name: str) -> list[NumpyArray]:
 
 def read_numpy(path: Path, name: str, array: NumpyArray) -> npt.NDArray[Any]:
     """The values of an array, in native byte order."""
-    out = bytearray(array.size_bytes)
+    content: bytearray | memoryview
     if array.member:
+        content = bytearray(array.size_bytes)
         with _opened_zip(path, name) as archive, archive.open(f"{array.member}.npy") as member:
-            _fill(member, array, out, name)
+            _fill(member, array, content, name)
             if member.read(1):
                 raise UnreadableFile(f"{name}: {array.member} is longer than its header declares")
     else:
-        with path.open("rb") as file:
-            _fill(file, array, out, name)
-    values = np.frombuffer(out, array.dtype).reshape(array.shape, order="F" if array.fortran else "C")
+        content = mapped(path)[array.offset : array.offset + array.size_bytes]
+        if len(content) < array.size_bytes:
+            missing = array.size_bytes - len(content)
+            raise UnreadableFile(f"{name} is truncated: {missing} bytes are missing", hint="copy the file again")
+    values = np.frombuffer(content, array.dtype).reshape(array.shape, order="F" if array.fortran else "C")
     return values.astype(array.dtype.newbyteorder("="), copy=False)
 
 
