@@ -133,13 +133,13 @@ def _same(one: Format, path: Path) -> Callable[[ReaderHost, Sequence[FoundAsset]
     """Asserts that the large file is read as it is, and gives how many voxels or numbers are equal."""
 
     def same(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> int:
-        (asset,) = assets
-        if asset.volume is not None:
+        if assets[0].volume is not None:
+            (asset,) = assets
             return _same_volume(host, asset, one.plain(path))
         assert one.same is not None
-        data = host.read_geometry(asset)
-        one.same(data, path)
-        return _count(data)
+        found = [host.read_geometry(asset) for asset in assets]
+        one.same(found[0] if len(found) == 1 else found, path)
+        return sum(map(_count, found))
 
     return same
 

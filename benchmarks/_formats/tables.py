@@ -17,7 +17,7 @@ from pynwb import NWBHDF5IO, TimeSeries
 from tests.ingest.readers.nwb_files import new_file
 
 from benchmarks._formats.entry import Format
-from pulvinar.ingest.reader import Options, TableKind
+from pulvinar.ingest.reader import Options, PointsData, TableKind
 
 _ROWS = 4_000_000
 _FRAMES, _SERIES = 100_000, 300
@@ -124,8 +124,9 @@ def _h5ad(folder: Path) -> Path:
     return folder / "cells.h5ad"
 
 
-def _same_cells(data: Any, path: Path) -> None:
+def _same_cells(found: Any, path: Path) -> None:
     theirs = anndata.read_h5ad(path)
+    data = next(one for one in found if isinstance(one, PointsData))
     assert np.array_equal(data.zyx_um[:, :0:-1], theirs.obsm["spatial"])
     for name, column in theirs.obs.items():
         assert data.columns[name].tolist() == column.tolist()

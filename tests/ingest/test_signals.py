@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -89,6 +90,10 @@ def test_both_cross_to_the_platform_as_they_are():
     assert np.array_equal(again.values, signals.values, equal_nan=True)
     assert again.columns["name"].tolist() == ["V1", "V2", "MT"]
     assert again.unit == "dF/F"
+    turned = replace(signals, values=np.asfortranarray(signals.values))
+    again = geometry_from_wire(*through_memory(*geometry_to_wire(turned)))
+    assert isinstance(again, TimeSeriesData)
+    assert np.array_equal(again.values, signals.values, equal_nan=True)
     matrix = ConnectivityData(np.eye(2), names("a", "b"), names("a", "b"), "correlation")
     back = geometry_from_wire(*through_memory(*geometry_to_wire(matrix)))
     assert isinstance(back, ConnectivityData)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +51,14 @@ def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
     Where the orientation is given they are turned into the world, as those of a volume are by its map: so that neurons
     of an atlas lie in the atlas.
     """
-    places = np.empty((len(columns), 3))
+    return places_of_columns(tuple(columns.T), options, step)
+
+
+def places_of_columns(columns: Sequence[Floats], options: Options, step: Triple) -> Floats:
+    """As `places_zyx_um`, of three columns (n,) that lie each for itself."""
+    places = np.empty((len(columns[0]), 3))
     for axis, (column, length) in enumerate(zip(_order(options), step, strict=True)):
-        np.multiply(columns[:, column], length, out=places[:, axis])
+        np.multiply(columns[column], length, out=places[:, axis])
     return np.ascontiguousarray(places @ directions(options.orientation).T) if options.orientation else places
 
 

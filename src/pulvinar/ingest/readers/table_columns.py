@@ -144,9 +144,7 @@ def _plain_numbers(column: Any) -> Column | None:
     with np.errstate(invalid="ignore"):
         whole = values == np.floor(values)
     if len(whole) and whole.all():
-        numbers = _plain_whole_numbers(column)
-        if numbers is not None:
-            return numbers
+        return _plain_whole_numbers(column)
     # of a number with a fraction nothing can be lost; of others the text must say whether it is a number or a name
     rows = np.flatnonzero(whole | ~np.isfinite(values))
     doubtful = column.take(pa.Int64Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.tobytes())]))
