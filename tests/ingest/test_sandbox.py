@@ -614,7 +614,7 @@ def test_a_description_of_data_that_lies_is_refused(host, submission, described,
 
 def test_more_geometry_than_a_reader_may_hold_is_refused_unread(host_of, submission):
     host = host_of(Limits(memory_bytes=600 << 20))
-    lie = "def read_geometry():\n    sys.modules['__main__'].wire_bytes = lambda parts: 1 << 40\n"
+    lie = "def read_geometry():\n    sys.modules['pulvinar.ingest.reader_process'].wire_bytes = lambda parts: 1 << 40\n"
     lie += "    return MeshData(np.zeros((1, 3)), np.zeros((0, 3), 'u4'))\n"
     (asset,) = host.find([hostile_file(submission, f"{MESH}import sys\n{lie}")])
     with pytest.raises(TooLarge, match=r"brain\.bad"):
