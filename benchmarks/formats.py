@@ -11,13 +11,25 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.ingest.sources import GEOMETRY, SAMPLES, VOLUMES, assert_same_voxels, format_of, manifest
+from tests.ingest.sources import (
+    DICOM,
+    GEOMETRY,
+    PARTS,
+    SAMPLES,
+    SEVERAL,
+    VOLUMES,
+    assert_same_voxels,
+    format_of,
+    manifest,
+    of_several,
+)
 
 from benchmarks._formats import FORMATS, Format
 from benchmarks._report import machine, report
@@ -26,7 +38,7 @@ from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
 from pulvinar.model.space import Window
 
-WORK = Path(".bench") / "formats"
+WORK = Path(".bench").absolute() / "formats"
 RATIO, PLANES = 0.7, 64
 _LIMITS = Limits(cpu_s=3600)
 
@@ -36,11 +48,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--only", default="*", help="formats of this name or pattern")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-samples", action="store_true", help="only time: leave the real samples out")
     chosen = parser.parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
     print(machine(), flush=True)
     print(f"  {'format':22} {'samples':>7} {'values':>13} {'MB':>6} {'ours':>7} {'plain':>7}  ratio", flush=True)
     formats = [one for one in FORMATS if fnmatch(one.name, chosen.only)]
+    if chosen.no_samples:
+        formats = [replace(one, samples="") for one in formats]
     ratios = {one.name: _row(one, chosen.rounds) for one in formats}
     shutil.rmtree(WORK)
     slowest = min(ratios, key=lambda name: ratios[name])
@@ -55,7 +70,7 @@ def _row(one: Format, rounds: int) -> float:
     path = one.make(folder)
     size = sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
     samples, values = _same_samples(one.samples) if one.samples else (0, 0)
-    values += _read(path, one.options, lambda host, asset: _same(host, asset, path, one))
+    values += _read(path, one.options, _same(one, path))
     ours, plain = [], []
     for _ in range(rounds):
         ours.append(_read(path, one.options, _timed))
@@ -73,8 +88,8 @@ def _row(one: Format, rounds: int) -> float:
     return ratio
 
 
-def _read(path: Path, options: Options, use: Callable[[ReaderHost, FoundAsset], Any]) -> Any:
-    """What `use` gives of the one asset of a file or folder."""
+def _read(path: Path, options: Options, use: Callable[[ReaderHost, Sequence[FoundAsset], Path], Any]) -> Any:
+    """What `use` gives of the assets of a file, folder or archive; it gets the folder too, in which their files lie."""
     scratch = WORK / "scratch"
     (scratch / "reading").mkdir(parents=True)
     try:
@@ -88,19 +103,19 @@ def _read(path: Path, options: Options, use: Callable[[ReaderHost, FoundAsset], 
                 readable=submission.readable,
             ) as host,
         ):
-            (asset,) = host.find(submission.files)
-            return use(host, asset)
+            return use(host, host.find(submission.files), submission.root)
     finally:
         shutil.rmtree(scratch)
 
 
-def _timed(host: ReaderHost, asset: FoundAsset) -> float:
+def _timed(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> float:
     """Seconds from the opening to the last block."""
     start = time.perf_counter()
-    if asset.volume is None:
-        host.read_geometry(asset)
-    else:
-        _blocks(host, asset, lambda place, voxels: None)
+    for asset in assets:
+        if asset.volume is None:
+            host.read_geometry(asset)
+        else:
+            _blocks(host, asset, lambda place, voxels: None)
     return time.perf_counter() - start
 
 
@@ -114,14 +129,19 @@ def _blocks(host: ReaderHost, asset: FoundAsset, use: Callable[[slice, np.ndarra
             source.release(voxels)
 
 
-def _same(host: ReaderHost, asset: FoundAsset, path: Path, one: Format) -> int:
-    """How many voxels or numbers of the large file are equal; raises where one isn't."""
-    if asset.volume is None:
+def _same(one: Format, path: Path) -> Callable[[ReaderHost, Sequence[FoundAsset], Path], int]:
+    """Asserts that the large file is read as it is, and gives how many voxels or numbers are equal."""
+
+    def same(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> int:
+        if assets[0].volume is not None:
+            (asset,) = assets
+            return _same_volume(host, asset, one.plain(path))
         assert one.same is not None
-        data = host.read_geometry(asset)
-        one.same(data, path)
-        return _count(data)
-    return _same_volume(host, asset, one.plain(path))
+        found = [host.read_geometry(asset) for asset in assets]
+        one.same(found[0] if len(found) == 1 else found, path)
+        return sum(map(_count, found))
+
+    return same
 
 
 def _same_volume(host: ReaderHost, asset: FoundAsset, expected: np.ndarray) -> int:
@@ -132,23 +152,43 @@ def _same_volume(host: ReaderHost, asset: FoundAsset, expected: np.ndarray) -> i
 
 
 def _count(data: Any) -> int:
-    """Nodes, vertices or rows."""
-    return len(data.zyx_um) if hasattr(data, "zyx_um") else len(next(iter(data.columns.values())))
+    """Values of signals, cells of a table or matrix, else places."""
+    if hasattr(data, "values"):
+        return int(data.values.size)
+    columns = getattr(data, "columns", {})
+    if columns and not hasattr(data, "faces") and not hasattr(data, "first"):
+        return sum(map(len, columns.values()))
+    return len(data.zyx_um)
 
 
 def _same_samples(reader: str) -> tuple[int, int]:
     """How many real samples of a reader there are, and how many voxels, nodes or rows of them are equal."""
-    names = [name for name in manifest() if format_of(name) == reader and (SAMPLES / name).is_file()]
-    names = [name for name in names if not name.endswith((".tif.gz", ".tif.lzma"))]
+    if reader == "dicom":
+        names = [name for name in DICOM if (SAMPLES / name).is_file()]
+    elif ends := [end for end, (of, _) in SEVERAL.items() if of == reader]:
+        names = [name for name in of_several() if name.endswith(ends[0]) and (SAMPLES / name).is_file()]
+    else:
+        names = [name for name in manifest() if format_of(name) == reader and (SAMPLES / name).is_file()]
+        names = [name for name in names if not name.endswith((".tif.gz", ".tif.lzma"))]
     return len(names), sum(_read(SAMPLES / name, Options(), _against(SAMPLES / name, reader)) for name in names)
 
 
-def _against(path: Path, reader: str) -> Callable[[ReaderHost, FoundAsset], int]:
-    def same(host: ReaderHost, asset: FoundAsset) -> int:
+def _against(path: Path, reader: str) -> Callable[[ReaderHost, Sequence[FoundAsset], Path], int]:
+    def same(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> int:
+        if path.suffix in SEVERAL:
+            found = [host.read_geometry(asset) for asset in assets]
+            SEVERAL[path.suffix][1](found, path)
+            return sum(map(_count, found))
+        return sum(same_asset(host, asset, root) for asset in assets)
+
+    def same_asset(host: ReaderHost, asset: FoundAsset, root: Path) -> int:
+        file = root / asset.files[0]
         if asset.volume is not None:
-            return _same_volume(host, asset, VOLUMES[reader](path))
+            return _same_volume(
+                host, asset, PARTS[reader](file, asset.key) if reader in PARTS else VOLUMES[reader](file)
+            )
         data = host.read_geometry(asset)
-        GEOMETRY[reader](data, path)
+        GEOMETRY[reader](data, file)
         return _count(data)
 
     return same

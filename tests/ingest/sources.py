@@ -19,6 +19,8 @@ import SimpleITK as sitk  # noqa: N813
 import tifffile
 from pylibCZIrw import czi as zeiss
 
+from pulvinar.ingest.channel import Handover
+from pulvinar.ingest.geometry_wire import fill, wire_bytes
 from pulvinar.ingest.reader import TimeSeriesData
 
 SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
@@ -31,6 +33,8 @@ FORMATS = {
 }  # fmt: skip
 ASSETS = {"formats/czi/S3_1Pos_2Mosaic_T1_Z1_CH1.czi": 3}
 """How many assets a file holds where it isn't one."""
+DICOM = {"human/dicom_struct_T1_384slices.tar.gz": 384, "human/dicom_func_1block_dicoms.tar.gz": 630}
+"""Archives of one series each, and how many images it has."""
 RTOL_SCALED = 1e-6
 """Scaled integers are float32; a source that computes in float64 differs in the last bit."""
 
@@ -265,8 +269,10 @@ SEVERAL = {".nwb": ("nwb", same_recordings), ".mat": ("matrices", same_variables
 """Formats of several assets a file: the reader, and what compares all of them with the source."""
 
 
-def through_a_file(described, body):
-    """What crosses to the platform, as its other side gets it: a description and a descriptor."""
-    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (open until the test is over)
-    file.write(body)
-    return json.loads(json.dumps(described)), os.dup(file.fileno())
+def through_memory(described, parts):
+    """What crosses to the platform, as its other side gets it: a description and the bytes of all arrays."""
+    memory = Handover(wire_bytes(parts))
+    fill(memory.descriptor, parts)
+    content = memory.take()
+    memory.close()
+    return json.loads(json.dumps(described)), content

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.ingest.sources import (
     ASSETS,
+    DICOM,
     GEOMETRY,
     PARTS,
     SEVERAL,
@@ -28,8 +29,6 @@ ARCHIVES = {
     "human/surgical_neurons/80_human_neurons_swc.tar.gz": ("swc", 80),
     "mouse/fmost_neurons/boutons_apo.tar.gz": ("tables", 247),
 }
-DICOM = {"human/dicom_struct_T1_384slices.tar.gz": 384, "human/dicom_func_1block_dicoms.tar.gz": 630}
-"""Archives of one series each, and how many images it has."""
 
 
 @pytest.fixture(scope="module")

@@ -587,14 +587,17 @@ def test_a_geometry_that_can_not_be_is_refused(host, submission, geometry):
         {},
         {"kind": "os.system", "arrays": {}},
         {"kind": "MeshData", "arrays": []},
-        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "O", "shape": [1], "size": 8}}},
-        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [-1], "size": 1 << 50}}},
-        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [-1], "size": -8}}},
-        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [1 << 62, 8], "size": 8}}},
-        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [], "size": 8}}},
-        {"kind": "MeshData", "arrays": {n: {"type": "uint32", "shape": [], "size": 4} for n in ("zyx_um", "faces")}},
-        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "text", "shape": [1], "size": 8}]]},
-        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "text", "shape": [1], "size": 100_000}]]},
+        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "O", "shape": [1], "sizes": [8]}}},
+        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [-1], "sizes": [1 << 50]}}},
+        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [-1], "sizes": [-8]}}},
+        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [1 << 62, 8], "sizes": [8]}}},
+        {"kind": "MeshData", "arrays": {"zyx_um": {"type": "float64", "shape": [], "sizes": [8]}}},
+        {"kind": "MeshData", "arrays": {n: {"type": "uint32", "shape": [], "sizes": [4]} for n in ("zyx_um", "faces")}},
+        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "json", "shape": [1], "sizes": [8]}]]},
+        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "json", "shape": [1], "sizes": [100_000]}]]},
+        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "utf8", "shape": [1], "sizes": [8]}]]},
+        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "utf8", "shape": [0], "sizes": [0, 0]}]]},
+        {"kind": "TableData", "arrays": {}, "columns": [["a", {"type": "utf8", "shape": [1], "sizes": [16, 8]}]]},
         {"kind": "TableData", "arrays": {}, "columns": 3},
         {"kind": "TableData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [2, 2]}},
         {"kind": "ConnectivityData", "arrays": {}, "texts": {}, "matrix": {"type": "float32", "shape": [0, 2]}},
@@ -608,7 +611,7 @@ def test_a_description_of_data_that_lies_is_refused(host, submission, described,
     main = "sys.modules['pulvinar.ingest.reader_process']"
     lie = f"{FORGE}honest = getattr({main}, 'honest', {main}.geometry_to_wire)\n{main}.honest = honest\n"
     lie += f"def read_geometry():\n    def forged(data):\n        {main}.geometry_to_wire = honest\n"
-    lie += f"        return {described!r}, {body}\n    {main}.geometry_to_wire = forged\n"
+    lie += f"        return {described!r}, [memoryview({body})]\n    {main}.geometry_to_wire = forged\n"
     (asset,) = host.find([hostile_file(submission, MESH + lie)])
     with pytest.raises(UnreadableFile, match=r"brain\.bad"):
         host.read_geometry(asset)
@@ -660,13 +663,61 @@ def test_a_recording_that_declares_more_than_its_budget_is_refused(host_of, subm
 
 def test_more_geometry_than_a_reader_may_hold_is_refused_unread(host_of, submission):
     host = host_of(Limits(memory_bytes=600 << 20))
-    lie = "def read_geometry():\n    import os, sys, tempfile\n    def large(**_):\n"
-    lie += "        f = real(dir='.')\n        os.ftruncate(f.fileno(), 1 << 40)\n        return f\n"
-    lie += "    real, tempfile.TemporaryFile = tempfile.TemporaryFile, lambda **_: large()\n"
+    lie = "def read_geometry():\n    sys.modules['pulvinar.ingest.reader_process'].wire_bytes = lambda parts: 1 << 40\n"
     lie += "    return MeshData(np.zeros((1, 3)), np.zeros((0, 3), 'u4'))\n"
-    (asset,) = host.find([hostile_file(submission, MESH + lie)])
+    (asset,) = host.find([hostile_file(submission, f"{MESH}import sys\n{lie}")])
     with pytest.raises(TooLarge, match=r"brain\.bad"):
         host.read_geometry(asset)
+
+
+@pytest.mark.parametrize(
+    "told", ["{}", "{'size': -1, 'described': {}}", "{'size': '9', 'described': {}}", "{'size': 9, 'described': []}"]
+)
+def test_geometry_without_a_size_or_a_description_is_refused(host, submission, told):
+    forge = f"{FORGE}geometry = process._geometry\n"
+    forge += f"def forged(*_): process._verbs['geometry'] = geometry; return {told}, None\n"
+    forge += "process._verbs['geometry'] = forged\n"
+    (asset,) = host.find([hostile_file(submission, f"{MESH}{forge}")])
+    with pytest.raises(UnreadableFile, match=r"brain\.bad"):
+        host.read_geometry(asset)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        "mmap.mmap(descriptor, 0)",
+        "fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)",
+    ],
+)
+def test_arrays_that_the_reader_could_still_change_are_refused(host_of, submission, hold):
+    host = host_of()
+    forge = f"{FORGE}import fcntl, mmap\n"
+    forge += "def forged(question, descriptor):\n    process._verbs['fill'] = process._fill\n"
+    forge += f"    process.held = {hold}\n    return process._fill(question, descriptor)\n"
+    forge += "process._verbs['fill'] = forged\n"
+    forge += "def read_geometry(): return MeshData(np.zeros((3, 3)), np.array([[0, 1, 2]], 'u4'))\n"
+    (asset,) = host.find([hostile_file(submission, f"{MESH}{forge}")])
+    with pytest.raises(UnreadableFile, match=r"brain\.bad: the reader holds on"):
+        host.read_geometry(asset)
+
+
+def test_text_crosses_as_it_is(host, submission):
+    texts = ["皮层", "", "a\tb", "\U0001f9e0"]
+    does = MESH.replace("MESH", "TABLE")
+    does += f"def read_geometry(): return TableData({{'a': np.array({texts!r}, object), 'b': np.arange(4)}})"
+    (asset,) = host.find([hostile_file(submission, does)])
+    data = host.read_geometry(asset)
+    assert data.columns["a"].tolist() == texts
+    assert data.columns["b"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("texts", ["['\\ud800', 'b']", "[None, 'b']", "[]"])
+def test_text_that_is_no_unicode_or_missing_crosses_too(host, submission, texts):
+    does = MESH.replace("MESH", "TABLE")
+    does += f"def read_geometry(): return TableData({{'a': np.array({texts}, object)}})"
+    (asset,) = host.find([hostile_file(submission, does)])
+    data = host.read_geometry(asset)
+    assert data.columns["a"].tolist() == eval(texts)
 
 
 def test_descriptors_that_nobody_asked_for_are_closed(host_of, submission):

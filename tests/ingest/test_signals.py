@@ -1,10 +1,11 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from tests.ingest.sources import through_a_file
+from tests.ingest.sources import through_memory
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.geometry import geometry_files
@@ -84,13 +85,17 @@ def test_nothing_at_all_is_refused(shape):
 
 def test_both_cross_to_the_platform_as_they_are():
     signals = some_signals()
-    again = geometry_from_wire(*through_a_file(*geometry_to_wire(signals)))
+    again = geometry_from_wire(*through_memory(*geometry_to_wire(signals)))
     assert isinstance(again, TimeSeriesData)
     assert np.array_equal(again.values, signals.values, equal_nan=True)
     assert again.columns["name"].tolist() == ["V1", "V2", "MT"]
     assert again.unit == "dF/F"
+    turned = replace(signals, values=np.asfortranarray(signals.values))
+    again = geometry_from_wire(*through_memory(*geometry_to_wire(turned)))
+    assert isinstance(again, TimeSeriesData)
+    assert np.array_equal(again.values, signals.values, equal_nan=True)
     matrix = ConnectivityData(np.eye(2), names("a", "b"), names("a", "b"), "correlation")
-    back = geometry_from_wire(*through_a_file(*geometry_to_wire(matrix)))
+    back = geometry_from_wire(*through_memory(*geometry_to_wire(matrix)))
     assert isinstance(back, ConnectivityData)
     assert back.measure == "correlation"
     assert np.array_equal(back.values, np.eye(2))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.ingest.sources import through_a_file
+from tests.ingest.sources import through_memory
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.geometry import geometry_files
@@ -65,7 +65,7 @@ def test_of_many_lines_the_view_has_some_and_the_table_all():
 
 def test_they_cross_to_the_platform_as_they_are():
     data = tracts([3, 4])
-    again = geometry_from_wire(*through_a_file(*geometry_to_wire(data)))
+    again = geometry_from_wire(*through_memory(*geometry_to_wire(data)))
     assert isinstance(again, TractsData)
     assert np.array_equal(again.zyx_um, data.zyx_um)
     assert np.array_equal(again.first, data.first)

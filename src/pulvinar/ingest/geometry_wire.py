@@ -1,16 +1,16 @@
 """What is no volume on its way out of the reader process: described as JSON, columns as raw memory.
 
-Nothing is unpickled: a column is numbers of a listed type, or text as a JSON list. A `Matrix` stays behind, and is read
-by window.
+Nothing is unpickled: a column is numbers of a listed type, or text: UTF-8 behind the places where each begins, or a
+JSON list where some of it is no Unicode or missing. A `Matrix` stays behind, and is read by window.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,15 +35,16 @@ _KINDS: dict[str, type[GeometryData]] = {
     for kind in (SkeletonData, MeshData, PointsData, TableData, TimeSeriesData, ConnectivityData, TractsData)
 }
 _TYPES = ("bool", "int16", "int64", "uint32", "float32", "float64")
-_TEXT = "text"
+_TEXT, _JSON = "utf8", "json"
+_ALIGNED = 64
 _TEXT_TYPES = {str, type(None)}
 
 Array = npt.NDArray[Any]
 
 
-def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], bytes]:
-    """`data` as a description and the bytes of its arrays, one after another."""
-    parts: list[bytes] = []
+def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], list[memoryview]]:
+    """`data` as a description and the bytes of its arrays, which `fill` puts one after another."""
+    parts: list[memoryview] = []
     described: dict[str, Any] = {"kind": type(data).__name__, "arrays": {}, "texts": {}, "columns": []}
     for field in fields(data):
         value = getattr(data, field.name)
@@ -55,32 +56,70 @@ def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], bytes]:
             described["matrix"] = {"type": value.dtype.name, "shape": list(value.shape)}
         else:
             described["arrays"][field.name] = _described(value, parts)
-    return described, b"".join(parts)
+    return described, parts
 
 
-def _described(array: Array, parts: list[bytes]) -> dict[str, Any]:
+def wire_bytes(parts: Sequence[memoryview]) -> int:
+    """The bytes that `parts` take, each from an even place on."""
+    return sum(_even(len(part)) for part in parts)
+
+
+def fill(descriptor: int, parts: Sequence[memoryview]) -> None:
+    """Write `parts` to where `geometry_from_wire` looks for them."""
+    place = 0
+    for part in parts:
+        written = 0
+        while written < len(part):
+            written += os.pwrite(descriptor, part[written:], place + written)
+        place += _even(len(part))
+
+
+def _even(size_bytes: int) -> int:
+    return -(-size_bytes // _ALIGNED) * _ALIGNED
+
+
+def _described(array: Array, parts: list[memoryview]) -> dict[str, Any]:
+    order: Literal["C", "F"] = "C"
     if array.dtype == object:
-        # surrogates can't be written as UTF-8; JSON's own escapes carry them
-        texts = array.tolist()
-        if not set(map(type, texts)) <= _TEXT_TYPES:
-            texts = [None if value is None else str(value) for value in texts]
-        body = json.dumps(texts).encode()
-        kind = _TEXT
+        bodies = _text_to_wire(array.ravel().tolist())
+        kind = _TEXT if len(bodies) == 2 else _JSON
     else:
-        body, kind = np.ascontiguousarray(array).tobytes(), array.dtype.name
-    parts.append(body)
-    return {"type": kind, "shape": list(array.shape), "size": len(body)}
+        # by columns where it lies so: turning it would touch all of it twice
+        order = "F" if array.flags.f_contiguous else "C"
+        bodies, kind = [_bytes_of(array.ravel(order))], array.dtype.name
+    parts += bodies
+    return {"type": kind, "shape": list(array.shape), "order": order, "sizes": [len(body) for body in bodies]}
+
+
+def _bytes_of(array: Array) -> memoryview:
+    """Of an array of one axis, without a copy."""
+    return memoryview(array.view(np.uint8).data)
+
+
+def _text_to_wire(texts: list[Any]) -> list[memoryview]:
+    """Where each text begins and all letters; one list as JSON where some of it is no Unicode or missing."""
+    try:
+        joined = "".join(texts)
+        letters = joined.encode()
+        encoded: list[Any] = texts if len(letters) == len(joined) else [text.encode() for text in texts]
+    except (TypeError, UnicodeError):
+        # surrogates can't be written as UTF-8; JSON's own escapes carry them
+        values = [value if value is None or isinstance(value, str) else str(value) for value in texts]
+        return [memoryview(json.dumps(values).encode())]
+    begins = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(texts)), out=begins[1:])
+    return [_bytes_of(begins), memoryview(letters)]
 
 
 def geometry_from_wire(
-    described: dict[str, Any], descriptor: int, matrix: Callable[[tuple[int, int], str], Matrix] | None = None
+    described: dict[str, Any], content: memoryview, matrix: Callable[[tuple[int, int], str], Matrix] | None = None
 ) -> GeometryData:
-    """What `geometry_to_wire` described, its bytes read from `descriptor`. Raises `UnreadableFile`.
+    """What `geometry_to_wire` described, its bytes being `content`, which nobody else can change.
 
-    `matrix` gives the `Matrix` of a shape and type that stayed in the reader process.
+    Arrays of numbers look at `content`. `matrix` gives the `Matrix` of a shape and type that stayed in the reader
+    process. Raises `UnreadableFile`.
     """
-    # read, never mapped: memory that the other side can shrink would end this process
-    reading = _Reading(descriptor)
+    reading = _Reading(content)
     try:
         kind = _KINDS[described["kind"]]
         given: dict[str, Any] = {name: reading.array(value) for name, value in described["arrays"].items()}
@@ -98,34 +137,48 @@ def geometry_from_wire(
 
 
 class _Reading:
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._left = os.fstat(descriptor).st_size
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
         self._at = 0
 
     def array(self, described: dict[str, Any]) -> Array:
-        size, kind, shape = int(described["size"]), described["type"], tuple(map(int, described["shape"]))
-        if not 0 <= size <= self._left - self._at:
-            raise ValueError(f"{size} bytes are announced, {self._left - self._at} are there")
-        body = self._bytes(size)
+        kind, shape = described["type"], tuple(map(int, described["shape"]))
+        bodies = [self._body(int(size)) for size in described["sizes"]]
+        if min(shape, default=0) < 0 or len(bodies) != (2 if kind == _TEXT else 1):
+            raise ValueError(f"{len(bodies)} pieces of the shape {shape}")
         if kind == _TEXT:
-            texts = json.loads(body)
+            return _text_from_wire(bodies[0], bodies[1]).reshape(shape)
+        if kind == _JSON:
+            texts = json.loads(bytes(bodies[0]))
             if not (isinstance(texts, list) and set(map(type, texts)) <= _TEXT_TYPES):
                 raise ValueError("a column of text holds something else")
-            array = np.empty(len(texts), dtype=object)
-            array[:] = texts
-            return array.reshape(shape)
+            return _object_array(texts).reshape(shape)
         if kind not in _TYPES:
             raise ValueError(f"type {kind!r}")
-        return np.frombuffer(body, kind).reshape(shape)
+        return np.frombuffer(bodies[0], kind).reshape(shape, order="F" if described.get("order") == "F" else "C")
 
-    def _bytes(self, size: int) -> bytearray:
-        body = bytearray(size)
-        view, filled = memoryview(body), 0
-        while filled < size:
-            got = os.preadv(self._descriptor, [view[filled:]], self._at + filled)
-            if got == 0:
-                raise ValueError("the data ends early")
-            filled += got
-        self._at += size
+    def _body(self, size: int) -> memoryview:
+        left = len(self._content) - self._at
+        if not 0 <= size <= left:
+            raise ValueError(f"{size} bytes are announced, {left} are there")
+        body = self._content[self._at : self._at + size]
+        self._at += _even(size)
         return body
+
+
+def _text_from_wire(begins: memoryview, letters: memoryview) -> Array:
+    import pyarrow as pa
+
+    count = len(begins) // 8 - 1
+    if count < 0:
+        raise ValueError("a column of text has no end")
+    texts = pa.LargeStringArray.from_buffers(count, pa.py_buffer(begins), pa.py_buffer(letters))
+    # that each begins where the one before it ends, within the letters, and that all of it is UTF-8
+    texts.validate(full=True)
+    return _object_array(texts.to_pylist())
+
+
+def _object_array(values: list[Any]) -> Array:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

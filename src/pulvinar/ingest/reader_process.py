@@ -12,7 +12,6 @@ import site
 import socket
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from math import prod
@@ -26,7 +25,7 @@ from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.extensions import Registry
 from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
-from pulvinar.ingest.geometry_wire import geometry_to_wire
+from pulvinar.ingest.geometry_wire import fill, geometry_to_wire, wire_bytes
 from pulvinar.ingest.matrices import AsVolume, stays_in_its_file
 from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
@@ -92,7 +91,7 @@ def _libraries() -> list[Path]:
 
 
 class ReaderProcess:
-    """What the process holds: the readers, the open volumes and the shared memory of each."""
+    """What the process holds: the readers, the open volumes with the shared memory of each, arrays on their way out."""
 
     def __init__(self, begin: dict[str, Any]) -> None:
         self._root = Path(begin["root"])
@@ -103,6 +102,7 @@ class ReaderProcess:
         self._volumes: dict[int, tuple[OpenVolume, str]] = {}
         self._slots: dict[tuple[int, int], SharedMemory] = {}
         self._untold: list[FoundAsset] = []
+        self._parts: list[memoryview] = []
         self._verbs: dict[str, Callable[[dict[str, Any], int | None], Answer]] = {
             "find": self._find,
             "more": self._more,
@@ -112,6 +112,7 @@ class ReaderProcess:
             "read": self._read,
             "close": self._close,
             "geometry": self._geometry,
+            "fill": self._fill,
             "unpack": self._unpack,
             "holds": self._holds,
         }
@@ -192,14 +193,21 @@ class ReaderProcess:
     def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])
         data = self._reader(asset).read_geometry(asset, self._root, self._options)
-        described, body = geometry_to_wire(data)
+        described, self._parts = geometry_to_wire(data)
         if (matrix := stays_in_its_file(data)) is not None:
             self._volumes[question["volume"]] = (AsVolume(matrix), matrix.dtype.name)
-        with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
-            view = memoryview(body)
-            while view:
-                view = view[file.write(view) :]
-            return described, os.dup(file.fileno())
+        return {"described": described, "size": wire_bytes(self._parts)}, None
+
+    def _fill(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """Put the arrays of the geometry that was asked for last into memory of the platform's."""
+        if descriptor is None:
+            raise UnreadableFile("memory for the arrays did not arrive")
+        parts, self._parts = self._parts, []
+        try:
+            fill(descriptor, parts)
+        finally:
+            os.close(descriptor)
+        return {}, None
 
     def _unpack(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         unpack(Path(question["archive"]), Path(question["into"]), self._budget_bytes)

@@ -24,7 +24,7 @@ from typing import IO, Any, Self
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
 from pulvinar.ingest.answers import HOSTILE, Unreadable, check_together, checked_assets, checked_unreadable, told_error
-from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, TooLate
+from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, Handover, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
@@ -188,19 +188,24 @@ class ReaderHost:
         about = _summary(asset.files)
         self._volumes += 1
         number = self._volumes
-        question = {"verb": "geometry", "asset": asdict(asset), "volume": number}
-        answer, descriptor = self.ask_for_memory(question, about=about)
-        if descriptor is None:
+        answer = self.ask({"verb": "geometry", "asset": asdict(asset), "volume": number}, about=about)
+        size, described = answer.get("size"), answer.get("described")
+        if not isinstance(size, int) or size < 0 or not isinstance(described, dict):
             raise UnreadableFile(f"{about}: the reader sent no data", hint=HOSTILE)
+        if size > self._limits.memory_bytes:
+            raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
+        memory = Handover(size)
         try:
-            size = os.fstat(descriptor).st_size
-            if size > self._limits.memory_bytes:
-                raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
-            return geometry_from_wire(answer, descriptor, partial(self._matrix, number, about))
+            self.ask({"verb": "fill"}, about=about, descriptor=memory.descriptor)
+            content = memory.take()
+        except OSError:
+            raise UnreadableFile(f"{about}: the reader holds on to the data that it sent", hint=HOSTILE) from None
+        finally:
+            memory.close()
+        try:
+            return geometry_from_wire(described, content, partial(self._matrix, number, about))
         except UnreadableFile as error:
             raise UnreadableFile(f"{about}: {error.message}", hint=HOSTILE) from None
-        finally:
-            os.close(descriptor)
 
     def _matrix(self, number: int, about: str, shape: tuple[int, int], dtype: str) -> Matrix:
         if dtype not in ("float32", "float64") or min(shape) < 1:
@@ -221,15 +226,6 @@ class ReaderHost:
 
     def ask(self, question: dict[str, Any], *, about: str, descriptor: int | None = None) -> dict[str, Any]:
         """Send one question, wait for its answer; raises the error that the process answers with."""
-        answer, received = self.ask_for_memory(question, about=about, descriptor=descriptor)
-        if received is not None:
-            os.close(received)
-        return answer
-
-    def ask_for_memory(
-        self, question: dict[str, Any], *, about: str, descriptor: int | None = None
-    ) -> tuple[dict[str, Any], int | None]:
-        """As `ask`, and the file descriptor that came with the answer."""
         with self._asking:
             channel = self._listening(about)
             try:
@@ -241,11 +237,11 @@ class ReaderHost:
                 # an answer that still comes would be taken for that to the next question
                 self._end(patience_s=0)
                 raise
+        if received is not None:
+            os.close(received)
         if "error" in answer:
-            if received is not None:
-                os.close(received)
             raise told_error(answer["error"], about)
-        return answer, received
+        return answer
 
     def _listening(self, about: str) -> Channel:
         """The channel to a process that answers: the one that runs, or a new one."""

@@ -7,7 +7,7 @@ IMARIS = np.random.default_rng(6).integers(0, 60_000, (2, 3, 5, 20, 30)).astype(
 """Axes t, c, z, y, x."""
 SETUPS = np.random.default_rng(8).integers(0, 65_000, (2, 2, 2, 6, 20, 30)).astype("u2")
 """Axes t, c, tile, z, y, x: many values are beyond what a number with a sign holds."""
-SETUP = """<ViewSetup><id>{id}</id><name>view {id}</name><size>30 20 6</size>
+SETUP = """<ViewSetup><id>{id}</id><name>view {id}</name><size>{size}</size>
 <voxelSize><unit>{unit}</unit><size>0.5 0.6 2.0</size></voxelSize>
 <attributes><illumination>0</illumination><channel>{channel}</channel><tile>{tile}</tile></attributes></ViewSetup>"""
 XML = """<?xml version="1.0" encoding="UTF-8"?>
@@ -17,21 +17,22 @@ XML = """<?xml version="1.0" encoding="UTF-8"?>
 <Channel><id>1</id><name>1</name></Channel></Attributes></ViewSetups></SequenceDescription></SpimData>"""
 
 
-def write_bigdataviewer(folder, voxels=SETUPS, *, file="a.h5", xml=True, unit="um", named="a.h5"):
+def write_bigdataviewer(folder, voxels=SETUPS, *, file="a.h5", xml=True, unit="um", named="a.h5", chunk=(4, 10, 15)):
     """Setups are channels of tiles, channel slowest; values are stored as if they had a sign."""
     times, channels, tiles = voxels.shape[:3]
+    size = " ".join(map(str, voxels.shape[:2:-1]))
     setups = ""
     with h5py.File(folder / file, "w") as opened:
         for setup in range(channels * tiles):
             channel, tile = divmod(setup, tiles)
-            setups += SETUP.format(id=setup, channel=channel, tile=tile, unit=unit)
+            setups += SETUP.format(id=setup, channel=channel, tile=tile, unit=unit, size=size)
             opened[f"s{setup:02d}/resolutions"] = np.array([[1.0, 1, 1], [2, 2, 1]])
             opened[f"s{setup:02d}/subdivisions"] = np.array([[16, 16, 4], [16, 16, 4]])
             for t in range(times):
                 for level, step in enumerate((1, 2)):
                     stored = voxels[t, channel, tile, :, ::step, ::step].view("i2")
                     path = f"t{t:05d}/s{setup:02d}/{level}/cells"
-                    chunks = tuple(min(pair) for pair in zip(stored.shape, (4, 10, 15), strict=True))
+                    chunks = tuple(min(pair) for pair in zip(stored.shape, chunk, strict=True))
                     opened.create_dataset(path, data=stored, chunks=chunks, compression=4)
     if xml:
         (folder / "a.xml").write_text(XML.format(file=named, setups=setups))

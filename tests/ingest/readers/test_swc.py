@@ -200,3 +200,55 @@ def test_numbers_of_a_large_file_are_those_of_numpy_however_they_are_written(tmp
     (tmp_path / "a.swc").write_text("\n".join(lines).replace("30000 3 1.5", "30000 3 1.5x"))
     with pytest.raises(UnreadableFile, match=r"line 30000: '1\.5x' is not a number"):
         read_geometry(SwcReader(), tmp_path, Options(unit="um"))
+
+
+MANY = 60_000
+
+
+def many_lines(part=" ", end="\n"):
+    """Lines of so many nodes that they are read at once."""
+    places = np.random.default_rng(2).normal(0, 50, (MANY, 3)).round(4).tolist()
+    rows = [(n + 1, 3, *place, 0.5, n or -1) for n, place in enumerate(places)]
+    return [part.join(map(str, row)) + end for row in rows], np.array(places)
+
+
+@pytest.mark.parametrize(
+    ("part", "end"), [(" ", "\n"), ("\t", "\n"), (" ", "\r\n"), ("  ", "\n"), (" ", " \n"), (",", "\n")]
+)
+def test_a_large_neuron_is_the_same_however_its_columns_are_parted(tmp_path, part, end):
+    lines, places = many_lines(part, end)
+    (tmp_path / "a.swc").write_bytes("".join(lines).encode())
+    found = read_geometry(READER, tmp_path)
+    assert np.array_equal(found.zyx_um[:, ::-1], places)
+    assert np.array_equal(found.parent, np.arange(-1, MANY - 1))
+
+
+@pytest.mark.parametrize(
+    ("at", "line", "reason"),
+    [
+        (50_000, "50001 3 1 x 1 0.5 50000", "line 50001: 'x' is not a number"),
+        (50_000, "50001 3 1 1 1 0.5 50000 7", "line 50001: it has not 7 numbers"),
+        (50_000, "50001 3 1 nan 1 0.5 50000", "line 50001: a number is not finite"),
+        (50_000, "50001 3 1 1 1 0.5 70000", "line 50001: its parent is not in the file"),
+        (50_000, "50001 3 1 1 1 0.5 50002", "line 50001: the node is its own ancestor"),
+        (50_000, "50000 3 1 1 1 0.5 49999", "line 50001: its number was given to a node before"),
+        (50_000, "50001.5 3 1 1 1 0.5 50000", "line 50001: number, type and parent must be whole"),
+    ],
+)
+def test_in_a_large_neuron_the_line_that_is_wrong_is_named(tmp_path, at, line, reason):
+    lines, _ = many_lines()
+    lines[at] = f"{line}\n"
+    (tmp_path / "a.swc").write_text("".join(lines))
+    with pytest.raises(UnreadableFile, match=reason):
+        find_one(READER, tmp_path)
+
+
+def test_lines_without_a_node_within_a_large_neuron_are_counted(tmp_path):
+    lines, places = many_lines()
+    lines[100] = f"# said here\n\n{lines[100]}"
+    (tmp_path / "a.swc").write_text("".join(lines))
+    assert np.array_equal(read_geometry(READER, tmp_path).zyx_um[:, ::-1], places)
+    lines[200] = "nothing 3 1 1 1 0.5 200\n"
+    (tmp_path / "a.swc").write_text("".join(lines))
+    with pytest.raises(UnreadableFile, match="line 203: 'nothing' is not a number"):
+        find_one(READER, tmp_path)

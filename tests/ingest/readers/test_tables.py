@@ -141,6 +141,37 @@ def test_numbers_with_leading_zeros_are_names_and_truth_is_truth(tmp_path):
     assert found == {"subject": ["007", "012"], "active": [True, False], "count": [1, 2]}
 
 
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "-2", "30"], [1, -2, 30]),
+        (["-0", "1"], [0, 1]),
+        (["999999999999999999", "1"], [999999999999999999, 1]),
+        (["1.0", "2"], [1.0, 2.0]),
+        (["1.5", "1e400"], [1.5, np.inf]),
+        (["1.5", "-Infinity", "inf"], [1.5, -np.inf, np.inf]),
+        (["1.5", "007"], None),
+        (["007", "8"], None),
+        (["0x10", "2"], None),
+        (["1_0", "2"], None),
+        (["1.5", "-nan"], None),
+        (["1.5", "nan(12)"], None),
+        (["1.5", "+inf"], None),
+        (["1.5", "1234567890123456"], None),
+        (["1000000000000000000", "1"], None),
+        (["1.5", "true"], None),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 200])
+def test_what_may_be_a_name_is_no_number(tmp_path, cells, values, before):
+    """`before`: so many plain numbers come first, and what follows must still be looked at."""
+    plain = ["1" if values is None or isinstance(values[0], int) else "1.5"] * before
+    text = "".join(f"r,{cell}\n" for cell in [*plain, *cells])
+    found = table(tmp_path, f"name,value\n{text}").columns["value"][before:].tolist()
+    assert found == (cells if values is None else values)
+    assert values is None or {type(value) for value in found} == {type(value) for value in values}
+
+
 def test_chinese_headers_and_a_byte_order_mark(tmp_path):
     found = table(tmp_path, "\ufeff细胞,x,y,z,体积\n锥体,1,2,3,4.5\n星形,4,5,6,\n")
     assert list(found.columns) == ["细胞", "x", "y", "z", "体积"]

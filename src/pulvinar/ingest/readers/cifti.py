@@ -33,6 +33,8 @@ from pulvinar.ingest.readers.streams import start_of, stem_of
 from pulvinar.ingest.readers.table_columns import Column, unique_names
 from pulvinar.model.dataset import AssetKind
 
+_PART = 1024
+
 
 class CiftiReader:
     """Reads every matrix of two axes; asked before the reader of NIfTI, whose header CIFTI has."""
@@ -89,13 +91,22 @@ def _what(cifti: CiftiFile) -> str:
 
 def _map_columns(maps: Maps, values: npt.NDArray[Any]) -> list[tuple[str, Column]]:
     columns: list[tuple[str, Column]] = []
+    by_map = values if maps.labels else _by_map(values)
     for place, title in enumerate(maps.names):
         if maps.labels:
             names = {label.id: label.name for label in maps.labels[place]}
             columns += label_columns(title, values[place], names)
         else:
-            columns.append((title, values[place].astype(np.float64)))
+            columns.append((title, by_map[place]))
     return columns
+
+
+def _by_map(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """`values` (maps, elements) with each map in one piece; turned in parts that the processor's cache holds."""
+    turned = np.empty(values.shape)
+    for first in range(0, values.shape[1], _PART):
+        turned[:, first : first + _PART] = values[:, first : first + _PART]
+    return turned
 
 
 def _series(cifti: CiftiFile, along: Series, elements: Any, options: Options) -> TimeSeriesData:
@@ -151,4 +162,4 @@ def _said(axis: Any) -> dict[str, Any]:
         return {"steps": axis.size, "start": axis.start, "step": axis.step, "unit": axis.unit}
     if isinstance(axis, Maps):
         return {"maps": list(axis.names)}
-    return {"elements": len(axis.names), "structures": axis.structures}
+    return {"elements": len(next(iter(axis.table.values()))), "structures": axis.structures}

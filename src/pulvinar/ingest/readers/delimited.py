@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_ANYTHING = re.compile(rb"\S")
 _COMMA = re.compile(r"-?\d+,\d+([eE][-+]?\d+)?")
 _POINT = re.compile(r"-?\d*\.\d+([eE][-+]?\d+)?")
 _SAMPLE = 1 << 20
@@ -95,15 +95,16 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    data = _content(path, name)
+    content = _content(path, name)
+    begin = 0
     for _ in range(dialect.skip_lines):
-        data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
+        begin = content.find(b"\n", begin) + 1 or len(content)
     names = list(dialect.names)
-    if not data.strip():
+    if _ANYTHING.search(content, begin) is None:
         return {key: np.empty(0, object) for key in names}
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(data),
+            cast(Any, pa.BufferReader(pa.py_buffer(memoryview(content)[begin:]))),
             arrow_csv.ReadOptions(use_threads=False, column_names=names, encoding=dialect.encoding),
             arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
@@ -131,16 +132,14 @@ def _said(error: str, skipped: int) -> str:
     return f": {text}"
 
 
-def _content(path: Path, name: str) -> bytes:
+def _content(path: Path, name: str) -> bytearray:
     """The whole text, read in pieces: one read would set aside memory for the limit."""
-    pieces, total = [], 0
+    content = bytearray()
     with unpacked(path, name, bounded=True) as stream:
         while piece := stream.read(_SAMPLE):
-            pieces.append(piece)
-            total += len(piece)
-            if total > _LARGEST:
+            content += piece
+            if len(content) > _LARGEST:
                 raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
-    content = b"".join(pieces)
     return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 

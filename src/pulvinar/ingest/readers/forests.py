@@ -32,6 +32,11 @@ def depths(parent: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     return depth, above >= 0
 
 
+def parents_come_first(parent: Ints) -> bool:
+    """Whether each node comes behind its parent: then none goes in a circle."""
+    return bool((parent < np.arange(len(parent))).all())
+
+
 def skeleton_data(
     nodes: Floats,
     parent: Ints,
@@ -49,7 +54,7 @@ def skeleton_data(
     """
     count = len(nodes)
     ids = np.arange(1, count + 1, dtype=np.int64) if node_id is None else node_id
-    if (parent >= np.arange(count)).any():
+    if not parents_come_first(parent):
         order = np.argsort(depths(parent)[0], kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(count)

@@ -122,7 +122,7 @@ def _surface(path: Path, name: str) -> tuple[Floats, Faces, list[Finding]]:
             places, corners, volume = read_geometry(path, read_metadata=True)
     except (OSError, ValueError) as error:
         raise UnreadableFile(f"{name}: its end, which says where it lies, is damaged: {error}") from error
-    checked = checked_faces(corners.astype(np.int64), places, name)
+    checked = checked_faces(corners, places, name)
     placed, findings = _in_scanner(np.asarray(places, np.float64), volume, name)
     return placed, checked, findings
 

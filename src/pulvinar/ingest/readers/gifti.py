@@ -137,7 +137,7 @@ def _surface(gifti: GiftiFile, name: str) -> tuple[Floats, Faces]:
     if triangles[0].values.dtype.kind not in "iu":
         raise UnreadableFile(f"{name}: its triangles are no whole numbers")
     vertices = points[0].values.astype(np.float64)
-    return vertices, checked_faces(triangles[0].values.astype(np.int64), vertices, name)
+    return vertices, checked_faces(triangles[0].values, vertices, name)
 
 
 def _columns(gifti: GiftiFile, taken: Sequence[str] = ()) -> dict[str, Column]:

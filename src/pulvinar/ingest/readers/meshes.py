@@ -14,6 +14,8 @@ from pulvinar.ingest.readers.places import mirrors, places_zyx_um, step_um
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Whole = npt.NDArray[Any]
+"""Whole numbers of any type."""
 Faces = npt.NDArray[np.uint32]
 MOST_CORNERS = 600_000_000
 
@@ -40,22 +42,22 @@ def unit_findings(format_name: str, vertices: Floats, options: Options) -> list[
     return [Finding(Severity.DOUBT, text, "--unit")]
 
 
-def fans(corners: Ints, counts: Ints) -> tuple[Ints, Ints]:
-    """Polygons cut into triangles (m, 3) around their first corner, and the polygon of each triangle.
+def fans(corners: Whole, counts: Ints) -> tuple[Whole, Ints | slice]:
+    """Polygons cut into triangles (m, 3) around their first corner, and what picks the polygon of each triangle.
 
     `corners` are the rows of all polygons one after the other, `counts` (at least 3) how many each has.
     """
     if (counts == 3).all():
-        return corners.reshape(-1, 3).astype(np.int64), np.arange(len(counts))
+        return corners.reshape(-1, 3), slice(None)
     triangles = counts - 2
     polygon = np.repeat(np.arange(len(counts)), triangles)
     at = (np.cumsum(counts) - counts)[polygon]
     turn = np.arange(len(polygon)) - (np.cumsum(triangles) - triangles)[polygon]
     faces = np.stack([corners[at], corners[at + turn + 1], corners[at + turn + 2]], axis=1)
-    return faces.astype(np.int64), polygon
+    return faces, polygon
 
 
-def checked_faces(faces: Ints, vertices: Floats, name: str) -> Faces:
+def checked_faces(faces: Whole, vertices: Floats, name: str) -> Faces:
     """`faces` as the model has them; raises `UnreadableFile` for none, and where one names no vertex."""
     if not len(vertices) or not len(faces):
         raise UnreadableFile(f"{name} has {len(vertices)} vertices and {len(faces)} faces: it is no mesh")
@@ -67,7 +69,7 @@ def checked_faces(faces: Ints, vertices: Floats, name: str) -> Faces:
             hint="export the mesh again",
         )
     check_vertices(vertices, name)
-    return faces.astype(np.uint32)
+    return faces.astype(np.uint32, copy=False)
 
 
 def check_vertices(vertices: Floats, name: str) -> None:

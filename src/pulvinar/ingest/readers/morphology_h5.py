@@ -81,6 +81,7 @@ def _nodes(points: Floats, structure: Ints, ends: Ints, soma: Floats) -> tuple[F
     root = len(soma) - 1
     nodes, parents, types = [soma], [np.full(len(soma), -1)], [np.full(len(soma), SOMA, np.int16)]
     count = len(soma)
+    with_radii = points * [1, 1, 1, 0.5]
     # the last node of each section
     last = np.full(len(structure), root, np.int64)
     for place, ((start, kind, above), end) in enumerate(zip(structure.tolist(), ends.tolist(), strict=True)):
@@ -91,7 +92,7 @@ def _nodes(points: Floats, structure: Ints, ends: Ints, soma: Floats) -> tuple[F
         first = start + int(is_fork and np.array_equal(points[start, :3], points[ends[above] - 1, :3]))
         own = np.arange(count - 1, count + end - first - 1)
         own[:1] = last[above] if is_fork else root
-        nodes.append(points[first:end] * [1, 1, 1, 0.5])
+        nodes.append(with_radii[first:end])
         parents.append(own)
         types.append(np.full(end - first, kind, np.int16))
         count += end - first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +51,15 @@ def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
     Where the orientation is given they are turned into the world, as those of a volume are by its map: so that neurons
     of an atlas lie in the atlas.
     """
-    places = columns[:, _order(options)] * np.asarray(step)
-    return np.ascontiguousarray(places @ directions(options.orientation).T if options.orientation else places)
+    return places_of_columns(tuple(columns.T), options, step)
+
+
+def places_of_columns(columns: Sequence[Floats], options: Options, step: Triple) -> Floats:
+    """As `places_zyx_um`, of three columns (n,) that lie each for itself."""
+    places = np.empty((len(columns[0]), 3))
+    for axis, (column, length) in enumerate(zip(_order(options), step, strict=True)):
+        np.multiply(columns[column], length, out=places[:, axis])
+    return np.ascontiguousarray(places @ directions(options.orientation).T) if options.orientation else places
 
 
 def world_zyx_um(ras_mm: Floats) -> Floats:
@@ -59,7 +67,9 @@ def world_zyx_um(ras_mm: Floats) -> Floats:
 
     For formats that say where their places lie: a unit, axes or an orientation that is given is for other files.
     """
-    return np.ascontiguousarray(ras_mm[:, ::-1] * 1000.0)
+    places = np.empty((len(ras_mm), 3))
+    np.multiply(ras_mm[:, ::-1], 1000.0, out=places)
+    return places
 
 
 def mirrors(options: Options) -> bool:

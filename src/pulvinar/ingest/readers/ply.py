@@ -28,7 +28,7 @@ from pulvinar.ingest.readers.frames import micrometres
 from pulvinar.ingest.readers.meshes import Faces, Floats, check_vertices, checked_faces, fans, mesh_data, unit_findings
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
 from pulvinar.ingest.readers.ply_file import Element, PlyFile, is_ply, parse_ply
-from pulvinar.ingest.readers.streams import start_of, stem_of, whole
+from pulvinar.ingest.readers.streams import content_of, start_of, stem_of
 from pulvinar.ingest.readers.table_columns import Column
 from pulvinar.model.dataset import AssetKind
 
@@ -58,14 +58,14 @@ class PlyReader:
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """The mesh with a column for each property of its vertices."""
         name = asset.files[0]
-        ply = parse_ply(whole(root / name, name, _MOST_BYTES), name)
+        ply = parse_ply(content_of(root / name, name, _MOST_BYTES), name)
         vertices, columns, unit_um = _vertices(ply, name), _columns(ply), _unit(ply)[0]
         if asset.kind is AssetKind.POINTS:
             return PointsData(places_zyx_um(vertices, options, step_um(options, unit_um)), columns)
         return mesh_data(vertices, _faces(ply, vertices, name), options, unit_um, columns)
 
     def _found(self, file: SourceFile, options: Options) -> FoundAsset:
-        ply = parse_ply(whole(file.path, file.name, _MOST_BYTES), file.name)
+        ply = parse_ply(content_of(file.path, file.name, _MOST_BYTES), file.name)
         vertices = _vertices(ply, file.name)
         is_mesh = _face_element(ply) is not None
         faces = len(_faces(ply, vertices, file.name)) if is_mesh else 0
@@ -133,8 +133,8 @@ def _faces(ply: PlyFile, vertices: Floats, name: str) -> Faces:
     if corners.dtype.kind == "f":
         if not (np.isfinite(corners) & (corners == np.rint(corners))).all():
             raise UnreadableFile(f"{name}: a face names a vertex by a number that is not whole")
-        corners = np.clip(corners, -1, 2**53)
-    triangles, _ = fans(corners.astype(np.int64), counts)
+        corners = np.clip(corners, -1, 2**53).astype(np.int64)
+    triangles, _ = fans(corners, counts)
     return checked_faces(triangles, vertices, name)
 
 

@@ -62,19 +62,19 @@ def is_ply(head: bytes) -> bool:
     return re.match(rb"ply\s*\n\s*(comment|obj_info|format)", head.replace(b"\r", b"\n")) is not None
 
 
-def parse_ply(content: bytes, name: str) -> PlyFile:
+def parse_ply(content: memoryview, name: str) -> PlyFile:
     """Read a file; raises `UnreadableFile` for a header that can't be, and where the rows don't fit it."""
     end = re.search(rb"(?m)^end_header[ \t]*(\r\n|\n|\r)", content[:_LONGEST_HEADER])
     if end is None:
         raise UnreadableFile(f"{name}: its header has no end", hint="copy the file again")
-    header = content[: end.start()].decode("utf-8", "replace").splitlines()
+    header = bytes(content[: end.start()]).decode("utf-8", "replace").splitlines()
     order, elements, comments = _header(header, name)
     if order:
         at = end.end()
         for element in elements:
             at = _read_binary(content, at, element, order, name)
     else:
-        _read_ascii(content[end.end() :], len(header) + 2, elements, name)
+        _read_ascii(bytes(content[end.end() :]), len(header) + 2, elements, name)
     return PlyFile({element.name: element for element in elements}, comments)
 
 
@@ -116,7 +116,7 @@ def _property(words: list[str]) -> Property | None:
     return None
 
 
-def _read_binary(content: bytes, at: int, element: Element, order: str, name: str) -> int:
+def _read_binary(content: memoryview, at: int, element: Element, order: str, name: str) -> int:
     """Fill the element from byte `at` on; where the next begins."""
     lengths = _first_lengths(content, at, element, order, name) if element.rows else [0] * len(element.properties)
     dtype = _row_type(element, order, lengths)
@@ -126,16 +126,16 @@ def _read_binary(content: bytes, at: int, element: Element, order: str, name: st
         lists = [(place, one) for place, one in enumerate(element.properties) if one.counted]
         if all(np.all(rows[f"n{place}"] == lengths[place]) for place, _ in lists):
             for place, one in enumerate(element.properties):
-                element.values[one.name] = np.ascontiguousarray(rows[f"v{place}"]).ravel()
+                element.values[one.name] = rows[f"v{place}"].astype(one.dtype, "C").ravel()
                 if one.counted:
-                    element.counts[one.name] = np.full(element.rows, lengths[place], np.int64)
+                    element.counts[one.name] = np.broadcast_to(np.int64(lengths[place]), element.rows)
             return at + size
     elif not any(one.counted for one in element.properties):
         raise _too_short(element, name)
     return _walk_binary(content, at, element, order, name)
 
 
-def _first_lengths(content: bytes, at: int, element: Element, order: str, name: str) -> list[int]:
+def _first_lengths(content: memoryview, at: int, element: Element, order: str, name: str) -> list[int]:
     """How long the lists of the first row are: those of most files are all of one length."""
     lengths = []
     for one in element.properties:
@@ -149,7 +149,9 @@ def _first_lengths(content: bytes, at: int, element: Element, order: str, name: 
     return lengths
 
 
-def _take(content: bytes, at: int, order: str, dtype: str, count: int, element: Element, name: str) -> tuple[Any, ...]:
+def _take(
+    content: memoryview, at: int, order: str, dtype: str, count: int, element: Element, name: str
+) -> tuple[Any, ...]:
     """So many numbers at byte `at`."""
     if count < 0 or at + count * np.dtype(dtype).itemsize > len(content):
         raise _too_short(element, name)
@@ -173,7 +175,7 @@ def _row_type(element: Element, order: str, lengths: list[int]) -> np.dtype[Any]
     return np.dtype(fields)
 
 
-def _walk_binary(content: bytes, at: int, element: Element, order: str, name: str) -> int:
+def _walk_binary(content: memoryview, at: int, element: Element, order: str, name: str) -> int:
     """As `_read_binary`, row by row: lists of different lengths."""
     least = sum(np.dtype(one.counted or one.dtype).itemsize for one in element.properties)
     if element.rows * least > len(content) - at:

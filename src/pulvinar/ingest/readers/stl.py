@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, OpenVolume, Options, SourceFile
 from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces, mesh_data, unit_findings
-from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of, whole
+from pulvinar.ingest.readers.streams import content_of, plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import is_text, numbers_by_line
 from pulvinar.model.dataset import AssetKind
 
@@ -83,18 +84,18 @@ def _is_words(head: bytes) -> bool:
     return is_text(head) and words[:1] == [b"solid"] and bool({b"facet", b"endsolid"} & set(words))
 
 
-def _size(content: bytes) -> int:
+def _size(content: bytes | memoryview) -> int:
     """How many bytes a binary file has that begins so."""
     return _HEADER + _RECORD.itemsize * int.from_bytes(content[80:84], "little")
 
 
 def _read(path: Path, name: str) -> tuple[Floats, Faces]:
-    content = whole(path, name, _MOST_BYTES)
+    content = content_of(path, name, _MOST_BYTES)
     # many programs begin binary files with "solid" too
     if len(content) >= _HEADER and len(content) == _size(content):
-        corners = np.frombuffer(content, _RECORD, offset=_HEADER)["corners"].reshape(-1, 3).astype(np.float64)
-    elif _is_words(content[:4096]):
-        corners = _corners_of_text(content, name)
+        corners = np.frombuffer(content, _RECORD, offset=_HEADER)["corners"].reshape(-1, 3)
+    elif _is_words(bytes(content[:4096])):
+        corners = _corners_of_text(bytes(content), name)
     else:
         declared = _size(content) if len(content) >= _HEADER else _HEADER
         raise UnreadableFile(
@@ -103,7 +104,7 @@ def _read(path: Path, name: str) -> tuple[Floats, Faces]:
     return _joined(corners, name)
 
 
-def _joined(corners: Floats, name: str) -> tuple[Floats, Faces]:
+def _joined(corners: npt.NDArray[np.floating[Any]], name: str) -> tuple[Floats, Faces]:
     """Vertices and faces of corners (3 a triangle, one after the other)."""
     if not np.isfinite(corners).all():
         wrong = int(np.argmin(np.isfinite(corners).all(axis=1))) // 3
@@ -115,11 +116,11 @@ def _joined(corners: Floats, name: str) -> tuple[Floats, Faces]:
     # -0.0 and 0.0 are one place; a dictionary has its entries in the order in which they first come
     rows = np.ascontiguousarray(corners + 0.0)
     kind = pa.binary(rows.itemsize * 3)
-    buffer = pa.py_buffer(rows.tobytes())
-    places = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, buffer]).dictionary_encode()
-    indices = places.indices.to_numpy().astype(np.int64)
-    vertices = rows[np.unique(indices, return_index=True)[1]]
-    return vertices, checked_faces(indices.reshape(-1, 3), vertices, name)
+    buffer = pa.py_buffer(memoryview(rows.reshape(-1).view(np.uint8).data))
+    places: Any = pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, buffer]).dictionary_encode()
+    vertices = np.frombuffer(places.dictionary.buffers()[1], rows.dtype, len(places.dictionary) * 3).reshape(-1, 3)
+    faces = places.indices.to_numpy().reshape(-1, 3)
+    return vertices.astype(np.float64), checked_faces(faces, vertices, name)
 
 
 def _corners_of_text(content: bytes, name: str) -> Floats:

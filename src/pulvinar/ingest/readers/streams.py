@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import mmap
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -186,6 +187,24 @@ class BoundedFile(io.FileIO):
         """As a file's own, at most what is left."""
         left = max(0, self._size_bytes - self.tell())
         return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+
+def mapped(path: Path) -> memoryview:
+    """All bytes of `path`, which lie in memory only where they are looked at."""
+    with path.open("rb") as file:
+        # nothing can be mapped of an empty file
+        if not file.read(1):
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def content_of(path: Path, name: str, most: int) -> memoryview:
+    """As `whole`, and mapped where it isn't packed."""
+    with path.open("rb") as file:
+        packed = compression(file.read(16))
+    if packed or path.stat().st_size > most:
+        return memoryview(whole(path, name, most))
+    return mapped(path)
 
 
 def whole(path: Path, name: str, most: int) -> bytes:

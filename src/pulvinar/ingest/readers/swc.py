@@ -26,7 +26,7 @@ from pulvinar.ingest.reader import (
     SkeletonData,
     SourceFile,
 )
-from pulvinar.ingest.readers.forests import depths, skeleton_data, skeleton_findings
+from pulvinar.ingest.readers.forests import depths, parents_come_first, skeleton_data, skeleton_findings
 from pulvinar.ingest.readers.frames import micrometres
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of
 from pulvinar.ingest.readers.text import (
@@ -35,7 +35,7 @@ from pulvinar.ingest.readers.text import (
     blocks,
     check_lines,
     is_text,
-    lines_of,
+    line_count,
     numbers_by_line,
     whole_lines,
 )
@@ -158,12 +158,11 @@ def _read(path: Path, name: str) -> _Table:
     for first, block in blocks(path, name):
         text, found = split_comments(block)
         comments += found[: max(_MOST_COMMENTS - len(comments), 0)]
-        data, starts, _ = lines_of(text.replace(b",", b" "))
-        numbers = first + np.arange(len(starts), dtype=np.int64)
-        values, counts = numbers_by_line(data, numbers, name)
+        numbers = first + np.arange(line_count(text), dtype=np.int64)
+        values, counts = numbers_by_line(np.frombuffer(text.replace(b",", b" "), np.uint8), numbers, name)
         used = counts > 0
         numbers, counts = numbers[used], counts[used]
-        widths |= set(np.unique(counts).tolist())
+        widths |= set(np.flatnonzero(np.bincount(counts)).tolist())
         width = min(widths, default=_COLUMNS)
         check_lines(counts >= _COLUMNS, numbers, name, "a node needs seven numbers")
         check_lines((counts == width) | ragged, numbers, name, f"it has not {width} numbers as the lines before")
@@ -172,8 +171,7 @@ def _read(path: Path, name: str) -> _Table:
         if count > _MOST_NODES:
             raise TooLarge(f"{name} has more than {_MOST_NODES} nodes")
         if len(numbers):
-            begins = np.cumsum(counts) - counts
-            rows.append(values[begins[:, None] + np.arange(_COLUMNS)])
+            rows.append(_first_columns(values, counts))
             lines.append(numbers)
     if not rows:
         raise UnreadableFile(f"{name} has no node: it is empty or all comment")
@@ -182,32 +180,52 @@ def _read(path: Path, name: str) -> _Table:
     return table
 
 
+def _first_columns(values: Floats, counts: Ints) -> Floats:
+    """The first seven of each row's numbers; `counts` says how many each has."""
+    if (counts == counts[0]).all():
+        return values.reshape(len(counts), -1)[:, :_COLUMNS]
+    begins = np.cumsum(counts) - counts
+    first: Floats = values[begins[:, None] + np.arange(_COLUMNS)]
+    return first
+
+
 def _check_numbers(table: _Table, name: str) -> None:
     rows = table.rows
-    check_lines(np.isfinite(rows).all(axis=1), table.lines, name, "a number is not finite")
-    whole = (rows[:, [0, 1, 6]] == np.rint(rows[:, [0, 1, 6]])).all(axis=1)
-    check_lines(whole, table.lines, name, "number, type and parent must be whole numbers")
-    check_lines((np.abs(rows[:, [0, 6]]) < 2**53).all(axis=1), table.lines, name, "its number is too large")
-    check_lines(np.abs(rows[:, 1]) < 2**15, table.lines, name, "its type is no type of SWC")
+    finite = np.isfinite(rows)
+    if not finite.all():
+        check_lines(finite.all(axis=1), table.lines, name, "a number is not finite")
+    number, kind, parent = rows[:, 0], rows[:, 1], rows[:, 6]
+    for column in (number, kind, parent):
+        whole = column == np.rint(column)
+        check_lines(whole, table.lines, name, "number, type and parent must be whole numbers")
+    for column in (number, parent):
+        check_lines(np.abs(column) < 2**53, table.lines, name, "its number is too large")
+    check_lines(np.abs(kind) < 2**15, table.lines, name, "its type is no type of SWC")
 
 
 def _skeleton(table: _Table, name: str, options: Options, scale: Triple) -> SkeletonData:
     rows, lines = table.rows, table.lines
     ids = rows[:, 0].astype(np.int64)
     parent = _parent_rows(ids, rows[:, 6].astype(np.int64), lines, name)
-    check_lines(~depths(parent)[1], lines, name, "the node is its own ancestor")
+    if not parents_come_first(parent):
+        check_lines(~depths(parent)[1], lines, name, "the node is its own ancestor")
     nodes, types = rows[:, 2:6], rows[:, 1].astype(np.int16)
     return skeleton_data(nodes, parent, types, options, scale=scale, node_id=ids)
 
 
 def _parent_rows(ids: Ints, parents: Ints, lines: Ints, name: str) -> Ints:
     """The row of each node's parent, -1 at a root."""
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    again = np.zeros(len(ids), bool)
-    again[order[1:]] = ordered[1:] == ordered[:-1]
-    check_lines(~again, lines, name, "its number was given to a node before")
-    spot = np.minimum(np.searchsorted(ordered, parents), len(ids) - 1)
+    order, ordered = np.arange(len(ids)), ids
+    if not (ids[1:] > ids[:-1]).all():
+        order = np.argsort(ids, kind="stable")
+        ordered = ids[order]
+        again = np.zeros(len(ids), bool)
+        again[order[1:]] = ordered[1:] == ordered[:-1]
+        check_lines(~again, lines, name, "its number was given to a node before")
+    # of numbers without a gap each tells its row
+    gapless = ordered[-1] - ordered[0] == len(ids) - 1
+    spot = np.maximum(parents - ordered[0], 0) if gapless else np.searchsorted(ordered, parents)
+    spot = np.minimum(spot, len(ids) - 1)
     check_lines((parents < 0) | (ordered[spot] == parents), lines, name, "its parent is not in the file")
     return np.where(parents < 0, -1, order[spot]).astype(np.int64)
 

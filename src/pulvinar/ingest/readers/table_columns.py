@@ -12,10 +12,13 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.frames import micrometres
+from pulvinar.ingest.readers.text import string_array
 
 Column = npt.NDArray[Any]
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
-_WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
+_MOST_DIGITS = 18
+_WHOLE = rf"^-?(0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})$"
+_POWERS = 10 ** np.arange(1, _MOST_DIGITS + 1, dtype=np.int64)
 _LEADING_ZERO = r"^-?0[0-9]"
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _FIRST = 100
@@ -117,13 +120,68 @@ def from_text(column: Any) -> Column:
 
     Missing values make numbers float64 with NaN. Numbers with leading zeros are names, and stay text.
     """
+    if _begins_with_words(column):
+        return _texts(column)
+    numbers = _plain_numbers(column)
+    return _looked_through(column) if numbers is None else numbers
+
+
+def _begins_with_words(column: Any) -> bool:
+    """Whether one of the first values is a word, which settles what the column is."""
+    words = [str(word).strip().lower() for word in column.slice(0, _FIRST).to_pylist()]
+    return any(word not in ("true", "false") and not is_number(word) for word in words)
+
+
+def _plain_numbers(column: Any) -> Column | None:
+    """A column whose every value Arrow reads as a number, and that a look at the doubtful ones shows to be one; None of
+    any other, which may still be numbers."""
+    import pyarrow as pa
+
+    try:
+        values = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    except pa.ArrowInvalid:
+        return None
+    with np.errstate(invalid="ignore"):
+        whole = values == np.floor(values)
+    if len(whole) and whole.all():
+        return _plain_whole_numbers(column)
+    # of a number with a fraction nothing can be lost; of others the text must say whether it is a number or a name
+    rows = np.flatnonzero(whole | ~np.isfinite(values))
+    doubtful = column.take(pa.Int64Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.tobytes())]))
+    pc = _compute()
+    kept = pc.utf8_lower(doubtful)
+    kept = kept.filter(pc.invert(_is_missing(kept)))
+    exact = _all_match(kept, _NUMBER) and not _any(pc.match_substring_regex(kept, f"{_LEADING_ZERO}+$|{_TOO_LONG}"))
+    return values if exact and len(kept) + len(values) - len(doubtful) else None
+
+
+def _plain_whole_numbers(column: Any) -> Column | None:
+    """Whole numbers that are written as one writes them, without a zero or a sign too many; None of any others."""
+    import pyarrow as pa
+
+    try:
+        values = np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
+    except pa.ArrowInvalid:
+        return None
+    size = np.abs(values)
+    digits = np.searchsorted(_POWERS, size, side="right") + 1 + (values < 0)
+    written = np.asarray(_compute().binary_length(column).to_numpy())
+    return values if (size < 10**_MOST_DIGITS).all() and (size >= 0).all() and (digits == written).all() else None
+
+
+def _is_missing(lowered: Any) -> Any:
+    return _compute().is_in(lowered, value_set=string_array(_MISSING).cast(lowered.type))
+
+
+def _looked_through(column: Any) -> Column:
+    """As `from_text`, by the text of every value."""
     import pyarrow as pa
 
     pc = _compute()
 
     trimmed = pc.utf8_trim_whitespace(column)
     lowered = pc.utf8_lower(trimmed)
-    missing = pc.is_in(lowered, value_set=pa.array(_MISSING, pa.string()))
+    missing = _is_missing(lowered)
     kept = pc.filter(lowered, pc.invert(missing))
     holes = len(kept) < len(column)
     if len(kept) and not _any(pc.match_substring_regex(kept, _LEADING_ZERO + "+$")):
@@ -134,9 +192,16 @@ def from_text(column: Any) -> Column:
                 return _floats(lowered, missing)
         elif _all_match(kept, _NUMBER) and not _any(pc.match_substring_regex(kept, _TOO_LONG)):
             return _floats(lowered, missing)
-        elif not holes and _all(pc.is_in(kept, value_set=pa.array(["true", "false"]))):
+        elif not holes and _all(pc.is_in(kept, value_set=string_array(("true", "false")))):
             return np.asarray(pc.equal(lowered, "true").to_numpy(zero_copy_only=False), bool)
-    return np.asarray(column.to_numpy(zero_copy_only=False), object)
+    return _texts(column)
+
+
+def _texts(column: Any) -> Column:
+    # Arrow's own way to NumPy imports pandas where that is installed, which takes half a second
+    texts = np.empty(len(column), object)
+    texts[:] = column.to_pylist()
+    return texts
 
 
 def from_arrow(column: Any, name: str) -> Column:
@@ -159,6 +224,8 @@ def from_arrow(column: Any, name: str) -> Column:
         return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
     if pa.types.is_integer(kind) and _fits(column, 2**63 - 1) and not column.null_count:
         return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(pc.fill_null(column, "") if column.null_count else column)
     return np.array(["" if value is None else str(value) for value in column.to_pylist()], dtype=object)
 
 

@@ -26,7 +26,7 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_parquet, read_parquet
-from pulvinar.ingest.readers.places import places_zyx_um, step_um
+from pulvinar.ingest.readers.places import places_of_columns, step_um
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, image_column, place_columns
 from pulvinar.ingest.readers.text import encoding_findings
@@ -150,7 +150,7 @@ def zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options:
     if not options.unit and places.unit and places.unit_um is None:
         options = replace(options, unit="voxel")
     step = step_um(options, places.unit_um or 1.0)
-    return places_zyx_um(np.stack(parts, axis=1), options, step)
+    return places_of_columns(parts, options, step)
 
 
 def _middle(columns: dict[str, Column], names: tuple[str, ...], name: str) -> Any:
@@ -161,5 +161,5 @@ def _middle(columns: dict[str, Column], names: tuple[str, ...], name: str) -> An
             raise UnreadableFile(
                 f"{name}: the column {column!r} has places and words", hint="repair the column, or rename it"
             )
-        values.append(columns[column].astype(np.float64))
-    return np.mean(values, axis=0)
+        values.append(columns[column].astype(np.float64, copy=False))
+    return np.mean(values, axis=0) if len(values) > 1 else values[0]
