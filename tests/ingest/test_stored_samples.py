@@ -14,7 +14,7 @@ from tests.ingest.sources import ASSETS, PARTS, VOLUMES, assert_same_voxels, for
 
 from pulvinar.errors import MetadataMissing
 from pulvinar.ingest.intake import ingest
-from pulvinar.ingest.reader import Options
+from pulvinar.ingest.reader import Form, Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Request
 from pulvinar.ingest.sandbox import Limits
@@ -40,11 +40,13 @@ def means(tmp_path_factory):
 
 
 def bring_in(means, path, options=None, **request):
-    """The assets of `path`; where it doesn't say how large its voxels are, they are said to be of 2 um."""
+    """The assets of `path`; what is asked is answered: voxels are of 2 um, and of two maps the sform is right."""
     try:
         return ingest(means, Request(path, options or Options(), ANSWERS, **request)).version.assets
     except MetadataMissing:
-        return ingest(means, Request(path, Options(voxel_size_um=(2.0, 2.0, 2.0)), ANSWERS, **request)).version.assets
+        return ingest(
+            means, Request(path, Options(voxel_size_um=(2.0, 2.0, 2.0), form=Form.SFORM), ANSWERS, **request)
+        ).version.assets
 
 
 def level_0(means, asset):
