@@ -59,6 +59,8 @@ def test_regions_are_found_by_their_words_and_told_whole(pulvinar, installed):
     x, y, z = about["centre x,y,z"]
     (place,) = json.loads(pulvinar("atlas", "at", name, f"{x},{y},{z}", "--json"))
     assert place["distance_um"] >= 0
+    (left,) = json.loads(pulvinar("atlas", "at", name, "-50,0,0", "--json"))
+    assert left["distance_um"] >= 50
     with pytest.raises(NotFound):
         pulvinar("atlas", "region", name, "no such region")
     with pytest.raises(Invalid, match="is no place"):

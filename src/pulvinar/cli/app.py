@@ -29,6 +29,7 @@ from pulvinar.cli.options import (
     VoxelSize,
     reading_options,
 )
+from pulvinar.cli.transform_app import transform_app
 from pulvinar.errors import PulvinarError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ samples_app = typer.Typer(help="Public data sets that can be fetched by name.", 
 app.add_typer(samples_app, name="samples")
 app.add_typer(metadata_app)
 app.add_typer(atlas_app, name="atlas")
+app.add_typer(transform_app, name="transform")
 
 
 def run() -> None:

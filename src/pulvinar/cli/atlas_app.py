@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pulvinar.cli.options import Json
+from pulvinar.cli.options import NEGATIVE_PLACES, Json
 
 atlas_app = typer.Typer(no_args_is_help=True, help="Reference atlases: install, check, ask.")
 
@@ -86,7 +86,7 @@ def region(
     show_region(name, region, as_json=json)
 
 
-@atlas_app.command()
+@atlas_app.command(context_settings=NEGATIVE_PLACES)
 def at(
     name: Name,
     points: Annotated[list[str], typer.Argument(help="Places x,y,z in micrometres of the atlas's space.")],

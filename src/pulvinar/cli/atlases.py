@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pulvinar.cli.places import place
 from pulvinar.cli.show import print_json, print_table
 from pulvinar.cli.verbs import means_of, opened
 from pulvinar.errors import Invalid, NotFound
@@ -214,7 +215,7 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
 
     from pulvinar.model.space import Points
 
-    places = np.array([_place(text) for text in texts], np.float64)
+    places = np.array([place(text) for text in texts], np.float64)
     with opened() as platform:
         atlas = _named(platform, name)
         nearest = atlas.annotation.nearest(Points(atlas.atlas.space, places[:, ::-1].copy()))
@@ -228,14 +229,6 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
     for row in rows:
         away = row["distance_um"]
         print(f"{row['place']}  {f'outside, {away} um from ' if away else ''}{row['region']}")
-
-
-def _place(text: str) -> tuple[float, float, float]:
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise Invalid(f"{text!r} is no place", hint="three numbers x,y,z in micrometres, as 5400,3800,6200") from error
-    return x, y, z
 
 
 def _named_region(atlas: OpenAtlas, region_id: int) -> str:

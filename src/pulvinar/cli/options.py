@@ -77,6 +77,8 @@ TableKind = Annotated[
 TimeStep = Annotated[float | None, typer.Option(help="Seconds between time points.")]
 Unit = Annotated[str, typer.Option(help="Unit of lengths in files that don't say: um, mm, nm, or voxel.")]
 Sparse = Annotated[bool, typer.Option("--sparse", help="Chunks that are not stored are empty, and not lost.")]
+NEGATIVE_PLACES = {"ignore_unknown_options": True}
+"""For commands that take places: one that begins with a minus sign is no option."""
 RecordFile = Annotated[
     Path | None,
     typer.Option(
