@@ -393,12 +393,15 @@ def sweep(
 def anchor(
     dataset: Annotated[str, typer.Argument(help="Identifier of a dataset; without it, every one.")] = "",
     atlas: Annotated[str, typer.Option(help="Only in this atlas.")] = "",
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only datasets with an anchor older than what is installed of its atlas.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compute anew where assets lie in the installed atlases: after one was installed, or came in another version."""
     from pulvinar.cli.verbs import run_anchor
 
-    run_anchor(dataset, atlas, as_json=json)
+    run_anchor(dataset, atlas, stale=stale, as_json=json)
 
 
 @app.command()
