@@ -8,8 +8,12 @@ import pytest
 from tests.ingest.atlas_packers import mini_zfish as fish
 from typer.testing import CliRunner
 
+from pulvinar.catalogue.anchors import anchors_of
+from pulvinar.catalogue.versions import get_version
 from pulvinar.cli.app import app
 from pulvinar.errors import Invalid, NotFound
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 
 MADE = Path(__file__).parents[1] / "ingest" / "atlas_packers" / "mini_zfish.tar.xz"
 
@@ -59,6 +63,8 @@ def test_regions_are_found_by_their_words_and_told_whole(pulvinar, installed):
     x, y, z = about["centre x,y,z"]
     (place,) = json.loads(pulvinar("atlas", "at", name, f"{x},{y},{z}", "--json"))
     assert place["distance_um"] >= 0
+    (left,) = json.loads(pulvinar("atlas", "at", name, "-50,0,0", "--json"))
+    assert left["distance_um"] >= 50
     with pytest.raises(NotFound):
         pulvinar("atlas", "region", name, "no such region")
     with pytest.raises(Invalid, match="is no place"):
@@ -92,3 +98,34 @@ def test_terms_that_bind_are_printed(pulvinar, sample):
     assert "its terms: Z-Brain: terms of Harvard University" in pulvinar(
         "atlas", "install", "zbrain_zebrafish", "--from", folder
     )
+
+
+def test_a_new_version_renews_the_anchors_of_what_lies_in_the_atlas(pulvinar, installed, tmp_path):
+    told, folder = installed
+    cells = tmp_path / "cells.csv"
+    cells.write_text("x,y,z\n20,20,20\n24,22,20\n")
+    space = next(one for one in pulvinar("show", told["dataset"]).split() if one.startswith("brainglobe_"))
+    said = ["--unit", "um", "--table-kind", "points", "--space", space, "--species", "zebrafish", "--title", "Cells"]
+    ingested = json.loads(pulvinar("ingest", cells, *said, "--licence", "CC0-1.0", "--publish", "--json"))
+
+    def newer(version, *options):
+        metadata = json.loads((folder / "metadata.json").read_text()) | {"version": version}
+        (folder / "metadata.json").write_text(json.dumps(metadata))
+        return pulvinar("atlas", "install", "brainglobe", "--from", folder, *options)
+
+    def anchor():
+        with open_platform(load_settings()) as platform:
+            (asset,) = get_version(platform.database, platform.actor, ingested["dataset_id"]).assets
+            ((only,),) = anchors_of(platform.database, platform.actor, [asset.id]).values()
+        return only.atlas_version, only.stale
+
+    assert anchor() == ("1.0", False)
+    newer("1.1")
+    assert anchor() == ("1.1", False)
+    kept = newer("1.2", "--keep-anchors")
+    assert anchor() == ("1.1", True)
+    command = f"pulvinar anchor --atlas {told['name']} --stale"
+    assert command in kept
+    assert json.loads(pulvinar("atlas", "list", "--json"))[0]["stale anchors"] == 1
+    pulvinar(*command.split()[1:])
+    assert anchor() == ("1.2", False)

@@ -16,7 +16,7 @@ from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, 
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import open_atlas
-from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, types_in_region
+from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, stale_anchors, types_in_region
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.places import assets_within
@@ -313,15 +313,24 @@ def test_assets_are_anchored_anew_in_an_atlas_that_comes_later_or_changes(means:
 
     changed = labels()
     changed[changed == LAYER_1] = LAYER_2
+    assert not anchor.stale
     install_toy(means, "2", changed)
+    old = anchor_of(means, version)
+    assert old is not None
+    assert (old.atlas_version, old.stale) == ("1", True)
+    assert stale_anchors(means.database, LOCAL_OWNER, "toy").get(version.dataset_id) == 1
+    assert stale_anchors(means.database, ANONYMOUS, "toy") == {}
+    assert stale_anchors(means.database, LOCAL_OWNER, "other") == {}
     assert reanchor(means, dataset_id=version.dataset_id, atlas="toy").anchored == 1
     anchor = anchor_of(means, version)
     assert anchor is not None
-    assert anchor.atlas_version == "2"
+    assert (anchor.atlas_version, anchor.stale) == ("2", False)
     assert anchor.shares[Role.SOMA] == {LAYER_2: 1}
     before = anchor_of(means, version, "first")
     assert before is not None
     assert before.shares[Role.SOMA] == {LAYER_1: 1}
+    assert stale_anchors(means.database, LOCAL_OWNER) == {}
+    assert reanchor(means, stale=True).assets == 0
     assert assets_within(means.database, LOCAL_OWNER, SPACE, Ball((150, 800, 2500), 1), PlaceRole.SOMA).places == 1
     with pytest.raises(NotFound, match="no atlas nope"):
         reanchor(means, atlas="nope")

@@ -12,6 +12,7 @@ from tests.catalogue.conftest import OBJECTS, RECORD, new_asset
 
 import pulvinar
 from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import add_asset, create_dataset, open_draft, publish
 from pulvinar.catalogue.anchors import set_anchor
 from pulvinar.catalogue.versions import get_version
@@ -69,6 +70,7 @@ def test_a_program_is_told_the_regions_by_name(anatomy: Platform, shown: Version
         brains.close()
     assert (told["atlas"], told["certainty"], told["error_um"]) == ("toy", "stated", 21.65)
     assert told["box_um"] == [[0, 1, 2], [10, 11, 12]]
+    assert told["stale"] is False
     assert told["details"] == {"outside": {"length": 20}}
     regions = [(one["role"], one["id"], one["name_zh"], one["value"]) for one in told["regions"]]
     assert regions == [("length", 614454277, "丘脑", 70.0), ("length", 11, "", 10.0), ("soma", 11, "", 1.0)]
@@ -110,3 +112,19 @@ def test_shares_are_of_the_whole_with_what_lies_outside(anatomy: Platform, shown
         ("soma", 11): None,
     }
     assert [one.role for one in anchor.first] == ["soma"]
+
+
+def test_an_anchor_of_an_older_version_of_its_atlas_is_told_as_such(tmp_path):
+    with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
+        found = install_toy(platform)
+        version = add_neuron(platform)
+        with platform.database.writing() as session:
+            record_atlas(session, replace(found.atlas, version="2"), found.dataset_id)
+        (told,) = named_anchors(platform, LOCAL_OWNER, [version.assets[0].id])[version.assets[0].id]
+        assert (told.anchor.atlas_version, told.anchor.stale) == ("1", True)
+        with TestClient(create_app(platform)) as browser:
+            address = f"/datasets/{version.dataset_id}"
+            page = browser.get(address, params={"lang": "en"}, headers={"accept": "text/html"}).text
+            assert "as version 1 had it: to be renewed" in page
+            page = browser.get(address, params={"lang": "zh"}, headers={"accept": "text/html"}).text
+            assert "有待更新" in page

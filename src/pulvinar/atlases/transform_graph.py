@@ -57,27 +57,37 @@ class SpaceGraph:
     def path(self, source: Space | str, target: Space | str) -> Transform:
         """The best transform of points from `source` to `target`; its `expected_error_um` is the path's.
 
-        Raises `NotFound` when no path leads there (the hint names the spaces that can be reached), `SpaceMismatch` for
-        a space that differs from the one of that name in the graph.
+        Raises as `steps` does.
         """
         if source == target and isinstance(source, Space):
             return identity(source)
+        steps = self.steps(source, target)
+        return compose(*steps) if steps else identity(self._node(target))
+
+    def steps(self, source: Space | str, target: Space | str) -> tuple[Transform, ...]:
+        """The transforms of the best path, as they were added or inverted, the first one first; none from a space to
+        itself.
+
+        Raises `NotFound` when no path leads there (the hint names the spaces that can be reached), `SpaceMismatch` for
+        a space that differs from the one of that name in the graph.
+        """
         start = self._node(source)
         end = _name(target)
         if start.name == end:
-            return identity(self._node(target))
+            self._node(target)
+            return ()
         arrived = self._arrivals(start.name, end)
         if end not in arrived:
             reached = ", ".join(space.name for space in self.reachable(start)) or "no other space"
             raise NotFound(
                 f"no transform leads from {start.name} to {end}",
-                hint=f"from {start.name} points can be brought to {reached}",
+                hint=f"from {start.name} points can be brought to {reached}; pulvinar transform add brings in others",
             )
         self._node(target)
         steps = [arrived[end]]
         while steps[-1].source.name != start.name:
             steps.append(arrived[steps[-1].source.name])
-        return compose(*reversed(steps))
+        return tuple(reversed(steps))
 
     def transform_points(self, points: Points, to: Space | str) -> Points:
         """`points` in the space `to`, by the best path. Raises as `path` and `apply` do."""
@@ -105,7 +115,10 @@ class SpaceGraph:
         known = self._spaces.get(_name(space))
         if known is None:
             named = ", ".join(sorted(self._spaces)) or "none"
-            raise NotFound(f"no transform is from or to {_name(space)}", hint=f"spaces with transforms: {named}")
+            raise NotFound(
+                f"no transform is from or to {_name(space)}",
+                hint=f"spaces with transforms: {named}; pulvinar transform add brings in a transform",
+            )
         if isinstance(space, Space) and space != known:
             raise SpaceMismatch(f"{space} is not the space {known} of the same name", hint="take the one of the atlas")
         return known

@@ -23,10 +23,13 @@ from pulvinar.model.transform import (
 from pulvinar.storage.store import Store
 
 
-def transform_to_json(transform: Transform) -> dict[str, Any]:
-    """`transform` as JSON values. Raises `Invalid` for a field that is not stored."""
+def transform_to_json(transform: Transform, below: str = "") -> dict[str, Any]:
+    """`transform` as JSON values; where its fields lie is told from `below` on, the beginning of their prefixes.
+
+    Raises `Invalid` for a field that is not stored.
+    """
     if isinstance(transform, Composition):
-        return {"type": "composition", "parts": [transform_to_json(part) for part in transform.parts]}
+        return {"type": "composition", "parts": [transform_to_json(part, below) for part in transform.parts]}
     told: dict[str, Any] = {
         "source": asdict(transform.source),
         "target": asdict(transform.target),
@@ -39,26 +42,27 @@ def transform_to_json(transform: Transform) -> dict[str, Any]:
         "type": "displacement",
         **told,
         "base_um": _rows_to_json(transform.base_um),
-        "field": _field_to_json(transform.field),
-        "inverse": _field_to_json(transform.inverse) if transform.inverse else None,
+        "field": _field_to_json(transform.field, below),
+        "inverse": _field_to_json(transform.inverse, below) if transform.inverse else None,
         "inversion_error_um": transform.inversion_error_um,
     }
 
 
-def transform_from_json(data: Mapping[str, Any], store: Store) -> Transform:
-    """The transform that `transform_to_json` wrote; its fields lie in `store`, and nothing of them is read yet.
+def transform_from_json(data: Mapping[str, Any], store: Store, below: str = "") -> Transform:
+    """The transform that `transform_to_json` wrote; its fields lie in `store` under `below` and their own prefixes, and
+    nothing of them is read yet.
 
     Raises `Invalid` when `data` is not one.
     """
     try:
         if data["type"] == "composition":
-            return Composition(tuple(_step(part, store) for part in data["parts"]))
-        return _step(data, store)
+            return Composition(tuple(_step(part, store, below) for part in data["parts"]))
+        return _step(data, store, below)
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(f"this does not describe a transform: {error!r}") from error
 
 
-def _step(data: Mapping[str, Any], store: Store) -> Step:
+def _step(data: Mapping[str, Any], store: Store, below: str) -> Step:
     said = dict(data)
     kind = said.pop("type")
     source, target = space_from_json(said.pop("source")), space_from_json(said.pop("target"))
@@ -66,28 +70,28 @@ def _step(data: Mapping[str, Any], store: Store) -> Step:
         return AffineTransform(source, target, _rows(said.pop("matrix_um")), **said)
     if kind != "displacement":
         raise Invalid(f"there is no transform of type {kind!r}", hint="affine, displacement or composition")
-    field, inverse = _field(said.pop("field"), store), _field(said.pop("inverse"), store)
+    field, inverse = (_field(said.pop(name), store, below) for name in ("field", "inverse"))
     return DisplacementTransform(source, target, field, _rows(said.pop("base_um")), inverse=inverse, **said)
 
 
-def _field_to_json(field: VectorField) -> dict[str, Any]:
+def _field_to_json(field: VectorField, below: str) -> dict[str, Any]:
     if not isinstance(field, StoredField):
         raise Invalid("the field of this transform lies in no store", hint="store_field puts it there")
     grid = field.grid
     return {
-        "prefix": field.prefix,
+        "prefix": field.prefix.removeprefix(below),
         "shape": list(grid.shape),
         "voxel_to_space_um": _rows_to_json(grid.voxel_to_space_um),
         "outside": grid.outside.value,
     }
 
 
-def _field(data: Mapping[str, Any] | None, store: Store) -> Any:
+def _field(data: Mapping[str, Any] | None, store: Store, below: str) -> Any:
     if data is None:
         return None
     z, y, x = (int(size) for size in data["shape"])
     grid = FieldGrid((z, y, x), _rows(data["voxel_to_space_um"]), Outside(data["outside"]))
-    return StoredField(store, data["prefix"], grid)
+    return StoredField(store, below + data["prefix"], grid)
 
 
 def _rows_to_json(affine: Affine) -> list[list[float]]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, union
 from sqlalchemy.orm import Session
 
+from pulvinar.access.visibility import visible
+from pulvinar.atlases.tables import atlas as atlas_table
 from pulvinar.catalogue.places import PlaceBlocks, batches, set_places
-from pulvinar.catalogue.tables import anchor, anchor_region, place_block
+from pulvinar.catalogue.tables import anchor, anchor_region, place_block, version, version_asset
 from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
@@ -111,12 +113,41 @@ def anchors_of(database: Database, actor: Actor, asset_ids: Collection[str]) -> 
     found: dict[str, list[Anchor]] = defaultdict(list)
     with database.session() as session:
         for some in batches(asset_ids, _IDS):
-            wanted = select(anchor).where(anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id))
+            wanted = select(anchor, _stale().label("stale")).where(
+                anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id)
+            )
             rows = session.execute(wanted.order_by(anchor.c.atlas)).all()
             shares = shares_of(session, [row.asset_id for row in rows])
             for row in rows:
                 found[row.asset_id].append(_anchor(row, shares[row.asset_id, row.atlas]))
     return {asset_id: tuple(anchors) for asset_id, anchors in found.items()}
+
+
+def stale_anchors(database: Database, actor: Actor, atlas: str = "") -> dict[str, int]:
+    """How many anchors, in one atlas or in all, are of a state of it that is no longer the installed one: by dataset,
+    of those that `actor` may see."""
+    wanted = (
+        select(version.c.dataset_id, func.count(anchor.c.asset_id.distinct()).label("assets"))
+        .select_from(anchor)
+        .join(version_asset, version_asset.c.asset_id == anchor.c.asset_id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .where(_stale(), visible(actor, version.c.dataset_id), seen_asset(actor, anchor.c.asset_id))
+        .group_by(version.c.dataset_id)
+        .order_by(version.c.dataset_id)
+    )
+    if atlas:
+        wanted = wanted.where(anchor.c.atlas == atlas)
+    with database.session() as session:
+        return {row.dataset_id: row.assets for row in session.execute(wanted)}
+
+
+def _stale() -> ColumnElement[bool]:
+    """The condition that the atlas of an anchor's row has been installed since, or has another version installed."""
+    same = atlas_table.alias("same")
+    newest = select(func.max(same.c.installed)).where(same.c.name == anchor.c.atlas).scalar_subquery()
+    since = (atlas_table.c.installed > anchor.c.computed) | (atlas_table.c.version != anchor.c.atlas_version)
+    found = select(literal(1)).where(atlas_table.c.name == anchor.c.atlas, atlas_table.c.installed == newest, since)
+    return found.correlate(anchor).exists()
 
 
 def shares_of(session: Session, asset_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, dict[int, float]]]:
@@ -145,6 +176,7 @@ def _anchor(row: Row[Any], shares: Mapping[str, Mapping[int, float]]) -> Anchor:
         error_um=row.error_um,
         shares={role: dict(values) for role, values in shares.items()},
         details=row.details,
+        stale=bool(row.stale),
     )
 
 

@@ -72,6 +72,7 @@ KIND_NAMES: dict[AssetKind, tuple[str, ...]] = {
     AssetKind.TIME_SERIES: ("time_series", "时间序列", "time series", "signals"),
     AssetKind.CONNECTIVITY: ("connectivity", "连接", "matrix", "连接矩阵"),
     AssetKind.TRACTS: ("tracts", "纤维束", "tractography"),
+    AssetKind.TRANSFORM: ("transform", "空间变换", "warp"),
 }
 _BY_NAME = {name: field for field, names in NAMES.items() for name in names}
 _KIND_BY_NAME = {folded(name): kind for kind, names in KIND_NAMES.items() for name in (*names, f"{kind.value}s")}

@@ -15,12 +15,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from pulvinar.storage.database import UtcDateTime, metadata
 
 # SQLite counts up only a column that is exactly INTEGER.
 _Counter = BigInteger().with_variant(Integer, "sqlite")
+_TRANSFORM = text("kind = 'transform'")
 
 dataset = Table(
     "dataset",
@@ -58,6 +60,8 @@ asset = Table(
     Column("object_count", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("details", JSON, nullable=False),
+    # the few of a kind that every question about spaces reads, among hundreds of thousands
+    Index("asset_transforms", "id", sqlite_where=_TRANSFORM, postgresql_where=_TRANSFORM),
 )
 
 # An asset is in every version that carries it over, so that a new version copies no bytes.

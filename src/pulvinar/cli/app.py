@@ -31,6 +31,7 @@ from pulvinar.cli.options import (
     VoxelSize,
     reading_options,
 )
+from pulvinar.cli.transform_app import transform_app
 from pulvinar.errors import PulvinarError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ samples_app = typer.Typer(help="Public data sets that can be fetched by name.", 
 app.add_typer(samples_app, name="samples")
 app.add_typer(metadata_app)
 app.add_typer(atlas_app, name="atlas")
+app.add_typer(transform_app, name="transform")
 
 
 def run() -> None:
@@ -420,12 +422,15 @@ def sweep(
 def anchor(
     dataset: Annotated[str, typer.Argument(help="Identifier of a dataset; without it, every one.")] = "",
     atlas: Annotated[str, typer.Option(help="Only in this atlas.")] = "",
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only datasets with an anchor older than what is installed of its atlas.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compute anew where assets lie in the installed atlases: after one was installed, or came in another version."""
     from pulvinar.cli.verbs import run_anchor
 
-    run_anchor(dataset, atlas, as_json=json)
+    run_anchor(dataset, atlas, stale=stale, as_json=json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pulvinar.cli.options import Json
+from pulvinar.cli.options import NEGATIVE_PLACES, Json
 
 atlas_app = typer.Typer(no_args_is_help=True, help="Reference atlases: install, check, ask.")
 
@@ -44,12 +44,18 @@ def install(
     source: Annotated[
         Path | None, typer.Option("--from", help="Folder with the source's files; of packages it isn't needed.")
     ] = None,
+    keep_anchors: Annotated[
+        bool, typer.Option("--keep-anchors", help="Leave the anchors of an older version as they are, marked stale.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Install an atlas from its source's files, as a published dataset. Once more changes nothing."""
+    """Install an atlas from its source's files, as a published dataset. Once more changes nothing.
+
+    Where it replaces another version, the assets that lie in it are anchored anew.
+    """
     from pulvinar.cli.atlases import install_named
 
-    install_named(name, source, as_json=json)
+    install_named(name, source, keep_anchors=keep_anchors, as_json=json)
 
 
 @atlas_app.command()
@@ -86,7 +92,7 @@ def region(
     show_region(name, region, as_json=json)
 
 
-@atlas_app.command()
+@atlas_app.command(context_settings=NEGATIVE_PLACES)
 def at(
     name: Name,
     points: Annotated[list[str], typer.Argument(help="Places x,y,z in micrometres of the atlas's space.")],

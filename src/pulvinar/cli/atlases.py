@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pulvinar.cli.places import place
 from pulvinar.cli.show import print_json, print_table
 from pulvinar.cli.verbs import means_of, opened
 from pulvinar.errors import Invalid, NotFound
@@ -42,19 +43,21 @@ def show_installed(*, as_json: bool) -> None:
     from pulvinar.atlases.installed import list_atlases
 
     with opened() as platform:
-        rows = [_summary(_open(platform, one)) for one in list_atlases(platform.database, platform.actor)]
+        rows = [_summary(platform, one) for one in list_atlases(platform.database, platform.actor)]
     if as_json:
         print_json(rows)
     elif rows:
-        head = ["name", "version", "species", "regions", "labels", "names zh", "surfaces", "licence"]
+        head = ["name", "version", "species", "regions", "labels", "names zh", "surfaces", "stale anchors", "licence"]
         print_table([[str(row[name]) for name in head] for row in rows], head)
     else:
         print("no atlas is installed: pulvinar atlas list --known")
 
 
-def _summary(atlas: OpenAtlas) -> dict[str, Any]:
+def _summary(platform: Platform, installed: Installed) -> dict[str, Any]:
+    from pulvinar.catalogue.anchors import stale_anchors
     from pulvinar.model.atlas import PartKind
 
+    atlas = _open(platform, installed)
     about = atlas.atlas
     regions = atlas.ontology.regions if about.has(PartKind.TERMINOLOGY) else ()
     return {
@@ -65,13 +68,15 @@ def _summary(atlas: OpenAtlas) -> dict[str, Any]:
         "labels": len(atlas.annotation.index.labels) if about.has(PartKind.ANNOTATION) else 0,
         "names zh": sum(bool(region.name_zh) for region in regions),
         "surfaces": "yes" if about.has(PartKind.MESHES) else "no",
+        "stale anchors": sum(stale_anchors(platform.database, platform.actor, about.name).values()),
         "licence": about.licence,
         "dataset": atlas.dataset_id,
     }
 
 
-def install_named(name: str, source: Path | None, *, as_json: bool) -> None:
+def install_named(name: str, source: Path | None, *, keep_anchors: bool = False, as_json: bool) -> None:
     """`pulvinar atlas install`. Raises `NotFound` when nothing packs such an atlas or its files aren't there."""
+    from pulvinar.ingest.anchoring import reanchor
     from pulvinar.ingest.atlas_install import install_atlas
     from pulvinar.ingest.atlas_packers import packer
     from pulvinar.ingest.atlas_sources import FolderSources
@@ -84,13 +89,17 @@ def install_named(name: str, source: Path | None, *, as_json: bool) -> None:
         with FolderSources(folder, scratch=means.scratch, limits=means.limits) as sources:
             packed = chosen.pack(sources)
             installed = install_atlas(means, packed, TerminalProgress())
-        told = _summary(_open(platform, installed))
+        if not keep_anchors:
+            reanchor(means, TerminalProgress(), atlas=installed.atlas.name, stale=True)
+        told = _summary(platform, installed)
     if as_json:
         print_json(told)
         return
     print(packed.title)
     for key, value in told.items():
-        print(f"  {key:10}{value}")
+        print(f"  {key:15}{value}")
+    if told["stale anchors"]:
+        print(f"  anchors of an older version: pulvinar anchor --atlas {told['name']} --stale renews them")
     for finding in packed.findings:
         print(f"  measured: {finding}")
     if not chosen.redistributable:
@@ -214,7 +223,7 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
 
     from pulvinar.model.space import Points
 
-    places = np.array([_place(text) for text in texts], np.float64)
+    places = np.array([place(text) for text in texts], np.float64)
     with opened() as platform:
         atlas = _named(platform, name)
         nearest = atlas.annotation.nearest(Points(atlas.atlas.space, places[:, ::-1].copy()))
@@ -228,14 +237,6 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
     for row in rows:
         away = row["distance_um"]
         print(f"{row['place']}  {f'outside, {away} um from ' if away else ''}{row['region']}")
-
-
-def _place(text: str) -> tuple[float, float, float]:
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise Invalid(f"{text!r} is no place", hint="three numbers x,y,z in micrometres, as 5400,3800,6200") from error
-    return x, y, z
 
 
 def _named_region(atlas: OpenAtlas, region_id: int) -> str:

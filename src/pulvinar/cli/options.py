@@ -92,6 +92,8 @@ Form = Annotated[
 RadiusUnknown = Annotated[
     bool, typer.Option("--radius-unknown", help="Radii of neurons that are 0 or less mean that nobody knows them.")
 ]
+NEGATIVE_PLACES = {"ignore_unknown_options": True}
+"""For commands that take places: one that begins with a minus sign is no option."""
 RecordFile = Annotated[
     Path | None,
     typer.Option(

@@ -278,13 +278,13 @@ def run_sweep(grace_hours: float, abandon_days: float, *, dry: bool, as_json: bo
         print(f"{swept.workplaces} scratch folders of killed ingests removed")
 
 
-def run_anchor(dataset_id: str, atlas: str, *, as_json: bool) -> None:
+def run_anchor(dataset_id: str, atlas: str, *, stale: bool, as_json: bool) -> None:
     """`pulvinar anchor`."""
     from pulvinar.ingest.anchoring import reanchor
     from pulvinar.ingest.progress import TerminalProgress
 
     with opened() as platform:
-        done = reanchor(means_of(platform), TerminalProgress(), dataset_id=dataset_id, atlas=atlas)
+        done = reanchor(means_of(platform), TerminalProgress(), dataset_id=dataset_id, atlas=atlas, stale=stale)
     if as_json:
         print_json({"assets": done.assets, "anchored": done.anchored})
     else:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import xarray
 
     from pulvinar.client.atlas import RemoteAtlas
+    from pulvinar.client.transforms import TransformedPoints
 
 TIMEOUT_S = 60.0
 BLOCK_BYTES = 64 << 20
@@ -105,6 +106,22 @@ class Client:
         asked = {"version": version} if version else {}
         return RemoteAtlas(self, self.json(f"/api/v1/atlases/{quote(name, safe='')}", **asked))
 
+    def transforms(self) -> list[dict[str, Any]]:
+        """The transforms between spaces there: from which to which, how sure, whose, and how to cite them."""
+        told: list[dict[str, Any]] = self.json("/api/v1/transforms")
+        return told
+
+    def transform_points(self, zyx_um: npt.ArrayLike, source: str, target: str) -> TransformedPoints:
+        """Points (n, 3), columns (z, y, x), micrometres of the space named `source`, brought to the one named `target`
+        by the path of the smallest expected error, which is told with them.
+
+        Raises `NotFound` when no path leads there, naming the spaces that can be reached; `Invalid` for what is no such
+        array.
+        """
+        from pulvinar.client.transforms import transform_points
+
+        return transform_points(self, zyx_um, source, target)
+
     def _listed(self, wanted: dict[str, str | None]) -> Iterator[RemoteDataset]:
         asked = {name: value for name, value in wanted.items() if value}
         cursor: str | None = ""
@@ -141,11 +158,18 @@ class Client:
             self._http.close()
             self._http = None
 
-    def answer(self, path: str, query: dict[str, str], data: bytes | None = None) -> httpx2.Response:
-        """The whole answer at `path`, to `data` where there is some; raises what the server says is wrong."""
+    def ask(self, path: str, asked: dict[str, Any]) -> Any:
+        """What the API answers at `path` to a question of JSON values."""
+        return self.answer(path, {}, json.dumps(asked).encode(), "application/json").json()
+
+    def answer(
+        self, path: str, query: dict[str, str], data: bytes | None = None, kind: str = "application/octet-stream"
+    ) -> httpx2.Response:
+        """The whole answer at `path`, to `data` of a media type where there is some; raises what the server says is
+        wrong."""
         with self._answering():
-            method = "GET" if data is None else "POST"
-            answer = self._connected().request(method, path, params=query, content=data)
+            method, headers = ("GET", {}) if data is None else ("POST", {"content-type": kind})
+            answer = self._connected().request(method, path, params=query, content=data, headers=headers)
         if answer.status_code != 200:
             raise _failure(answer)
         return answer

@@ -7,7 +7,7 @@ space; one of which only names are known, in the atlases of its species that kno
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import OpenAtlas, find_atlas, grids_in, list_atlases
-from pulvinar.catalogue.anchors import remove_anchor, set_anchor
+from pulvinar.catalogue.anchors import remove_anchor, set_anchor, stale_anchors
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
@@ -221,8 +221,11 @@ class Reanchored:
     anchored: int
 
 
-def reanchor(means: Means, progress: Progress | None = None, *, dataset_id: str = "", atlas: str = "") -> Reanchored:
-    """Compute anew where assets lie: of one dataset or of all that the actor may see, in one atlas or in all.
+def reanchor(
+    means: Means, progress: Progress | None = None, *, dataset_id: str = "", atlas: str = "", stale: bool = False
+) -> Reanchored:
+    """Compute anew where assets lie: of one dataset or of all that the actor may see, in one atlas or in all; only of
+    datasets with an anchor that is stale there, where `stale`.
 
     For atlases that were installed after the assets, or in another version. Raises `NotFound` for an unknown dataset or
     atlas, `Forbidden` for a dataset that the actor may not write.
@@ -230,7 +233,11 @@ def reanchor(means: Means, progress: Progress | None = None, *, dataset_id: str 
     if atlas:
         find_atlas(means.database, means.actor, atlas)
     anchorer, total = Anchorer(means, atlas=atlas), Reanchored(0, 0)
-    for one in [dataset_id] if dataset_id else _datasets(means):
+    chosen: Iterable[str] = [dataset_id] if dataset_id else _datasets(means)
+    if stale:
+        old = stale_anchors(means.database, means.actor, atlas)
+        chosen = [one for one in old if dataset_id in ("", one)]
+    for one in chosen:
         with watched(progress or Silent(), f"{one}: where it lies"):
             done = _reanchor(means, anchorer, one)
         total = Reanchored(total.assets + done.assets, total.anchored + done.anchored)

@@ -63,6 +63,8 @@ class Anchor:
     `box_um` are the first corner and the one beyond the last place (z, y, x) in the atlas's `space`, None where only
     names are known. `error_um` is how far off places may be, None where nobody knows. `shares` has a value a region by
     role (`Role`, or `typed_count`), of each region alone, without those below it; what lies in no region is in none.
+    `stale` says that the atlas has been installed anew, or in another version, since: `pulvinar anchor --stale` renews
+    it.
     """
 
     atlas: str
@@ -73,6 +75,7 @@ class Anchor:
     error_um: float | None = None
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    stale: bool = False
 
 
 def stated_space(name: str) -> dict[str, Any]:

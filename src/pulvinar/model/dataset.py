@@ -24,6 +24,8 @@ class AssetKind(StrEnum):
     TIME_SERIES = "time_series"
     CONNECTIVITY = "connectivity"
     TRACTS = "tracts"
+    TRANSFORM = "transform"
+    """A map of points from one space to another."""
 
 
 class Ownership(StrEnum):

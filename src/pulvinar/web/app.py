@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene
-from pulvinar.web.api import assets, atlases, datasets, health, metadata, search
+from pulvinar.web.api import assets, atlases, datasets, health, metadata, search, transforms
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
@@ -78,7 +78,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search):
+    for part in (datasets, assets, atlases, scene, metadata, search, transforms):
         api.include_router(part.router)
     pages.include_router(api)
     pages.include_router(health.router)
@@ -124,6 +124,9 @@ def _as_known(error: Exception, request: Request) -> Exception:
     if isinstance(error, RequestValidationError):
         problems = (f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
         return Invalid("; ".join(problems), hint=f"see {API_ROOT}/openapi.json")
+    # a body that is refused while the framework reads it
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, PulvinarError):
+        return error.__cause__
     if isinstance(error, HTTPException) and error.status_code == 404:
         return NotFound(f"nothing is served at {request.url.path}")
     if isinstance(error, HTTPException) and error.status_code == 405:

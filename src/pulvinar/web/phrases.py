@@ -39,6 +39,7 @@ KINDS = {
     AssetKind.TIME_SERIES: mark("Time series"),
     AssetKind.CONNECTIVITY: mark("Connectivity matrix"),
     AssetKind.TRACTS: mark("Streamlines"),
+    AssetKind.TRANSFORM: mark("Transform"),
 }
 FACETS = {
     "species": mark("Species"),

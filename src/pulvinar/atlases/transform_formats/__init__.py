@@ -5,7 +5,8 @@ which is said by each reader; for all but FSL, points go from the fixed (referen
 """
 
 from pulvinar.atlases.transform_formats.files import read_chain, read_transform
+from pulvinar.atlases.transform_formats.nifti_fields import read_image_grid
 from pulvinar.atlases.transform_formats.steps import Ends
 from pulvinar.atlases.transform_formats.text_matrices import ImageGrid, read_flirt, read_niftyreg_affine
 
-__all__ = ["Ends", "ImageGrid", "read_chain", "read_flirt", "read_niftyreg_affine", "read_transform"]
+__all__ = ["Ends", "ImageGrid", "read_chain", "read_flirt", "read_image_grid", "read_niftyreg_affine", "read_transform"]

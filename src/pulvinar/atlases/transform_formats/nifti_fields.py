@@ -20,9 +20,10 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.transform_formats.steps import Ends, FieldStep, Triple, to_transform, unreadable
+from pulvinar.atlases.transform_formats.steps import Ends, FieldStep, Triple, to_transform, unreadable, world_from_ras
+from pulvinar.atlases.transform_formats.text_matrices import ImageGrid
 from pulvinar.errors import TooLarge
-from pulvinar.model.transform import Matrix, Outside, Transform
+from pulvinar.model.transform import Matrix, Outside, Transform, affine_rows
 
 NIFTYREG = b"NREG_TRANS"
 _VECTOR, _DISPLACEMENT = 1007, 1006
@@ -56,7 +57,7 @@ def read_nifti_field(path: Path, ends: Ends, scratch: Path) -> Transform:
         packed = file.read(2) == b"\x1f\x8b"
     header = _header(path, packed)
     shape = _shape(header, path.name)
-    grid = _grid(header, path.name, ends)
+    grid = _grid(header, path.name, ends.file_unit_um)
     niftyreg = bytes(header["intent_name"]).split(b"\0")[0] == NIFTYREG
     intent, kind = int(header["intent_code"]), float(header["intent_p1"])
     if niftyreg and kind not in (0, 1):
@@ -78,6 +79,20 @@ def read_nifti_field(path: Path, ends: Ends, scratch: Path) -> Transform:
         absolute=niftyreg and kind == 0,
     )
     return to_transform([step], ends, path.name)
+
+
+def read_image_grid(path: Path, file_unit_um: float = 1000.0) -> ImageGrid:
+    """The grid of a NIfTI image of three dimensions or more: of its header alone, no voxel is read.
+
+    Raises `UnreadableFile` for a file that is none, or that does not say where its voxels lie.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    header = _header(path, packed)
+    dim = [int(size) for size in header["dim"]]
+    if not 3 <= dim[0] <= 7 or min(dim[1:4]) < 1:
+        raise unreadable(path.name, "is no image of three dimensions", "hand in the image that was aligned")
+    return ImageGrid((dim[3], dim[2], dim[1]), affine_rows(_grid(header, path.name, file_unit_um)))
 
 
 def _opened(path: Path, packed: bool) -> IO[bytes]:
@@ -109,15 +124,15 @@ def _shape(header: Any, name: str) -> Triple:
     return dim[3], dim[2], dim[1]
 
 
-def _grid(header: Any, name: str, ends: Ends) -> Matrix:
+def _grid(header: Any, name: str, file_unit_um: float) -> Matrix:
     """The map of the index (z, y, x, 1) to the world: the sform, or the qform where there is none."""
     from nibabel.spatialimages import HeaderDataError
 
-    unit_um = _UNITS_UM.get(int(header["xyzt_units"]) & 7, ends.file_unit_um)
-    if unit_um != ends.file_unit_um:
+    unit_um = _UNITS_UM.get(int(header["xyzt_units"]) & 7, file_unit_um)
+    if unit_um != file_unit_um:
         raise unreadable(
             name,
-            f"says that its lengths are in units of {unit_um:g} um, and {ends.file_unit_um:g} um was expected",
+            f"says that its lengths are in units of {unit_um:g} um, and {file_unit_um:g} um was expected",
             "give file_unit_um, or repair xyzt_units in the header: most programs write millimetres whatever it says",
         )
     maps = []
@@ -133,7 +148,7 @@ def _grid(header: Any, name: str, ends: Ends) -> Matrix:
     size = np.linalg.norm(maps[0][:3, :3], axis=0).max()
     if len(maps) == 2 and np.abs(maps[0] - maps[1]).max() > 0.1 * size:
         raise unreadable(name, "says in two ways where its voxels lie: sform and qform differ", "repair the header")
-    return np.asarray(ends.from_ras() @ maps[0] @ np.eye(4)[[2, 1, 0, 3]])
+    return np.asarray(world_from_ras(file_unit_um) @ maps[0] @ np.eye(4)[[2, 1, 0, 3]])
 
 
 def _map_values(path: Path, header: Any, shape: Triple, scratch: Path | None) -> npt.NDArray[np.floating]:

@@ -84,7 +84,7 @@ class Ends:
 
     def from_ras(self) -> Matrix:
         """From (x, y, z, 1) of NIfTI's frame, rising to right, anterior and superior, to the world."""
-        return _from_xyz(_RAS, self.file_unit_um)
+        return world_from_ras(self.file_unit_um)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +163,12 @@ def to_transform(steps: Sequence[WorldStep], ends: Ends, name: str) -> Transform
 def affine_in_world(matrix: npt.ArrayLike, from_file: Matrix) -> AffineStep:
     """A map of the file's (x, y, z, 1) onto itself, as a step of the world."""
     return AffineStep(from_file @ np.asarray(matrix, np.float64) @ np.linalg.inv(from_file))
+
+
+def world_from_ras(unit_um: float) -> Matrix:
+    """From (x, y, z, 1) of NIfTI's frame, rising to right, anterior and superior, in units of `unit_um`, to the
+    world."""
+    return _from_xyz(_RAS, unit_um)
 
 
 def unreadable(name: str, what: str, hint: str = "write the file again") -> PulvinarError:

@@ -14,7 +14,7 @@ from pulvinar.model.volume import Triple
 from pulvinar.web.anchors import NamedAnchor
 
 T = TypeVar("T")
-_PICTURED = frozenset(AssetKind) - {AssetKind.TABLE}
+_PICTURED = frozenset(AssetKind) - {AssetKind.TABLE, AssetKind.TRANSFORM}
 
 
 class Failure(BaseModel):
@@ -121,6 +121,9 @@ class AnchorOut(BaseModel):
     )
     error_um: float | None = Field(description="How far off places may be; null where nobody knows.")
     box_um: tuple[Triple, Triple] | None = Field(description="First and last corner (z, y, x) in the space.")
+    stale: bool = Field(
+        description="Whether the atlas was installed anew or in another version since; `pulvinar anchor --stale` renews it."
+    )
     details: dict[str, Any]
     regions: list[RegionValueOut]
 
@@ -183,6 +186,7 @@ def anchor_out(named: NamedAnchor) -> AnchorOut:
         certainty=anchor.certainty,
         error_um=anchor.error_um,
         box_um=anchor.box_um,
+        stale=anchor.stale,
         details=dict(anchor.details),
         regions=regions,
     )

@@ -1,0 +1,158 @@
+"""What the commands about transforms do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pulvinar.cli.places import place
+from pulvinar.cli.show import print_json, print_table
+from pulvinar.cli.verbs import means_of, opened
+from pulvinar.errors import UnreadableFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow
+
+    from pulvinar.catalogue.transforms import Route, StoredTransform
+    from pulvinar.ingest.transform_install import TransformFiles
+
+
+def add_files(handed: TransformFiles, *, as_json: bool) -> None:
+    """`pulvinar transform add`."""
+    from pulvinar.ingest.progress import TerminalProgress
+    from pulvinar.ingest.transform_install import add_transform
+
+    with opened() as platform:
+        told = transform_to_json(add_transform(means_of(platform), handed, TerminalProgress()))
+    if as_json:
+        print_json(told)
+        return
+    for key, value in told.items():
+        print(f"{key:22}{'unknown' if value is None else value}")
+
+
+def show_transforms(*, as_json: bool) -> None:
+    """`pulvinar transform list`."""
+    from pulvinar.catalogue.transforms import list_transforms
+
+    with opened() as platform:
+        found = list_transforms(platform.database, platform.store, platform.actor)
+        rows = [transform_to_json(one) for one in found]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        head = ["name", "from", "to", "kind", "both ways", "expected_error_um", "version", "licence", "dataset"]
+        print_table([["" if row[key] is None else str(row[key]) for key in head] for row in rows], head)
+    else:
+        print("no transform is stored: pulvinar transform add brings one in")
+
+
+def bring_points(source: str, target: str, texts: list[str], table: Path | None, *, as_json: bool) -> None:
+    """`pulvinar transform points`. Raises `NotFound` where no path leads, `Invalid` for what is no place,
+    `UnreadableFile` for what is no table of places."""
+    import numpy as np
+
+    from pulvinar.catalogue.transforms import find_route, list_transforms, transform_points
+    from pulvinar.model.space import Points
+
+    read = _read(table) if table else None
+    xyz = _columns(read, table) if read is not None and table else np.array([place(text) for text in texts])
+    with opened() as platform:
+        route = find_route(list_transforms(platform.database, platform.store, platform.actor), source, target)
+        brought = transform_points(route, Points(route.transform.source, xyz[:, ::-1].copy()))
+    found = brought.zyx_um[:, ::-1]
+    if as_json:
+        error = route.expected_error_um
+        print_json({"points": found.tolist(), "expected_error_um": error, "path": route_to_json(route)})
+        return
+    _tell(route)
+    if read is not None:
+        _write(read, found)
+    else:
+        for row in found:
+            print(",".join(f"{value:.3f}" for value in row))
+
+
+def transform_to_json(one: StoredTransform) -> dict[str, Any]:
+    """A stored transform as the commands tell it."""
+    from pulvinar.atlases.transforms import is_invertible
+    from pulvinar.catalogue.transforms import kind_of
+
+    made = one.transform
+    return {
+        "name": one.name,
+        "from": made.source.name,
+        "to": made.target.name,
+        "kind": kind_of(made),
+        "both ways": "yes" if is_invertible(made) else "no",
+        "expected_error_um": made.expected_error_um,
+        "obtained": made.provenance,
+        "licence": one.record.licence,
+        "citation": one.record.citation,
+        "version": one.version,
+        "dataset": one.dataset_id,
+    }
+
+
+def route_to_json(route: Route) -> list[dict[str, Any]]:
+    """The legs of a route, in the order that points meet them."""
+    return [
+        {
+            "from": leg.transform.source.name,
+            "to": leg.transform.target.name,
+            "transform": leg.stored.name,
+            "inverted": leg.inverted,
+            "expected_error_um": leg.transform.expected_error_um,
+            "dataset": leg.stored.dataset_id,
+            "version": leg.stored.version,
+        }
+        for leg in route.legs
+    ]
+
+
+def _tell(route: Route) -> None:
+    for leg in route_to_json(route):
+        way = f"{leg['from']} -> {leg['to']}: {leg['transform']}{', inverted' if leg['inverted'] else ''}"
+        print(f"{way}, {_error(leg['expected_error_um'])}", file=sys.stderr)
+    print(f"expected error: {_error(route.expected_error_um)}", file=sys.stderr)
+
+
+def _error(error_um: float | None) -> str:
+    return "unknown" if error_um is None else f"{error_um:.1f} um"
+
+
+def _read(path: Path) -> pyarrow.Table:
+    import pyarrow
+    from pyarrow import csv
+
+    try:
+        return csv.read_csv(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UnreadableFile(f"{path.name} is no table: {error}", hint="a CSV with a line of names on top") from error
+
+
+def _columns(table: pyarrow.Table, path: Path) -> npt.NDArray[np.float64]:
+    """The columns x, y and z, float64 (n, 3)."""
+    import numpy as np
+
+    try:
+        return np.stack([table.column(axis).to_numpy().astype(np.float64) for axis in "xyz"], axis=1)
+    except (KeyError, ValueError, TypeError) as error:
+        raise UnreadableFile(
+            f"{path.name} has no columns x, y and z of numbers: its columns are {', '.join(table.column_names)}",
+            hint="name them x, y and z, micrometres, and leave rows without a place out",
+        ) from error
+
+
+def _write(table: pyarrow.Table, xyz: npt.NDArray[np.float64]) -> None:
+    """The table on standard output, with the places instead of its own."""
+    import pyarrow
+    from pyarrow import csv
+
+    for number, axis in enumerate("xyz"):
+        at = table.column_names.index(axis)
+        table = table.set_column(at, axis, pyarrow.array(xyz[:, number].round(3)))
+    csv.write_csv(table, sys.stdout.buffer)
