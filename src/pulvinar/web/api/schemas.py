@@ -122,7 +122,7 @@ class AnchorOut(BaseModel):
     error_um: float | None = Field(description="How far off places may be; null where nobody knows.")
     box_um: tuple[Triple, Triple] | None = Field(description="First and last corner (z, y, x) in the space.")
     stale: bool = Field(
-        description="Whether the atlas was installed anew or in another version since; `pulvinar anchor --stale` renews it."
+        description="Whether the atlas was installed anew or in another version: `pulvinar anchor --stale` renews it"
     )
     details: dict[str, Any]
     regions: list[RegionValueOut]
