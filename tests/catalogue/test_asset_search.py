@@ -232,7 +232,7 @@ def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
     _, hidden = archive.add("hidden cell", published=False)
     archive.add("far cell")
     tools = SearchTools(
-        near=lambda session, asked, places: {near, hidden} if asked.point_um == (3.0, 2.0, 1.0) else set()
+        near=lambda session, actor, asked, places: {near, hidden} if asked.point_um == (3.0, 2.0, 1.0) else set()
     )
     asked = "cell within:5um of:(1,2,3)@toy"
     assert archive.names(asked, ANONYMOUS, tools=tools) == ["near cell"]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from tests.atlases.ccf import install, install_ccf
 from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, region, toy_atlas
 
+from pulvinar.access.tables import granted
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import open_atlas
 from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, stale_anchors, types_in_region
@@ -150,6 +151,14 @@ def test_a_space_without_an_atlas_is_refused_with_those_that_have_one(toy: Means
     with pytest.raises(Invalid, match="no atlas lies in a space 'toi'") as caught:
         search_assets(toy.database, LOCAL_OWNER, "box:(0,0,0)..(1,1,1)@toi")
     assert "toy" in caught.value.hint
+
+
+def test_the_space_of_an_atlas_that_a_visitor_may_not_see_is_not_named(toy: Means):
+    with toy.database.writing() as session:
+        session.execute(delete(granted))
+    with pytest.raises(Invalid, match="no atlas lies in a space 'toy'") as caught:
+        search_assets(toy.database, ANONYMOUS, "within:5um of:(1,2,3)@toy")
+    assert "there are none" in caught.value.hint
 
 
 def test_places_that_were_turned_by_an_orientation_lie_where_the_axes_said(toy: Means, tmp_path: Path):

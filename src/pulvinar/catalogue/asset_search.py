@@ -51,7 +51,7 @@ COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
 _CHAPTER = 200
 
-NearAssets = Callable[[Session, Located, tuple[Place, ...]], Collection[str]]
+NearAssets = Callable[[Session, Actor, Located, tuple[Place, ...]], Collection[str]]
 """Which assets may be near a point, or near one of some regions: the seam to the index of places."""
 
 
@@ -133,17 +133,17 @@ def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchToo
     trees = trees_of(session, actor)
     tools = tools or SearchTools(table_of_homologues(session, trees), located_assets)
     planned = plan(parsed, written, trees, tools.homologues)
-    return Search(session, actor, parsed, planned, trees, _near(session, planned, written, tools.near))
+    return Search(session, actor, parsed, planned, trees, _near(session, actor, planned, written, tools.near))
 
 
-def _near(session: Session, planned: Plan, written: str, near: NearAssets | None) -> list[int] | None:
+def _near(session: Session, actor: Actor, planned: Plan, written: str, near: NearAssets | None) -> list[int] | None:
     """The numbers of the assets that may be near every place that is asked for; None when none is."""
     if not planned.near:
         return None
     if near is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    sets = [set(near(session, one, planned.places.get(one, ()))) for one in planned.near]
+    sets = [set(near(session, actor, one, planned.places.get(one, ()))) for one in planned.near]
     return numbers_of(session, set.intersection(*sets))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pulvinar.access.visibility import visible
 from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
@@ -15,6 +16,7 @@ from pulvinar.catalogue.places import assets_located
 from pulvinar.catalogue.query_nodes import InBox, Located
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.errors import Invalid
+from pulvinar.model.access import Actor
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import Ontology, Region
@@ -37,9 +39,10 @@ def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     return alike
 
 
-def located_assets(session: Session, where: Located, places: tuple[Place, ...]) -> Collection[str]:
-    """The assets with a node, a soma, an end or a cell near a point or in a box. Raises `Invalid` for an unknown space,
-    and where a region is named instead of a point."""
+def located_assets(session: Session, actor: Actor, where: Located, places: tuple[Place, ...]) -> Collection[str]:
+    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or in a box.
+
+    Raises `Invalid` for an unknown space, and where a region is named instead of a point."""
     figure: Figure
     if isinstance(where, InBox):
         figure = BoxFigure(where.start_um, where.stop_um)
@@ -47,14 +50,15 @@ def located_assets(session: Session, where: Located, places: tuple[Place, ...]) 
         figure = Ball(where.point_um, where.radius_um)
     else:
         raise Invalid("within: needs a point", hint="of:(x,y,z)@space, for example of:(5400,3800,6200)@allen_ccfv3")
-    spaces = known_spaces(session)
+    spaces = known_spaces(session, actor)
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
     return assets_located(session, space, figure, PlaceRole)
 
 
-def known_spaces(session: Session) -> dict[str, Space]:
-    """The spaces of the atlases that are installed, by name."""
-    manifests = session.scalars(select(atlas.c.manifest).order_by(atlas.c.name, atlas.c.version)).all()
+def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
+    """The spaces of the installed atlases that `actor` may see, by name."""
+    seen = select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id))
+    manifests = session.scalars(seen.order_by(atlas.c.name, atlas.c.version)).all()
     return {one.space.name: one.space for one in map(atlas_from_json, manifests)}
