@@ -105,7 +105,7 @@ def test_a_new_version_renews_the_anchors_of_what_lies_in_the_atlas(pulvinar, in
     cells = tmp_path / "cells.csv"
     cells.write_text("x,y,z\n20,20,20\n24,22,20\n")
     space = next(one for one in pulvinar("show", told["dataset"]).split() if one.startswith("brainglobe_"))
-    said = ["--unit", "um", "--table-kind", "points", "--space", space, "--species", "zebrafish", "--title", "Cells"]
+    said = ["--unit", "um", "--space", space, "--species", "zebrafish", "--title", "Cells"]
     ingested = json.loads(pulvinar("ingest", cells, *said, "--licence", "CC0-1.0", "--publish", "--json"))
 
     def newer(version, *options):

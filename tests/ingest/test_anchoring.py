@@ -32,6 +32,7 @@ from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Request
+from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role
 from pulvinar.model.dataset import Version
@@ -294,6 +295,34 @@ def test_a_space_that_no_atlas_is_of_is_refused_before_anything_is_read(toy: Mea
     with pytest.raises(Invalid, match="'alen_ccf'") as caught:
         brought_in(toy, tmp_path / "not there", space="alen_ccf")
     assert "toy" in caught.value.hint
+
+
+def test_a_neuron_of_another_space_is_anchored_through_the_path_that_leads_there(toy: Means, tmp_path: Path):
+    """The scan rises to the top, front and right; the toy to the back, bottom and right, 1 mm further on each axis."""
+    matrix = tmp_path / "scan.txt"
+    matrix.write_text("1 0 0 1\n0 1 0 -1\n0 0 1 -1\n0 0 0 1\n")
+    added = add_transform(
+        toy,
+        TransformFiles(
+            (matrix,), TransformFormat.NIFTYREG, End("scan", "SAR"), End("toy"), "CC0-1.0", expected_error_um=35.0
+        ),
+    )
+    scanned = [(i, kind, 1000 - y, 1000 - z, x - 1000, up) for i, kind, z, y, x, up in NEURON]
+    version = brought_in(toy, write_neuron(tmp_path / "scanned.swc", scanned), space="scan")
+    anchor = anchor_of(toy, version)
+    straight = anchor_of(toy, brought_in(toy, write_neuron(tmp_path / "neuron.swc", NEURON)))
+    assert anchor is not None
+    assert straight is not None
+    assert (anchor.space, anchor.certainty, anchor.error_um) == ("toy", Certainty.STATED, 35.0)
+    assert anchor.details["from_space"] == "scan"
+    (leg,) = anchor.details["path"]
+    assert (leg["dataset"], leg["inverted"], leg["expected_error_um"]) == (added.dataset_id, False, 35.0)
+    assert anchor.shares[Role.SOMA] == straight.shares[Role.SOMA]
+    assert anchor.shares[Role.END] == straight.shares[Role.END]
+    np.testing.assert_allclose(anchor.box_um, straight.box_um, atol=0.01)
+    assert "path" not in straight.details
+    found = assets_within(toy.database, LOCAL_OWNER, SPACE, Ball((150, 800, 2500), 1), PlaceRole.SOMA)
+    assert found.places == 2
 
 
 def test_coordinates_that_miss_the_brain_are_a_doubt(toy: Means, tmp_path: Path):

@@ -50,14 +50,15 @@ def shown(anatomy: Platform) -> Version:
     return add_neuron(anatomy)
 
 
-def add_neuron(platform: Platform, *, published: bool = True) -> Version:
-    neuron = replace(new_asset("a neuron"), kind=AssetKind.SKELETON, details={"count": 3, "findings": []})
+def add_neuron(platform: Platform, *, published: bool = True, anchor: Anchor = ANCHOR, **details: object) -> Version:
+    about = {"count": 3, "findings": [], **details}
+    neuron = replace(new_asset("a neuron"), kind=AssetKind.SKELETON, details=about)
     positions = {region.id: at for at, region in enumerate(ONTOLOGY.regions)}
     with UnitOfWork(platform.database, LOCAL_OWNER) as work:
         draft = open_draft(work, create_dataset(work, RECORD).id)
         add_asset(work, draft.id, neuron, OBJECTS)
-        for anchor in (ANCHOR, replace(ANCHOR, atlas="not installed")):
-            set_anchor(work.session, neuron.id, anchor, positions, {})
+        for one in (anchor, replace(anchor, atlas="not installed")):
+            set_anchor(work.session, neuron.id, one, positions, {})
         if published:
             publish(work, draft.id)
     return get_version(platform.database, LOCAL_OWNER, draft.dataset_id)
@@ -128,3 +129,19 @@ def test_an_anchor_of_an_older_version_of_its_atlas_is_told_as_such(tmp_path):
             assert "as version 1 had it: to be renewed" in page
             page = browser.get(address, params={"lang": "zh"}, headers={"accept": "text/html"}).text
             assert "有待更新" in page
+
+
+def test_what_was_anchored_through_a_path_says_so_and_is_not_drawn_where_its_own_numbers_are(tmp_path):
+    with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
+        install_toy(platform)
+        through = replace(ANCHOR, details={"from_space": "scan", "path": [{"transform": "scan to toy"}]})
+        version = add_neuron(platform, anchor=through, space={"name": "scan", "certainty": "stated"})
+        (asset,) = version.assets
+        with TestClient(create_app(platform)) as browser:
+            page = browser.get(f"/datasets/{version.dataset_id}", params={"lang": "en"}).text
+            assert "by transforms from scan" in page
+            listed = browser.get("/atlases/toy/neurons", params={"lang": "en"}).text
+            assert "a neuron" in listed
+            assert f"view?asset={asset.id}" not in listed
+            refused = browser.get("/api/v1/atlases/toy/scene", params={"asset": asset.id}).json()["error"]
+        assert (refused["code"], refused["message"]) == ("invalid", "a neuron is in scan, the atlas is in toy")

@@ -32,6 +32,7 @@ def add_files(handed: TransformFiles, *, as_json: bool) -> None:
         return
     for key, value in told.items():
         print(f"{key:22}{'unknown' if value is None else value}")
+    print("assets that lie in an atlas by it: pulvinar anchor computes their anchors anew")
 
 
 def show_transforms(*, as_json: bool) -> None:

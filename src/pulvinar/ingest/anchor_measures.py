@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import OpenAtlas
+from pulvinar.atlases.transforms import apply, steps_of
 from pulvinar.ingest.anchor_shares import (
     Shares,
     box_of_volume,
@@ -27,7 +28,7 @@ from pulvinar.model.anchor import PlaceRole, Role, typed_count
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.space import Affine, Points, Space
-from pulvinar.model.transform import IDENTITY, world_to_space
+from pulvinar.model.transform import IDENTITY, AffineTransform, Transform, world_to_space
 from pulvinar.model.volume import Triple, volume_from_json
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
@@ -36,6 +37,8 @@ _TYPES = ("celltype", "type", "maintype", "maintypesymbol", "class", "subclass",
 """Columns that say of which type a cell is, folded; the first that there is counts."""
 _MOST_TYPES = 256
 _ROWS = 1 << 18
+_PROBES = 9
+"""Along each side of a box, so many places say where it comes to lie by a transform that bends."""
 _SOMA = 1
 """The code of a soma in SWC."""
 
@@ -55,16 +58,18 @@ class Lies:
 
 @dataclass(frozen=True)
 class Place:
-    """An asset and the atlas in which it is looked for."""
+    """An asset and the atlas in which it is looked for; `route` leads there from the space that the asset is in, None
+    where that is the atlas's own."""
 
     opened: OpenAtlas
     store: Store
     asset: Asset
+    route: Transform | None = None
 
     @property
     def space(self) -> Space:
-        """That of the atlas."""
-        return self.opened.atlas.space
+        """That which the asset's coordinates are in."""
+        return self.route.source if self.route else self.opened.atlas.space
 
     @property
     def annotation(self) -> Annotation | None:
@@ -78,9 +83,26 @@ class Place:
         return world_to_space(self.space) if turned else IDENTITY
 
     def places(self, zyx_um: Floats) -> Floats:
-        """Stored places (n, 3) in the space."""
+        """Stored places (n, 3) in the space of the atlas; one that is no number stays so."""
         matrix = np.array(self.to_space)
-        return np.ascontiguousarray(zyx_um @ matrix[:3, :3].T + matrix[:3, 3])
+        return self.brought(np.ascontiguousarray(zyx_um @ matrix[:3, :3].T + matrix[:3, 3]))
+
+    def brought(self, zyx_um: Floats) -> Floats:
+        """Places (n, 3) of the asset's space in that of the atlas."""
+        if self.route is None:
+            return zyx_um
+        known = np.isfinite(zyx_um).all(axis=1)
+        found = np.full(zyx_um.shape, np.nan)
+        found[known] = apply(self.route, Points(self.route.source, zyx_um[known])).zyx_um
+        return found
+
+    def box(self, corners: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """A box of the asset's space in that of the atlas: around where some of its places come to lie."""
+        if self.route is None:
+            return corners
+        sides = (np.linspace(first, last, _PROBES) for first, last in zip(*corners, strict=True))
+        places = self.brought(np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 3))
+        return places.min(axis=0), places.max(axis=0)
 
     def table(self, path: str) -> pq.ParquetFile:
         """A table of the asset."""
@@ -189,9 +211,16 @@ def _volume(place: Place) -> Lies:
     volume = volume_from_json(place.asset.details["volume"])
     to_space = voxel_to_space(volume.affine_um, volume.voxel_size_um, place.space)
     shares = {}
-    if place.annotation is not None:
+    steps = steps_of(place.route) if place.route else ()
+    straight = [step for step in steps if isinstance(step, AffineTransform)]
+    bent = len(straight) < len(steps)
+    for step in () if bent else straight:
+        to_space = np.array(step.matrix_um) @ to_space
+    # the shares of a volume are counted along straight rows of voxels
+    if place.annotation is not None and not bent:
         shares[Role.SHARE.value] = volume_shares(place.annotation, volume, to_space)
-    return Lies(box_of_volume(volume, to_space), shares)
+    box = box_of_volume(volume, to_space)
+    return Lies(place.box(box) if bent else box, shares)
 
 
 def voxel_to_space(affine_um: Affine | None, voxel_size_um: Triple, space: Space) -> Floats:
@@ -210,7 +239,7 @@ def voxel_to_space(affine_um: Affine | None, voxel_size_um: Triple, space: Space
 
 def _bounds(place: Place) -> Lies:
     bounds = place.asset.details.get("bounds_um")
-    return Lies(turned_box(bounds, place.to_space) if bounds else None)
+    return Lies(place.box(turned_box(bounds, place.to_space)) if bounds else None)
 
 
 MEASURES: Mapping[AssetKind, Callable[[Place], Lies]] = {

@@ -1,13 +1,15 @@
 """Anchoring: where in the atlases of its species an asset lies, computed from what is stored of it.
 
 An asset whose coordinates are said (or were measured) to be in a space is anchored in every installed atlas of that
-space; one of which only names are known, in the atlases of its species that know them.
+space, and in those to whose space a path of transforms leads; one of which only names are known, in the atlases of its
+species that know them.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +24,9 @@ from pulvinar.catalogue.anchors import remove_anchor, set_anchor, stale_anchors
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
+from pulvinar.catalogue.transforms import Route, StoredTransform, find_route, list_transforms, spaces_of
 from pulvinar.catalogue.versions import list_versions
-from pulvinar.errors import Invalid
+from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.anchor_measures import MEASURES, Floats, Place
 from pulvinar.ingest.anchor_names import parcels_named, specimen_region
 from pulvinar.ingest.anchor_shares import known_shares, positions_of
@@ -36,8 +39,8 @@ from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.record import Record
 from pulvinar.model.space import Points
+from pulvinar.model.transform import combined_error
 from pulvinar.model.volume import Triple
-from pulvinar.storage.database import Database
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
@@ -79,28 +82,46 @@ class Anchorer:
             made = None
             if stated.get("name") == opened.atlas.space.name:
                 made = _placed(opened, self._means.store, asset, stated)
+            elif stated and (route := self._route(stated["name"], opened.atlas.space.name)):
+                made = _placed(opened, self._means.store, asset, stated, route)
             made = made or _named(opened, self._means.store, asset, record)
             if made is not None:
                 found.append(made)
         return tuple(found)
 
+    @cached_property
+    def _transforms(self) -> tuple[StoredTransform, ...]:
+        return list_transforms(self._means.database, self._means.store, self._actor)
 
-def check_space(database: Database, actor: Actor, name: str) -> None:
-    """Raise `Invalid` for a space that no installed atlas is of."""
-    known = {one.atlas.space.name for one in list_atlases(database, actor)} if name else set()
-    if name and name not in known:
-        hint = (
-            f"spaces of installed atlases: {', '.join(sorted(known)) or 'none'}; pulvinar atlas install brings one in"
-        )
-        raise Invalid(f"--space {name!r}: no installed atlas is of that space", hint=hint)
+    def _route(self, source: str, target: str) -> Route | None:
+        """The way from a space to that of an atlas, None where there is none."""
+        with suppress(NotFound):
+            return find_route(self._transforms, source, target)
+        return None
 
 
-def _placed(opened: OpenAtlas, store: Store, asset: Asset, stated: Mapping[str, Any]) -> Anchored | None:
-    """The anchor of an asset whose coordinates are in the space of an atlas; None for what has none."""
+def check_space(means: Means, name: str) -> None:
+    """Raise `Invalid` for a space that no installed atlas is of and no transform is from or to."""
+    if not name:
+        return
+    atlases = {one.atlas.space.name for one in list_atlases(means.database, means.actor)}
+    others = set(spaces_of(list_transforms(means.database, means.store, means.actor))) - atlases
+    if name not in atlases | others:
+        told = f"spaces of installed atlases: {', '.join(sorted(atlases)) or 'none'}"
+        told += f"; spaces of transforms: {', '.join(sorted(others))}" if others else ""
+        hint = f"{told}; pulvinar atlas install brings one in, pulvinar transform add a transform"
+        raise Invalid(f"--space {name!r}: no installed atlas is of that space, and no transform", hint=hint)
+
+
+def _placed(
+    opened: OpenAtlas, store: Store, asset: Asset, stated: Mapping[str, Any], route: Route | None = None
+) -> Anchored | None:
+    """The anchor of an asset whose coordinates are in the space of an atlas, or in one from which `route` leads there;
+    None for what has none."""
     measure = MEASURES.get(asset.kind)
     if measure is None:
         return None
-    lies = measure(Place(opened, store, asset))
+    lies = measure(Place(opened, store, asset, route.transform if route else None))
     if lies.box_um is None:
         return None
     ontology = opened.ontology
@@ -112,9 +133,13 @@ def _placed(opened: OpenAtlas, store: Store, asset: Asset, stated: Mapping[str, 
         space=opened.atlas.space.name,
         certainty=Certainty(stated["certainty"]),
         box_um=(_triple(lies.box_um[0]), _triple(lies.box_um[1])),
-        error_um=stated.get("error_um", _rounding_um(asset)),
+        error_um=_error_um(asset, stated, route),
         shares={role: values for role, values in shares.items() if values},
-        details={**lies.details, **({"outside": outside} if outside else {})},
+        details={
+            **lies.details,
+            **({"outside": outside} if outside else {}),
+            **({"from_space": stated["name"], "path": _told(route)} if route else {}),
+        },
     )
     space = opened.atlas.space
     blocks = {role: place_blocks(Points(space, places)) for role, places in lies.places.items() if len(places)}
@@ -154,6 +179,28 @@ def _parcels(store: Store, asset: Asset) -> list[str]:
 def _names(store: Store, asset: Asset, path: str, column: str) -> list[str]:
     found = open_table(store, f"{asset.prefix}/{path}").read(columns=[column])[column].to_pylist()
     return [str(one) for one in found if one is not None]
+
+
+def _error_um(asset: Asset, stated: Mapping[str, Any], route: Route | None) -> float | None:
+    own: float | None = stated.get("error_um", _rounding_um(asset))
+    if route is None:
+        return own
+    # nobody says how true the asset is to its own space: then the error is at least that of the path
+    return route.expected_error_um if own is None else combined_error((own, route.expected_error_um))
+
+
+def _told(route: Route) -> list[dict[str, Any]]:
+    """The transforms of a path, for an anchor's details."""
+    return [
+        {
+            "transform": leg.stored.name,
+            "dataset": leg.stored.dataset_id,
+            "version": leg.stored.version,
+            "inverted": leg.inverted,
+            "expected_error_um": leg.transform.expected_error_um,
+        }
+        for leg in route.legs
+    ]
 
 
 def _rounding_um(asset: Asset) -> float | None:

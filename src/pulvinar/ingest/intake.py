@@ -65,7 +65,7 @@ def ingest(means: Means, request: Request, progress: Progress | None = None) -> 
     """
     progress = progress or Silent()
     check_request(request)
-    check_space(means.database, means.actor, request.space)
+    check_space(means, request.space)
     into = _record_of(means, request)
     # the same request works in the same folder: what a killed run has unpacked there is used again
     with (

@@ -200,6 +200,13 @@ def get_atlas_scene(
     """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
     shown = [atlas.ontology.find(one) for one in region or () if one]
     guests = [find_home(platform.database, actor, one) for one in asset or () if one]
+    for _, guest in guests:
+        lies = guest.details.get("space", {}).get("name", atlas.atlas.space.name)
+        if lies != atlas.atlas.space.name:
+            raise Invalid(
+                f"{guest.name} is in {lies}, the atlas is in {atlas.atlas.space.name}",
+                hint="it is shown on the page of its own dataset; its anchor says where it lies in the atlas",
+            )
     version = get_version(platform.database, actor, atlas.dataset_id)
     return build_atlas_scene(atlas, version, shown, guests, language_of(request))
 
