@@ -325,6 +325,27 @@ def test_a_neuron_of_another_space_is_anchored_through_the_path_that_leads_there
     assert found.places == 2
 
 
+def test_a_volume_is_counted_through_straight_transforms_one_after_the_other(toy: Means, tmp_path: Path):
+    shift, back = tmp_path / "shift.txt", tmp_path / "back.txt"
+    shift.write_text("1 0 0 1\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    back.write_text("1 0 0 -1\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    ends = (End("scan", "PIR"), End("between", "PIR"), End("toy"))
+    for file, source, target in ((back, ends[1], ends[2]), (shift, ends[0], ends[1])):
+        files = TransformFiles((file,), TransformFormat.NIFTYREG, source, target, "CC0-1.0", 30.0)
+        add_transform(toy, files)
+    np.save(tmp_path / "block.npy", np.random.default_rng(0).integers(0, 99, (30, 20, 40)).astype(np.uint16))
+    options = Options(voxel_size_um=(20.0, 60.0, 100.0), orientation="PIR")
+    through, straight = (
+        anchor_of(toy, brought_in(toy, tmp_path / "block.npy", space=space, options=options))
+        for space in ("scan", "toy")
+    )
+    assert through is not None
+    assert straight is not None
+    assert through.shares == straight.shares
+    np.testing.assert_allclose(through.box_um, straight.box_um, atol=1e-6)
+    assert through.error_um == pytest.approx(np.hypot(30, 30))
+
+
 def test_coordinates_that_miss_the_brain_are_a_doubt(toy: Means, tmp_path: Path):
     far = [(i, kind, z * 20, y, x, up) for i, kind, z, y, x, up in NEURON]
     version = brought_in(toy, write_neuron(tmp_path / "far.swc", far))
