@@ -126,7 +126,7 @@ def _at(place: int, form: str, *numbers: int) -> Change:
     return change
 
 
-_lying_cifti("a million million elements", "are read", _at(16 + 8 * 6, "<q", 1 << 40))
+_lying_cifti("a million million elements", "is truncated", _at(16 + 8 * 6, "<q", 1 << 40))
 _lying_cifti("negative dimensions", "declares the dimensions", _at(16 + 8 * 6, "<q", -7))
 _lying_cifti("its matrix behind its end", "puts the matrix at byte", _at(168, "<q", 1 << 50))
 _lying_cifti("an extension of a gigabyte", "declares 1073741824 bytes", _at(544, "<i", 1 << 30))

@@ -69,6 +69,7 @@ def parse_ply(content: memoryview, name: str) -> PlyFile:
         raise UnreadableFile(f"{name}: its header has no end", hint="copy the file again")
     header = bytes(content[: end.start()]).decode("utf-8", "replace").splitlines()
     order, elements, comments = _header(header, name)
+    _check_declared(elements, len(content) - end.end(), name, is_text=not order)
     if order:
         at = end.end()
         for element in elements:
@@ -76,6 +77,16 @@ def parse_ply(content: memoryview, name: str) -> PlyFile:
     else:
         _read_ascii(bytes(content[end.end() :]), len(header) + 2, elements, name)
     return PlyFile({element.name: element for element in elements}, comments)
+
+
+def _check_declared(elements: list[Element], size_bytes: int, name: str, *, is_text: bool) -> None:
+    """Refuse more rows than so many bytes can hold, before any is read: of text a number takes a digit and a space."""
+    left = size_bytes + 1
+    for element in elements:
+        least = (2 if is_text else np.dtype(one.counted or one.dtype).itemsize for one in element.properties)
+        left -= element.rows * sum(least)
+        if left < 0:
+            raise _too_short(element, name)
 
 
 def _header(lines: list[str], name: str) -> tuple[str, list[Element], tuple[str, ...]]:

@@ -208,8 +208,8 @@ def content_of(path: Path, name: str, most: int) -> memoryview:
 
 
 def whole(path: Path, name: str, most: int) -> bytes:
-    """All bytes of `path`, unpacked; raises `TooLarge` for more than `most`."""
-    with unpacked(path, name) as stream:
+    """All bytes of `path`, unpacked; raises `TooLarge` for more than `most`, and for a bomb."""
+    with unpacked(path, name, bounded=True) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
