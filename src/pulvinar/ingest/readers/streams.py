@@ -86,8 +86,8 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, room: Any) -> int:
-        """The next unpacked bytes."""
-        count: int = self._stream.readinto(room)
+        """The next unpacked bytes, no more than a block: who asks for a gigabyte would get one before it is checked."""
+        count: int = self._stream.readinto(memoryview(room)[:_BLOCK])
         self._total += count
         check_growth(self._total, self._file.tell(), self._name)
         return count
