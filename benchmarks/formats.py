@@ -33,13 +33,15 @@ from tests.ingest.sources import (
 
 from benchmarks._formats import FORMATS, Format
 from benchmarks._report import machine, report
-from pulvinar.ingest.reader import FoundAsset, Options
+from pulvinar.ingest.matrices import stays_in_its_file
+from pulvinar.ingest.reader import FoundAsset, Matrix, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
 from pulvinar.model.space import Window
 
 WORK = Path(".bench").absolute() / "formats"
 RATIO, PLANES = 0.7, 64
+_PIECE_VALUES = 1 << 22
 _LIMITS = Limits(cpu_s=3600)
 
 
@@ -113,10 +115,31 @@ def _timed(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> float:
     start = time.perf_counter()
     for asset in assets:
         if asset.volume is None:
-            host.read_geometry(asset)
+            data = host.read_geometry(asset)
+            if (matrix := stays_in_its_file(data)) is not None:
+                _rows(matrix, lambda rows: None)
         else:
             _blocks(host, asset, lambda place, voxels: None)
     return time.perf_counter() - start
+
+
+def _rows(matrix: Matrix, use: Callable[[np.ndarray], None]) -> None:
+    """Pass over a matrix that was left in its file."""
+    rows, columns = matrix.shape
+    step = max(1, _PIECE_VALUES // columns)
+    for first in range(0, rows, step):
+        use(matrix.read(slice(first, min(first + step, rows)), slice(0, columns)))
+    matrix.close()
+
+
+def _read_whole(host: ReaderHost, asset: FoundAsset) -> Any:
+    """What is no volume, with all its values."""
+    data = host.read_geometry(asset)
+    if (matrix := stays_in_its_file(data)) is None:
+        return data
+    pieces: list[np.ndarray] = []
+    _rows(matrix, pieces.append)
+    return replace(data, values=np.concatenate(pieces))
 
 
 def _blocks(host: ReaderHost, asset: FoundAsset, use: Callable[[slice, np.ndarray], None]) -> None:
@@ -137,7 +160,7 @@ def _same(one: Format, path: Path) -> Callable[[ReaderHost, Sequence[FoundAsset]
             (asset,) = assets
             return _same_volume(host, asset, one.plain(path))
         assert one.same is not None
-        found = [host.read_geometry(asset) for asset in assets]
+        found = [_read_whole(host, asset) for asset in assets]
         one.same(found[0] if len(found) == 1 else found, path)
         return sum(map(_count, found))
 
@@ -176,7 +199,7 @@ def _same_samples(reader: str) -> tuple[int, int]:
 def _against(path: Path, reader: str) -> Callable[[ReaderHost, Sequence[FoundAsset], Path], int]:
     def same(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> int:
         if path.suffix in SEVERAL:
-            found = [host.read_geometry(asset) for asset in assets]
+            found = [_read_whole(host, asset) for asset in assets]
             SEVERAL[path.suffix][1](found, path)
             return sum(map(_count, found))
         return sum(same_asset(host, asset, root) for asset in assets)
@@ -187,7 +210,7 @@ def _against(path: Path, reader: str) -> Callable[[ReaderHost, Sequence[FoundAss
             return _same_volume(
                 host, asset, PARTS[reader](file, asset.key) if reader in PARTS else VOLUMES[reader](file)
             )
-        data = host.read_geometry(asset)
+        data = _read_whole(host, asset)
         GEOMETRY[reader](data, file)
         return _count(data)
 

@@ -7,11 +7,16 @@ The coordinates are micrometres in (x, y, z); `info` says so as 1e-6 m. Format: 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulvinar.ingest.reader import TableColumn
 
 POINTS_A_CELL = 10_000
 """What one cell of the spatial index shows at most; the rest appears in the finer levels."""
@@ -29,7 +34,7 @@ class _Property:
     values: npt.NDArray[Any]
 
 
-def annotation_files(zyx_um: npt.NDArray[np.float64], columns: dict[str, npt.NDArray[Any]]) -> dict[str, bytes]:
+def annotation_files(zyx_um: npt.NDArray[np.float64], columns: Mapping[str, TableColumn]) -> dict[str, bytes]:
     """The files of the view, by path: `info`, the cells of each level and `by_id/0.shard`.
 
     `zyx_um` has shape (n, 3), finite, micrometres; a point's id is its row.
@@ -68,7 +73,7 @@ _SHARDING = {
 }
 
 
-def _properties(columns: dict[str, npt.NDArray[Any]]) -> list[_Property]:
+def _properties(columns: Mapping[str, TableColumn]) -> list[_Property]:
     """The columns that a view can carry: numbers, and text of few different words; widest types first, as stored."""
     found: list[_Property] = []
     for name, values in columns.items():
@@ -78,14 +83,14 @@ def _properties(columns: dict[str, npt.NDArray[Any]]) -> list[_Property]:
     return sorted(found, key=lambda item: -item.values.dtype.itemsize)
 
 
-def _property(identifier: str, name: str, values: npt.NDArray[Any]) -> _Property | None:
+def _property(identifier: str, name: str, values: TableColumn) -> _Property | None:
     entry: dict[str, Any] = {"id": identifier, "description": name}
-    if values.dtype.kind in "OUS":
-        words, codes = np.unique(np.array(["" if item is None else str(item) for item in values]), return_inverse=True)
+    if not isinstance(values, np.ndarray) or values.dtype.kind in "OUS":
+        words, codes = _words(values)
         if len(words) > MOST_WORDS:
             return None
         kind = "uint8" if len(words) <= 256 else "uint16"
-        entry |= {"type": kind, "enum_values": list(range(len(words))), "enum_labels": words.tolist()}
+        entry |= {"type": kind, "enum_values": list(range(len(words))), "enum_labels": words}
         return _Property(entry, codes.astype("u1" if kind == "uint8" else "<u2"))
     if values.dtype.kind == "b":
         return _Property(entry | {"type": "uint8"}, values.astype("u1"))
@@ -94,6 +99,18 @@ def _property(identifier: str, name: str, values: npt.NDArray[Any]) -> _Property
     if values.dtype.kind in "iuf":
         return _Property(entry | {"type": "float32"}, values.astype("<f4"))
     return None
+
+
+def _words(values: TableColumn) -> tuple[list[str], npt.NDArray[Any]]:
+    """The different words of a column of text in their order, and each row's place among them."""
+    texts: Any = values
+    if isinstance(values, np.ndarray):
+        texts = pa.array(["" if item is None else str(item) for item in values], pa.large_string())
+    found = pc.dictionary_encode(texts)
+    order = pc.sort_indices(found.dictionary).to_numpy()
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return found.dictionary.take(order).to_pylist(), places[found.indices.to_numpy()]
 
 
 def _identifier(name: str, position: int) -> str:

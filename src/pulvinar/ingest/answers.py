@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -187,13 +187,13 @@ def _is_time_series(data: TimeSeriesData) -> bool:
         data.times_s.shape in ((0,), (frames,))
         and data.zyx_um.shape in ((0, 3), (series, 3))
         and names is not None
-        and names.dtype == object
+        and (not isinstance(names, np.ndarray) or names.dtype == object)
         and _equally_long(data.columns, series)
     )
 
 
-def _equally_long(columns: dict[str, Any], count: int) -> bool:
-    return all(column.shape == (count,) for column in columns.values())
+def _equally_long(columns: Mapping[str, Any], count: int) -> bool:
+    return all(len(column) == count and getattr(column, "ndim", 1) == 1 for column in columns.values())
 
 
 def told_error(told: Any, about: str) -> PulvinarError:

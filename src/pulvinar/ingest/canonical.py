@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pulvinar.errors import Invalid
@@ -80,6 +81,10 @@ def json_bytes(document: Mapping[str, Any]) -> bytes:
 
 
 def _arrow(values: Any) -> Any:
+    if isinstance(values, pa.LargeStringArray):
+        texts: Any = values
+        filled = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
+        return filled.cast(pa.string()) if filled.nbytes < 2**31 else filled
     if isinstance(values, pa.Array):
         return values
     if values.dtype.kind in "OUS":

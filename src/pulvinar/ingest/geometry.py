@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pulvinar.errors import Invalid
 from pulvinar.ingest.annotations import annotation_files
@@ -31,6 +32,7 @@ from pulvinar.ingest.reader import (
     MeshData,
     PointsData,
     SkeletonData,
+    TableColumn,
     TableData,
     TimeSeriesData,
     TractsData,
@@ -87,7 +89,7 @@ def _points(data: PointsData) -> GeometryFiles:
     if not kept.any():
         raise Invalid("the table has no row with a place")
     places = data.zyx_um[kept]
-    columns = {name: values[kept] for name, values in data.columns.items()}
+    columns = {name: _rows(values, kept) for name, values in data.columns.items()}
     clash = {"z_um", "y_um", "x_um"}
     own = {name: values for name, values in data.columns.items() if name not in clash}
     files = {
@@ -102,6 +104,10 @@ def _points(data: PointsData) -> GeometryFiles:
         "precomputed": "precomputed",
     }
     return GeometryFiles(files, details)
+
+
+def _rows(column: TableColumn, kept: Any) -> TableColumn:
+    return column[kept] if isinstance(column, np.ndarray) else column.filter(pa.array(kept))
 
 
 def _table(data: TableData) -> GeometryFiles:

@@ -1,14 +1,15 @@
 """What is no volume on its way out of the reader process: described as JSON, columns as raw memory.
 
 Nothing is unpickled: a column is numbers of a listed type, or text: UTF-8 behind the places where each begins, or a
-JSON list where some of it is no Unicode or missing. A `Matrix` stays behind, and is read by window.
+JSON list where some of it is no Unicode or missing. Text that comes as Arrow's arrives as Arrow's, other text as an
+array of str. A `Matrix` stays behind, and is read by window.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from pulvinar.ingest.reader import (
     MeshData,
     PointsData,
     SkeletonData,
+    TableColumn,
     TableData,
     TimeSeriesData,
     TractsData,
@@ -35,7 +37,7 @@ _KINDS: dict[str, type[GeometryData]] = {
     for kind in (SkeletonData, MeshData, PointsData, TableData, TimeSeriesData, ConnectivityData, TractsData)
 }
 _TYPES = ("bool", "int16", "int64", "uint32", "float32", "float64")
-_TEXT, _JSON = "utf8", "json"
+_TEXT, _ARROW, _JSON = "utf8", "arrow", "json"
 _ALIGNED = 64
 _TEXT_TYPES = {str, type(None)}
 
@@ -48,7 +50,7 @@ def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], list[memoryvie
     described: dict[str, Any] = {"kind": type(data).__name__, "arrays": {}, "texts": {}, "columns": []}
     for field in fields(data):
         value = getattr(data, field.name)
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             described["columns"] = [[name, _described(array, parts)] for name, array in value.items()]
         elif isinstance(value, str):
             described["texts"][field.name] = value
@@ -78,8 +80,11 @@ def _even(size_bytes: int) -> int:
     return -(-size_bytes // _ALIGNED) * _ALIGNED
 
 
-def _described(array: Array, parts: list[memoryview]) -> dict[str, Any]:
+def _described(array: TableColumn, parts: list[memoryview]) -> dict[str, Any]:
     order: Literal["C", "F"] = "C"
+    if not isinstance(array, np.ndarray):
+        parts += (bodies := _arrow_to_wire(array))
+        return {"type": _ARROW, "shape": [len(array)], "sizes": [len(body) for body in bodies]}
     if array.dtype == object:
         bodies = _text_to_wire(array.ravel().tolist())
         kind = _TEXT if len(bodies) == 2 else _JSON
@@ -94,6 +99,15 @@ def _described(array: Array, parts: list[memoryview]) -> dict[str, Any]:
 def _bytes_of(array: Array) -> memoryview:
     """Of an array of one axis, without a copy."""
     return memoryview(array.view(np.uint8).data)
+
+
+def _arrow_to_wire(texts: Any) -> list[memoryview]:
+    """Where each text begins and all letters, as `texts` has them."""
+    if texts.null_count:
+        raise ValueError("a column of text has places without any")
+    _, begins, letters = texts.buffers()
+    places = memoryview(begins).cast("B")[8 * texts.offset : 8 * (texts.offset + len(texts) + 1)]
+    return [places, memoryview(letters or b"").cast("B")]
 
 
 def _text_to_wire(texts: list[Any]) -> list[memoryview]:
@@ -128,7 +142,7 @@ def geometry_from_wire(
             rows, columns = map(int, described["matrix"]["shape"])
             given["values"] = matrix((rows, columns), str(described["matrix"]["type"]))
         if "columns" in {field.name for field in fields(kind)}:
-            given["columns"] = {str(name): reading.array(value) for name, value in described["columns"]}
+            given["columns"] = {str(name): reading.column(value) for name, value in described["columns"]}
         data = kind(**given)
         check_geometry(data)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -142,12 +156,18 @@ class _Reading:
         self._at = 0
 
     def array(self, described: dict[str, Any]) -> Array:
+        """An array of numpy; what is announced as Arrow's becomes one."""
+        column = self.column(described)
+        return column if isinstance(column, np.ndarray) else _object_array(column.to_pylist())
+
+    def column(self, described: dict[str, Any]) -> TableColumn:
         kind, shape = described["type"], tuple(map(int, described["shape"]))
         bodies = [self._body(int(size)) for size in described["sizes"]]
-        if min(shape, default=0) < 0 or len(bodies) != (2 if kind == _TEXT else 1):
+        if min(shape, default=0) < 0 or len(bodies) != (2 if kind in (_TEXT, _ARROW) else 1):
             raise ValueError(f"{len(bodies)} pieces of the shape {shape}")
-        if kind == _TEXT:
-            return _text_from_wire(bodies[0], bodies[1]).reshape(shape)
+        if kind in (_TEXT, _ARROW):
+            texts = _text_from_wire(bodies[0], bodies[1])
+            return texts if kind == _ARROW else _object_array(texts.to_pylist()).reshape(shape)
         if kind == _JSON:
             texts = json.loads(bytes(bodies[0]))
             if not (isinstance(texts, list) and set(map(type, texts)) <= _TEXT_TYPES):
@@ -166,7 +186,7 @@ class _Reading:
         return body
 
 
-def _text_from_wire(begins: memoryview, letters: memoryview) -> Array:
+def _text_from_wire(begins: memoryview, letters: memoryview) -> Any:
     import pyarrow as pa
 
     count = len(begins) // 8 - 1
@@ -175,7 +195,7 @@ def _text_from_wire(begins: memoryview, letters: memoryview) -> Array:
     texts = pa.LargeStringArray.from_buffers(count, pa.py_buffer(begins), pa.py_buffer(letters))
     # that each begins where the one before it ends, within the letters, and that all of it is UTF-8
     texts.validate(full=True)
-    return _object_array(texts.to_pylist())
+    return texts
 
 
 def _object_array(values: list[Any]) -> Array:

@@ -7,11 +7,11 @@ platform, only to say clearly what is wrong with a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ import numpy.typing as npt
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Affine, Window
 from pulvinar.model.volume import Channel, Shape5, Triple, VolumeKind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TableColumn: TypeAlias = "npt.NDArray[Any] | pa.LargeStringArray"
+"""A column of a table: an int64, float64, bool or object (str) array, or text as Arrow keeps it, which makes no object
+of each of millions."""
 
 
 @dataclass(frozen=True)
@@ -163,25 +170,25 @@ class MeshData:
 
     zyx_um: npt.NDArray[np.float64]
     faces: npt.NDArray[np.uint32]
-    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    columns: Mapping[str, TableColumn] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class PointsData:
     """A table of places: `zyx_um` float64 (n, 3), and every column of the file, by name, each of length n.
 
-    Columns are int64, float64, bool or object (str) arrays, in the file's order.
+    Columns are in the file's order.
     """
 
     zyx_um: npt.NDArray[np.float64]
-    columns: dict[str, npt.NDArray[Any]]
+    columns: Mapping[str, TableColumn]
 
 
 @dataclass(frozen=True, eq=False)
 class TableData:
     """A table without places: columns as in `PointsData`."""
 
-    columns: dict[str, npt.NDArray[Any]]
+    columns: Mapping[str, TableColumn]
 
 
 class Matrix(Protocol):
@@ -216,7 +223,7 @@ class TimeSeriesData:
     values: npt.NDArray[Any] | Matrix
     times_s: npt.NDArray[np.float64]
     zyx_um: npt.NDArray[np.float64]
-    columns: dict[str, npt.NDArray[Any]]
+    columns: Mapping[str, TableColumn]
     unit: str = ""
 
 
@@ -242,7 +249,7 @@ class TractsData:
 
     zyx_um: npt.NDArray[np.float64]
     first: npt.NDArray[np.int64]
-    columns: dict[str, npt.NDArray[Any]]
+    columns: Mapping[str, TableColumn]
 
 
 GeometryData = SkeletonData | MeshData | PointsData | TableData | TimeSeriesData | ConnectivityData | TractsData

@@ -9,6 +9,8 @@ import morphio
 import neuroml
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from neuroml.writers import NeuroMLWriter
 from tests.ingest.readers.reading import find_one, read_geometry, said
 from tests.ingest.sources import same_morphology
@@ -102,6 +104,37 @@ def test_another_library_reads_the_same(tmp_path):
     data = neuron(tmp_path, plain.replace("(0, 5, 0, 1, S1)", "(0 5 0 1)").replace(".5e1", "5"))
     same_morphology(data, tmp_path / "a.asc")
     assert len(morphio.Morphology(tmp_path / "a.asc").root_sections) == 2
+
+
+POINT = st.tuples(*[st.floats(-99, 99).map(lambda value: round(value, 3))] * 3, st.sampled_from([0.5, 1, 2.25]))
+BRANCH = st.recursive(
+    st.tuples(st.lists(POINT, min_size=1, max_size=5), st.just([])),
+    lambda inner: st.tuples(st.lists(POINT, min_size=1, max_size=5), st.lists(inner, min_size=2, max_size=3)),
+    max_leaves=8,
+)
+
+
+def drawn(branch, write):
+    points, forks = branch
+    inner = " | ".join(drawn(fork, write) for fork in forks)
+    return "".join(map(write, points)) + (f"( {inner} )\n" if forks else "Normal ")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    branch=BRANCH,
+    between=st.sampled_from([" ", "\n", "\t\n", " ; 1, 2 (3 4 5 6)\n", ' ; say "so\n', "\x01 ", "<(0 0 0 1)>", " S1 "]),
+)
+def test_points_are_the_same_one_by_one_and_many_at_a_time(tmp_path_factory, branch, between):
+    def neuron_of(write):
+        return neuron(
+            tmp_path_factory.mktemp("asc"), f'("Tree; (1 2 3 4)"\n(Dendrite))((Dendrite)\n{drawn(branch, write)})'
+        )
+
+    # a name within a point is read word by word
+    named = neuron_of(lambda point: "({} {} {} {} S1)\n".format(*point))
+    plain = neuron_of(lambda point: f"({' '.join(map(repr, point))}){between}")
+    assert nodes_of(plain) == nodes_of(named)
 
 
 def test_a_drawing_without_a_cell_body_has_roots(tmp_path):

@@ -13,6 +13,7 @@ from tests.ingest.readers.reading import find_one, flags, read_geometry, said
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.reader import Options, PointsData, TableData
 from pulvinar.ingest.reader_contract import source_files
+from pulvinar.ingest.readers.table_columns import from_text
 from pulvinar.ingest.readers.tables import TableReader
 from pulvinar.model.dataset import AssetKind
 
@@ -170,6 +171,29 @@ def test_what_may_be_a_name_is_no_number(tmp_path, cells, values, before):
     found = table(tmp_path, f"name,value\n{text}").columns["value"][before:].tolist()
     assert found == (cells if values is None else values)
     assert values is None or {type(value) for value in found} == {type(value) for value in values}
+
+
+NUMBER_LIKE = st.one_of(
+    st.integers(-(10**19), 10**19).map(str),
+    st.floats(allow_nan=True, allow_infinity=True).map(str),
+    st.from_regex(r"[-+]?(0|[0-9]{1,17})(\.[0-9]{0,3})?([eE][-+]?[0-9]{1,3})?", fullmatch=True),
+    st.sampled_from(["", "NA", "n/a", "NaN", "NULL", "None", " 7", "7 ", "+7", "007", "-01", "0x1F", "1e400", "-nan"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(first=st.sampled_from(["1", "1.5", "-2"]), cells=st.lists(NUMBER_LIKE, max_size=6), beside=st.booleans())
+def test_a_column_is_the_same_whether_it_is_read_as_numbers_at_once_or_by_its_text(
+    tmp_path_factory, first, cells, beside
+):
+    """Behind so many numbers that the sample ends, anything may come; `beside` another column that is plain."""
+    written = [first] * 120 + cells
+    rows = "".join(f"r,{cell},{number if beside else 'w'}\n" for number, cell in enumerate(written))
+    found = table(tmp_path_factory.mktemp("table"), f"name,value,other\n{rows}").columns["value"]
+    expected = from_text(pa.chunked_array([written]))
+    assert type(found) is type(expected)
+    assert getattr(found, "dtype", None) == getattr(expected, "dtype", None)
+    assert np.array_equal(found, expected, equal_nan=isinstance(found, np.ndarray) and found.dtype.kind == "f")
 
 
 def test_chinese_headers_and_a_byte_order_mark(tmp_path):

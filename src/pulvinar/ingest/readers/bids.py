@@ -25,6 +25,7 @@ from pulvinar.ingest.reader import (
     PointsData,
     Severity,
     SourceFile,
+    TableColumn,
     TableData,
 )
 from pulvinar.ingest.readers.bids_names import (
@@ -147,8 +148,10 @@ def _own(asset: FoundAsset, reader: str) -> FoundAsset:
     return replace(asset, reader=reader, files=asset.files[:1])
 
 
-def _with_gaps(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _with_gaps(column: TableColumn) -> TableColumn:
     """A column of numbers with `n/a` between them as numbers; other columns as they are."""
+    if not isinstance(column, np.ndarray):
+        column = np.array(column.to_pylist(), dtype=object)
     if column.dtype.kind != "O":
         return column
     gaps = column == _MISSING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +13,25 @@ from typing import Any, cast
 import numpy as np
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.reader import SourceFile
+from pulvinar.ingest.reader import SourceFile, TableColumn
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
-from pulvinar.ingest.readers.streams import plain_name, start_of, unpacked
-from pulvinar.ingest.readers.table_columns import Column, from_text, is_number, unique_names
+from pulvinar.ingest.readers.streams import content_of, plain_name, start_of, unpacked
+from pulvinar.ingest.readers.table_columns import (
+    MISSING_WORDS,
+    from_text,
+    has_leading_zeros,
+    is_number,
+    is_whole,
+    sure_numbers,
+    unique_names,
+)
 from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 
 _NAMED = (".csv", ".tsv", ".tab", ".apo")
 _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", ".yaml", ".toml", ".ini", ".log")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _ANYTHING = re.compile(rb"\S")
+_LINE_END = re.compile(rb"\n")
 _COMMA = re.compile(r"-?\d+,\d+([eE][-+]?\d+)?")
 _POINT = re.compile(r"-?\d*\.\d+([eE][-+]?\d+)?")
 _SAMPLE = 1 << 20
@@ -35,13 +44,14 @@ _LARGEST = min(LARGEST_TEXT, 2 << 30)
 class Dialect:
     """How a text table is written. `names` are unique; `numeric` those whose sampled cells are numbers.
 
-    `skip_lines` come before the first row of data; `has_types` says that one of them names the columns' types;
-    `has_commas`, that numbers have a comma where others have a point.
+    `whole`: those of them that have no fraction. `skip_lines` come before the first row of data; `has_types` says that
+    one of them names the columns' types; `has_commas`, that numbers have a comma where others have a point.
     """
 
     delimiter: str
     names: tuple[str, ...]
     numeric: tuple[str, ...]
+    whole: tuple[str, ...]
     skip_lines: int
     has_header: bool
     has_types: bool
@@ -90,36 +100,71 @@ def find_dialect(file: SourceFile) -> Dialect | None:
     return replace(found, has_commas=has_commas)
 
 
-def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, Column]:
+def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, TableColumn]:
     """Every column of the table at `path`; raises `UnreadableFile`, naming the row, when rows differ in length."""
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
 
     content = _content(path, name)
     begin = 0
     for _ in range(dialect.skip_lines):
-        begin = content.find(b"\n", begin) + 1 or len(content)
-    names = list(dialect.names)
+        end = _LINE_END.search(content, begin)
+        begin = end.end() if end else len(content)
     if _ANYTHING.search(content, begin) is None:
-        return {key: np.empty(0, object) for key in names}
+        return {key: np.empty(0, object) for key in dialect.names}
+    rows = content[begin:]
+    columns = _numbers(rows, dialect)
+    left = [key for key in dialect.names if key not in columns]
+    if left:
+        try:
+            table = _table(rows, dialect, dict.fromkeys(left, "string"))
+        except (pa.ArrowException, UnicodeError) as error:
+            raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
+        columns |= {key: _column(table.column(key), dialect) for key in left}
+    return {key: columns[key] for key in dialect.names}
+
+
+def _numbers(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
+    """The columns that are read as numbers at once, and of which that is sure to be what their text says.
+
+    The others may be numbers all the same. Of a table that is not as its first rows are, there is none.
+    """
+    import pyarrow as pa
+
+    if dialect.has_commas or not dialect.numeric:
+        return {}
+    kinds = {key: "int64" if key in dialect.whole else "float64" for key in dialect.numeric}
     try:
-        table = arrow_csv.read_csv(
-            cast(Any, pa.BufferReader(pa.py_buffer(memoryview(content)[begin:]))),
-            arrow_csv.ReadOptions(use_threads=False, column_names=names, encoding=dialect.encoding),
-            arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
-            arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
-        )
-    except (pa.ArrowException, UnicodeError) as error:
-        raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
-    return {key: _column(table.column(key), dialect) for key in names}
+        table = _table(rows, dialect, kinds)
+    except (pa.ArrowException, UnicodeError):
+        return {}
+    found = {key: sure_numbers(table.column(key)) for key in kinds}
+    sure: dict[str, TableColumn] = {key: column for key, (column, _) in found.items() if column is not None}
+    if any(may_be_name for _, may_be_name in found.values()) and has_leading_zeros(rows, dialect.delimiter):
+        sure: dict[str, TableColumn] = {key: column for key, column in sure.items() if not found[key][1]}
+    return sure
 
 
-def _column(text: Any, dialect: Dialect) -> Column:
+def _table(rows: memoryview, dialect: Dialect, kinds: Mapping[str, str]) -> Any:
+    """The columns that `kinds` gives Arrow's types of."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    return arrow_csv.read_csv(
+        cast(Any, pa.BufferReader(pa.py_buffer(rows))),
+        arrow_csv.ReadOptions(use_threads=False, column_names=list(dialect.names), encoding=dialect.encoding),
+        arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            column_types=dict(kinds), include_columns=list(kinds), null_values=MISSING_WORDS, strings_can_be_null=False
+        ),
+    )
+
+
+def _column(text: Any, dialect: Dialect) -> TableColumn:
     import pyarrow.compute as pc
 
     if dialect.has_commas:
         numbers = from_text(pc.replace_substring(text, ",", "."))
-        if numbers.dtype.kind == "f":
+        if isinstance(numbers, np.ndarray) and numbers.dtype.kind == "f":
             return numbers
     return from_text(text)
 
@@ -132,15 +177,10 @@ def _said(error: str, skipped: int) -> str:
     return f": {text}"
 
 
-def _content(path: Path, name: str) -> bytearray:
-    """The whole text, read in pieces: one read would set aside memory for the limit."""
-    content = bytearray()
-    with unpacked(path, name, bounded=True) as stream:
-        while piece := stream.read(_SAMPLE):
-            content += piece
-            if len(content) > _LARGEST:
-                raise TooLarge(f"{name} is more than {_LARGEST} bytes of text", hint="hand it in as Parquet")
-    return content if b"\n" in content else content.replace(b"\r", b"\n")
+def _content(path: Path, name: str) -> memoryview:
+    """The whole text, with the ends of lines that Arrow knows."""
+    content = content_of(path, name, _LARGEST)
+    return content if _LINE_END.search(content) else memoryview(bytes(content).replace(b"\r", b"\n"))
 
 
 def _comment_lines(lines: list[str]) -> int:
@@ -231,8 +271,11 @@ def _dialect(rows: list[list[str]], comments: list[str], delimiter: str, encodin
     names = unique_names(header or [""] * width)
     columns = list(zip(*body, strict=True)) or [()] * width
     numeric = [name for name, cells in zip(names, columns, strict=True) if _all_numbers(cells)]
+    whole = [name for name, cells in zip(names, columns, strict=True) if name in numeric and all(map(is_whole, cells))]
     has_header = header is not None
-    return Dialect(delimiter, tuple(names), tuple(numeric), skip + has_types, has_header, has_types, encoding)
+    return Dialect(
+        delimiter, tuple(names), tuple(numeric), tuple(whole), skip + has_types, has_header, has_types, encoding
+    )
 
 
 def _header(rows: list[list[str]], comments: list[str], delimiter: str) -> list[str] | None:

@@ -76,8 +76,9 @@ class H5adReader:
         """A table, or the cells as points."""
         name = asset.files[0]
         with open_hdf5(root / name, name) as file, damage(name):
-            for part in _parts(file, name, options)[0]:
-                if f"{name}#{part.path}" == asset.key:
+            wanted = asset.key.removeprefix(f"{name}#")
+            for part in _parts(file, name, options, wanted)[0]:
+                if part.path == wanted:
                     return part.read()
         raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is not in it any more")
 
@@ -109,11 +110,12 @@ def _is_h5ad(file: SourceFile) -> bool:
         return False
 
 
-def _parts(file: Any, name: str, options: Options) -> tuple[list[_Part], list[Finding]]:
-    """What the file holds, and what is to be said of it as a whole."""
-    parts = [_cells(file, name, options)]
-    frames = [("var", "genes", "varm"), ("raw/var", "raw genes", "raw/varm")]
-    parts += [_frame(file, *frame, name) for frame in frames if member(file, frame[0], name) is not None]
+def _parts(file: Any, name: str, options: Options, wanted: str = "") -> tuple[list[_Part], list[Finding]]:
+    """What the file holds, and what is to be said of it as a whole; of tables the one at `wanted` alone, if given."""
+    parts = [_cells(file, name, options)] if wanted in ("", "obs") else []
+    for path, called, wide in (("var", "genes", "varm"), ("raw/var", "raw genes", "raw/varm")):
+        if wanted in ("", path) and member(file, path, name) is not None:
+            parts.append(_frame(file, path, called, wide, name))
     notes = []
     for path, called in _matrices(file, name):
         matrix = cell_matrix(member(file, path, name), name)

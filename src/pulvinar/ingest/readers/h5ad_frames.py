@@ -42,7 +42,7 @@ def read_frame(frame: Any, name: str) -> tuple[dict[str, Column], list[str]]:
     listed = np.ravel(frame.attrs.get("column-order", [])).tolist()
     if len(listed) > MOST_COLUMNS:
         raise UnreadableFile(f"{name}: {path_of(frame)} has {len(listed)} columns, {MOST_COLUMNS} are read")
-    columns: dict[str, Column] = {INDEX: rows.astype(str).astype(object)}
+    columns: dict[str, Column] = {INDEX: rows if rows.dtype == object else rows.astype(str).astype(object)}
     left_out = []
     keys = [text(key) for key in listed]
     for key, unique in zip(keys, unique_names([INDEX, *keys])[1:], strict=True):
@@ -59,9 +59,13 @@ def read_frame(frame: Any, name: str) -> tuple[dict[str, Column], list[str]]:
 
 
 def frame_length(frame: Any, name: str) -> int:
-    """How many rows a table has."""
-    index = _values(frame, text(frame.attrs.get("_index", "_index")), name) if is_group(frame) else None
-    return 0 if index is None else len(index)
+    """How many rows a table has, by the shape of their names."""
+    if not is_group(frame):
+        return 0
+    index = member(frame, text(frame.attrs.get("_index", "_index")), name)
+    parts = [member(index, key, name) for key in ("codes", "values")] if is_group(index) else [index]
+    shapes = [part.shape for part in parts if part is not None and not is_group(part)]
+    return int(shapes[0][0]) if shapes and len(shapes[0]) == 1 else 0
 
 
 def _values(frame: Any, key: str, name: str) -> Column | None:

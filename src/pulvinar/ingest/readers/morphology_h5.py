@@ -78,26 +78,29 @@ def _read(path: Path, name: str, options: Options) -> tuple[SkeletonData, list[F
 
 def _nodes(points: Floats, structure: Ints, ends: Ints, soma: Floats) -> tuple[Floats, Ints, npt.NDArray[np.int16]]:
     """Nodes, parents and types: the cell body, if there is one, and behind it the sections in their order."""
-    root = len(soma) - 1
-    nodes, parents, types = [soma], [np.full(len(soma), -1)], [np.full(len(soma), SOMA, np.int16)]
-    count = len(soma)
-    with_radii = points * [1, 1, 1, 0.5]
-    # the last node of each section
-    last = np.full(len(structure), root, np.int64)
-    for place, ((start, kind, above), end) in enumerate(zip(structure.tolist(), ends.tolist(), strict=True)):
-        if kind == SOMA:
-            continue
-        is_fork = above >= 0 and structure[above, 1] != SOMA
-        # the point of the fork is not taken twice
-        first = start + int(is_fork and np.array_equal(points[start, :3], points[ends[above] - 1, :3]))
-        own = np.arange(count - 1, count + end - first - 1)
-        own[:1] = last[above] if is_fork else root
-        nodes.append(with_radii[first:end])
-        parents.append(own)
-        types.append(np.full(end - first, kind, np.int16))
-        count += end - first
-        last[place] = count - 1 if end > first else last[above]
-    return np.concatenate(nodes), np.concatenate(parents), np.concatenate(types)
+    starts, kinds, above = structure.T
+    is_tree = kinds != SOMA
+    is_fork = is_tree & (above >= 0) & is_tree[above]
+    # the point of the fork is not taken twice
+    repeats = is_fork & (points[starts, :3] == points[ends[above] - 1, :3]).all(axis=1)
+    kept = np.repeat(is_tree, ends - starts)
+    kept[starts[repeats]] = False
+    row = np.cumsum(kept) + len(soma) - 1
+    first = starts + repeats
+    last = np.where(is_tree, row[ends - 1], -1)
+    # a section of nothing but the point of the fork goes on where the one above it ends, which comes before it
+    for place in np.flatnonzero(is_tree & (first == ends)):
+        last[place] = last[above[place]]
+    parents = row - 1
+    begins = is_tree & (first < ends)
+    parents[first[begins]] = np.where(is_fork, last[above], len(soma) - 1)[begins]
+    nodes = points[kept]
+    nodes[:, 3] /= 2
+    types = np.repeat(kinds.astype(np.int16), ends - starts)[kept]
+    if not len(soma):
+        return nodes, parents[kept], types
+    root = np.array([-1]), np.array([SOMA], np.int16)
+    return np.concatenate([soma, nodes]), np.concatenate([root[0], parents[kept]]), np.concatenate([root[1], types])
 
 
 def _array(data: Any, dtype: type, name: str) -> npt.NDArray[Any]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, GeometryData, OpenVolume, Options, SourceFile
 from pulvinar.ingest.readers.forests import SOMA, neuron_asset
@@ -47,7 +49,7 @@ class NeurolucidaReader:
 
 
 def _parse(path: Path, name: str) -> Tracing:
-    content = whole(path, name, _MOST_BYTES)
+    content = bytes(whole(path, name, _MOST_BYTES))
     if first_element(content[:4096]) != "mbf":
         return parse_neurolucida(_text(content), name)
     handler = _Drawing(name)
@@ -93,11 +95,11 @@ class _Drawing:
         if tag == "branch" and len(self._branches) > 1:
             self._branches.pop()
         elif tag == "tree" and self._tree is not None:
-            if self._tree.points:
+            if self._tree.parents:
                 self.found.trees.append(self._tree)
             self._tree, self._branches = None, []
         elif tag == "contour" and self._outline:
-            self.found.outlines.append(self._outline)
+            self.found.outlines.append(np.array(self._outline))
             self._outline = None
 
     def text(self, text: str) -> None:

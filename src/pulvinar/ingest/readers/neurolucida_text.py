@@ -11,15 +11,18 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+import numpy as np
+
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.readers.forests import SOMA
-from pulvinar.ingest.readers.tracings import Branch, Point, Tracing, Tree, type_of
+from pulvinar.ingest.readers.forests import SOMA, Floats
+from pulvinar.ingest.readers.neurolucida_runs import MARK, shorten
+from pulvinar.ingest.readers.tracings import Branch, Tracing, Tree, type_of
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _TOKEN = re.compile(
-    rf"(?P<comment>;[^\n]*)|(?P<title>\"[^\"]*\")"
+    rf"(?P<title>\"[^\"]*\")|(?P<run>{MARK})"
     rf"|(?P<point>\(\s*({_NUMBER})[\s,]+({_NUMBER})[\s,]+({_NUMBER})[\s,]+({_NUMBER})(?:[\s,]+[A-Za-z][\w-]*)?\s*\))"
-    rf"|(?P<mark>[()|<>])|(?P<word>[^\s()|<>;\",]+)"
+    rf"|(?P<mark>[()|<>])|(?P<word>[^\s()|<>;\",{MARK}]+)"
 )
 _FIRST_NUMBER = 4
 _DEEPEST = 1_000_000
@@ -36,7 +39,7 @@ class _Group:
     start: int = -1
     title: str | None = None
     branch: Branch = field(default_factory=Branch)
-    points: list[Point] = field(default_factory=list)
+    points: list[Floats] = field(default_factory=list)
     is_point: bool = False
     is_quoted: bool = False
     within_named: bool = False
@@ -59,7 +62,8 @@ class _Parser:
     """The groups that are open, and the tree of the outermost."""
 
     def __init__(self, text: str, name: str) -> None:
-        self.text, self.name = text, name
+        self.whole, self.name = text, name
+        self.short = shorten(text)
         self.found = Tracing()
         self.open: list[_Group] = []
         self.tree = Tree()
@@ -67,10 +71,8 @@ class _Parser:
 
     def parse(self) -> Tracing:
         hidden = 0
-        for match in _TOKEN.finditer(self.text):
+        for match in _TOKEN.finditer(self.short.text):
             kind, text = match.lastgroup, match[0]
-            if kind == "comment":
-                continue
             if kind == "mark" and text in "<>":
                 # spines, which belong to a branch and are no part of it
                 hidden = max(hidden + (1 if text == "<" else -1), 0)
@@ -79,14 +81,16 @@ class _Parser:
             elif not hidden:
                 self._take(str(kind), text, match)
         if self.open or hidden:
-            position = self.open[-1].position if self.open else len(self.text)
+            position = self.open[-1].position if self.open else len(self.short.text)
             self._refuse(position, "a group that begins here has no end: the file is truncated")
         return self.found
 
     def _take(self, kind: str, text: str, match: re.Match[str]) -> None:
         if kind == "point":
             values = match.groups()[_FIRST_NUMBER - 1 : _FIRST_NUMBER + 3]
-            self._point((float(values[0]), float(values[1]), float(values[2]), float(values[3])), match.start())
+            self._points(np.array([values], np.float64), match.start())
+        elif kind == "run":
+            self._points(self.short.runs[match.start()], match.start())
         elif text == "(":
             self._begin(match.start())
         elif text == ")":
@@ -113,7 +117,7 @@ class _Parser:
             raise TooLarge(f"{self.name} has groups {_DEEPEST} deep in each other", hint="export it again")
         self.open.append(group)
 
-    def _point(self, point: Point, position: int) -> None:
+    def _points(self, points: Floats, position: int) -> None:
         if not self.open:
             self._refuse(position, "a point lies in no group")
         group = self.open[-1]
@@ -123,9 +127,9 @@ class _Parser:
         if self.open[0].title:
             # an outline, whose points lie in it alone
             if len(self.open) == 1:
-                group.points.append(point)
+                group.points.append(points)
         else:
-            self.tree.grow(group.branch, point)
+            self.tree.grow_by(group.branch, points)
 
     def _end(self, position: int) -> None:
         if not self.open:
@@ -148,15 +152,15 @@ class _Parser:
 
     def _finish(self, group: _Group) -> None:
         is_soma = self.type_code == SOMA or type_of(group.title or "") == SOMA
-        points = group.points or self.tree.points
         if is_soma:
-            if points:
+            points = np.concatenate([*group.points, self.tree.nodes()])
+            if len(points):
                 self.found.outlines.append(points)
         elif group.title:
             # other things with numbers, such as an image's place, have no quotes
             if group.points and group.is_quoted:
                 self.found.leave_out("contours")
-        elif self.tree.points:
+        elif self.tree.parents:
             if self.type_code is None:
                 self.found.leave_out("trees of no type")
                 return
@@ -164,7 +168,7 @@ class _Parser:
             self.found.trees.append(self.tree)
 
     def _refuse(self, position: int, what: str) -> NoReturn:
-        line = self.text.count("\n", 0, position) + 1
+        line = self.whole.count("\n", 0, self.short.original(position)) + 1
         raise UnreadableFile(f"{self.name}, line {line}: {what}", hint="repair the line, or export the file again")
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.ingest.reader import TableColumn
 from pulvinar.ingest.readers.streams import check_growth
-from pulvinar.ingest.readers.table_columns import Column, from_arrow, unique_names
+from pulvinar.ingest.readers.table_columns import from_arrow, unique_names
 
 MOST_COLUMNS = 10_000
 MOST_CELLS = 2_000_000_000
@@ -45,7 +46,7 @@ def numeric_columns(opened: Any) -> list[str]:
     return [name for name, field in fields if any(is_kind(field.type) for is_kind in numbers)]
 
 
-def read_parquet(path: Path, name: str) -> tuple[dict[str, Column], list[str]]:
+def read_parquet(path: Path, name: str) -> tuple[dict[str, TableColumn], list[str]]:
     """Every column, and the columns' names."""
     import pyarrow as pa
 

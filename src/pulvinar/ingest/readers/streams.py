@@ -207,10 +207,13 @@ def content_of(path: Path, name: str, most: int) -> memoryview:
     return mapped(path)
 
 
-def whole(path: Path, name: str, most: int) -> bytes:
+def whole(path: Path, name: str, most: int) -> bytearray:
     """All bytes of `path`, unpacked; raises `TooLarge` for more than `most`, and for a bomb."""
+    content = bytearray()
     with unpacked(path, name, bounded=True) as stream:
-        content = stream.read(most + 1)
-    if len(content) > most:
-        raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
+        # one read would set aside memory for the limit
+        while piece := stream.read(_BLOCK):
+            content += piece
+            if len(content) > most:
+                raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
     return content

@@ -5,23 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import TableColumn
 from pulvinar.ingest.readers.frames import micrometres
 from pulvinar.ingest.readers.text import string_array
 
 Column = npt.NDArray[Any]
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
+MISSING_WORDS = sorted(
+    {"".join(letters) for word in _MISSING for letters in product(*zip(word, word.upper(), strict=True))}
+)
+"""What stands for no value, in every mix of small and large letters."""
 _MOST_DIGITS = 18
 _WHOLE = rf"^-?(0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})$"
 _POWERS = 10 ** np.arange(1, _MOST_DIGITS + 1, dtype=np.int64)
 _LEADING_ZERO = r"^-?0[0-9]"
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _FIRST = 100
+_BLOCK_BYTES = 1 << 20
+_MOST_BLANKS = 64
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
 _EXACT = 2**53 - 1
@@ -115,7 +123,71 @@ def is_number(word: str) -> bool:
     return word.strip().lower() in _MISSING or re.match(_NUMBER, word.strip().lower()) is not None
 
 
-def from_text(column: Any) -> Column:
+def is_whole(word: str) -> bool:
+    """Whether `word` is a whole number as one writes it, or says that there is none."""
+    return word.strip().lower() in _MISSING or re.match(_WHOLE, word.strip()) is not None
+
+
+def is_numeric(column: TableColumn) -> TypeGuard[Column]:
+    """Whether a column of a table is one of numbers."""
+    return isinstance(column, np.ndarray) and column.dtype.kind in "if"
+
+
+def sure_numbers(column: Any) -> tuple[Column | None, bool]:
+    """A column that Arrow has read as int64 or float64 (missing values null), as `from_text` would make it of its text.
+
+    None where only the text can tell. The truth value says that it was told for what has no leading zeros alone.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_integer(column.type):
+        low, high = _compute().min_max(column).as_py().values()
+        # with missing ones it is text that has too many digits, or a sign and as many
+        most = 10 ** (_EXACT_DIGITS - 1) if column.null_count else 10**_MOST_DIGITS
+        if low is None or low <= -most or high >= most:
+            return None, False
+        return (_with_nan(column) if column.null_count else np.asarray(column.to_numpy(), np.int64)), True
+    values = _with_nan(column)
+    finite = np.isfinite(values)
+    whole = values[finite & (values == np.floor(values))]
+    if not finite.any() or len(values) - np.count_nonzero(finite) != column.null_count:
+        return None, False
+    return (values if not len(whole) or np.abs(whole).max() < 10**_EXACT_DIGITS else None), len(whole) > 0
+
+
+def _with_nan(column: Any) -> Column:
+    import pyarrow as pa
+
+    return np.asarray(_compute().fill_null(column.cast(pa.float64()), float("nan")).to_numpy(), np.float64)
+
+
+def has_leading_zeros(rows: memoryview, delimiter: str) -> bool:
+    """Whether a cell may begin with a zero and another digit, as a name does and no number (007, -01), or with 0x."""
+    text = np.frombuffer(rows, np.uint8)
+    return any(_zero_and_digit(text, first, delimiter) for first in range(0, len(text), _BLOCK_BYTES))
+
+
+def _zero_and_digit(text: Column, first: int, delimiter: str) -> bool:
+    """Whether a cell begins so of whose zeros one lies in the block from `first` on."""
+    block = text[first : first + _BLOCK_BYTES + 1]
+    behind = block[1:]
+    # digits are less than ten from the zero, and nothing else is
+    odd = (behind - ord("0") < 10) | (behind == ord("x")) | (behind == ord("X"))
+    zeros = first + np.flatnonzero((block[:-1] == ord("0")) & odd)
+    before = zeros - 1
+    for _ in range(_MOST_BLANKS):
+        outside = before < 0
+        found = text[np.where(outside, 0, before)]
+        if (outside | np.isin(found, [ord(delimiter), *b'\n\r"'])).any():
+            return True
+        blank = np.isin(found, list(b" \t+-"))
+        before = before[blank] - 1
+        if not len(before):
+            return False
+    return True
+
+
+def from_text(column: Any) -> TableColumn:
     """A column of text (pyarrow) as whole numbers, numbers, truth values or text, whichever holds all of it exactly.
 
     Missing values make numbers float64 with NaN. Numbers with leading zeros are names, and stay text.
@@ -173,7 +245,7 @@ def _is_missing(lowered: Any) -> Any:
     return _compute().is_in(lowered, value_set=string_array(_MISSING).cast(lowered.type))
 
 
-def _looked_through(column: Any) -> Column:
+def _looked_through(column: Any) -> TableColumn:
     """As `from_text`, by the text of every value."""
     import pyarrow as pa
 
@@ -197,14 +269,15 @@ def _looked_through(column: Any) -> Column:
     return _texts(column)
 
 
-def _texts(column: Any) -> Column:
-    # Arrow's own way to NumPy imports pandas where that is installed, which takes half a second
-    texts = np.empty(len(column), object)
-    texts[:] = column.to_pylist()
+def _texts(column: Any) -> TableColumn:
+    """Text as one of Arrow's arrays."""
+    import pyarrow as pa
+
+    texts: pa.LargeStringArray = column.cast(pa.large_string()).combine_chunks()
     return texts
 
 
-def from_arrow(column: Any, name: str) -> Column:
+def from_arrow(column: Any, name: str) -> TableColumn:
     """A typed column (pyarrow) of `name` as int64, float64, bool or text; raises `UnreadableFile` for nested values.
 
     Whole numbers that neither int64 nor, beside missing ones, float64 holds exactly are text.

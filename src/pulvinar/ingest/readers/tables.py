@@ -5,7 +5,7 @@ Delimiter, header and the kind of each column are found by content. Nothing in a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,13 +22,14 @@ from pulvinar.ingest.reader import (
     PointsData,
     Severity,
     SourceFile,
+    TableColumn,
     TableData,
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_parquet, read_parquet
 from pulvinar.ingest.readers.places import places_of_columns, step_um
 from pulvinar.ingest.readers.streams import stem_of
-from pulvinar.ingest.readers.table_columns import Column, PlaceColumns, image_column, place_columns
+from pulvinar.ingest.readers.table_columns import PlaceColumns, image_column, is_numeric, place_columns
 from pulvinar.ingest.readers.text import encoding_findings
 from pulvinar.model.dataset import AssetKind
 
@@ -143,7 +144,7 @@ def place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
         yield Finding(Severity.QUESTION, text, "--voxel-size")
 
 
-def zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options: Options) -> Any:
+def zyx_um(columns: Mapping[str, TableColumn], places: PlaceColumns, name: str, options: Options) -> Any:
     """The places of a table's rows in micrometres, float64 (n, 3), NaN where a row has none."""
     parts = [_middle(columns, part, name) for part in (places.x, places.y)]
     parts.append(_middle(columns, places.z, name) if places.z else np.zeros_like(parts[0]))
@@ -153,13 +154,14 @@ def zyx_um(columns: dict[str, Column], places: PlaceColumns, name: str, options:
     return places_of_columns(parts, options, step)
 
 
-def _middle(columns: dict[str, Column], names: tuple[str, ...], name: str) -> Any:
+def _middle(columns: Mapping[str, TableColumn], names: tuple[str, ...], name: str) -> Any:
     """A column, or the middle of a lowest and a highest."""
     values = []
     for column in names:
-        if columns[column].dtype.kind not in "if":
+        found = columns[column]
+        if not is_numeric(found):
             raise UnreadableFile(
                 f"{name}: the column {column!r} has places and words", hint="repair the column, or rename it"
             )
-        values.append(columns[column].astype(np.float64, copy=False))
+        values.append(found.astype(np.float64, copy=False))
     return np.mean(values, axis=0) if len(values) > 1 else values[0]

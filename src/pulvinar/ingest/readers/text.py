@@ -147,7 +147,7 @@ def numbers_by_line(text: npt.NDArray[np.uint8], line_numbers: Ints, name: str) 
     # the last line may have no end
     before = np.append(before, [starts.size] * (len(line_numbers) - len(before)))
     counts = np.diff(before, prepend=0).astype(np.int64)
-    values = _many_numbers(text[~space], ends - starts) if starts.size > _MANY else None
+    values = many_numbers(text[~space], ends - starts) if starts.size > _MANY else None
     if values is None:
         values = _numbers(text.tobytes()) if starts.size else np.empty(0)
     if values.size != starts.size:
@@ -198,8 +198,8 @@ def _numbers(raw: bytes) -> Floats:
             return np.empty(0)
 
 
-def _many_numbers(letters: npt.NDArray[np.uint8], lengths: Ints) -> Floats | None:
-    """As `_numbers`, of words of these lengths without space between them.
+def many_numbers(letters: npt.NDArray[np.uint8], lengths: Ints) -> Floats | None:
+    """The numbers of words of these lengths in bytes, without space between them.
 
     Arrow reads numbers five times as fast as numpy. None where a word is none to it: it may still be one to numpy.
     """

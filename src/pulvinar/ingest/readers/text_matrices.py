@@ -7,7 +7,7 @@ any other text of columns is left to the reader of tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from pulvinar.ingest.reader import (
     Options,
     Severity,
     SourceFile,
+    TableColumn,
     TableData,
     TableKind,
 )
@@ -32,7 +33,7 @@ from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimi
 from pulvinar.ingest.readers.matrices import found_matrix, names_of
 from pulvinar.ingest.readers.matrix_kinds import ASK, FEWEST_REGIONS, Shape, Values, data_of, kind_of, measure_of
 from pulvinar.ingest.readers.streams import plain_name, start_of, stem_of, unpacked
-from pulvinar.ingest.readers.table_columns import is_number
+from pulvinar.ingest.readers.table_columns import is_number, is_numeric
 from pulvinar.ingest.readers.text import blocks, check_lines, is_text, lines_of, numbers_by_line, without_comments
 from pulvinar.model.dataset import AssetKind
 
@@ -148,10 +149,7 @@ def _read_named(file: SourceFile) -> ConnectivityData:
     dialect = find_dialect(file)
     if not regions or dialect is None:
         raise UnreadableFile(f"{file.name} has changed since it was found: its rows and columns have other names")
-    columns = list(read_delimited(file.path, file.name, dialect).values())[1:]
-    if any(column.dtype.kind not in "if" for column in columns):
-        raise UnreadableFile(f"{file.name} holds something that is not a number", hint="repair the file")
-    values = np.stack([column.astype(np.float64) for column in columns], axis=1)
+    values = _stacked(dict([*read_delimited(file.path, file.name, dialect).items()][1:]), file.name)
     names = np.array(regions, dtype=object)
     return ConnectivityData(values, names, names, measure_of(Shape(len(names), len(names), stem_of(file.name))))
 
@@ -209,11 +207,15 @@ def _read(file: SourceFile) -> Values:
     dialect = _dialect(file)
     if dialect is None:
         return _read_spaced(file)
-    columns = read_delimited(file.path, file.name, dialect)
-    words = next((name for name, column in columns.items() if column.dtype.kind not in "if"), None)
-    if words is not None:
-        raise UnreadableFile(f"{file.name}: its {words} holds something that is not a number", hint="repair the file")
-    return np.stack([column.astype(np.float64) for column in columns.values()], axis=1)
+    return _stacked(read_delimited(file.path, file.name, dialect), file.name)
+
+
+def _stacked(columns: Mapping[str, TableColumn], name: str) -> Values:
+    """Columns of numbers side by side; raises `UnreadableFile`, naming the first that isn't one."""
+    numbers = {key: column for key, column in columns.items() if is_numeric(column)}
+    if words := next((key for key in columns if key not in numbers), None):
+        raise UnreadableFile(f"{name}: its {words} holds something that is not a number", hint="repair the file")
+    return np.stack([column.astype(np.float64) for column in numbers.values()], axis=1)
 
 
 def _read_spaced(file: SourceFile) -> Values:

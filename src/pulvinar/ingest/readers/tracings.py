@@ -3,6 +3,7 @@ bodies."""
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from pulvinar.ingest.readers.forests import (
     AXON,
     DENDRITE,
     SOMA,
+    Floats,
     skeleton_data,
     skeleton_findings,
     soma_of_outlines,
@@ -40,21 +42,37 @@ class Branch:
 
 @dataclass(eq=False)
 class Tree:
-    """One tree; `parents` are rows of `points`, -1 at its root."""
+    """One tree; `values` has the four numbers of each point one after another, `parents` its row, -1 at the root."""
 
     type_code: int = 0
-    points: list[Point] = field(default_factory=list)
-    parents: list[int] = field(default_factory=list)
+    values: array[float] = field(default_factory=lambda: array("d"))
+    parents: array[int] = field(default_factory=lambda: array("q"))
 
     def grow(self, branch: Branch, point: Point) -> None:
         """Put a point on a branch; the point of the fork, which many programs repeat, is not taken twice."""
-        repeated = branch.begins and branch.tip >= 0 and self.points[branch.tip][:3] == point[:3]
+        at = 4 * branch.tip
+        repeated = branch.begins and at >= 0 and tuple(self.values[at : at + 3]) == point[:3]
         branch.begins = False
         if repeated:
             return
         self.parents.append(branch.tip)
-        self.points.append(point)
-        branch.tip = len(self.points) - 1
+        self.values.extend(point)
+        branch.tip = len(self.parents) - 1
+
+    def grow_by(self, branch: Branch, points: Floats) -> None:
+        """As `grow`, by points (n, 4) that follow each other."""
+        x, y, z, diameter = points[0].tolist()
+        self.grow(branch, (x, y, z, diameter))
+        if len(points) > 1:
+            row, last = len(self.parents), len(self.parents) + len(points) - 2
+            self.parents.append(branch.tip)
+            self.parents.extend(range(row, last))
+            self.values.frombytes(points[1:].tobytes())
+            branch.tip = last
+
+    def nodes(self) -> Floats:
+        """All points, (n, 4)."""
+        return np.array(self.values).reshape(-1, 4)
 
 
 @dataclass(eq=False)
@@ -62,7 +80,7 @@ class Tracing:
     """All of a file; `left_out` says how many of what were not taken."""
 
     trees: list[Tree] = field(default_factory=list)
-    outlines: list[list[Point]] = field(default_factory=list)
+    outlines: list[Floats] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
     def leave_out(self, what: str) -> None:
@@ -78,12 +96,11 @@ def skeleton_of(tracing: Tracing, name: str, options: Options) -> tuple[Skeleton
     findings: list[Finding] = []
     nodes, parents, types = [np.empty((0, 4))], [np.empty(0, np.int64)], [np.empty(0, np.int16)]
     if tracing.outlines:
-        soma, findings = soma_of_outlines([np.array(outline) for outline in tracing.outlines])
+        soma, findings = soma_of_outlines(tracing.outlines)
         nodes, parents, types = [soma[None]], [np.array([-1])], [np.array([SOMA], np.int16)]
     count = origin = len(nodes[0])
     for tree in tracing.trees:
-        points = np.array(tree.points).reshape(-1, 4)
-        own = np.array(tree.parents, np.int64)
+        points, own = tree.nodes(), np.array(tree.parents, np.int64)
         nodes.append(points * [1, 1, 1, 0.5])
         parents.append(np.where(own < 0, origin - 1, own + count))
         types.append(np.full(len(points), tree.type_code, np.int16))
