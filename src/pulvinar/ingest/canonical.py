@@ -82,8 +82,8 @@ def json_bytes(document: Mapping[str, Any]) -> bytes:
 
 def _arrow(values: Any) -> Any:
     if isinstance(values, pa.LargeStringArray):
-        texts: Any = values
-        filled = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
+        compute: Any = pc
+        filled = compute.if_else(compute.equal(values, ""), pa.scalar(None, pa.large_string()), values)
         return filled.cast(pa.string()) if filled.nbytes < 2**31 else filled
     if isinstance(values, pa.Array):
         return values

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from pulvinar.errors import Invalid, PulvinarError
 from pulvinar.ingest.reader import (

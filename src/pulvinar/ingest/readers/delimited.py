@@ -140,7 +140,7 @@ def _numbers(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
     found = {key: sure_numbers(table.column(key)) for key in kinds}
     sure: dict[str, TableColumn] = {key: column for key, (column, _) in found.items() if column is not None}
     if any(may_be_name for _, may_be_name in found.values()) and has_leading_zeros(rows, dialect.delimiter):
-        sure: dict[str, TableColumn] = {key: column for key, column in sure.items() if not found[key][1]}
+        sure = {key: column for key, column in sure.items() if not found[key][1]}
     return sure
 
 
