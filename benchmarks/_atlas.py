@@ -15,10 +15,11 @@ import tifffile
 from benchmarks._volumes import Forgetful
 from pulvinar.atlases.annotation import Annotation, open_annotation
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
+from pulvinar.atlases.spaces import CCFV3
+from pulvinar.ingest.atlas_packers.mouse import allen_regions
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
-from pulvinar.model.ontology import Ontology, Region
+from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Species
-from pulvinar.model.space import Space
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import ArraySource
@@ -26,7 +27,6 @@ from pulvinar.storage.store import open_store
 from pulvinar.storage.volumes import open_volume
 
 VOXEL_UM = 25.0
-SPACE = Space("allen_ccfv3", "mouse", "PIR")
 
 
 def samples() -> Path:
@@ -41,16 +41,9 @@ def ccf_labels() -> np.ndarray:
 
 
 def ccf_ontology() -> Ontology:
-    """The Allen ontology: 1,328 regions."""
+    """The Allen ontology."""
     told = json.loads((samples() / "mouse/allen_ccfv3_25um/ABA_annotation_last.json").read_text("utf-8"))
-    regions: list[Region] = []
-    waiting = [(told["msg"][0] if "msg" in told else told, None)]
-    while waiting:
-        row, parent = waiting.pop()
-        acronym, color = row["acronym"], row.get("color_hex_triplet", "808080")
-        regions.append(Region("allen_mouse", row["id"], acronym, row["name"], parent, color=color))
-        waiting += [(child, row["id"]) for child in row["children"]]
-    return Ontology("allen_mouse", "2017", tuple(regions))
+    return Ontology("allen_mouse", "2017", tuple(allen_regions(told)))
 
 
 def ccf_annotation(folder: Path) -> Annotation:
@@ -77,7 +70,7 @@ def ccf_annotation(folder: Path) -> Annotation:
         "2017",
         "Allen CCFv3",
         Species.MOUSE,
-        SPACE,
+        CCFV3,
         "allen_mouse",
         "",
         "",

@@ -29,11 +29,12 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
 
-from benchmarks._atlas import SPACE, VOXEL_UM, ccf_labels, ccf_ontology, samples
+from benchmarks._atlas import VOXEL_UM, ccf_labels, ccf_ontology, samples
 from benchmarks._report import machine, report
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import grids_in, open_atlas
+from pulvinar.atlases.spaces import CCFV3
 from pulvinar.catalogue.anchors import anchors_of
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.datasets import create_dataset
@@ -133,7 +134,7 @@ def install(means: Means) -> None:
     source = ArraySource(ccf_labels()[None, None])
     annotation = PackedVolume("annotation", VolumeKind.LABELS, source, (VOXEL_UM,) * 3, rows)
     packed = PackedAtlas(
-        ATLAS, "2017", "Allen CCFv3", "", Species.MOUSE, SPACE, "Allen terms", "Wang 2020", "Allen",
+        ATLAS, "2017", "Allen CCFv3", "", Species.MOUSE, CCFV3, "Allen terms", "Wang 2020", "Allen",
         annotation=annotation, regions=ccf_ontology().regions,
     )  # fmt: skip
     install_atlas(means, packed)
@@ -157,7 +158,7 @@ def store_asset(means: Means, kind: AssetKind, path: str, columns: dict[str, Any
     asset_id, data = new_id(), parquet(columns)
     means.store.put_bytes(f"assets/{asset_id}/{path}", data)
     objects = [StoredObject(path, len(data), "0" * 64)]
-    details = {**stated_space(SPACE.name), **details, "findings": []}
+    details = {**stated_space(CCFV3.name), **details, "findings": []}
     asset = Asset(asset_id, path, kind, f"assets/{asset_id}", len(data), 1, asset_digest(objects), details)
     return asset, objects
 
@@ -306,7 +307,7 @@ def many(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
     for role in (PlaceRole.NODE, PlaceRole.END, PlaceRole.SOMA):
         for radius in (100.0, 500.0, 2000.0):
             ball, start = Ball(tuple(middle.tolist()), radius), time.perf_counter()
-            page = assets_within(means.database, LOCAL_OWNER, SPACE, ball, role, limit=500)
+            page = assets_within(means.database, LOCAL_OWNER, CCFV3, ball, role, limit=500)
             told[f"{role} {radius:g} um ms"] = round(1000 * (time.perf_counter() - start), 1)
             told["wrong"] += page.places != slow_places(means, ball, role)
     return told
@@ -319,7 +320,7 @@ def slow_places(means: Means, ball: Ball, role: PlaceRole) -> int:
     with means.database.session() as session:
         for rows in session.execute(wanted.execution_options(yield_per=20_000)).partitions():
             count = [len(row.places) // 12 for row in rows]
-            corners = np.repeat(block_corners(SPACE, np.array([row.block for row in rows])), count, axis=0)
+            corners = np.repeat(block_corners(CCFV3, np.array([row.block for row in rows])), count, axis=0)
             zyx = corners + np.frombuffer(b"".join(row.places for row in rows), "<f4").reshape(-1, 3)
             found += int((np.linalg.norm(zyx - ball.center_um, axis=1) <= ball.radius_um).sum())
     return found
@@ -354,7 +355,7 @@ def cells(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
     told["wrong"] = int(found != {key: count for key, count in expected.items() if key[1]})
     for radius in (100.0, 500.0, 2000.0):
         ball, start = Ball((5000.0, 3000.0, 4000.0), radius), time.perf_counter()
-        page = assets_within(means.database, LOCAL_OWNER, SPACE, ball, PlaceRole.CELL)
+        page = assets_within(means.database, LOCAL_OWNER, CCFV3, ball, PlaceRole.CELL)
         told[f"{radius:g} um ms"] = round(1000 * (time.perf_counter() - start), 1)
         slow = int((np.linalg.norm(zyx_um - ball.center_um, axis=1) <= radius).sum())
         told["wrong"] += page.places != slow
@@ -368,7 +369,7 @@ def volume(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
     annotation = open_atlas(means.database, means.store, LOCAL_OWNER, ATLAS, cache=grids_in(means.scratch)).annotation
     told: dict[str, Any] = {"gb": round(math.prod(SHAPE) * 2 / 1e9, 1)}
     with measured(told):
-        found = volume_shares(annotation, made, voxel_to_space(None, SIZE_UM, SPACE))
+        found = volume_shares(annotation, made, voxel_to_space(None, SIZE_UM, CCFV3))
     labels, counts = np.unique(ccf(), return_counts=True)
     slow = {int(label): count / ccf().size for label, count in zip(labels, counts, strict=True)}
     told["wrong"] = sum(rounded(found.by_region).get(one) != share for one, share in rounded(slow).items())

