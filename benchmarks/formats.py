@@ -33,7 +33,7 @@ from tests.ingest.sources import (
 
 from benchmarks._formats import FORMATS, Format
 from benchmarks._report import machine, report
-from pulvinar.ingest.matrices import stays_in_its_file
+from pulvinar.ingest.matrices import stays_in_its_file, window_of
 from pulvinar.ingest.reader import FoundAsset, Matrix, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
@@ -128,7 +128,7 @@ def _rows(matrix: Matrix, use: Callable[[np.ndarray], None]) -> None:
     rows, columns = matrix.shape
     step = max(1, _PIECE_VALUES // columns)
     for first in range(0, rows, step):
-        use(matrix.read(slice(first, min(first + step, rows)), slice(0, columns)))
+        use(window_of(matrix, slice(first, min(first + step, rows)), slice(0, columns)))
     matrix.close()
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.ingest.hostile import hostile_file, hostile_python
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
+from pulvinar.ingest.matrices import window_of
 from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import MeshData, Options, SkeletonData, TimeSeriesData
 from pulvinar.ingest.sandbox import Limits, ReaderHost, describe_protection
@@ -622,7 +623,7 @@ SIGNALS = (
     + """
 class Recording:
     shape, dtype = ({rows}, 3), np.dtype('f4')
-    def read(self, rows, columns):
+    def read_into(self, rows, columns, out):
         {does}
     def close(self):
         pass
@@ -634,24 +635,24 @@ def read_geometry():
 
 
 def test_a_recording_comes_by_window(host, submission):
-    does = "return np.arange(rows.start, rows.stop)[:, None] * 10 + np.arange(columns.start, columns.stop)"
+    does = "out[...] = np.arange(rows.start, rows.stop)[:, None] * 10 + np.arange(columns.start, columns.stop)"
     (asset,) = host.find([hostile_file(submission, SIGNALS.format(rows=1 << 26, does=does))])
     data = host.read_geometry(asset)
     assert isinstance(data, TimeSeriesData)
     assert data.values.shape == (1 << 26, 3)
     start = 1 << 20
-    assert data.values.read(slice(start, start + 2), slice(1, 3)).tolist() == [
+    assert window_of(data.values, slice(start, start + 2), slice(1, 3)).tolist() == [
         [start * 10 + 1, start * 10 + 2], [start * 10 + 11, start * 10 + 12],
     ]  # fmt: skip
     data.values.close()
 
 
 def test_a_recording_that_ends_or_dies_on_the_way_is_an_error_that_names_the_file(host, submission):
-    for does in ("raise ValueError('no more')", "return np.zeros((7, 7))", "os._exit(3)"):
+    for does in ("raise ValueError('no more')", "out[...] = np.zeros((7, 7))", "os._exit(3)"):
         (asset,) = host.find([hostile_file(submission, "import os\n" + SIGNALS.format(rows=100, does=does))])
         data = host.read_geometry(asset)
         with pytest.raises(UnreadableFile, match=r"brain\.bad"):
-            data.values.read(slice(0, 50), slice(0, 2))
+            window_of(data.values, slice(0, 50), slice(0, 2))
 
 
 def test_a_recording_that_declares_more_than_its_budget_is_refused(host_of, submission):

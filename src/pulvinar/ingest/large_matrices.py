@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.ingest.canonical import GeometryFiles, parquet
-from pulvinar.ingest.matrices import ArrayMatrix, fits_a_table
+from pulvinar.ingest.matrices import ArrayMatrix, fits_a_table, window_of
 from pulvinar.ingest.pictures import THUMBNAIL_PIXELS, matrix_picture
 from pulvinar.ingest.reader import ConnectivityData, GeometryData, Matrix, TimeSeriesData
 from pulvinar.ingest.signals import (
@@ -109,7 +109,7 @@ def _write(
     count = 0
     for columns, downwards in layout.strips():
         for rows in downwards:
-            values = matrix.read(rows, columns)
+            values = window_of(matrix, rows, columns)
             path, shard = layout.shard((rows, columns), values)
             put(f"{folder}/{path}", shard)
             observe(rows, columns, values)
@@ -223,7 +223,7 @@ class _Connections:
         self._compare(rows, columns, np.where(finite, np.abs(values), -1.0), values)
         # each pair of shards is compared once, and none after the first that differ
         if self.symmetric and rows.start <= columns.start:
-            mirrored = self.matrix.read(columns, rows).T
+            mirrored = window_of(self.matrix, columns, rows).T
             self.symmetric = bool(np.array_equal(values, mirrored, equal_nan=True))
 
     def _average(self, rows: slice, columns: slice, values: Values, finite: npt.NDArray[np.bool_]) -> None:

@@ -42,7 +42,14 @@ def whole(values: npt.NDArray[Any] | Matrix) -> npt.NDArray[Any]:
     """All values as an array."""
     if isinstance(values, np.ndarray):
         return values
-    return values.read(slice(0, values.shape[0]), slice(0, values.shape[1]))
+    return window_of(values, slice(0, values.shape[0]), slice(0, values.shape[1]))
+
+
+def window_of(matrix: Matrix, rows: slice, columns: slice) -> npt.NDArray[Any]:
+    """The values of a window; both slices have a start and a stop."""
+    out = np.empty((rows.stop - rows.start, columns.stop - columns.start), matrix.dtype)
+    matrix.read_into(rows, columns, out)
+    return out
 
 
 class ArrayMatrix:
@@ -61,9 +68,9 @@ class ArrayMatrix:
         """The array's."""
         return self._values.dtype
 
-    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
-        """A view."""
-        return self._values[rows, columns]
+    def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
+        """Fill `out`."""
+        out[...] = self._values[rows, columns]
 
     def close(self) -> None:
         """Nothing: there is no file."""
@@ -78,7 +85,7 @@ class AsVolume:
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
         """Fill `out`, of `window.shape`."""
         rows, columns = (slice(window.start[axis], window.stop[axis]) for axis in (0, 4))
-        out[:, 0, 0, 0, :] = self._matrix.read(rows, columns)
+        self._matrix.read_into(rows, columns, out[:, 0, 0, 0, :])
 
     def close(self) -> None:
         """Let go of files."""

@@ -202,8 +202,8 @@ class Matrix(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64, in native byte order."""
 
-    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
-        """The values of a window; both slices have a start and a stop."""
+    def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
+        """Fill `out`, of its dtype, with the values of a window; both slices have a start and a stop."""
 
     def close(self) -> None:
         """Let go of files."""

@@ -121,13 +121,12 @@ class RemoteMatrix:
         self.shape = shape
         self.dtype = np.dtype(dtype)
 
-    def read(self, rows: slice, columns: slice) -> Voxels:
-        """The values of a window. Raises what the reader raises."""
+    def read_into(self, rows: slice, columns: slice, out: Voxels) -> None:
+        """Fill `out` with the values of a window. Raises what the reader raises."""
         window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))
         voxels = self._source.read(window)
-        values = voxels.reshape(window.shape[0], window.shape[4]).copy()
+        out[...] = voxels[:, 0, 0, 0, :]
         self._source.release(voxels)
-        return values
 
     def close(self) -> None:
         """Let go of the file and of shared memory."""

@@ -198,21 +198,22 @@ class Hdf5Matrix:
         self.shape = (int(data.shape[0]), prod(data.shape[1:]))
         self.dtype = float_type(self._numbers.dtype)
 
-    def read(self, rows: slice, columns: slice) -> Values:
-        """The values of a window."""
+    def read_into(self, rows: slice, columns: slice, out: Values) -> None:
+        """Fill `out` with the values of a window."""
         sides = self._numbers.shape[1:]
         # of more axes than two, all that is across is read for some of it
         across = [columns] if len(sides) == 1 else [slice(0, side) for side in sides]
+        scale = self._scale[columns]
+        is_meant = bool((scale == 1).all()) and self._offset == 0
+        if is_meant and len(sides) == 1 and self._numbers.dtype == self.dtype:
+            self._numbers.read([rows, *across], out)
+            return
         stored = self._numbers.read([rows, *across]).reshape(rows.stop - rows.start, -1)
         if len(sides) != 1:
             stored = stored[:, columns]
         if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and (np.abs(stored.astype("f8")) > _EXACT).any():
             raise UnreadableFile(f"{self._what} has whole numbers beyond 2^53", hint="save it as float64")
-        scale = self._scale[columns]
-        if (scale == 1).all() and self._offset == 0:
-            return stored.astype(self.dtype)
-        meant: Values = stored.astype(np.float64) * scale + self._offset
-        return meant.astype(self.dtype)
+        out[...] = stored if is_meant else stored.astype(np.float64) * scale + self._offset
 
     def close(self) -> None:
         """Let go of the file."""

@@ -37,18 +37,17 @@ class RawMatrix:
         self._by_row, self._item = layout.order == BY_ROW, stored.itemsize
         self._volume = RawVolume(path, layout, self.dtype.name, name)
 
-    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
-        """The values of a window."""
-        out = np.empty((rows.stop - rows.start, 1, 1, 1, columns.stop - columns.start), self.dtype)
+    def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
+        """Fill `out` with the values of a window."""
+        goals = out[:, None, None, None, :]
         outer = rows if self._by_row else columns
         step = max(1, _PIECE_BYTES // (self.shape[1 if self._by_row else 0] * self._item))
         for first in range(outer.start, outer.stop, step):
             part = slice(first, min(first + step, outer.stop))
             down, across = (part, columns) if self._by_row else (rows, part)
-            goal = out[_within(down, rows), ..., _within(across, columns)]
+            goal = goals[_within(down, rows), ..., _within(across, columns)]
             window = Window((down.start, 0, 0, 0, across.start), (down.stop, 1, 1, 1, across.stop))
             self._volume.read_into(window, goal)
-        return out.reshape(out.shape[0], out.shape[4])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -75,9 +74,9 @@ class Turned:
         """Its own."""
         return self._matrix.dtype
 
-    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
-        """The values of a window."""
-        return self._matrix.read(columns, rows).T
+    def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
+        """Fill `out` with the values of a window."""
+        self._matrix.read_into(columns, rows, out.T)
 
     def close(self) -> None:
         """Let go of files."""
