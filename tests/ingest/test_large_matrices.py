@@ -101,7 +101,7 @@ def test_a_matrix_is_read_back_with_its_strongest_connections_and_means(tmp_path
     assert overview[10, 10] == pytest.approx(values[np.ix_(rows, columns)].mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("change", [None, (10, 2999), (2999, 10)])
+@pytest.mark.parametrize("change", [None, (10, 2999), (2999, 10), (2700, 2800), (2800, 2700)])
 def test_a_matrix_of_several_shards_is_called_symmetric_only_when_it_is(tmp_path, change):
     half = RNG.normal(size=(3000, 3000)).astype("f4")
     values = half + half.T

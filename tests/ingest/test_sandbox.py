@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -648,11 +649,18 @@ def test_a_recording_comes_by_window(host, submission):
 
 
 def test_a_recording_that_ends_or_dies_on_the_way_is_an_error_that_names_the_file(host, submission):
-    for does in ("raise ValueError('no more')", "out[...] = np.zeros((7, 7))", "os._exit(3)"):
+    ends = {
+        "raise ValueError('no more')": "no more",
+        "out[...] = np.zeros((7, 7))": "broadcast",
+        "os._exit(3)": "code 3",
+    }
+    for does, reason in ends.items():
         (asset,) = host.find([hostile_file(submission, "import os\n" + SIGNALS.format(rows=100, does=does))])
         data = host.read_geometry(asset)
-        with pytest.raises(UnreadableFile, match=r"brain\.bad"):
+        with pytest.raises(UnreadableFile, match=r"brain\.bad") as caught, closing(data.values):
             window_of(data.values, slice(0, 50), slice(0, 2))
+        # closing it asks nothing of a process that is gone, whose answer would hide why
+        assert reason in caught.value.message
 
 
 def test_a_recording_that_declares_more_than_its_budget_is_refused(host_of, submission):
@@ -743,6 +751,7 @@ def test_a_reader_ends_with_its_parent(python, submission, tmp_path):
     hostile_file(submission, "import time\ntime.sleep(1000)")
     code = f"""
 import sys
+from contextlib import closing
 from pathlib import Path
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import source_file

@@ -221,8 +221,8 @@ class _Connections:
         self.highest = max(self.highest, float(values.max(initial=-np.inf, where=finite)))
         self._average(rows, columns, np.where(finite, values, 0.0), finite)
         self._compare(rows, columns, np.where(finite, np.abs(values), -1.0), values)
-        # each pair of shards is compared once, and none after the first that differ
-        if self.symmetric and rows.start <= columns.start:
+        # what lies above the diagonal is compared with what lies below it; nothing after the first that differs
+        if self.symmetric and rows.start < columns.stop:
             mirrored = window_of(self.matrix, columns, rows).T
             self.symmetric = bool(np.array_equal(values, mirrored, equal_nan=True))
 

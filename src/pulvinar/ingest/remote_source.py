@@ -118,19 +118,25 @@ class RemoteMatrix:
         rows, columns = shape
         voxels = (rows, 1, 1, 1, columns)
         self._source = RemoteSource(ask, number, VolumeDescription(voxels, dtype, voxels), about)
+        self._failure: BaseException | None = None
         self.shape = shape
         self.dtype = np.dtype(dtype)
 
     def read_into(self, rows: slice, columns: slice, out: Voxels) -> None:
         """Fill `out` with the values of a window. Raises what the reader raises."""
         window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))
-        voxels = self._source.read(window)
+        try:
+            voxels = self._source.read(window)
+        except BaseException as error:
+            self._failure = error
+            raise
         out[...] = voxels[:, 0, 0, 0, :]
         self._source.release(voxels)
 
     def close(self) -> None:
         """Let go of the file and of shared memory."""
-        self._source.__exit__(None, None, None)
+        failure = self._failure
+        self._source.__exit__(None if failure is None else type(failure), failure, None)
 
 
 def _address(voxels: Voxels) -> int:

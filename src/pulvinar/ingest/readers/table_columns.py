@@ -331,7 +331,7 @@ def _all_match(words: Any, pattern: str) -> bool:
 
 
 def _all(flags: Any) -> bool:
-    return bool(_compute().all(flags).as_py())
+    return bool(_compute().all(flags, min_count=0).as_py())
 
 
 def _any(flags: Any) -> bool:
