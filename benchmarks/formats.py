@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -33,6 +34,7 @@ from tests.ingest.sources import (
 
 from benchmarks._formats import FORMATS, Format
 from benchmarks._report import machine, report
+from pulvinar.ingest.large_matrices import layout_of
 from pulvinar.ingest.matrices import stays_in_its_file, window_of
 from pulvinar.ingest.reader import FoundAsset, Matrix, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost
@@ -41,7 +43,6 @@ from pulvinar.model.space import Window
 
 WORK = Path(".bench").absolute() / "formats"
 RATIO, PLANES = 0.7, 64
-_PIECE_VALUES = 1 << 22
 _LIMITS = Limits(cpu_s=3600)
 
 
@@ -117,19 +118,18 @@ def _timed(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> float:
         if asset.volume is None:
             data = host.read_geometry(asset)
             if (matrix := stays_in_its_file(data)) is not None:
-                _rows(matrix, lambda rows: None)
+                _pass_over(data, matrix, lambda place, values: None)
         else:
             _blocks(host, asset, lambda place, voxels: None)
     return time.perf_counter() - start
 
 
-def _rows(matrix: Matrix, use: Callable[[np.ndarray], None]) -> None:
-    """Pass over a matrix that was left in its file."""
-    rows, columns = matrix.shape
-    step = max(1, _PIECE_VALUES // columns)
-    for first in range(0, rows, step):
-        use(window_of(matrix, slice(first, min(first + step, rows)), slice(0, columns)))
-    matrix.close()
+def _pass_over(data: Any, matrix: Matrix, use: Callable[[tuple[slice, slice], np.ndarray], None]) -> None:
+    """Read a matrix that was left in its file shard by shard, as it is stored."""
+    with closing(matrix):
+        for columns, downwards in layout_of(data).strips():
+            for rows in downwards:
+                use((rows, columns), window_of(matrix, rows, columns))
 
 
 def _read_whole(host: ReaderHost, asset: FoundAsset) -> Any:
@@ -137,9 +137,9 @@ def _read_whole(host: ReaderHost, asset: FoundAsset) -> Any:
     data = host.read_geometry(asset)
     if (matrix := stays_in_its_file(data)) is None:
         return data
-    pieces: list[np.ndarray] = []
-    _rows(matrix, pieces.append)
-    return replace(data, values=np.concatenate(pieces))
+    whole = np.empty(matrix.shape, matrix.dtype)
+    _pass_over(data, matrix, whole.__setitem__)
+    return replace(data, values=whole)  # type: ignore[arg-type]
 
 
 def _blocks(host: ReaderHost, asset: FoundAsset, use: Callable[[slice, np.ndarray], None]) -> None:

@@ -34,6 +34,7 @@ CELLS = 960
 """The overview of a matrix has so many rows and columns at most."""
 _LONG = 8 * SPANS
 _COLUMNS, _SQUARE = 64, 512
+_AXES = ("source", "target")
 _PICTURED = 2048
 _STRONGEST = 40
 
@@ -44,6 +45,13 @@ Observe = Callable[[slice, slice, Values], None]
 def is_large(data: GeometryData) -> bool:
     """Whether `data` is stored as an array, and not as a table."""
     return isinstance(data, TimeSeriesData | ConnectivityData) and not fits_a_table(data.values.shape)
+
+
+def layout_of(data: TimeSeriesData | ConnectivityData) -> MatrixLayout:
+    """How its values are cut where they are stored as an array."""
+    rows, columns = data.values.shape
+    axes, wide = (("time", "series"), _COLUMNS) if isinstance(data, TimeSeriesData) else (_AXES, _SQUARE)
+    return MatrixLayout.planned((rows, columns), data.values.dtype.name, axes, wide)
 
 
 def store_large(data: GeometryData, put: Put, done: Callable[[int], None]) -> GeometryFiles:
@@ -60,7 +68,7 @@ def store_large(data: GeometryData, put: Put, done: Callable[[int], None]) -> Ge
 
 def _store_signals(data: TimeSeriesData, matrix: Matrix, put: Put, done: Callable[[int], None]) -> GeometryFiles:
     frames, series = matrix.shape
-    layout = MatrixLayout.planned((frames, series), matrix.dtype.name, ("time", "series"), _COLUMNS)
+    layout = layout_of(data)
     seen = _Signals.of(frames, series)
     spans = _Spans(layout, put) if frames > _LONG else None
 
@@ -80,12 +88,11 @@ def _store_signals(data: TimeSeriesData, matrix: Matrix, put: Put, done: Callabl
 
 
 def _store_connectivity(data: ConnectivityData, matrix: Matrix, put: Put, done: Callable[[int], None]) -> GeometryFiles:
-    sources, targets = matrix.shape
-    layout = MatrixLayout.planned((sources, targets), matrix.dtype.name, ("source", "target"), _SQUARE)
+    layout = layout_of(data)
     seen = _Connections.of(data, matrix)
     _write(matrix, layout, put, seen.add, done)
     means = seen.means()
-    overview = MatrixLayout.planned((len(means), means.shape[1]), "float32", ("source", "target"), _SQUARE)
+    overview = MatrixLayout.planned((len(means), means.shape[1]), "float32", _AXES, _SQUARE)
     _write(ArrayMatrix(means.astype(np.float32)), overview, put, _unseen, lambda count: None, OVERVIEW)
     files = {
         "sources.parquet": parquet({"name": data.sources}),

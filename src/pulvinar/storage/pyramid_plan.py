@@ -28,7 +28,7 @@ _LEVELS_A_STAGE = 3
 # what is read at once: near the target where the source leaves the choice, so that it still lies in the processor's
 # cache when it is worked on; more for the sake of whole rows; up to the limit where its blocks are large
 _READ_BYTES = 8 * 2**20
-_WHOLE_ROWS_BYTES = 32 * 2**20
+_WHOLE_ROWS_BYTES = 14 * 2**20
 _READ_LIMIT_BYTES = 96 * 2**20
 # grids up to so many cells come again and again: a piece's chunks, a chunk's parts
 _SMALL_GRID = 4096

@@ -76,7 +76,7 @@ def test_what_is_wrong_is_refused(tmp_path):
         ),
         (content.replace(VERTICES.astype(">f4").tobytes(), bytes(44) + b"\x7f\xc0\0\0"), "vertex 4 has a coordinate"),
         (content.replace(b"xras", b"yras"), "its end, which says where it lies, is damaged"),
-        (content.replace(b"cras   =", b"cras   = nan"), "a direction is not three numbers"),
+        (content.replace(b"cras   =", b"cras   = nan"), "is not three numbers"),
     ):
         assert wrong != content
         (tmp_path / "lh.white").write_bytes(wrong)

@@ -112,19 +112,23 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, TableCo
     if _ANYTHING.search(content, begin) is None:
         return {key: np.empty(0, object) for key in dialect.names}
     rows = content[begin:]
-    columns = _numbers(rows, dialect)
+    columns = _sure_columns(rows, dialect)
     left = [key for key in dialect.names if key not in columns]
     if left:
         try:
-            table = _table(rows, dialect, dict.fromkeys(left, "string"))
+            # by one thread, which knows the number of a row that is wrong
+            table = _table(rows, dialect, dict.fromkeys(left, "string"), threads=False)
+        except MemoryError:
+            # Arrow's own is an ArrowException too
+            raise
         except (pa.ArrowException, UnicodeError) as error:
             raise UnreadableFile(f"{name}{_said(str(error), dialect.skip_lines)}", hint="repair the row") from error
         columns |= {key: _column(table.column(key), dialect) for key in left}
     return {key: columns[key] for key in dialect.names}
 
 
-def _numbers(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
-    """The columns that are read as numbers at once, and of which that is sure to be what their text says.
+def _sure_columns(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
+    """The columns of text, and those that are read as numbers at once and are sure to be what their text says.
 
     The others may be numbers all the same. Of a table that is not as its first rows are, there is none.
     """
@@ -132,26 +136,27 @@ def _numbers(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
 
     if dialect.has_commas or not dialect.numeric:
         return {}
-    kinds = {key: "int64" if key in dialect.whole else "float64" for key in dialect.numeric}
+    whole = dict.fromkeys(dialect.whole, "int64")
+    kinds = dict.fromkeys(dialect.names, "string") | dict.fromkeys(dialect.numeric, "float64") | whole
     try:
-        table = _table(rows, dialect, kinds)
+        table = _table(rows, dialect, kinds, threads=True)
     except (pa.ArrowException, UnicodeError):
         return {}
-    found = {key: sure_numbers(table.column(key)) for key in kinds}
-    sure: dict[str, TableColumn] = {key: column for key, (column, _) in found.items() if column is not None}
+    found = {key: sure_numbers(table.column(key)) for key in dialect.numeric}
+    numbers = {key: column for key, (column, _) in found.items() if column is not None}
     if any(may_be_name for _, may_be_name in found.values()) and has_leading_zeros(rows, dialect.delimiter):
-        sure = {key: column for key, column in sure.items() if not found[key][1]}
-    return sure
+        numbers = {key: column for key, column in numbers.items() if not found[key][1]}
+    return {key: _column(table.column(key), dialect) for key in dialect.names if key not in found} | numbers
 
 
-def _table(rows: memoryview, dialect: Dialect, kinds: Mapping[str, str]) -> Any:
+def _table(rows: memoryview, dialect: Dialect, kinds: Mapping[str, str], *, threads: bool) -> Any:
     """The columns that `kinds` gives Arrow's types of."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     return arrow_csv.read_csv(
         cast(Any, pa.BufferReader(pa.py_buffer(rows))),
-        arrow_csv.ReadOptions(use_threads=False, column_names=list(dialect.names), encoding=dialect.encoding),
+        arrow_csv.ReadOptions(use_threads=threads, column_names=list(dialect.names), encoding=dialect.encoding),
         arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
         arrow_csv.ConvertOptions(
             column_types=dict(kinds), include_columns=list(kinds), null_values=MISSING_WORDS, strings_can_be_null=False

@@ -2,13 +2,12 @@
 
 A surface's places are millimetres around the centre of the volume that it was made from; the file's end says how that
 volume lies in the scanner, and there they are put, so that the surface lies in its volume. Source: FreeSurfer's wiki,
-"File formats", and `MRISread`; the end of the file as in `nibabel.freesurfer`.
+"File formats", and `MRISread`; the end of the file as in `nibabel.freesurfer`, which reads all of a file at once.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,13 +26,19 @@ from pulvinar.ingest.reader import (
     SourceFile,
     TableData,
 )
-from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces
-from pulvinar.ingest.readers.places import world_zyx_um
+from pulvinar.ingest.readers.meshes import Faces, Floats, check_vertices, checked_faces
+from pulvinar.ingest.readers.places import Numbers, world_zyx_um
+from pulvinar.ingest.readers.streams import mapped
 from pulvinar.model.dataset import AssetKind
 
 _SURFACE, _VALUES = b"\xff\xff\xfe", b"\xff\xff\xff"
 _VALUES_HEADER = 15
 _AXES = ("xras", "yras", "zras")
+_SAID = ("valid", "filename", "volume", "voxelsize", *_AXES, "cras")
+_ENDS = (b"\0\0\0\x14", b"\0\0\0\x02\0\0\0\0\0\0\0\x14")
+"""How the end of a file begins that describes the volume: its tag, by itself or behind one that says that places are
+around the volume's centre."""
+_LONGEST_END = 1 << 16
 _TURN = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Where the voxel axes of FreeSurfer's own volumes go: left, inferior, anterior, as columns in RAS."""
 
@@ -98,44 +103,61 @@ def _values_count(head: bytes, size_bytes: int) -> int:
     return count if per_vertex == 1 and count > 0 and size_bytes == _VALUES_HEADER + 4 * count else 0
 
 
-def _surface(path: Path, name: str) -> tuple[Floats, Faces, list[Finding]]:
+def _surface(path: Path, name: str) -> tuple[Numbers, Faces, list[Finding]]:
     """Vertices (n, 3) in RAS millimetres, faces, and what is doubtful of their place."""
-    from nibabel.freesurfer import read_geometry
-
-    with path.open("rb") as file:
-        head = file.read(4096)
-    # the counts stand behind two ends of lines; nibabel would take memory for any
+    content = mapped(path)
+    head = bytes(content[:4096])
+    # the counts stand behind two ends of lines
     words = head[3:].split(b"\n", 2)
     if len(words) < 3 or len(words[2]) < 8:
         raise UnreadableFile(f"{name} is truncated: it ends within its header", hint="copy the file again")
     vertices, faces = (int(count) for count in np.frombuffer(words[2][:8], ">i4"))
-    least = len(head) - len(words[2]) + 8 + 12 * (vertices + faces)
-    if min(vertices, faces) < 1 or path.stat().st_size < least:
+    begin = len(head) - len(words[2]) + 8
+    end = begin + 12 * (vertices + faces)
+    if min(vertices, faces) < 1 or len(content) < end:
         raise UnreadableFile(
-            f"{name} declares {vertices} vertices and {faces} faces, more than its {path.stat().st_size} bytes hold",
+            f"{name} declares {vertices} vertices and {faces} faces, more than its {len(content)} bytes hold",
             hint="copy the file again",
         )
-    try:
-        with warnings.catch_warnings():
-            # that a file has no end is said in a finding
-            warnings.simplefilter("ignore")
-            places, corners, volume = read_geometry(path, read_metadata=True)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{name}: its end, which says where it lies, is damaged: {error}") from error
-    checked = checked_faces(corners, places, name)
-    placed, findings = _in_scanner(np.asarray(places, np.float64), volume, name)
-    return placed, checked, findings
+    places = np.frombuffer(content, ">f4", 3 * vertices, begin).reshape(-1, 3)
+    check_vertices(places, name)
+    corners = np.frombuffer(content, ">i4", 3 * faces, begin + 12 * vertices).reshape(-1, 3)
+    placed, findings = _in_scanner(places, _volume(bytes(content[end : end + _LONGEST_END]), name), name)
+    return placed, checked_faces(corners, places, name), findings
 
 
-def _in_scanner(places: Floats, volume: Any, name: str) -> tuple[Floats, list[Finding]]:
+def _volume(end: bytes, name: str) -> dict[str, list[str]]:
+    """What the file's end says of the volume, in words; nothing where it has no such end."""
+    mark = next((mark for mark in _ENDS if end.startswith(mark)), None)
+    if mark is None:
+        return {}
+    said = {}
+    for line in end[len(mark) :].decode("latin-1").splitlines()[: len(_SAID)]:
+        key, _, value = line.partition("=")
+        said[key.strip()] = value.partition("#")[0].split()
+    if absent := [key for key in _SAID if key not in said]:
+        raise UnreadableFile(f"{name}: its end, which says where it lies, is damaged: it has no {absent[0]}")
+    return said
+
+
+def _in_scanner(places: Numbers, volume: dict[str, list[str]], name: str) -> tuple[Numbers, list[Finding]]:
     """The places as the scanner has them, by the volume that the file's end describes."""
-    if not str(volume.get("valid", "0")).startswith("1"):
+    if volume.get("valid", ["0"])[:1] != ["1"]:
         text = "the file does not say where its volume lies: places are taken as they are, around the volume's centre"
         return places, [Finding(Severity.DOUBT, text)]
-    told = [np.asarray(volume[key], np.float64) for key in (*_AXES, "cras")]
-    if any(one.shape != (3,) or not np.isfinite(one).all() for one in told):
-        raise UnreadableFile(f"{name}: its end does not say where it lies: a direction is not three numbers")
+    told = [_three(volume[key], name) for key in (*_AXES, "cras")]
     turn = np.stack(told[:3], axis=1) @ _TURN.T
     if abs(abs(float(np.linalg.det(turn))) - 1) > 0.01:
         raise UnreadableFile(f"{name}: the directions of its volume are not at right angles", hint="export it again")
     return places @ turn.T + told[3], []
+
+
+def _three(words: list[str], name: str) -> Floats:
+    """A direction or a place; raises `UnreadableFile` for one that is not three numbers."""
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError:
+        numbers = np.empty(0)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all():
+        raise UnreadableFile(f"{name}: its end does not say where it lies: {' '.join(words)!r} is not three numbers")
+    return numbers

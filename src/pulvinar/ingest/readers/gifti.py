@@ -30,7 +30,7 @@ from pulvinar.ingest.reader import (
     TimeSeriesData,
 )
 from pulvinar.ingest.readers.gifti_file import GiftiArray, GiftiFile, Label, read_gifti
-from pulvinar.ingest.readers.meshes import Faces, Floats, checked_faces
+from pulvinar.ingest.readers.meshes import Faces, Floats, check_vertices, checked_faces
 from pulvinar.ingest.readers.places import world_zyx_um
 from pulvinar.ingest.readers.streams import start_of
 from pulvinar.ingest.readers.table_columns import Column, unique_names
@@ -137,6 +137,7 @@ def _surface(gifti: GiftiFile, name: str) -> tuple[Floats, Faces]:
     if triangles[0].values.dtype.kind not in "iu":
         raise UnreadableFile(f"{name}: its triangles are no whole numbers")
     vertices = points[0].values.astype(np.float64)
+    check_vertices(vertices, name)
     return vertices, checked_faces(triangles[0].values, vertices, name)
 
 

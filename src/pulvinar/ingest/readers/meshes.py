@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Finding, MeshData, Options, Severity
-from pulvinar.ingest.readers.places import mirrors, places_zyx_um, step_um
+from pulvinar.ingest.readers.places import Numbers, mirrors, places_zyx_um, step_um
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ MOST_CORNERS = 600_000_000
 
 
 def mesh_data(
-    vertices: Floats,
+    vertices: Numbers,
     faces: Faces,
     options: Options,
     stated_um: float = 1.0,
@@ -57,22 +57,27 @@ def fans(corners: Whole, counts: Ints) -> tuple[Whole, Ints | slice]:
     return faces, polygon
 
 
-def checked_faces(faces: Whole, vertices: Floats, name: str) -> Faces:
-    """`faces` as the model has them; raises `UnreadableFile` for none, and where one names no vertex."""
+def checked_faces(faces: Whole, vertices: Numbers, name: str) -> Faces:
+    """`faces` as the model has them; raises `UnreadableFile` for none, and where one names no vertex.
+
+    `vertices` are finite (see `check_vertices`).
+    """
     if not len(vertices) or not len(faces):
         raise UnreadableFile(f"{name} has {len(vertices)} vertices and {len(faces)} faces: it is no mesh")
     check_size(len(vertices), len(faces), name)
+    if faces.dtype.kind == "i" and faces.dtype.itemsize == 4:
+        # what is less than 0 becomes more than any count of vertices
+        faces = faces.view(faces.dtype.str.replace("i", "u"))
     if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
         wrong = int(np.argmax(((faces < 0) | (faces >= len(vertices))).any(axis=1)))
         raise UnreadableFile(
             f"{name}: face {wrong + 1} names a vertex that is not one of the {len(vertices)}",
             hint="export the mesh again",
         )
-    check_vertices(vertices, name)
     return faces.astype(np.uint32, copy=False)
 
 
-def check_vertices(vertices: Floats, name: str) -> None:
+def check_vertices(vertices: Numbers, name: str) -> None:
     """Raise `UnreadableFile`, naming the vertex, for a coordinate that is not finite."""
     if not np.isfinite(vertices).all():
         wrong = int(np.argmin(np.isfinite(vertices).all(axis=1)))

@@ -14,7 +14,7 @@ from pulvinar.ingest.readers.table_columns import from_arrow, unique_names
 MOST_COLUMNS = 10_000
 MOST_CELLS = 2_000_000_000
 _FOOTER_LIMIT = 64 << 20
-_ROWS_AT_ONCE = 16_384
+_ROWS_AT_ONCE = 65_536
 
 
 def open_parquet(path: Path, name: str) -> Any:
@@ -65,7 +65,7 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, TableColumn], list[st
 def _batches(opened: Any, packed_bytes: int, name: str) -> Iterator[Any]:
     """The rows, some at a time: a dictionary makes gigabytes of a few kilobytes. Raises `TooLarge` where it does."""
     total = 0
-    for batch in opened.iter_batches(_ROWS_AT_ONCE, use_threads=False):
+    for batch in opened.iter_batches(_ROWS_AT_ONCE):
         total += batch.nbytes
         check_growth(total, packed_bytes, name)
         yield batch

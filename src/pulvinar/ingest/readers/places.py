@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from pulvinar.ingest.readers.frames import directions, micrometres
 from pulvinar.model.volume import Triple
 
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
+"""Of any type of numbers, in any order of bytes."""
 
 
 def column_axes(options: Options) -> str:
@@ -45,7 +48,7 @@ def step_um(options: Options, stated_um: float = 1.0) -> Triple:
     return length, length, length
 
 
-def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
+def places_zyx_um(columns: Numbers, options: Options, step: Triple) -> Floats:
     """Coordinates (n, 3) in the file's column order, as (z, y, x) in micrometres.
 
     Where the orientation is given they are turned into the world, as those of a volume are by its map: so that neurons
@@ -54,21 +57,21 @@ def places_zyx_um(columns: Floats, options: Options, step: Triple) -> Floats:
     return places_of_columns(tuple(columns.T), options, step)
 
 
-def places_of_columns(columns: Sequence[Floats], options: Options, step: Triple) -> Floats:
+def places_of_columns(columns: Sequence[Numbers], options: Options, step: Triple) -> Floats:
     """As `places_zyx_um`, of three columns (n,) that lie each for itself."""
     places = np.empty((len(columns[0]), 3))
     for axis, (column, length) in enumerate(zip(_order(options), step, strict=True)):
-        np.multiply(columns[column], length, out=places[:, axis])
+        np.multiply(columns[column], length, out=places[:, axis], dtype=np.float64)
     return np.ascontiguousarray(places @ directions(options.orientation).T) if options.orientation else places
 
 
-def world_zyx_um(ras_mm: Floats) -> Floats:
+def world_zyx_um(ras_mm: Numbers) -> Floats:
     """Places (n, 3) in RAS millimetres (x, y, z) as the world's (z, y, x) in micrometres.
 
     For formats that say where their places lie: a unit, axes or an orientation that is given is for other files.
     """
     places = np.empty((len(ras_mm), 3))
-    np.multiply(ras_mm[:, ::-1], 1000.0, out=places)
+    np.multiply(ras_mm[:, ::-1], 1000.0, out=places, dtype=np.float64)
     return places
 
 

@@ -25,8 +25,8 @@ from pulvinar.ingest.reader import (
     SourceFile,
 )
 from pulvinar.ingest.readers.frames import micrometres
-from pulvinar.ingest.readers.meshes import Faces, Floats, check_vertices, checked_faces, fans, mesh_data, unit_findings
-from pulvinar.ingest.readers.places import places_zyx_um, step_um
+from pulvinar.ingest.readers.meshes import Faces, check_vertices, checked_faces, fans, mesh_data, unit_findings
+from pulvinar.ingest.readers.places import Numbers, places_zyx_um, step_um
 from pulvinar.ingest.readers.ply_file import Element, PlyFile, is_ply, parse_ply
 from pulvinar.ingest.readers.streams import content_of, start_of, stem_of
 from pulvinar.ingest.readers.table_columns import Column
@@ -94,7 +94,7 @@ def _face_element(ply: PlyFile) -> Element | None:
     return face if face is not None and face.rows else None
 
 
-def _vertices(ply: PlyFile, name: str) -> Floats:
+def _vertices(ply: PlyFile, name: str) -> Numbers:
     """Places (n, 3) in the file's x, y, z."""
     if "tristrips" in ply.elements:
         raise UnreadableFile(f"{name} has triangle strips, which are not read", hint="export it with plain faces")
@@ -103,7 +103,7 @@ def _vertices(ply: PlyFile, name: str) -> Floats:
         raise UnreadableFile(f"{name} has no vertices with x, y and z", hint="export it again")
     if any(axis in element.counts for axis in _AXES):
         raise UnreadableFile(f"{name}: the coordinates of its vertices are lists")
-    vertices = np.stack([element.values[axis].astype(np.float64) for axis in _AXES], axis=1)
+    vertices = element.side_by_side(_AXES)
     check_vertices(vertices, name)
     return vertices
 
@@ -121,7 +121,7 @@ def _column(element: Element, title: str, *, whole_numbers: bool) -> Column:
     return values.astype(np.int64 if exact else np.float64)
 
 
-def _faces(ply: PlyFile, vertices: Floats, name: str) -> Faces:
+def _faces(ply: PlyFile, vertices: Numbers, name: str) -> Faces:
     element = ply.elements["face"]
     title = next((one for one in _CORNERS if one in element.counts), "")
     if not title:

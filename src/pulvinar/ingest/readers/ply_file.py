@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.recfunctions import structured_to_unstructured
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.text import numbers_by_line
@@ -40,13 +42,21 @@ class Property:
 @dataclass(eq=False)
 class Element:
     """So many rows: `values` of each property by its name, and of lists `counts` a row (their values follow each
-    other)."""
+    other). `table` has the values of a binary file as they lie in it, a field "v0", "v1" ... a property."""
 
     name: str
     rows: int
     properties: list[Property] = field(default_factory=list)
     values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     counts: dict[str, Ints] = field(default_factory=dict)
+    table: npt.NDArray[Any] | None = None
+
+    def side_by_side(self, names: Sequence[str]) -> npt.NDArray[Any]:
+        """Properties that are no lists as an array (rows, names), a view where they lie so in the file."""
+        if self.table is None:
+            return np.stack([self.values[name].astype(np.float64) for name in names], axis=1)
+        places = {one.name: f"v{place}" for place, one in enumerate(self.properties)}
+        return structured_to_unstructured(self.table[[places[name] for name in names]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +146,9 @@ def _read_binary(content: memoryview, at: int, element: Element, order: str, nam
         rows = np.frombuffer(content, dtype, element.rows, at) if size else np.empty(0, dtype)
         lists = [(place, one) for place, one in enumerate(element.properties) if one.counted]
         if all(np.all(rows[f"n{place}"] == lengths[place]) for place, _ in lists):
+            element.table = rows
             for place, one in enumerate(element.properties):
-                element.values[one.name] = rows[f"v{place}"].astype(one.dtype, "C").ravel()
+                element.values[one.name] = rows[f"v{place}"].reshape(-1)
                 if one.counted:
                     element.counts[one.name] = np.broadcast_to(np.int64(lengths[place]), element.rows)
             return at + size

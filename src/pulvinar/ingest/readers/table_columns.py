@@ -173,8 +173,10 @@ def _zero_and_digit(text: Column, first: int, delimiter: str) -> bool:
     behind = block[1:]
     # digits are less than ten from the zero, and nothing else is
     odd = (behind - ord("0") < 10) | (behind == ord("x")) | (behind == ord("X"))
-    zeros = first + np.flatnonzero((block[:-1] == ord("0")) & odd)
-    before = zeros - 1
+    odd &= block[:-1] == ord("0")
+    # before a cell is what comes before a point, or the delimiter
+    odd[1:] &= (block[:-2] < ord(".")) | (block[:-2] == ord(delimiter))
+    before = first + np.flatnonzero(odd) - 1
     for _ in range(_MOST_BLANKS):
         outside = before < 0
         found = text[np.where(outside, 0, before)]
