@@ -34,8 +34,8 @@ from tests.ingest.sources import (
 
 from benchmarks._formats import FORMATS, Format
 from benchmarks._report import machine, report
-from pulvinar.ingest.large_matrices import layout_of
-from pulvinar.ingest.matrices import stays_in_its_file, window_of
+from pulvinar.ingest.large_matrices import layout_of, shards_of
+from pulvinar.ingest.matrices import stays_in_its_file
 from pulvinar.ingest.reader import FoundAsset, Matrix, Options
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
@@ -127,9 +127,8 @@ def _timed(host: ReaderHost, assets: Sequence[FoundAsset], root: Path) -> float:
 def _pass_over(data: Any, matrix: Matrix, use: Callable[[tuple[slice, slice], np.ndarray], None]) -> None:
     """Read a matrix that was left in its file shard by shard, as it is stored."""
     with closing(matrix):
-        for columns, downwards in layout_of(data).strips():
-            for rows in downwards:
-                use((rows, columns), window_of(matrix, rows, columns))
+        for rows, columns, values in shards_of(matrix, layout_of(data)):
+            use((rows, columns), values)
 
 
 def _read_whole(host: ReaderHost, asset: FoundAsset) -> Any:

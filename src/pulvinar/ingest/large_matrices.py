@@ -6,8 +6,9 @@ highest value of each of some spans of time, of a matrix means of squares of cel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -114,14 +115,23 @@ def _write(
 ) -> None:
     put(f"{folder}/zarr.json", layout.document())
     count = 0
+    for rows, columns, values in shards_of(matrix, layout):
+        path, shard = layout.shard((rows, columns), values)
+        put(f"{folder}/{path}", shard)
+        observe(rows, columns, values)
+        count += values.size
+        done(count)
+
+
+def shards_of(matrix: Matrix, layout: MatrixLayout) -> Iterator[tuple[slice, slice, Values]]:
+    """The rows, the columns and the values of each shard; the values are there until the next shard is asked for."""
+    room = np.empty(prod(layout.shard_shape), matrix.dtype)
     for columns, downwards in layout.strips():
         for rows in downwards:
-            values = window_of(matrix, rows, columns)
-            path, shard = layout.shard((rows, columns), values)
-            put(f"{folder}/{path}", shard)
-            observe(rows, columns, values)
-            count += values.size
-            done(count)
+            shape = rows.stop - rows.start, columns.stop - columns.start
+            values = room[: prod(shape)].reshape(shape)
+            matrix.read_into(rows, columns, values)
+            yield rows, columns, values
 
 
 def _unseen(rows: slice, columns: slice, values: Values) -> None:

@@ -6,7 +6,7 @@ The header's sizes are checked before memory is taken. Source: CIFTI-2 file form
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -31,6 +31,7 @@ _MOST_XML = 256 << 20
 _MOST_BYTES = 1 << 30
 _DTYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 _INTENTS = range(3000, 3100)
+_SURFACE = "CIFTI_MODEL_TYPE_SURFACE"
 _STRUCTURE = "CIFTI_STRUCTURE_"
 
 Table = dict[str, npt.NDArray[Any]]
@@ -255,17 +256,19 @@ def _axis(document: Any, place: int, size: int, name: str) -> Axis:
     mapping = _understood(lambda: document.matrix.get_index_map(place), name)
     models = [*mapping.brain_models]
     _check_models(models, size, name)
+    if models:
+        return _understood(lambda: _grayordinates(models, mapping, name), name)  # type: ignore[no-any-return]
     axis = _understood(lambda: document.get_axis(place), name)
     # what the description leaves out is None to nibabel
     if axis.size != size:
         raise UnreadableFile(
             f"{name}: its description names {axis.size} elements, its matrix has {size}", hint="export it again"
         )
-    converted: Axis = _understood(lambda: _converted(axis, mapping, name), name)
+    converted: Axis = _understood(lambda: _converted(axis), name)
     return converted
 
 
-def _converted(axis: Any, mapping: Any, name: str) -> Axis:
+def _converted(axis: Any) -> Axis:
     kind = type(axis).__name__
     if kind == "SeriesAxis":
         return Series(float(axis.start), float(axis.step), int(axis.size), str(axis.unit))
@@ -277,8 +280,7 @@ def _converted(axis: Any, mapping: Any, name: str) -> Axis:
             for table in axis.label
         ]
         return Maps(tuple(str(one) for one in axis.name), tuple(tuple(table) for table in tables))
-    unit_um = _unit_um(mapping, name)
-    return _parcels(axis) if kind == "ParcelsAxis" else _grayordinates(axis, unit_um, name)
+    return _parcels(axis)
 
 
 def _check_models(models: list[Any], size: int, name: str) -> None:
@@ -287,7 +289,7 @@ def _check_models(models: list[Any], size: int, name: str) -> None:
     expected = 0
     for model in models:
         count, offset = model.index_count, model.index_offset
-        listed = model.vertex_indices if model.model_type == "CIFTI_MODEL_TYPE_SURFACE" else model.voxel_indices_ijk
+        listed = model.vertex_indices if model.model_type == _SURFACE else model.voxel_indices_ijk
         if not isinstance(count, int) or offset != expected or listed is None or len(listed) != count or count < 1:
             raise UnreadableFile(
                 f"{name}: {model.brain_structure} declares {count} elements from {offset} on and lists "
@@ -308,30 +310,50 @@ def _unit_um(mapping: Any, name: str) -> float:
     return float(10.0 ** (int(exponent) + 6))
 
 
-def _grayordinates(axis: Any, unit_um: float, name: str) -> Elements:
-    structure = np.array([one.removeprefix(_STRUCTURE) for one in axis.name.tolist()], dtype=object)
-    vertex, voxel = axis.vertex.astype(np.int64), axis.voxel.astype(np.int64)
-    table: Table = {"structure": structure, "vertex": vertex}
-    places = np.empty((0, 3))
-    on_surface = np.asarray(axis.surface_mask)
-    for model, most in axis.nvertices.items():
-        if most is None or vertex[axis.name == model].max(initial=-1) >= most:
-            raise UnreadableFile(f"{name}: {model} has {most} vertices, and names one beyond them")
+def _grayordinates(models: Sequence[Any], mapping: Any, name: str) -> Elements:
+    """The elements of models that `_check_models` has seen; nibabel's own axis takes a second for a million of them."""
+    vertex, voxel = [], []
+    for model in models:
+        is_surface = model.model_type == _SURFACE
+        count, nothing = model.index_count, -1
+        vertices = np.array([*model.vertex_indices], np.int64) if is_surface else np.full(count, nothing)
+        voxels = np.full((count, 3), nothing) if is_surface else np.array([*model.voxel_indices_ijk], np.int64)
+        most = model.surface_number_of_vertices if is_surface else None
+        if is_surface and (most is None or vertices.max() >= most):
+            raise UnreadableFile(f"{name}: {model.brain_structure} has {most} vertices, and names one beyond them")
+        if (vertices if is_surface else voxels).min() < 0:
+            raise UnreadableFile(f"{name}: {model.brain_structure} names a place below 0", hint="export the file again")
+        vertex.append(vertices)
+        voxel.append(voxels)
+    parts = [str(model.brain_structure).removeprefix(_STRUCTURE) for model in models]
+    structure = np.repeat(np.array(parts, dtype=object), [len(one) for one in vertex])
+    table: Table = {"structure": structure, "vertex": np.concatenate(vertex)}
+    every, places = np.concatenate(voxel), np.empty((0, 3))
+    on_surface = table["vertex"] >= 0
     if not on_surface.all():
-        matrix = np.asarray(axis.affine, np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise UnreadableFile(f"{name}: the map of its voxels to the world is not 16 finite numbers")
-        places = ((voxel @ matrix[:3, :3].T + matrix[:3, 3]) * unit_um)[:, ::-1].copy()
+        matrix = _voxels_to_world(mapping, name)
+        places = ((every @ matrix[:3, :3].T + matrix[:3, 3]) * _unit_um(mapping, name))[:, ::-1].copy()
         places[on_surface] = np.nan
-        table |= {f"voxel_{letter}": voxel[:, column] for column, letter in enumerate("ijk")}
+        table |= {f"voxel_{letter}": every[:, column] for column, letter in enumerate("ijk")}
         table |= {f"{letter}_um": np.ascontiguousarray(places[:, column]) for column, letter in enumerate("zyx")}
-    texts = [
-        f"{part} {number if number >= 0 else ' '.join(map(str, place))}"
-        for part, number, place in zip(structure.tolist(), vertex.tolist(), voxel.tolist(), strict=True)
-    ]
-    names, counts = np.unique(structure.astype(str), return_counts=True)
-    found = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    return Elements(table, np.array(texts, dtype=object), places, found)
+    texts: list[str] = []
+    found: dict[str, int] = {}
+    for part, vertices, voxels in zip(parts, vertex, voxel, strict=True):
+        found[part] = found.get(part, 0) + len(vertices)
+        if vertices[0] >= 0:
+            texts += [f"{part} {number}" for number in vertices.tolist()]
+        else:
+            texts += [f"{part} {i} {j} {k}" for i, j, k in voxels.tolist()]
+    return Elements(table, np.array(texts, dtype=object), places, dict(sorted(found.items())))
+
+
+def _voxels_to_world(mapping: Any, name: str) -> npt.NDArray[np.float64]:
+    volume = mapping.volume
+    told = None if volume is None else volume.transformation_matrix_voxel_indices_ijk_to_xyz
+    matrix = np.asarray([] if told is None or told.matrix is None else told.matrix, np.float64)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise UnreadableFile(f"{name}: the map of its voxels to the world is not 16 finite numbers")
+    return matrix
 
 
 def _parcels(axis: Any) -> Elements:

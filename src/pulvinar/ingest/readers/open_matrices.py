@@ -39,23 +39,27 @@ class RawMatrix:
 
     def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
         """Fill `out` with the values of a window."""
-        goals = out[:, None, None, None, :]
-        outer = rows if self._by_row else columns
-        step = max(1, _PIECE_BYTES // (self.shape[1 if self._by_row else 0] * self._item))
+        outer, inner = (rows, columns) if self._by_row else (columns, rows)
+        goals = out if self._by_row else out.T
+        step = max(1, _PIECE_BYTES // ((inner.stop - inner.start) * self._item))
         for first in range(outer.start, outer.stop, step):
             part = slice(first, min(first + step, outer.stop))
-            down, across = (part, columns) if self._by_row else (rows, part)
-            goal = goals[_within(down, rows), ..., _within(across, columns)]
-            window = Window((down.start, 0, 0, 0, across.start), (down.stop, 1, 1, 1, across.stop))
-            self._volume.read_into(window, goal)
+            goal = goals[part.start - outer.start : part.stop - outer.start]
+            if self._by_row:
+                self._read(part, columns, goal)
+            else:
+                # value by value into rows that lie apart would take twice as long
+                piece = np.empty(goal.shape, self.dtype)
+                self._read(rows, part, piece.T)
+                goal[...] = piece
+
+    def _read(self, rows: slice, columns: slice, goal: npt.NDArray[Any]) -> None:
+        window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))
+        self._volume.read_into(window, goal[:, None, None, None, :])
 
     def close(self) -> None:
         """Let go of the file."""
         self._volume.close()
-
-
-def _within(part: slice, whole: slice) -> slice:
-    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 class Turned:

@@ -26,6 +26,7 @@ Voxels = npt.NDArray[Any]
 _LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", "mask", "atlas")
 _SLAB_BYTES = 16 << 20
 _MOST_WASTE = 4
+_LONG_RUN_BYTES = 64 << 10
 _FOOTER_BYTES = 1 << 20
 _ALWAYS_BELIEVED_BYTES = 64 << 20
 DEFLATE_MOST = 1032
@@ -118,10 +119,15 @@ class RawVolume:
 
     def _split(self, start: list[int], stop: list[int]) -> int:
         """The slowest axis from which on one read fetches all, small enough and with little waste."""
+        sides = [b - a for a, b in zip(start, stop, strict=True)]
+        inmost = next((axis for axis in reversed(range(len(sides))) if sides[axis] < self._disk_shape[axis]), 0)
+        # what lies together at such length is fetched by itself
+        is_long = prod(sides[inmost:]) * self._stored.itemsize >= _LONG_RUN_BYTES
+        most_waste = 1 if is_long else _MOST_WASTE
         for split in range(len(start)):
             slab = (stop[split] - start[split]) * prod(self._disk_shape[split + 1 :])
-            needed = prod(b - a for a, b in zip(start[split:], stop[split:], strict=True))
-            if slab * self._stored.itemsize <= _SLAB_BYTES and slab <= _MOST_WASTE * needed:
+            needed = prod(sides[split:])
+            if slab * self._stored.itemsize <= _SLAB_BYTES and slab <= most_waste * needed:
                 return split
         return len(start) - 1
 
