@@ -89,7 +89,15 @@ def neuron(folder, text, ending="asc"):
 
 
 @pytest.mark.parametrize(
-    "text", [ASC, XML, ASC.replace("\n", "\r\n"), ASC.replace("\n", "\r"), gzip.compress(ASC.encode())]
+    "text",
+    [
+        ASC,
+        XML,
+        ASC.replace("\n", "\r\n"),
+        ASC.replace("\n", "\r"),
+        gzip.compress(ASC.encode()),
+        ASC.replace("(0 3 0 1.5)", "(0 3 0 1.5) \x01 "),
+    ],
 )
 def test_text_and_xml_give_one_neuron(tmp_path, text):
     assert nodes_of(neuron(tmp_path, text)) == ASC_NODES
@@ -123,7 +131,7 @@ def drawn(branch, write):
 @settings(max_examples=60, deadline=None)
 @given(
     branch=BRANCH,
-    between=st.sampled_from([" ", "\n", "\t\n", " ; 1, 2 (3 4 5 6)\n", ' ; say "so\n', "\x01 ", "<(0 0 0 1)>", " S1 "]),
+    between=st.sampled_from([" ", "\n", "\t\n", " ; 1, 2 (3 4 5 6)\n", ' ; say "so\n', "<(0 0 0 1)>", " S1 "]),
 )
 def test_points_are_the_same_one_by_one_and_many_at_a_time(tmp_path_factory, branch, between):
     def neuron_of(write):

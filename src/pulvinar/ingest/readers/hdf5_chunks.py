@@ -231,7 +231,8 @@ def texts(data: Any, name: str) -> list[str]:
         raise UnreadableFile(f"{name}: {data.name.lstrip('/')} holds {data.dtype}, not text")
     with damage(name):
         _check_chunks(data, name)
-        return [text(value) for value in np.ravel(data[()]).tolist()]
+        values = np.ravel(data[()]).tolist()
+        return [value.decode("utf-8", "replace") if type(value) is bytes else text(value) for value in values]
 
 
 def _check_chunks(data: Any, name: str) -> None:

@@ -58,7 +58,8 @@ def _parse(path: Path, name: str) -> Tracing:
 
 
 def _text(content: bytes) -> str:
-    return decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+    text = decoded(content)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 class _Drawing:

@@ -6,7 +6,6 @@ arrays; what is left is short enough to be looked at word by word.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from pulvinar.ingest.readers.text import Floats, many_numbers
 MARK = "\x01"
 """What stands for a run of points in the text that is left."""
 _NO_MARK = "\x02"
-_BLOCK = 4 << 20
-_TITLE_OR_COMMENT = re.compile(r"\"[^\"]*\"|;[^\n]*")
+_BLOCK = 1 << 19
 _SPACE, _NUMBER, _OPEN, _CLOSE, _OTHER = range(5)
 _KIND = np.full(256, _OTHER, np.uint8)
 _KIND[list(b" \t\n\r\f\v")] = _SPACE
@@ -46,9 +44,7 @@ class Shortened:
 
 def shorten(text: str) -> Shortened:
     """Take the comments and the runs of points out of a text."""
-    text = text.replace(MARK, _NO_MARK)
-    if ";" in text:
-        text = _TITLE_OR_COMMENT.sub(lambda match: match[0] if match[0][0] == '"' else " " * len(match[0]), text)
+    text = _without_comments(text.replace(MARK, _NO_MARK) if MARK in text else text)
     parts: list[str] = []
     runs: dict[int, Floats] = {}
     begins, stood, length, done = [0], [0], 0, 0
@@ -60,6 +56,26 @@ def shorten(text: str) -> Shortened:
         begins.append(length)
         stood.append(end)
     return Shortened("".join([*parts, text[done:]]), runs, begins, stood)
+
+
+def _without_comments(text: str) -> str:
+    """`text` with a space for each letter of a comment; what looks like one in a title is none."""
+    parts, done, at = [], 0, text.find(";")
+    quote = text.find('"')
+    while at >= 0:
+        if 0 <= quote < at:
+            # a quotation mark that has no other is no title's
+            end = text.find('"', quote + 1)
+            if end > at:
+                at = text.find(";", end)
+            quote = text.find('"', end + 1) if end >= 0 else -1
+            continue
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        parts += [text[done:at], " " * (end - at)]
+        done, at = end, text.find(";", end)
+        quote = text.find('"', end) if 0 <= quote < end else quote
+    return "".join([*parts, text[done:]]) if parts else text
 
 
 def _runs(text: str) -> Iterator[tuple[int, int, Floats]]:

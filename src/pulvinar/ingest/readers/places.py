@@ -65,12 +65,12 @@ def places_of_columns(columns: Sequence[Numbers], options: Options, step: Triple
     return np.ascontiguousarray(places @ directions(options.orientation).T) if options.orientation else places
 
 
-def world_zyx_um(ras_mm: Numbers) -> Floats:
-    """Places (n, 3) in RAS millimetres (x, y, z) as the world's (z, y, x) in micrometres.
+def world_zyx_um(ras_mm: Numbers, out: Floats | None = None) -> Floats:
+    """Places (n, 3) in RAS millimetres (x, y, z) as the world's (z, y, x) in micrometres, in `out` if given.
 
     For formats that say where their places lie: a unit, axes or an orientation that is given is for other files.
     """
-    places = np.empty((len(ras_mm), 3))
+    places = np.empty((len(ras_mm), 3)) if out is None else out
     np.multiply(ras_mm[:, ::-1], 1000.0, out=places, dtype=np.float64)
     return places
 

@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.readers.places import world_zyx_um
+from pulvinar.ingest.readers.places import Numbers, world_zyx_um
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_PART = 1 << 20
+# so many points stay in the processor's cache from one step to the next
+_PART = 1 << 15
 _MOST_POINTS = 80_000_000
 
 
-def zyx_um_of(rasmm: Callable[[int, int], Floats], first: Ints, name: str) -> Floats:
+def zyx_um_of(rasmm: Callable[[int, int], Numbers], first: Ints, name: str) -> Floats:
     """Places (n, 3) of points that `rasmm(start, stop)` gives in RAS millimetres (x, y, z), a part at a time.
 
     Raises `UnreadableFile`, naming the line, for a point that is not finite, `TooLarge` for too many.
@@ -35,5 +36,5 @@ def zyx_um_of(rasmm: Callable[[int, int], Floats], first: Ints, name: str) -> Fl
             raise UnreadableFile(
                 f"{name}: streamline {line} has a coordinate that is not finite", hint="export the file again"
             )
-        places[start : start + len(part)] = world_zyx_um(part)
+        world_zyx_um(part, places[start : start + len(part)])
     return places

@@ -67,8 +67,8 @@ class TckReader:
         name = asset.files[0]
         tracks = _read(root / name, name)
 
-        def rasmm(start: int, stop: int) -> npt.NDArray[np.float64]:
-            return tracks.rows[tracks.kept[start:stop]].astype(np.float64)
+        def rasmm(start: int, stop: int) -> npt.NDArray[Any]:
+            return tracks.rows[tracks.kept[start:stop]]
 
         return TractsData(zyx_um_of(rasmm, tracks.first, name), tracks.first, {})
 
