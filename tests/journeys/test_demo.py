@@ -105,7 +105,6 @@ def test_what_lies_in_a_region_is_found_in_both_languages(demo, visit, locale, w
     page = visitor.see(demo)
     page.get_by_role("searchbox").first.fill(words)
     page.get_by_role("searchbox").first.press("Enter")
-    page.wait_for_timeout(3000); print(page.url, page.inner_text("main"))
     page.get_by_text({"en-US": "Thalamus, left", "zh-CN": "左侧丘脑"}[locale]).first.wait_for()
     page.get_by_role("link", name="T1").first.click()
     page.wait_for_load_state()

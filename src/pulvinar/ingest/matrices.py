@@ -28,16 +28,6 @@ def stays_in_its_file(data: GeometryData) -> Matrix | None:
     return data.values
 
 
-def held(matrix: Matrix) -> npt.NDArray[Any] | Matrix:
-    """A matrix as an array, its file closed, where it is small; else as it is."""
-    if prod(matrix.shape) > LARGEST_TABLE_VALUES:
-        return matrix
-    try:
-        return whole(matrix)
-    finally:
-        matrix.close()
-
-
 def whole(values: npt.NDArray[Any] | Matrix) -> npt.NDArray[Any]:
     """All values as an array."""
     if isinstance(values, np.ndarray):

@@ -213,11 +213,10 @@ class Matrix(Protocol):
 class TimeSeriesData:
     """Signals over time: of regions, cells, electrodes or regressors.
 
-    `values` float32 or float64 (frames, series), NaN where missing, an array or, of more than fit into memory, a
-    `Matrix`; `times_s` float64 (frames,), rising, or of no
-    length where the file doesn't say; `columns`, as in `PointsData`, has one entry a series, and "name" always;
-    `zyx_um` float64 (series, 3), NaN where a place is not known, or of no rows; `unit` of the values, "" when not
-    said.
+    `values` float32 or float64 (frames, series), NaN where missing, an array or, of many, a `Matrix`;
+    `times_s` float64 (frames,), rising, or of no length where the file doesn't say; `columns`, as in `PointsData`, has
+    one entry a series, and "name" always; `zyx_um` float64 (series, 3), NaN where a place is not known, or of no rows;
+    `unit` of the values, "" when not said.
     """
 
     values: npt.NDArray[Any] | Matrix
@@ -277,4 +276,4 @@ class Reader(Protocol):
         turned out to be labels: then raise `UnreadableFile` for one that is no whole number."""
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
-        """Read what is no volume and was found before, whole."""
+        """Read what is no volume and was found before: whole, or with a `Matrix` that whoever asked must close."""

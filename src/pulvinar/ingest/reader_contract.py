@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import PulvinarError
 from pulvinar.ingest.answers import check_geometry
+from pulvinar.ingest.matrices import stays_in_its_file
 from pulvinar.ingest.reader import (
     ConnectivityData,
     FoundAsset,
@@ -157,7 +159,8 @@ class ReaderContract:
         """Skeletons are forests with parents first, faces name vertices, columns are equally long."""
         for asset in self._found(tmp_path):
             if asset.kind is not AssetKind.VOLUME:
-                _check_geometry(self.reader.read_geometry(asset, tmp_path, self.options), asset)
+                with _closing(self.reader.read_geometry(asset, tmp_path, self.options)) as data:
+                    _check_geometry(data, asset)
 
     def test_a_submission_is_left_as_it_is(self, tmp_path: Path) -> None:
         """Reading changes no file, and puts none beside them."""
@@ -228,8 +231,8 @@ class ReaderContract:
     def _read_all(self, folder: Path) -> None:
         for asset in self.reader.find(source_files(folder), self.options):
             if asset.volume is None:
-                self.reader.read_geometry(asset, folder, self.options)
-                continue
+                with _closing(self.reader.read_geometry(asset, folder, self.options)):
+                    continue
             scratch = folder.parent / f"{folder.name}-scratch"
             scratch.mkdir(exist_ok=True)
             opened = self.reader.open_volume(asset, folder, self.options, scratch)
@@ -288,6 +291,15 @@ def _check_description(volume: VolumeDescription) -> None:
         lengths = np.linalg.norm(matrix[:3, :3], axis=0)
         assert volume.voxel_size_um is not None, "a map comes with a voxel size"
         assert np.allclose(lengths, volume.voxel_size_um, rtol=1e-4), "map and voxel size agree"
+
+
+@contextmanager
+def _closing(data: GeometryData) -> Iterator[GeometryData]:
+    try:
+        yield data
+    finally:
+        if (matrix := stays_in_its_file(data)) is not None:
+            matrix.close()
 
 
 def _check_geometry(data: GeometryData, asset: FoundAsset) -> None:

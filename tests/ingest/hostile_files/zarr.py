@@ -195,6 +195,42 @@ def blosc_in_shard(folder: Path) -> Path:
     return _with_bomb(folder, zarr.codecs.BloscCodec(), imagecodecs.blosc_encode(_ZEROS))
 
 
+def _rewritten(root: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The array's document with its sharding changed."""
+    path = root / "0/zarr.json"
+    document = json.loads(path.read_text())
+    change(document["codecs"][0]["configuration"])
+    path.write_text(json.dumps(document))
+    return root
+
+
+@hostile("zarr: a blosc bomb, and a checksum that is only named", Refused("it unpacks to 1073741824", names=_SHARD),
+         SHARDED)  # fmt: skip
+def blosc_and_named_checksum(folder: Path) -> Path:
+    """Who overlooks the checksum looks for the list of chunks in the wrong place."""
+    return _rewritten(blosc_in_shard(folder), lambda said: said["index_codecs"].__setitem__(1, "crc32c"))
+
+
+@hostile("zarr: a blosc bomb, its place big-endian", Refused("in shards that are not plain ones", names="0/zarr.json"),
+         SHARDED)  # fmt: skip
+def blosc_in_odd_shard(folder: Path) -> Path:
+    """Who reads the list of chunks as usual finds them nowhere."""
+    return _rewritten(
+        blosc_in_shard(folder), lambda said: said["index_codecs"][0].update(configuration={"endian": "big"})
+    )
+
+
+@hostile("zarr: a blosc bomb in shards of shards", Refused("in shards that are not plain ones", names="0/zarr.json"),
+         SHARDED)  # fmt: skip
+def blosc_in_inner_shard(folder: Path) -> Path:
+    """Only the outer list of chunks is where one looks for it."""
+
+    def nest(said: dict[str, Any]) -> None:
+        said["codecs"] = [{"name": "sharding_indexed", "configuration": dict(said)}]
+
+    return _rewritten(blosc_in_shard(folder), nest)
+
+
 @hostile("zarr: a zstd bomb in a shard", Refused("is damaged", names=_SHARD), SHARDED_ZSTD)
 def zstd_in_shard(folder: Path) -> Path:
     """A gigabyte in thirty kilobytes."""

@@ -270,6 +270,17 @@ def test_graphs_of_cells_and_genes_are_connectivity(tmp_path):
     assert "left out: organism, type_colors" in said(assets["obs"])
 
 
+def test_an_edge_that_stands_twice_has_the_sum_of_both(tmp_path):
+    made = cells()
+    made.obsp["distances"] = scipy.sparse.csr_matrix(
+        (np.array([1.5, 2.0, 4.0]), np.array([2, 2, 1]), np.array([0, 2, 3] + [3] * (CELLS - 2))), (CELLS, CELLS)
+    )
+    made.write_h5ad(tmp_path / "brain.h5ad")
+    values = read(tmp_path, "obsp/distances").values
+    assert values[0, 2] == 3.5
+    assert values.sum() == 7.5
+
+
 def test_a_graph_of_many_cells_is_a_table_of_its_edges(tmp_path, monkeypatch):
     monkeypatch.setattr("pulvinar.ingest.readers.h5ad._MOST_NODES", 10)
     theirs = with_graphs()

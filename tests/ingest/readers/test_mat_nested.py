@@ -178,3 +178,33 @@ def test_a_struct_that_declares_more_than_it_holds_is_refused(tmp_path):
     (tmp_path / "day.mat").write_bytes(content[:at] + np.array([1 << 15, 1 << 15], "<i4").tobytes() + content[at + 8 :])
     with pytest.raises(UnreadableFile, match="has fewer values than it declares"):
         found(tmp_path)
+
+
+def test_letters_of_several_rows_are_no_text(tmp_path):
+    """They lie by column: read on, they would be mixed."""
+    scipy.io.savemat(tmp_path / "day.mat", {"s": {"note": np.array(["abc", "def"]), "row": "abc", "m": WEIGHTS}})
+    header = found(tmp_path)["s/m"].metadata["header"]
+    assert header["values"] == {"s/row": "abc"}
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_truth_values_in_a_struct_are_truth_values(tmp_path, newest):
+    yes = np.array([True, False, True])
+    if newest:
+        write_newest(tmp_path / "day.mat", {"s": {"kept": yes.astype("u1"), "n": np.arange(3.0)}})
+        with h5py.File(tmp_path / "day.mat", "r+") as file:
+            file["s/kept"].attrs["MATLAB_class"] = np.bytes_("logical")
+    else:
+        scipy.io.savemat(tmp_path / "day.mat", {"s": {"kept": yes, "n": np.arange(3.0)}})
+    kept = read(tmp_path, "s#table").columns["kept"]
+    assert kept.dtype == bool
+    assert kept.tolist() == yes.tolist()
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_more_variables_than_are_looked_at_are_an_error(tmp_path, monkeypatch, newest):
+    monkeypatch.setattr("pulvinar.ingest.readers.mat_files._MOST_VARIABLES", 3)
+    content = {"s": {"a": 1.0, "b": 2.0, "c": 3.0}, "matrix": WEIGHTS}
+    (write_newest if newest else scipy.io.savemat)(tmp_path / "day.mat", content)
+    with pytest.raises(TooLarge, match="more than 3 variables"):
+        found(tmp_path)

@@ -13,7 +13,7 @@ import scipy.io
 from tests.ingest.readers.reading import find_one, flags, read_geometry, read_voxels, said
 
 from pulvinar.errors import PulvinarError
-from pulvinar.ingest.matrices import window_of
+from pulvinar.ingest.matrices import whole, window_of
 from pulvinar.ingest.reader import ConnectivityData, Options, PointsData, TableData, TableKind, TimeSeriesData
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.matrices import MatrixReader
@@ -297,3 +297,20 @@ def test_what_is_large_is_read_by_window_where_the_format_allows_it(tmp_path, mo
         else:
             assert np.array_equal(values, expected), asset.key
     assert by_window == {f"values{end}" for end in (".npy", "_turned.npy", "_5_plain.mat", "_4.mat", "_73.mat")}
+
+
+@pytest.mark.parametrize("by_window", [False, True])
+@pytest.mark.parametrize("kind", [TableKind.CONNECTIVITY, TableKind.TIME_SERIES])
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1])
+def test_a_whole_number_that_no_float_holds_is_an_error(tmp_path, monkeypatch, by_window, kind, number):
+    monkeypatch.setattr("pulvinar.ingest.readers.matrices.LARGEST_TABLE_VALUES", 100 if by_window else 10**6)
+    for order in "CF":
+        values = np.ones((30, 30), np.int64, order=order)
+        np.save(tmp_path / "counts.npy", values * 2**53)
+        options = Options(table_kind=kind, axes="tc")
+        (asset,) = READER.find(source_files(tmp_path), options)
+        assert whole(READER.read_geometry(asset, tmp_path, options).values)[29, 29] == 2**53
+        values[29, 29] = number
+        np.save(tmp_path / "counts.npy", values)
+        with pytest.raises(PulvinarError, match="whole numbers beyond 2"):
+            whole(READER.read_geometry(asset, tmp_path, options).values)

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 from pynwb import NWBHDF5IO, TimeSeries
 from tests.ingest.readers import nwb_files
-from tests.ingest.readers.reading import said
+from tests.ingest.readers.reading import flags, said
 
 from pulvinar.errors import PulvinarError, UnreadableFile
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.matrices import window_of
 from pulvinar.ingest.reader import Options, PointsData, TableData, TimeSeriesData
 from pulvinar.ingest.reader_contract import source_files
+from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.nwb import NwbReader
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Request
@@ -372,16 +373,29 @@ def test_a_file_becomes_a_dataset_with_pictures(means, sample):
         assert np.abs(shown[:, 120].mean(axis=0) - shown[:, -20].mean(axis=0)).max() > 40
 
 
-@pytest.mark.parametrize("sides", [(5,), (5, 3)])
+@pytest.mark.parametrize("sides", [(), (5,), (5, 3), (4, 3, 2)])
 def test_a_long_recording_is_read_by_window_as_pynwb_reads_it(tmp_path, monkeypatch, sides):
     stored = np.arange(40 * np.prod(sides)).reshape(40, *sides).astype("i2")
     one_series(tmp_path, data=stored, conversion=0.25, offset=1.5)
     whole = read(tmp_path, "acquisition/one").values
-    monkeypatch.setattr("pulvinar.ingest.readers.nwb_series.LARGEST_TABLE_VALUES", 100)
+    monkeypatch.setattr("pulvinar.ingest.readers.nwb_series.LARGEST_TABLE_VALUES", 10)
     values = read(tmp_path, "acquisition/one").values
     assert values.dtype == np.float32
-    assert np.array_equal(window_of(values, slice(7, 30), slice(2, 4)), whole[7:30, 2:4])
+    columns = slice(min(2, whole.shape[1] - 1), min(7, whole.shape[1]))
+    assert np.array_equal(window_of(values, slice(7, 30), columns), whole[7:30, columns])
     assert np.array_equal(whole, stored.reshape(40, -1) * 0.25 + 1.5)
+    values.close()
+
+
+def test_a_window_of_pictures_over_time_unpacks_no_more_than_the_rows_that_it_lies_in(tmp_path, monkeypatch):
+    stored = np.arange(40 * 8 * 6).reshape(40, 8, 6).astype("i2")
+    one_series(tmp_path, data=stored)
+    monkeypatch.setattr("pulvinar.ingest.readers.nwb_series.LARGEST_TABLE_VALUES", 100)
+    values = read(tmp_path, "acquisition/one").values
+    asked = []
+    monkeypatch.setattr(Hdf5Numbers, "read", lambda self, wanted: asked.append(wanted) or self._data[tuple(wanted)])
+    assert np.array_equal(window_of(values, slice(0, 40), slice(8, 20)), stored.reshape(40, -1)[:, 8:20])
+    assert [part.stop - part.start for part in asked[0]] == [40, 3, 6]
     values.close()
 
 
@@ -415,5 +429,8 @@ def test_the_shapes_of_spikes_are_signals_of_each_unit(tmp_path, electrodes):
     assert data.times_s[3] == pytest.approx(1e-4)
     assert data.unit == "volts"
     assert data.columns["unit"].tolist() == [0] * electrodes + [1] * electrodes
-    assert "units/waveform_sd" in found(tmp_path)
+    assert ("doubt", "--time-step") in flags(found(tmp_path)["units/waveform_sd"])
+    options = Options(time_step_s=5e-5)
+    assert ("doubt", "--time-step") not in flags(found(tmp_path, options)["units/waveform_sd"])
+    assert read(tmp_path, "units/waveform_sd", options).times_s[3] == pytest.approx(1.5e-4)
     assert "left out" not in said(found(tmp_path)["units"])

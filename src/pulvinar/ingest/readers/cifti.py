@@ -111,8 +111,6 @@ def _by_map(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 def _series(cifti: CiftiFile, along: Series, elements: Any, options: Options) -> TimeSeriesData:
     values = cifti.opened()
-    if isinstance(values, np.ndarray) and values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
     step = options.time_step_s or _step_s(along)
     start = along.start if not options.time_step_s and np.isfinite(along.start) else 0.0
     times = start + np.arange(along.size, dtype=np.float64) * step if step else np.empty(0)

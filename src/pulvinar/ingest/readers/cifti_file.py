@@ -21,7 +21,7 @@ from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
 from pulvinar.ingest.reader import Matrix
 from pulvinar.ingest.readers.gifti_file import Label, hex_color
 from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix
-from pulvinar.ingest.readers.raw_volume import RawLayout
+from pulvinar.ingest.readers.raw_volume import RawLayout, float_type
 from pulvinar.ingest.readers.streams import compression, unpacked
 from pulvinar.ingest.readers.xml_stream import parse_pieces
 
@@ -94,7 +94,7 @@ class CiftiFile:
     def opened(self) -> npt.NDArray[Any] | Matrix:
         """The values as floats, read by window where they are many."""
         if _is_compressed(self.path) or prod(self.shape) <= LARGEST_TABLE_VALUES:
-            return self.values
+            return self.values.astype(float_type(_stored(self._header)), copy=False)
         shape = (self.shape[0], 1, 1, 1, self.shape[1])
         # along the file's rows numbers lie side by side
         layout = RawLayout(shape, _stored(self._header).str, int(self._header["vox_offset"]), BY_COLUMN, *self._scaling)

@@ -172,7 +172,8 @@ def _graph(file: Any, path: str, called: str, matrix: CellMatrix, frame: str, na
     def read() -> ConnectivityData:
         source, target, value = matrix.entries().values()
         values = np.zeros(matrix.shape)
-        values[source, target] = value
+        # what stands twice is the sum of both, as in SciPy
+        np.add.at(values, (source, target), value)
         nodes = read_frame(member(file, frame, name), name)[0][INDEX]
         return ConnectivityData(values, nodes, nodes, measure_of(Shape(count, count, called)))
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
 from pulvinar.ingest.readers.hdf5_files import dataset, member, text
-from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, plain_numbers, target_of
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, target_of
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
-from pulvinar.ingest.readers.table_columns import Column, unique_names
+from pulvinar.ingest.readers.table_columns import Column, plain_numbers, unique_names
 
 _EXACT = 2**53
 _BLOCK_VALUES = 1 << 22

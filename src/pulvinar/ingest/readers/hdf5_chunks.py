@@ -21,14 +21,13 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_files import FILTERS, check_dataset, damage, filters_of, text
-from pulvinar.ingest.readers.open_matrices import float_type
+from pulvinar.ingest.readers.raw_volume import float_type, floats_of
 
 Values = npt.NDArray[Any]
 _CACHE_BYTES = 256 << 20
 _AT_ONCE = 16
-_EXACT = 2**53
 _CHECKSUM_BYTES = 4
-_REFERENCE_BYTES = 16
+_LINK_BYTES = 16
 """What a chunk stores of a text of any length: the length, and where the text lies in the file."""
 
 
@@ -200,20 +199,24 @@ class Hdf5Matrix:
 
     def read_into(self, rows: slice, columns: slice, out: Values) -> None:
         """Fill `out` with the values of a window."""
-        sides = self._numbers.shape[1:]
-        # of more axes than two, all that is across is read for some of it
-        across = [columns] if len(sides) == 1 else [slice(0, side) for side in sides]
         scale = self._scale[columns]
         is_meant = bool((scale == 1).all()) and self._offset == 0
-        if is_meant and len(sides) == 1 and self._numbers.dtype == self.dtype:
-            self._numbers.read([rows, *across], out)
+        if is_meant and self._numbers.dtype == self.dtype and len(self._numbers.shape) == 2:
+            self._numbers.read([rows, columns], out)
             return
-        stored = self._numbers.read([rows, *across]).reshape(rows.stop - rows.start, -1)
-        if len(sides) != 1:
-            stored = stored[:, columns]
-        if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and (np.abs(stored.astype("f8")) > _EXACT).any():
-            raise UnreadableFile(f"{self._what} has whole numbers beyond 2^53", hint="save it as float64")
+        stored = floats_of(self._stored(rows, columns), self._what)
         out[...] = stored if is_meant else stored.astype(np.float64) * scale + self._offset
+
+    def _stored(self, rows: slice, columns: slice) -> Values:
+        sides = self._numbers.shape[1:]
+        if not sides:
+            return self._numbers.read([rows])[:, None]
+        # of more axes than two, the columns are whole slices of the second
+        inner = prod(sides[1:])
+        first, last = columns.start // inner, -(-columns.stop // inner)
+        found = self._numbers.read([rows, slice(first, last), *(slice(0, side) for side in sides[1:])])
+        across = found.reshape(rows.stop - rows.start, -1)
+        return across[:, columns.start - first * inner : columns.stop - first * inner]
 
     def close(self) -> None:
         """Let go of the file."""
@@ -229,15 +232,24 @@ def texts(data: Any, name: str) -> list[str]:
     check_dataset(data, name)
     if data.dtype.kind != "S" and h5py.check_string_dtype(data.dtype) is None:
         raise UnreadableFile(f"{name}: {data.name.lstrip('/')} holds {data.dtype}, not text")
+    values = checked_values(data, name).tolist()
+    return [value.decode("utf-8", "replace") if type(value) is bytes else text(value) for value in values]
+
+
+def checked_values(data: Any, name: str) -> Values:
+    """All values of a dataset of texts or references, in one row: what only HDF5 itself can make of what is stored."""
+    check_dataset(data, name)
     with damage(name):
         _check_chunks(data, name)
-        values = np.ravel(data[()]).tolist()
-        return [value.decode("utf-8", "replace") if type(value) is bytes else text(value) for value in values]
+        return np.ravel(data[()])
 
 
 def _check_chunks(data: Any, name: str) -> None:
     """Unpack each chunk once, within bounds, of a dataset whose values only HDF5 itself can make of them."""
-    size = _REFERENCE_BYTES if data.dtype.kind == "O" else data.dtype.itemsize
+    import h5py
+
+    is_text = data.dtype.kind == "O" and h5py.check_ref_dtype(data.dtype) is None
+    size = _LINK_BYTES if is_text else data.id.get_type().get_size()
     packing = _Packing(tuple(FILTERS[code] for code in filters_of(data)), prod(data.chunks or ()) * size, size)
     for index in range(data.id.get_num_chunks() if data.chunks else 0):
         info = data.id.get_chunk_info(index)

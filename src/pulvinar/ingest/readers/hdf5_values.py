@@ -12,7 +12,6 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
 from pulvinar.ingest.readers.hdf5_files import check_dataset, dataset, text
-from pulvinar.ingest.readers.table_columns import Column
 
 _MOST_TEXT = 4000
 _MOST_TEXTS = 1000
@@ -92,10 +91,3 @@ def target_of(place: Any, reference: Any) -> Any:
 def path_of(place: Any) -> str:
     """The path of an object, "" where it has none."""
     return "" if place is None else str(place.name or "").lstrip("/")
-
-
-def plain_numbers(values: npt.NDArray[Any], what: str) -> Column:
-    """Numbers as int64 or float64; raises `UnreadableFile` for one that none of them holds."""
-    if values.dtype.kind == "u" and values.size and int(values.max()) >= 2**63:
-        raise UnreadableFile(f"{what} has numbers beyond 2^63", hint="repair the file")
-    return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)

@@ -17,19 +17,18 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import UnreadableFile
+from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Matrix, SourceFile
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix
 from pulvinar.ingest.readers.hdf5_files import check_dataset, damage, dataset, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of
 from pulvinar.ingest.readers.mat_nested import Container, Forward, Order, held_5, held_7
 from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix, Turned
-from pulvinar.ingest.readers.raw_volume import RawLayout
+from pulvinar.ingest.readers.raw_volume import DEFLATE_MOST, RawLayout
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 _HEADER = 128
 _MOST_VARIABLES = 10_000
-_MOST_PACKED = 1032
 _START = 4096
 """Bytes in which a matrix says what it is: its flags, up to 32 dimensions, and a name of at most 63 letters."""
 _MATRIX, _PACKED = 14, 15
@@ -102,11 +101,11 @@ def mat_variables(path: Path, name: str) -> list[MatVariable]:
     else:
         read = _of_version_5 if words == _WORDS_5 else _of_version_4
         with path.open("rb") as file:
-            found = [variable for variable, _ in zip(read(file, name), range(_MOST_VARIABLES), strict=False)]
+            found = _counted(read(file, name), name)
     holds = path.stat().st_size
     for one in found:
         packed = one.is_packed or words == _WORDS_7
-        if one.is_numeric and (min(one.shape) < 0 or one.size_bytes > holds * (_MOST_PACKED if packed else 1)):
+        if one.is_numeric and (min(one.shape) < 0 or one.size_bytes > holds * (DEFLATE_MOST if packed else 1)):
             raise UnreadableFile(
                 f"{name}: its variable {one.name} declares the shape {one.shape}, more than the file can hold",
                 hint="copy the file again",
@@ -114,30 +113,40 @@ def mat_variables(path: Path, name: str) -> list[MatVariable]:
     return found
 
 
-def read_mat(path: Path, name: str, variable: MatVariable) -> npt.NDArray[Any]:
-    """The values of a numeric variable, (rows, columns, ...) as MATLAB has them."""
-    if not variable.stored:
-        with open_hdf5(path, name) as file, damage(name):
-            data = dataset(file, variable.path, name)
-            # MATLAB's columns are HDF5's rows
-            values = numbers_of(data, name).T
-    else:
-        with path.open("rb") as opened:
-            opened.seek(variable.place)
-            kept = _bytes_of(opened, variable, name)
-        values = np.frombuffer(kept, variable.stored).reshape(variable.shape, order="F")
-    if values.shape != variable.shape or values.dtype.kind not in "iufb":
-        raise UnreadableFile(f"{name}: its variable {variable.name} holds {values.dtype} of shape {values.shape}")
-    return values.astype(_MEANT[variable.type], copy=False)
+def _counted(variables: Iterator[MatVariable], name: str) -> list[MatVariable]:
+    """All variables; raises `TooLarge` for more than are looked at, those in structs and cells included."""
+    found = [*islice(variables, _MOST_VARIABLES + 1)]
+    if len(found) > _MOST_VARIABLES:
+        raise TooLarge(
+            f"{name} has more than {_MOST_VARIABLES} variables and values in structs and cells",
+            hint="save the matrices that matter in a file of their own",
+        )
+    return found
 
 
 def read_mats(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
-    """The values of several numeric variables; those of one packed variable are unpacked once, in their order."""
-    if any(not one.stored for one in variables):
-        with open_hdf5(path, name) as file, damage(name):
-            found = [numbers_of(dataset(file, one.path, name), name).T for one in variables if one.shape != (0, 0)]
-        there = iter(found)
-        return [next(there) if one.shape != (0, 0) else np.empty((0, 0)) for one in variables]
+    """The values of numeric variables, (rows, columns, ...) as MATLAB has them.
+
+    Those of one packed variable are unpacked once, in their order.
+    """
+    is_7 = any(not one.stored for one in variables)
+    found = _values_7(path, name, variables) if is_7 else _values_5(path, name, variables)
+    for one, values in zip(variables, found, strict=True):
+        if values.shape != one.shape or values.dtype.kind not in "iufb":
+            raise UnreadableFile(f"{name}: its variable {one.name} holds {values.dtype} of shape {values.shape}")
+    return [values.astype(_MEANT[one.type], copy=False) for one, values in zip(variables, found, strict=True)]
+
+
+def _values_7(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
+    with open_hdf5(path, name) as file, damage(name):
+        # MATLAB's columns are HDF5's rows; of an empty matrix its sides are stored
+        return [
+            numbers_of(dataset(file, one.path, name), name).T if prod(one.shape) else np.empty(one.shape)
+            for one in variables
+        ]
+
+
+def _values_5(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
     made: dict[int, npt.NDArray[Any]] = {}
     stream: tuple[int, Forward] | None = None
     with path.open("rb") as opened:
@@ -150,7 +159,7 @@ def read_mats(path: Path, name: str, variables: Sequence[MatVariable]) -> list[n
                 kept = stream[1].read(one.size_bytes)
             if len(kept) != one.size_bytes:
                 raise UnreadableFile(f"{name} is truncated: {one.name} is not all there", hint=_AGAIN)
-            made[at] = np.frombuffer(kept, one.stored).reshape(one.shape, order="F").astype(_MEANT[one.type])
+            made[at] = np.frombuffer(kept, one.stored).reshape(one.shape, order="F")
     return [made[at] for at in range(len(variables))]
 
 
@@ -168,22 +177,6 @@ def open_mat_matrix(path: Path, name: str, variable: MatVariable) -> Matrix:
     except BaseException:
         file.close()
         raise
-
-
-def _bytes_of(file: IO[bytes], variable: MatVariable, name: str) -> bytes:
-    """The bytes of a variable's values, unpacked no further than they go."""
-    wanted = variable.size_bytes
-    if variable.is_packed:
-        stream = Forward(file, variable.place, 1 << 62, packed=True)
-        with damage(name):
-            stream.skip_to(variable.skip)
-            out = stream.read(wanted)
-    else:
-        file.seek(variable.skip, 1)
-        out = file.read(wanted)
-    if len(out) != wanted:
-        raise UnreadableFile(f"{name} is truncated: {variable.name} has {len(out)} bytes of {wanted}", hint=_AGAIN)
-    return out
 
 
 def _of_version_5(file: IO[bytes], name: str) -> Iterator[MatVariable]:
@@ -235,6 +228,10 @@ def _text_5(start: bytes, order: Order) -> str | None:
     """The letters of a row of them; None where they are not all there, or no row."""
     parts = [*islice(_elements(start, order), 4)]
     if len(parts) < 4 or parts[3][2] + parts[3][1] > len(start):
+        return None
+    sides = np.frombuffer(start[parts[1][2] : parts[1][2] + parts[1][1]], f"{'<' if order == 'little' else '>'}i4")
+    if len(sides) != 2 or sides[0] > 1:
+        # letters lie by column: those of several rows are mixed
         return None
     kind, size, begin = parts[3]
     encodings = {1: "utf-8", 2: "utf-8", 16: "utf-8", 4: f"utf-16-{order[0]}e", 17: f"utf-16-{order[0]}e"}
@@ -330,8 +327,8 @@ def _of_version_4(file: IO[bytes], name: str) -> Iterator[MatVariable]:
 
 def _of_version_7(path: Path, name: str) -> list[MatVariable]:
     with open_hdf5(path, name) as file, damage(name):
-        keys = [key for key in list(file)[:_MOST_VARIABLES] if not key.startswith("#")]
-        return [variable for key in keys for variable in _variables_7(file, key, name)]
+        keys = (key for key in file if not key.startswith("#"))
+        return _counted((variable for key in keys for variable in _variables_7(file, key, name)), name)
 
 
 def _variables_7(file: Any, key: str, name: str) -> Iterator[MatVariable]:

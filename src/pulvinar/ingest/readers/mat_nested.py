@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import IO, Any, Literal
 
-import numpy as np
-
 from pulvinar.errors import TooLarge, UnreadableFile
-from pulvinar.ingest.readers.hdf5_files import dataset, member, text
+from pulvinar.ingest.readers.hdf5_chunks import checked_values
+from pulvinar.ingest.readers.hdf5_files import member, text
 from pulvinar.ingest.readers.hdf5_values import is_group, target_of
 
 MOST_VALUES = 10_000
@@ -250,7 +249,7 @@ def held_7(place: Any, root: str, name: str) -> Iterator[Held7]:
         if data.size > MOST_VALUES:
             raise _too_many(name)
         # MATLAB's columns are HDF5's rows, so that elements come in MATLAB's order
-        for index, reference in enumerate(np.ravel(dataset(data.parent, data.name.rpartition("/")[2], name)[()]), 1):
+        for index, reference in enumerate(checked_values(data, name), 1):
             yield from below(target_of(data, reference), Container(path, kind, index, field), depth + 1)
 
     if is_group(place):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.ingest.readers.mat_files import MatVariable, read_mats
-from pulvinar.ingest.readers.table_columns import Column, unique_names
+from pulvinar.ingest.readers.table_columns import Column, plain_numbers, unique_names
 
 _MOST_SAID = 200
 Numbers = npt.NDArray[Any]
@@ -81,7 +81,8 @@ def _of_struct(path: str, values: Sequence[MatVariable]) -> list[MatTable]:
 
 def _columns(values: Sequence[MatVariable], read: Read) -> dict[str, Column]:
     titles = unique_names([one.inside.field if one.inside else one.name for one in values])
-    return dict(zip(titles, map(_column, read(values)), strict=True))
+    columns = [plain_numbers(value.ravel(), one.name) for one, value in zip(values, read(values), strict=True)]
+    return dict(zip(titles, columns, strict=True))
 
 
 def _of_structs(path: str, values: Sequence[MatVariable]) -> list[MatTable]:
@@ -110,7 +111,7 @@ def _rows(values: Sequence[MatVariable], read: Read) -> dict[str, Column]:
         if _all_text(ones):
             found.append(np.array([one.text for one in ones], dtype=object))
         else:
-            found.append(_column(np.concatenate([value.ravel() for value in read(ones)])))
+            found.append(plain_numbers(np.concatenate([value.ravel() for value in read(ones)]), ones[0].name))
     return dict(zip(unique_names([*fields]), found, strict=True))
 
 
@@ -129,16 +130,8 @@ def _texts(values: Sequence[MatVariable], read: Read) -> dict[str, Column]:
 def _lists(values: Sequence[MatVariable], read: Read) -> dict[str, Column]:
     found = [value.ravel() for value in read(values)]
     cells = np.repeat(_numbers(values), [len(value) for value in found])
-    return {"cell": cells, "value": _column(np.concatenate(found))}
+    return {"cell": cells, "value": plain_numbers(np.concatenate(found), values[0].name)}
 
 
 def _numbers(values: Sequence[MatVariable]) -> npt.NDArray[np.int64]:
     return np.array([one.inside.index if one.inside else 0 for one in values], np.int64)
-
-
-def _column(values: Numbers) -> Column:
-    flat = values.ravel()
-    if flat.dtype.kind == "b":
-        return flat
-    whole = flat.dtype.kind in "iu" and not (flat.dtype.kind == "u" and flat.size and int(flat.max()) >= 2**63)
-    return flat.astype(np.int64 if whole else np.float64)

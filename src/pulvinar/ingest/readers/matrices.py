@@ -23,7 +23,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
     TableData,
 )
-from pulvinar.ingest.readers.mat_files import is_mat, mat_variables, open_mat_matrix, read_mat
+from pulvinar.ingest.readers.mat_files import MatVariable, is_mat, mat_variables, open_mat_matrix, read_mats
 from pulvinar.ingest.readers.mat_tables import MatTable, mat_tables, said_of
 from pulvinar.ingest.readers.matrix_kinds import Shape, Values, data_of, kind_of, names_beside, read_names
 from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, open_numpy_matrix, read_numpy
@@ -98,8 +98,9 @@ class MatrixReader:
             if is_volume(whole):
                 yield found_volume(self.name, file, whole, options)
                 return
-        arrays = _arrays(file.path, file.name)
-        tables, said, used = _beside(file) if is_mat(file) else ([], {}, set[str]())
+        variables = mat_variables(file.path, file.name) if is_mat(file) else []
+        arrays = _of_mat(variables, file.path, file.name) if variables else _arrays(file.path, file.name)
+        tables, said, used = _beside(variables, file)
         matrices = [array for array in arrays if array.is_matrix]
         others = [array for array in arrays if not array.is_matrix and array.part not in used]
         if not matrices and not tables:
@@ -125,9 +126,8 @@ class MatrixReader:
         return found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
 
 
-def _beside(file: SourceFile) -> tuple[list[MatTable], dict[str, Any], set[str]]:
+def _beside(variables: Sequence[MatVariable], file: SourceFile) -> tuple[list[MatTable], dict[str, Any], set[str]]:
     """The tables and single values of MATLAB's structs and cells; and the names of all that are in either."""
-    variables = mat_variables(file.path, file.name)
     tables = mat_tables(variables)
     used = {one.name for table in tables for one in table.values}
     said, told = said_of([one for one in variables if one.name not in used], file.path, file.name)
@@ -200,18 +200,26 @@ def _arrays(path: Path, name: str) -> list[_Array]:
             )
             for one in numpy_arrays(path, name)
         ]
+    return _of_mat(mat_variables(path, name), path, name)
+
+
+def _of_mat(variables: Sequence[MatVariable], path: Path, name: str) -> list[_Array]:
     return [
         _Array(
             one.name,
             one.shape,
             one.type,
             one.is_numeric,
-            partial(read_mat, path, name, one),
+            partial(_read_mat, path, name, one),
             partial(open_mat_matrix, path, name, one) if one.opens else None,
             one.inside is not None,
         )
-        for one in mat_variables(path, name)
+        for one in variables
     ]
+
+
+def _read_mat(path: Path, name: str, variable: MatVariable) -> Values:
+    return read_mats(path, name, [variable])[0]
 
 
 def _key(name: str, array: _Array) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import TooLarge, UnreadableFile
+from pulvinar.errors import TooLarge
 from pulvinar.ingest.matrices import whole
 from pulvinar.ingest.reader import (
     ConnectivityData,
@@ -29,10 +29,11 @@ from pulvinar.ingest.reader import (
     TableKind,
     TimeSeriesData,
 )
-from pulvinar.ingest.readers.open_matrices import float_type, turned
+from pulvinar.ingest.readers.open_matrices import turned
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.places import places_zyx_um, step_um
-from pulvinar.ingest.readers.table_columns import Column, is_number
+from pulvinar.ingest.readers.raw_volume import floats_of
+from pulvinar.ingest.readers.table_columns import Column, is_number, plain_numbers
 from pulvinar.ingest.readers.text import decoded, is_text
 from pulvinar.model.dataset import AssetKind
 
@@ -120,7 +121,9 @@ def data_of(values: Values | Matrix, kind: AssetKind, shape: Shape, names: list[
         rows, columns = values.shape
         sources = _numbered(rows) if len(names) != rows else np.array(names, dtype=object)
         targets = _numbered(columns) if len(names) != columns else np.array(names, dtype=object)
-        kept = np.ascontiguousarray(values, np.float64) if isinstance(values, np.ndarray) else values
+        kept = values
+        if isinstance(values, np.ndarray):
+            kept = np.ascontiguousarray(floats_of(values, shape.name), np.float64)
         return ConnectivityData(kept, sources, targets, measure_of(shape))
     if kind is AssetKind.TIME_SERIES:
         return _signals(values, shape, options)
@@ -129,7 +132,9 @@ def data_of(values: Values | Matrix, kind: AssetKind, shape: Shape, names: list[
         return _points(values, options)
     if values.shape[1] > MOST_COLUMNS:
         raise TooLarge(f"{shape.name} has {values.shape[1]} columns, {MOST_COLUMNS} are read", hint="give --table-kind")
-    return TableData({f"column {index + 1}": _column(values[:, index]) for index in range(values.shape[1])})
+    return TableData(
+        {f"column {index + 1}": plain_numbers(values[:, index], shape.name) for index in range(values.shape[1])}
+    )
 
 
 def names_beside(file: SourceFile, files: Sequence[SourceFile], count: int) -> SourceFile | None:
@@ -188,7 +193,7 @@ def _signals(values: Values | Matrix, shape: Shape, options: Options) -> TimeSer
     step = options.time_step_s
     times = np.empty(0) if step is None else np.arange(frames, dtype=np.float64) * step
     if isinstance(by_time, np.ndarray):
-        by_time = np.ascontiguousarray(by_time, float_type(by_time.dtype))
+        by_time = np.ascontiguousarray(floats_of(by_time, shape.name))
     return TimeSeriesData(by_time, times, np.empty((0, 3)), {"name": _numbered(series)})
 
 
@@ -202,14 +207,6 @@ def _points(values: Values, options: Options) -> PointsData:
 
 def _numbered(count: int) -> Column:
     return np.array([str(number + 1) for number in range(count)], dtype=object)
-
-
-def _column(values: Values) -> Column:
-    if values.dtype.kind == "u" and values.size and int(values.max()) >= 2**63:
-        raise UnreadableFile("a column has numbers beyond 2^63", hint="save it as int64 or float64")
-    if values.dtype.kind == "b":
-        return np.ascontiguousarray(values)
-    return np.ascontiguousarray(values, np.int64 if values.dtype.kind in "iu" else np.float64)
 
 
 def measure_of(shape: Shape) -> str:

@@ -19,11 +19,10 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_files import damage
 from pulvinar.ingest.readers.open_matrices import BY_COLUMN, BY_ROW, RawMatrix
-from pulvinar.ingest.readers.raw_volume import RawLayout
+from pulvinar.ingest.readers.raw_volume import DEFLATE_MOST, RawLayout
 
 MAGIC = b"\x93NUMPY"
 _MOST_MEMBERS = 10_000
-_MOST_PACKED = 1032
 _MOST_HEADER = 10_000
 _ZIP_MAGIC = b"PK\x03\x04"
 
@@ -66,7 +65,7 @@ def numpy_arrays(path: Path, name: str) -> list[NumpyArray]:
             raise UnreadableFile(f"{name} holds {len(members)} arrays, {_MOST_MEMBERS} are read")
         found = []
         for info in members:
-            if info.file_size > info.compress_size * _MOST_PACKED + _MOST_HEADER:
+            if info.file_size > info.compress_size * DEFLATE_MOST + _MOST_HEADER:
                 raise UnreadableFile(f"{name}: {info.filename} declares {info.file_size} bytes", hint="save it again")
             with archive.open(info) as member:
                 member.read(len(MAGIC))

@@ -50,7 +50,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class _Part:
-    """One thing in an open file that is an asset; `read` gives it whole, or `picture` its images.
+    """One thing in an open file that is an asset; `read` gives it, or `picture` its images.
 
     `path` tells it from all others; it is `called` by another where it is several.
     """
@@ -231,7 +231,7 @@ def _makers(
         if spike_count(node.place, name):
             yield f"{node.path}/spikes", lambda: _spikes(node, name)
         for key in nwb_cells.shapes_of(node.place, name):
-            yield f"{node.path}/{key}", partial(_shapes, node, key, name)
+            yield f"{node.path}/{key}", partial(_shapes, node, key, name, options)
         if nwb_cells.has_masks(node.place, name):
             yield f"{node.path}/pixels", lambda: _pixels(node, name)
 
@@ -256,7 +256,7 @@ def _called(group: Sequence[nwb_series.Series]) -> str:
 def _signals(group: list[nwb_series.Series], options: Options) -> _Part:
     first = group[0]
     findings = list(nwb_series.series_findings(group, options))
-    plain = first.is_text or not (first.rate_hz is not None or not first.has_times or nwb_series.rises(first))
+    plain = first.is_text or not first.rises
     if len(group) == 1 and not plain:
         findings += nwb_series.series_columns(first, options)[2]
     words: dict[str, Any] = {**nwb_series.comments_of(first), "unit": first.unit, "frames": first.frames}
@@ -307,8 +307,8 @@ def _spikes(node: Node, name: str) -> _Part:
     return _Part(f"{node.path}/spikes", node.type, AssetKind.TABLE, lambda: TableData(read_spikes(node.place, name)))
 
 
-def _shapes(node: Node, key: str, name: str) -> _Part:
-    data = nwb_cells.read_shapes(node.place, key, name)
+def _shapes(node: Node, key: str, name: str, options: Options) -> _Part:
+    data = nwb_cells.read_shapes(node.place, key, name, options)
     findings = () if len(data.times_s) else (Finding(Severity.DOUBT, nwb_series.NO_STEP, "--time-step"),)
     return _Part(f"{node.path}/{key}", node.type, AssetKind.TIME_SERIES, lambda: data, findings=findings)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import TooLarge
-from pulvinar.ingest.reader import TimeSeriesData
+from pulvinar.ingest.reader import Options, TimeSeriesData
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
 from pulvinar.ingest.readers.hdf5_files import dataset
 from pulvinar.ingest.readers.hdf5_values import number_said, numbers_of, path_of, records_of, text_said
@@ -94,10 +94,10 @@ def shapes_of(table: Any, name: str) -> list[str]:
     ]
 
 
-def read_shapes(table: Any, key: str, name: str) -> TimeSeriesData:
+def read_shapes(table: Any, key: str, name: str, options: Options) -> TimeSeriesData:
     """The shape of each unit's spikes, a series for each unit, and for each of several electrodes.
 
-    Time is in seconds where the file says the rate of its samples.
+    Time is in seconds where the file says the rate of its samples, or the options say their step.
     """
     data = dataset(table, key, name)
     ids = numbers_of(dataset(table, "id", name), name).astype(np.int64)
@@ -105,7 +105,8 @@ def read_shapes(table: Any, key: str, name: str) -> TimeSeriesData:
     units, samples = values.shape[:2]
     electrodes = values.shape[2] if values.ndim == 3 else 1
     rate = number_said(data, "sampling_rate", 0.0)
-    times = np.arange(samples) / rate if rate > 0 else np.empty(0)
+    step_s = 1 / rate if rate > 0 else options.time_step_s
+    times = np.arange(samples, dtype=np.float64) * step_s if step_s else np.empty(0)
     series = values.reshape(units, samples, electrodes).transpose(1, 0, 2).reshape(samples, units * electrodes)
     unit = np.repeat(ids[:units], electrodes)
     columns: dict[str, Column] = {"unit": unit}

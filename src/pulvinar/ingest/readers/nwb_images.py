@@ -166,7 +166,7 @@ def _step_s(series: Series) -> float | None:
     """Seconds between two images; None where it isn't said, or differs."""
     if series.rate_hz is not None:
         return 1.0 / series.rate_hz
-    steps = np.diff(series.times_s())
+    steps = np.diff(series.times_s)
     if not len(steps) or not np.isfinite(steps).all():
         return None
     middle = float(np.median(steps))

@@ -26,7 +26,6 @@ from pulvinar.ingest.readers.hdf5_values import (
     numbers_at,
     numbers_of,
     path_of,
-    plain_numbers,
     target_of,
     text_at,
     text_said,
@@ -35,7 +34,7 @@ from pulvinar.ingest.readers.nwb_nodes import Node
 from pulvinar.ingest.readers.nwb_places import centres, electrode_places, roi_places
 from pulvinar.ingest.readers.nwb_tables import is_table, read_table
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
-from pulvinar.ingest.readers.table_columns import Column
+from pulvinar.ingest.readers.table_columns import Column, plain_numbers
 
 MOST_VALUES = 1 << 26
 """Of recordings that are read whole: several that become one asset, and those whose times don't rise."""
@@ -102,6 +101,13 @@ class Series:
         """The path of the one electrode of a patch recording, "" of others."""
         return path_of(member(self.node.place, "electrode", self.name))
 
+    @cached_property
+    def rises(self) -> bool:
+        """Whether its times rise all along, as signals over time need."""
+        times = self.times_s
+        return self.rate_hz is not None or bool(np.isfinite(times).all() and (np.diff(times) > 0).all())
+
+    @cached_property
     def times_s(self) -> npt.NDArray[np.float64]:
         """The time of each point in seconds, of no length where the file doesn't say; raises `UnreadableFile` for
         times that are more or fewer than the points."""
@@ -178,7 +184,7 @@ def _likeness(series: Series) -> tuple[Any, ...]:
 
 def _by_window(group: Sequence[Series]) -> bool:
     """Whether the values of a group may stay in the file until they are stored."""
-    return len(group) == 1 and not group[0].is_text and rises(group[0])
+    return len(group) == 1 and not group[0].is_text and group[0].rises
 
 
 def refusal(group: Sequence[Series]) -> str:
@@ -206,21 +212,13 @@ def series_findings(group: Sequence[Series], options: Options) -> Iterator[Findi
     if len(group) > 1:
         text = f"{len(group)} recordings of one kind and length are one asset, with a series each"
         yield Finding(Severity.NOTE, text)
-    if first.rate_hz is None and not first.has_times:
+    if first.rate_hz is None and not first.has_times and options.time_step_s is None:
         yield Finding(Severity.DOUBT, NO_STEP, "--time-step")
-    elif not rises(first):
+    elif not first.rises:
         text = "its times fall back or stand still: it is kept as a table with a row for each point"
         yield Finding(Severity.DOUBT, text)
     if not first.unit and not first.is_text:
         yield Finding(Severity.NOTE, "its values have no unit")
-
-
-def rises(series: Series) -> bool:
-    """Whether its times rise all along, as signals over time need."""
-    if series.rate_hz is not None:
-        return True
-    times = series.times_s()
-    return bool(np.isfinite(times).all() and (np.diff(times) > 0).all())
 
 
 def read_series(group: Sequence[Series], options: Options) -> TimeSeriesData | TableData:
@@ -228,10 +226,10 @@ def read_series(group: Sequence[Series], options: Options) -> TimeSeriesData | T
     first = group[0]
     if len(group) > 1:
         return _sweeps(group)
-    times = first.times_s()
+    times = first.times_s
     if first.is_text:
         return TableData({**({"time_s": times} if len(times) else {}), "value": first.words()})
-    if not rises(first):
+    if not first.rises:
         values = first.values()
         named = {f"value {index}" if first.width > 1 else "value": values[:, index] for index in range(first.width)}
         return TableData({"time_s": times, **{key: column.astype(np.float64) for key, column in named.items()}})

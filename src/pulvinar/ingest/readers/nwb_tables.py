@@ -14,10 +14,10 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_chunks import texts
 from pulvinar.ingest.readers.hdf5_files import dataset, member, text
-from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, plain_numbers, records_of, target_of
+from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, records_of, target_of
 from pulvinar.ingest.readers.nwb_places import row_ranges
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
-from pulvinar.ingest.readers.table_columns import Column
+from pulvinar.ingest.readers.table_columns import Column, plain_numbers
 
 SPIKES = "spike_times"
 MASKS = ("image_mask", "pixel_mask", "voxel_mask")

@@ -9,16 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.ingest.reader import Matrix
-from pulvinar.ingest.readers.raw_volume import RawLayout, RawVolume
+from pulvinar.ingest.readers.raw_volume import RawLayout, RawVolume, float_type, floats_of
 from pulvinar.model.space import Window
 
 _PIECE_BYTES = 8 << 20
-
-
-def float_type(stored: np.dtype[Any]) -> np.dtype[Any]:
-    """The type of floats that holds numbers stored as `stored`: float32 where they have two bytes or are of it."""
-    narrow = stored.itemsize <= 2 or (stored.kind == "f" and stored.itemsize == 4)
-    return np.dtype(np.float32 if narrow else np.float64)
 
 
 BY_ROW, BY_COLUMN = "tczyx", "xczyt"
@@ -32,10 +26,11 @@ class RawMatrix:
 
     def __init__(self, path: Path, layout: RawLayout, name: str) -> None:
         stored = np.dtype(layout.dtype)
-        self.shape = (layout.shape[0], layout.shape[4])
-        self.dtype = float_type(stored) if layout.is_identity else np.dtype(layout.meaning_dtype(None))
-        self._by_row, self._item = layout.order == BY_ROW, stored.itemsize
-        self._volume = RawVolume(path, layout, self.dtype.name, name)
+        self.shape, self.dtype = (layout.shape[0], layout.shape[4]), float_type(stored)
+        self._by_row, self._item, self._name = layout.order == BY_ROW, stored.itemsize, name
+        # whole numbers are looked at before they become floats
+        held = stored.newbyteorder("=") if layout.is_identity and stored.kind in "iu" else self.dtype
+        self._volume, self._held = RawVolume(path, layout, held.name, name), held
 
     def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
         """Fill `out` with the values of a window."""
@@ -45,13 +40,16 @@ class RawMatrix:
         for first in range(outer.start, outer.stop, step):
             part = slice(first, min(first + step, outer.stop))
             goal = goals[part.start - outer.start : part.stop - outer.start]
-            if self._by_row:
+            if self._by_row and self._held == self.dtype:
                 self._read(part, columns, goal)
+                continue
+            # value by value into rows that lie apart would take twice as long
+            piece = np.empty(goal.shape, self._held)
+            if self._by_row:
+                self._read(part, columns, piece)
             else:
-                # value by value into rows that lie apart would take twice as long
-                piece = np.empty(goal.shape, self.dtype)
                 self._read(rows, part, piece.T)
-                goal[...] = piece
+            goal[...] = floats_of(piece, self._name)
 
     def _read(self, rows: slice, columns: slice, goal: npt.NDArray[Any]) -> None:
         window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))

@@ -1,7 +1,7 @@
 """Voxels that lie in a file as they are in memory, read by window.
 
-Positioned reads, not a memory map: a map counts against the process's memory limit, and a file that shrinks while it
-is mapped ends the process.
+Positioned reads, not a memory map: they bring what lies in the file to where it is wanted, and a file that shrinks
+while it is read is an error with a name.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _LABEL_WORDS = ("label", "labels", "seg", "parc", "segmentation", "annotation", 
 _SLAB_BYTES = 16 << 20
 _MOST_WASTE = 4
 _LONG_RUN_BYTES = 64 << 10
+_EXACT = 2**53
 _FOOTER_BYTES = 1 << 20
 _ALWAYS_BELIEVED_BYTES = 64 << 20
 DEFLATE_MOST = 1032
@@ -72,9 +73,21 @@ class RawLayout:
             return "uint32"
         if self.is_identity:
             return stored.newbyteorder("=").name
-        return (
-            "float32" if stored.itemsize <= 2 or stored == np.dtype("f4").newbyteorder(stored.byteorder) else "float64"
-        )
+        return float_type(stored).name
+
+
+def float_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of floats that holds numbers stored as `stored`: float32 where they have two bytes or are of it."""
+    narrow = stored.itemsize <= 2 or (stored.kind == "f" and stored.itemsize == 4)
+    return np.dtype(np.float32 if narrow else np.float64)
+
+
+def floats_of(values: Voxels, what: str) -> Voxels:
+    """`values` as floats of their `float_type`; raises `UnreadableFile` for a whole number that no float holds."""
+    is_wide = values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size > 0
+    if is_wide and max(int(values.max()), -int(values.min())) > _EXACT:
+        raise UnreadableFile(f"{what} has whole numbers beyond 2^53", hint="save it as float64")
+    return values.astype(float_type(values.dtype), copy=False)
 
 
 class RawVolume:

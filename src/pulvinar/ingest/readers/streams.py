@@ -190,7 +190,10 @@ class BoundedFile(io.FileIO):
 
 
 def mapped(path: Path) -> memoryview:
-    """All bytes of `path`, which lie in memory only where they are looked at."""
+    """All bytes of `path`, which lie in memory only where they are looked at.
+
+    A file that shrinks meanwhile ends the reader process, of which the platform says so.
+    """
     with path.open("rb") as file:
         # nothing can be mapped of an empty file
         if not file.read(1):

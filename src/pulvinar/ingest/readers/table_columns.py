@@ -128,6 +128,17 @@ def is_whole(word: str) -> bool:
     return word.strip().lower() in _MISSING or re.match(_WHOLE, word.strip()) is not None
 
 
+def plain_numbers(values: Column, what: str) -> Column:
+    """Numbers as a column has them: int64, float64 or truth values, in one piece.
+
+    Raises `UnreadableFile` for a number that neither holds.
+    """
+    if values.dtype.kind == "u" and values.size and int(values.max()) >= 2**63:
+        raise UnreadableFile(f"{what} has numbers beyond 2^63", hint="save it as int64 or float64")
+    kind = {"b": np.bool_, "i": np.int64, "u": np.int64}.get(values.dtype.kind, np.float64)
+    return np.ascontiguousarray(values, kind)
+
+
 def is_numeric(column: TableColumn) -> TypeGuard[Column]:
     """Whether a column of a table is one of numbers."""
     return isinstance(column, np.ndarray) and column.dtype.kind in "if"

@@ -19,6 +19,7 @@ from pulvinar.ingest.reader import SourceFile
 from pulvinar.ingest.readers.raw_volume import LARGEST_AXIS
 
 _LARGEST_DOCUMENT_BYTES = 16 << 20
+_SHARDING = "sharding_indexed"
 LARGEST_CHUNK_BYTES = 256 << 20
 _MOST_AXES = 5
 
@@ -160,10 +161,6 @@ class ZarrNodes:
         shape = self.document(folder).get("shape")
         return len(shape) if isinstance(shape, list) else 0
 
-    def files_below(self, folder: str) -> frozenset[str]:
-        """The names of all files below `folder`."""
-        return frozenset(name for name in self._files if name.startswith(f"{folder}/" if folder else ""))
-
     def shared_out(self, folders: Sequence[str]) -> dict[str, list[str]]:
         """The files of each of the `folders`: below it and not below another in it.
 
@@ -253,15 +250,19 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
         raise UnreadableFile(f"{name} has a chunk grid that isn't regular", hint="save it with equal chunks")
     outer = declared_sizes(grid["configuration"].get("chunk_shape"), name)
     chunks, codecs, shard_index = outer, _codecs(document), None
-    for codec in codecs:
-        if codec.get("name") == "sharding_indexed":
-            configuration = codec.get("configuration")
-            configuration = configuration if isinstance(configuration, dict) else {}
-            chunks, codecs = declared_sizes(configuration.get("chunk_shape"), name), _codecs(configuration)
-            checked = any(one.get("name") == "crc32c" for one in _codecs(configuration, "index_codecs"))
-            if len(chunks) != len(outer) or any(n % m for n, m in zip(outer, chunks, strict=True)):
-                raise UnreadableFile(f"{name} cuts shards of {outer} into chunks of {chunks}", hint="save it again")
-            shard_index = ShardIndex(configuration.get("index_location") != "start", checked)
+    sharding = next((_said_of(codec) for codec in codecs if codec.get("name") == _SHARDING), None)
+    if sharding is not None:
+        chunks, index = declared_sizes(sharding.get("chunk_shape"), name), _codecs(sharding, "index_codecs")
+        if len(chunks) != len(outer) or any(n % m for n, m in zip(outer, chunks, strict=True)):
+            raise UnreadableFile(f"{name} cuts shards of {outer} into chunks of {chunks}", hint="save it again")
+        inner = _codecs(sharding)
+        is_plain = len(codecs) == 1 and _SHARDING not in _names_of(inner) and _is_plain_index(index)
+        if not is_plain and "blosc" in _names_of(codecs):
+            # what its chunks unpack to could not be looked up before
+            raise UnreadableFile(f"{name} packs by blosc in shards that are not plain ones", hint="save it with zstd")
+        codecs = inner
+        checked = any(one.get("name") == "crc32c" for one in index)
+        shard_index = ShardIndex(sharding.get("index_location") != "start", checked)
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
     dtype = number_type(document.get("data_type"), name)
@@ -285,9 +286,27 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
 
 
 def _codecs(said: dict[str, Any], key: str = "codecs") -> list[dict[str, Any]]:
-    """The codecs that a document, or the configuration of a codec, lists."""
+    """The codecs that a document, or the configuration of a codec, lists; one may be written as its name alone."""
     listed = said.get(key)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    named = [{"name": one} if isinstance(one, str) else one for one in listed] if isinstance(listed, list) else []
+    return [one for one in named if isinstance(one, dict)]
+
+
+def _said_of(codec: dict[str, Any]) -> dict[str, Any]:
+    configuration = codec.get("configuration")
+    return configuration if isinstance(configuration, dict) else {}
+
+
+def _names_of(codecs: Sequence[dict[str, Any]]) -> set[Any]:
+    """The names of codecs, and of those within them."""
+    inner = (_names_of(_codecs(_said_of(codec))) for codec in codecs)
+    return {str(codec.get("name")) for codec in codecs}.union(*inner)
+
+
+def _is_plain_index(codecs: Sequence[dict[str, Any]]) -> bool:
+    """Whether an index of shards is little-endian numbers, with or without a checksum."""
+    names = [codec.get("name") for codec in codecs]
+    return names in (["bytes"], ["bytes", "crc32c"]) and _said_of(codecs[0]).get("endian") == "little"
 
 
 def _key_v3(document: dict[str, Any]) -> Callable[[Sequence[int]], str]:
