@@ -52,7 +52,7 @@ COUNTED = 1000
 _CHAPTER = 200
 
 NearAssets = Callable[[Session, Actor, Located, tuple[Place, ...]], Collection[str]]
-"""Which assets may be near a point, or near one of some regions: the seam to the index of places."""
+"""Which assets may be near a point, near one of some regions, or in a box: the seam to the index of places."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, column, delete, func, insert, select, values
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, column, delete, func, insert, select, true, values
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BoxFigure, Figure, block_codes, block_corners, cover
+from pulvinar.catalogue.postings import is_sqlite
 from pulvinar.catalogue.tables import place_block, version_asset
 from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
@@ -106,9 +107,18 @@ def assets_within(
     return PlacesPage(items, following, len(seen), sum(counts[one] for one in seen))
 
 
-def assets_located(session: Session, space: Space, figure: Figure, roles: Iterable[PlaceRole]) -> frozenset[str]:
-    """The assets with a place of one of `roles` in `figure`, whoever may see them: for a search, which asks that."""
-    return frozenset(asset_id for role in roles for asset_id in _counts(session, space, figure, role))
+def assets_located(session: Session, space: Space, figure: Figure) -> frozenset[str]:
+    """The assets with a place in `figure`, whoever may see them: for a search, which asks that.
+
+    Somata and ends are nodes too, so that only nodes and cells are looked for.
+    """
+    covered = cover(space, figure)
+    found: set[str] = set()
+    for role in (PlaceRole.NODE, PlaceRole.CELL):
+        for ranges in _ranges(covered.inside):
+            found.update(session.scalars(_rows(session, ranges, space, role, place_block.c.asset_id).distinct()))
+        found.update(_held_in(session, space, figure, role, covered.cut))
+    return frozenset(found)
 
 
 def assets_in_box(
@@ -130,28 +140,39 @@ def _counts(session: Session, space: Space, figure: Figure, role: PlaceRole) -> 
     covered = cover(space, figure)
     found: Counter[str] = Counter()
     for ranges in _ranges(covered.inside):
-        total = func.sum(place_block.c.count).label("total")
-        wanted = _rows(ranges, space, role, place_block.c.asset_id, total).group_by(place_block.c.asset_id)
+        rows = _rows(session, ranges, space, role, place_block.c.asset_id, place_block.c.count).subquery()
+        wanted = select(rows.c.asset_id, func.sum(rows.c.count).label("total")).group_by(rows.c.asset_id)
         for row in session.execute(wanted):
             found[row.asset_id] += int(row.total)
-    for ranges in _ranges(covered.cut):
+    found.update(_held_in(session, space, figure, role, covered.cut))
+    return found
+
+
+def _held_in(
+    session: Session, space: Space, figure: Figure, role: PlaceRole, blocks: npt.NDArray[np.int64]
+) -> Counter[str]:
+    """How many places of `role` each asset has in `figure`, of ranges of blocks of which every place is looked at."""
+    found: Counter[str] = Counter()
+    for ranges in _ranges(blocks):
         columns = (place_block.c.asset_id, place_block.c.block, place_block.c.places)
-        wanted = _rows(ranges, space, role, *columns).execution_options(yield_per=_ROWS)
+        wanted = _rows(session, ranges, space, role, *columns).execution_options(yield_per=_ROWS)
         for rows in session.execute(wanted).partitions(_ROWS):
             found.update(_held(space, figure, rows))
-    return +found
+    return found
 
 
-def _held(space: Space, figure: Figure, rows: Sequence[Row[Any]]) -> dict[str, int]:
-    """How many of the places of `rows` (asset, block, places) are in `figure`, by asset."""
+def _held(space: Space, figure: Figure, rows: Sequence[Row[Any]]) -> Counter[str]:
+    """How many of the places of `rows` (asset, block, places, of which each has one) are in `figure`, by asset."""
     asset_ids, codes, places = zip(*rows, strict=True)
     count = np.array([len(one) // 12 for one in places])
     corners = block_corners(space, np.array(codes, np.int64))
     offsets = np.frombuffer(b"".join(places), "<f4").reshape(-1, 3).astype(np.float64)
     inside = figure.holds(np.repeat(corners, count, axis=0) + offsets)
-    names, which = np.unique(np.array(asset_ids), return_inverse=True)
-    totals = np.bincount(np.repeat(which, count), weights=inside, minlength=len(names))
-    return {str(name): int(total) for name, total in zip(names, totals, strict=True)}
+    totals = np.add.reduceat(inside, np.cumsum(count) - count, dtype=np.int64)
+    found: Counter[str] = Counter()
+    for row in np.flatnonzero(totals).tolist():
+        found[asset_ids[row]] += int(totals[row])
+    return found
 
 
 def _ranges(ranges: npt.NDArray[np.int64]) -> Iterator[CTE]:
@@ -161,10 +182,15 @@ def _ranges(ranges: npt.NDArray[np.int64]) -> Iterator[CTE]:
         yield told.data([(a, b) for a, b in some]).cte("asked")
 
 
-def _rows(ranges: CTE, space: Space, role: PlaceRole, *columns: ColumnElement[Any]) -> Select[Any]:
+def _rows(session: Session, ranges: CTE, space: Space, role: PlaceRole, *columns: ColumnElement[Any]) -> Select[Any]:
     within = place_block.c.block.between(ranges.c.first, ranges.c.last)
     mine = (place_block.c.space == space.name) & (place_block.c.role == role.value)
-    return select(*columns).select_from(ranges.join(place_block, within & mine))
+    if is_sqlite(session):
+        return select(*columns).select_from(ranges.join(place_block, within & mine))
+    # PostgreSQL takes any range for a share of all blocks, and of a large index would rather read all: so it is asked
+    # for one range after the other, which OFFSET keeps it from changing
+    one = select(*columns).where(within & mine).offset(0).lateral()
+    return select(*one.c).select_from(ranges.join(one, true()))
 
 
 def _seen(session: Session, actor: Actor, asset_ids: Iterable[str]) -> Iterator[str]:

@@ -17,7 +17,6 @@ from pulvinar.catalogue.query_nodes import InBox, Located
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
-from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Species
@@ -54,7 +53,7 @@ def located_assets(session: Session, actor: Actor, where: Located, places: tuple
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return assets_located(session, space, figure, PlaceRole)
+    return assets_located(session, space, figure)
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
