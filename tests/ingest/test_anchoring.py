@@ -15,9 +15,10 @@ from tests.atlases.ccf import install, install_ccf
 from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, region, toy_atlas
 
 from pulvinar.access.tables import granted
+from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import open_atlas
-from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, stale_anchors, types_in_region
+from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, set_anchor, stale_anchors, types_in_region
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.places import assets_within
@@ -27,7 +28,7 @@ from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.anchor_measures import ends, somata, voxel_to_space
 from pulvinar.ingest.anchor_names import parcels_named, region_named, specimen_region
 from pulvinar.ingest.anchor_shares import volume_shares
-from pulvinar.ingest.anchoring import reanchor
+from pulvinar.ingest.anchoring import Anchorer, reanchor
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
@@ -317,6 +318,52 @@ def test_a_neuron_of_another_space_is_anchored_through_the_path_that_leads_there
     assert "path" not in straight.details
     found = assets_within(toy.database, LOCAL_OWNER, SPACE, Ball((150, 800, 2500), 1), PlaceRole.SOMA)
     assert found.places == 2
+
+
+def test_a_transform_that_is_hidden_leaves_no_trace_in_anchors(toy: Means, tmp_path: Path):
+    matrix = tmp_path / "scan.txt"
+    matrix.write_text("1 0 0 1\n0 1 0 -1\n0 0 1 -1\n0 0 0 1\n")
+    files = TransformFiles((matrix,), TransformFormat.NIFTYREG, End("scan", "SAR"), End("toy"), "CC0-1.0")
+    added = add_transform(toy, files)
+    scanned = [(i, kind, 1000 - y, 1000 - z, x - 1000, up) for i, kind, z, y, x, up in NEURON]
+    version = brought_in(toy, write_neuron(tmp_path / "scanned.swc", scanned), space="scan")
+    assert anchor_of(toy, version).details["path"]
+    with toy.database.writing() as session:
+        hide(session, added.dataset_id, EVERYONE)
+    reanchor(toy)
+    assert anchors_by_atlas(toy, version) == {}
+    found = assets_within(toy.database, LOCAL_OWNER, SPACE, Ball((150, 800, 2500), 1), PlaceRole.SOMA)
+    assert found.places == 0
+
+
+def test_a_newer_atlas_that_one_may_not_see_makes_nothing_stale(means: Means, tmp_path: Path):
+    means.scratch.mkdir(exist_ok=True)
+    install_toy(means)
+    version = brought_in(means, write_neuron(tmp_path / "neuron.swc", NEURON))
+    (asset,) = version.assets
+    with UnitOfWork(means.database, LOCAL_OWNER) as work:
+        publish(work, version.id)
+    newer = install_toy(means, "2")
+    with means.database.writing() as session:
+        hide(session, newer.dataset_id, EVERYONE)
+    assert [one.stale for one in anchors_of(means.database, LOCAL_OWNER, [asset.id])[asset.id]] == [True]
+    assert [one.stale for one in anchors_of(means.database, ANONYMOUS, [asset.id])[asset.id]] == [False]
+
+
+def test_an_atlas_that_is_installed_while_an_asset_is_anchored_makes_it_stale(means: Means, tmp_path: Path):
+    means.scratch.mkdir(exist_ok=True)
+    install_toy(means)
+    version = brought_in(means, write_neuron(tmp_path / "neuron.swc", NEURON))
+    (asset,) = version.assets
+    anchorer = Anchorer(means)
+    found = anchorer.anchors(version.record, asset)
+    changed = labels()
+    changed[changed == LAYER_1] = LAYER_2
+    install_toy(means, voxels=changed)
+    with means.database.writing() as session:
+        for one in found:
+            set_anchor(session, asset.id, one.anchor, one.positions, one.blocks, one.known)
+    assert anchor_of(means, version).stale
 
 
 def test_a_volume_is_counted_through_straight_transforms_one_after_the_other(toy: Means, tmp_path: Path):

@@ -68,10 +68,12 @@ def set_anchor(
     found: Anchor,
     positions: Mapping[int, int],
     blocks: Mapping[PlaceRole, PlaceBlocks],
+    known: datetime | None = None,
 ) -> None:
     """Write down where an asset lies in an atlas, instead of what was known of it there.
 
-    `positions` has the number of each region of `found.shares` in the order of the tree.
+    `positions` has the number of each region of `found.shares` in the order of the tree. `known`: when the atlas was
+    looked up, now if not given; one that is installed later makes the anchor stale.
     """
     remove_anchor(session, asset_id, found.atlas)
     corners = [None] * 6 if found.box_um is None else [*found.box_um[0], *found.box_um[1]]
@@ -84,7 +86,7 @@ def set_anchor(
             certainty=found.certainty.value,
             error_um=found.error_um,
             details=dict(found.details),
-            computed=datetime.now(UTC),
+            computed=known or datetime.now(UTC),
             **dict(zip(_CORNERS, corners, strict=True)),
         )
     )
@@ -113,7 +115,7 @@ def anchors_of(database: Database, actor: Actor, asset_ids: Collection[str]) -> 
     found: dict[str, list[Anchor]] = defaultdict(list)
     with database.session() as session:
         for some in batches(asset_ids, _IDS):
-            wanted = select(anchor, _stale().label("stale")).where(
+            wanted = select(anchor, _stale(actor).label("stale")).where(
                 anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id)
             )
             rows = session.execute(wanted.order_by(anchor.c.atlas)).all()
@@ -131,7 +133,7 @@ def stale_anchors(database: Database, actor: Actor, atlas: str = "") -> dict[str
         .select_from(anchor)
         .join(version_asset, version_asset.c.asset_id == anchor.c.asset_id)
         .join(version, version.c.id == version_asset.c.version_id)
-        .where(_stale(), visible(actor, version.c.dataset_id), seen_asset(actor, anchor.c.asset_id))
+        .where(_stale(actor), visible(actor, version.c.dataset_id), seen_asset(actor, anchor.c.asset_id))
         .group_by(version.c.dataset_id)
         .order_by(version.c.dataset_id)
     )
@@ -141,12 +143,15 @@ def stale_anchors(database: Database, actor: Actor, atlas: str = "") -> dict[str
         return {row.dataset_id: row.assets for row in session.execute(wanted)}
 
 
-def _stale() -> ColumnElement[bool]:
-    """The condition that the atlas of an anchor's row has been installed since, or has another version installed."""
+def _stale(actor: Actor) -> ColumnElement[bool]:
+    """The condition that the atlas of an anchor's row has been installed since, or has another version installed, of
+    the atlases that `actor` may see."""
     same = atlas_table.alias("same")
-    newest = select(func.max(same.c.installed)).where(same.c.name == anchor.c.atlas).scalar_subquery()
+    seen = select(func.max(same.c.installed)).where(same.c.name == anchor.c.atlas, visible(actor, same.c.dataset_id))
     since = (atlas_table.c.installed > anchor.c.computed) | (atlas_table.c.version != anchor.c.atlas_version)
-    found = select(literal(1)).where(atlas_table.c.name == anchor.c.atlas, atlas_table.c.installed == newest, since)
+    found = select(literal(1)).where(
+        atlas_table.c.name == anchor.c.atlas, atlas_table.c.installed == seen.scalar_subquery(), since
+    )
     return found.correlate(anchor).exists()
 
 

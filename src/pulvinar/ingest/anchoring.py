@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from pulvinar.ingest.anchor_shares import known_shares, positions_of
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.ingest.request import Means
-from pulvinar.model.access import Actor, Right
+from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, AssetKind
@@ -50,11 +51,13 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, eq=False)
 class Anchored:
-    """An anchor with what the catalogue needs beside it: the order of its regions, and its places by block."""
+    """An anchor with what the catalogue needs beside it: the order of its regions, its places by block, and since when
+    the atlas is known by which it was computed."""
 
     anchor: Anchor
     positions: Mapping[int, int]
     blocks: Mapping[PlaceRole, PlaceBlocks] = field(default_factory=dict)
+    known: datetime | None = None
 
 
 class Anchorer:
@@ -64,10 +67,12 @@ class Anchorer:
         self._means = means
         self._actor = actor or means.actor
         self._atlas = atlas
+        self._known: datetime | None = None
 
     @cached_property
     def atlases(self) -> tuple[OpenAtlas, ...]:
         """The newest version of each atlas; nothing of it is read yet."""
+        self._known = datetime.now(UTC)
         found = list_atlases(self._means.database, self._actor)
         cache = grids_in(self._means.scratch)
         return tuple(OpenAtlas(one, self._means.store, cache) for one in found if self._atlas in ("", one.atlas.name))
@@ -86,12 +91,13 @@ class Anchorer:
                 made = _placed(opened, self._means.store, asset, stated, route)
             made = made or _named(opened, self._means.store, asset, record)
             if made is not None:
-                found.append(made)
+                found.append(replace(made, known=self._known))
         return tuple(found)
 
     @cached_property
     def _transforms(self) -> tuple[StoredTransform, ...]:
-        return list_transforms(self._means.database, self._means.store, self._actor)
+        """Those that everyone may read: an anchor tells whoever sees the asset of the path that it took."""
+        return list_transforms(self._means.database, self._means.store, ANONYMOUS)
 
     def _route(self, source: str, target: str) -> Route | None:
         """The way from a space to that of an atlas, None where there is none."""
@@ -233,7 +239,7 @@ class AnchorSpool:
         paths = sorted(self._folder.iterdir())
         for path in paths:
             for one in pickle.loads(path.read_bytes()):
-                set_anchor(session, path.name, one.anchor, one.positions, one.blocks)
+                set_anchor(session, path.name, one.anchor, one.positions, one.blocks, one.known)
         if paths:
             index_assets(session, dataset_id, [path.name for path in paths])
 
@@ -315,7 +321,7 @@ def _reanchor(means: Means, anchorer: Anchorer, dataset_id: str) -> Reanchored:
                 for name in names:
                     remove_anchor(work.session, asset.id, name)
                 for one in anchors:
-                    set_anchor(work.session, asset.id, one.anchor, one.positions, one.blocks)
+                    set_anchor(work.session, asset.id, one.anchor, one.positions, one.blocks, one.known)
             index_assets(work.session, dataset_id, [asset.id for asset, _ in found])
             work.record_event("anchor", dataset_id, {"assets": [asset.id for asset, _ in found], "atlases": names})
     return Reanchored(len(assets), anchored)
