@@ -70,16 +70,26 @@ def test_points_are_brought_over_and_the_path_and_its_error_are_told(run, added)
 
 def test_a_table_keeps_its_other_columns(run, added, tmp_path):
     table = tmp_path / "cells.csv"
-    table.write_text("cell,z,y,x\nfirst,300,200,100\nsecond,0,0,0\n")
+    table.write_text('cell,z,y,x,dose,note\n007,300,200, 100,1.10,NA\n"a, b",0,0,0.5,,2e3\n')
     done = run("transform", "points", "--from", "scan", "--to", "atlas", "--csv", table)
-    assert done.stdout.replace('"', "").splitlines() == [
-        "cell,z,y,x",
-        "first,1800,-3300,-900",
-        "second,2000,-3000,-1000",
+    assert done.stdout.splitlines() == [
+        "cell,z,y,x,dose,note",
+        "007,1800,-3300,-900,1.10,NA",
+        '"a, b",2000,-3000,-999.5,,2e3',
     ]
     table.write_text("cell,z,y\nfirst,300,200\n")
     with pytest.raises(UnreadableFile, match=r"cells\.csv has no columns x, y and z"):
         run("transform", "points", "--from", "scan", "--to", "atlas", "--csv", table)
+
+
+def test_a_file_that_is_not_there_is_named(run, tmp_path):
+    there = tmp_path / "moved.tfm"
+    there.write_text(ITK)
+    ends = ["--from", "scan", "--to", "atlas", "--format", "itk", "--licence", "CC-BY-4.0"]
+    for words in (["nope.tfm"], [there, "--from-image", "nope.tfm"]):
+        done = run("transform", "add", *words, *ends)
+        assert done.exit_code == 2
+        assert "nope.tfm" in done.stderr
 
 
 def test_what_leads_nowhere_says_what_to_do(run, added):

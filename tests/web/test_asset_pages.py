@@ -161,6 +161,18 @@ def test_a_connectome_that_no_page_can_show_is_averaged(client, connectome):
     assert picture[500, 100].sum() > picture[500, 500].sum()
 
 
+def test_a_matrix_that_a_page_can_show_is_shown_cell_by_cell_though_it_is_an_array(client, platform, tmp_path):
+    values = np.zeros((1100, 1100), "f4")
+    values[17, 400] = 7
+    np.save(tmp_path / "weights.npy", values)
+    dataset, asset = brought_in(platform, tmp_path / "weights.npy", TableKind.CONNECTIVITY)
+    address = f"/datasets/{dataset}/assets/{asset}"
+    assert "mean of several cells" not in client.get(f"{address}/matrix").text
+    picture = np.asarray(Image.open(BytesIO(client.get(f"{address}/matrix.webp").content)).convert("RGB"))
+    assert picture.shape == (1100, 1100, 3)
+    assert (picture != picture[0, 0]).any(axis=2).sum() == 1
+
+
 def test_what_is_an_array_is_offered_as_one(client, recording, connectome):
     for address, table in ((recording, "series.parquet"), (connectome, "targets.parquet")):
         page = client.get(address.split("/assets/")[0]).text

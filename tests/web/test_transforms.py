@@ -66,6 +66,14 @@ def test_transforms_are_told_with_error_licence_and_what_to_cite(brains, shown):
     assert (told["dataset_id"], told["digest"], told["asset_id"]) == (added.dataset_id, added.digest, added.asset.id)
 
 
+def test_what_is_found_and_does_not_open_is_passed_over(brains, shown):
+    found = brains.find("reference")
+    assert [asset.id for asset in found] == [shown[1].asset.id]
+    assert list(found.open_all()) == []
+    with pytest.raises(Invalid, match="is a transform, which has no array"):
+        next(iter(found)).open()
+
+
 def test_many_points_are_brought_over_and_the_path_is_told(brains, shown, tmp_path):
     places = np.random.default_rng(0).uniform(-20_000, 20_000, (45_000, 3))
     brought = brains.transform_points(places, "reference", "floating")

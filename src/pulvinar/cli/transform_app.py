@@ -28,7 +28,10 @@ To = Annotated[str, typer.Option("--to", help="Space that points go to.")]
 @transform_app.command()
 def add(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="One file, or of ITK and ANTs several as after `-t`.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", exists=True, dir_okay=False, help="One file, or of ITK and ANTs several as after `-t`."
+        ),
     ],
     source: From,
     target: To,
@@ -46,9 +49,14 @@ def add(
     ] = "",
     to_orientation: Annotated[str, typer.Option(help="The same for the other space.")] = "",
     from_image: Annotated[
-        Path | None, typer.Option(help="NIfTI image of the --from side that was aligned; needed for FLIRT.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="NIfTI image of the --from side that was aligned; needed for FLIRT."
+        ),
     ] = None,
-    to_image: Annotated[Path | None, typer.Option(help="The same for the --to side.")] = None,
+    to_image: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The same for the --to side.")
+    ] = None,
     no_inverse: Annotated[bool, typer.Option("--no-inverse", help="Make no way back of a field.")] = False,
     json: Json = False,
 ) -> None:

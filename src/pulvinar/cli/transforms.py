@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,10 +128,13 @@ def _error(error_um: float | None) -> str:
 
 def _read(path: Path) -> pyarrow.Table:
     import pyarrow
-    from pyarrow import csv
+    from pyarrow import csv as arrow_csv
 
     try:
-        return csv.read_csv(path)
+        # as text: what is not a place stays as it is written, 007 and 1.10
+        kinds = dict.fromkeys(arrow_csv.open_csv(path).schema.names, pyarrow.string())
+        converted = arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
+        return arrow_csv.read_csv(path, convert_options=converted)
     except (OSError, pyarrow.ArrowException) as error:
         raise UnreadableFile(f"{path.name} is no table: {error}", hint="a CSV with a line of names on top") from error
 
@@ -138,9 +142,12 @@ def _read(path: Path) -> pyarrow.Table:
 def _columns(table: pyarrow.Table, path: Path) -> npt.NDArray[np.float64]:
     """The columns x, y and z, float64 (n, 3)."""
     import numpy as np
+    import pyarrow
+    import pyarrow.compute as pc
 
     try:
-        return np.stack([table.column(axis).to_numpy().astype(np.float64) for axis in "xyz"], axis=1)
+        parts = [pc.utf8_trim_whitespace(table.column(axis)).cast(pyarrow.float64()).to_numpy() for axis in "xyz"]
+        return np.stack(parts, axis=1)
     except (KeyError, ValueError, TypeError) as error:
         raise UnreadableFile(
             f"{path.name} has no columns x, y and z of numbers: its columns are {', '.join(table.column_names)}",
@@ -150,10 +157,9 @@ def _columns(table: pyarrow.Table, path: Path) -> npt.NDArray[np.float64]:
 
 def _write(table: pyarrow.Table, xyz: npt.NDArray[np.float64]) -> None:
     """The table on standard output, with the places instead of its own."""
-    import pyarrow
-    from pyarrow import csv
-
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
     for number, axis in enumerate("xyz"):
-        at = table.column_names.index(axis)
-        table = table.set_column(at, axis, pyarrow.array(xyz[:, number].round(3)))
-    csv.write_csv(table, sys.stdout.buffer)
+        columns[axis] = [f"{value:.3f}".rstrip("0").rstrip(".") for value in (xyz[:, number].round(3) + 0.0).tolist()]
+    written = csv.writer(sys.stdout, lineterminator="\n")
+    written.writerow(columns)
+    written.writerows(zip(*columns.values(), strict=True))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -253,6 +253,18 @@ class Skeleton:
     parent: npt.NDArray[np.int64]
 
 
+_OPENED_BY = {
+    "volume": "volume",
+    "skeleton": "skeleton",
+    "points": "table",
+    "table": "table",
+    "time_series": "time_series",
+    "connectivity": "connectivity",
+    "tracts": "tracts",
+}
+"""The method that opens an asset of each kind."""
+
+
 class RemoteAsset:
     """One thing in a dataset: a volume, a neuron, a table; `details` is what the server knows of it."""
 
@@ -276,20 +288,16 @@ class RemoteAsset:
     def open(self) -> Any:
         """What it holds, by its kind: a lazy volume, a neuron, columns, signals, a matrix, streamlines.
 
-        Raises `Invalid` for a mesh, which is read object by object.
+        Raises `Invalid` for what has no array, as a mesh or a transform, and is read object by object.
         """
-        ways: dict[str, Callable[[], Any]] = {
-            "volume": self.volume,
-            "skeleton": self.skeleton,
-            "points": self.table,
-            "table": self.table,
-            "time_series": self.time_series,
-            "connectivity": self.connectivity,
-            "tracts": self.tracts,
-        }
-        if self.kind not in ways:
+        if not self.opens:
             raise Invalid(f"{self.name} is a {self.kind}, which has no array", hint="read its objects")
-        return ways[self.kind]()
+        return getattr(self, _OPENED_BY[self.kind])()
+
+    @property
+    def opens(self) -> bool:
+        """Whether `open` gives something of its kind."""
+        return self.kind in _OPENED_BY
 
     def anchors(self) -> list[dict[str, Any]]:
         """Where it lies: one entry an atlas, with `certainty`, `error_um`, `box_um` (z, y, x) and `regions`, each with
@@ -426,10 +434,8 @@ class Found:
 
     def open_all(self) -> Iterator[tuple[FoundAsset, Any]]:
         """Each asset with what it holds, opened when it is reached; voxels of volumes are read when they are used.
-        Meshes are passed over."""
-        for asset in self:
-            if asset.kind != "mesh":
-                yield asset, asset.open()
+        What does not open, as meshes and transforms, is passed over."""
+        yield from ((asset, asset.open()) for asset in self if asset.opens)
 
     def facets(self) -> dict[str, dict[str, int]]:
         """How many of the results (of the newest 1,000) are of each species, modality, kind, region, lab, licence and

@@ -92,12 +92,6 @@ def _words(builder: Any, values: Any) -> Any:
             lanes = builder.add(lanes, lanes)
 
 
-def planes_for(values: int) -> npt.NDArray[np.uint64]:
-    """Room for the bit planes of a chunk of so many values: uint64 (16, values / 64), a plane's words together."""
-    words = values // _ROW
-    return np.empty((_PLANES, words + _GAP_WORDS), np.uint64)[:, :words]
-
-
 @_compiled
 def copy_and_split(source: Any, chunk: Any, planes: Any) -> None:
     """Copy `source` (slices, rows, 64) to `chunk`, and its bits to `planes`.

@@ -15,7 +15,7 @@ from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, Dataset
 from pulvinar.web.heat_map import heat_map
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.rendering import render
-from pulvinar.web.stored_tables import is_array, read_matrix, read_overview, read_signals, series_names
+from pulvinar.web.stored_tables import read_matrix, read_overview, read_signals, series_names, shows_every_cell
 from pulvinar.web.traces import HEIGHT, WIDTH, traces
 
 router = APIRouter(include_in_schema=False)
@@ -37,7 +37,7 @@ def matrix(
     """A connectivity matrix: its heat map, and its strongest connections as a table."""
     shown = get_version(platform.database, actor, dataset_id, version)
     asset = find_asset(shown, asset_id)
-    if is_array(asset):
+    if not shows_every_cell(asset):
         low, high = asset.details["range"] or (None, None)
         data = {"strongest": asset.details["strongest"], "low": low, "high": high, "averaged": True}
     else:
@@ -57,7 +57,8 @@ def matrix_picture(
 ) -> Response:
     """Every cell of a matrix, or of a large one the mean of some, as a square of its colour, WebP without loss."""
     asset = find_asset(get_version(platform.database, actor, dataset_id, version), asset_id)
-    values = read_overview(platform.store, asset) if is_array(asset) else read_matrix(platform.store, asset)[2]
+    is_whole = shows_every_cell(asset)
+    values = read_matrix(platform.store, asset)[2] if is_whole else read_overview(platform.store, asset)
     headers = {"cache-control": cache_control(asset).decode(), "etag": f'"{asset.digest}"'}
     return Response(heat_map(values), media_type="image/webp", headers=headers)
 

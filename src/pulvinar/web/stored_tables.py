@@ -14,8 +14,8 @@ from pulvinar.storage.matrices import StoredMatrix
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
-MOST_CELLS = 4_000_000
-"""The largest matrix that is shown: 2,000 by 2,000."""
+MOST_CELLS = 1 << 22
+"""The largest matrix of which every cell is shown: 2,048 by 2,048, as large as one may be that is stored as a table."""
 
 
 def read_columns(
@@ -26,15 +26,25 @@ def read_columns(
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
+def shows_every_cell(asset: Asset) -> bool:
+    """Whether a connectivity matrix is small enough to be shown whole; of others there are means.
+
+    Raises `Invalid` for an asset of another kind.
+    """
+    if asset.kind is not AssetKind.CONNECTIVITY:
+        raise Invalid(f"asset {asset.id} is a {asset.kind.value}, not a connectivity matrix")
+    cells: int = asset.details["count"] * asset.details["targets"]
+    return cells <= MOST_CELLS
+
+
 def read_matrix(store: Store, asset: Asset) -> tuple[list[str], list[str], npt.NDArray[np.float64]]:
     """The names of rows and columns of a connectivity matrix, and its values (sources, targets), NaN where not known.
 
     Raises `Invalid` for an asset of another kind, `TooLarge` for more than is shown at once.
     """
-    if asset.kind is not AssetKind.CONNECTIVITY:
-        raise Invalid(f"asset {asset.id} is a {asset.kind.value}, not a connectivity matrix")
+    whole = shows_every_cell(asset)
     rows, columns = asset.details["count"], asset.details["targets"]
-    if rows * columns > MOST_CELLS:
+    if not whole:
         kept = "array, values" if is_array(asset) else "matrix.parquet"
         raise TooLarge(f"{asset.name} has {rows} x {columns} values", hint=f"read its {kept}, instead")
     if is_array(asset):
