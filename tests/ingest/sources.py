@@ -169,7 +169,9 @@ def same_table(data, path):
     assert len(columns) == len(rows[0])
     for index, column in enumerate(columns):
         cells = [row[index] for row in rows]
-        if column.dtype.kind in "if":
+        if not isinstance(column, np.ndarray):
+            assert column.to_pylist() == cells
+        elif column.dtype.kind in "if":
             assert np.array_equal(column, [float(cell) if cell.strip() else np.nan for cell in cells], equal_nan=True)
         elif column.dtype.kind == "b":
             assert [str(value).lower() for value in column.tolist()] == [cell.lower() for cell in cells]
