@@ -226,6 +226,14 @@ def test_sizes(count, text):
     assert phrases.size(count) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1_482_840.4, "1,482,840"), (1200.0, "1,200"), (-35_999.6, "-36,000"), (0.0, "0"), (12.50, "12.5"), (None, "–")],
+)
+def test_numbers_keep_their_zeros_before_the_point(value, text):
+    assert phrases.number(value) == text
+
+
 def test_lengths_use_one_unit():
     assert phrases.lengths((50.0, 40.0, 40.0)) == "50 × 40 × 40 µm"
     assert phrases.lengths((1000.0, 1000.0, 1000.0)) == "1 mm"

@@ -128,7 +128,8 @@ def number(value: float | None) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     digits = 2 if value == 0 else max(0, 3 - int(log10(abs(value)))) if abs(value) >= 1e-3 else 6
-    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
 
 
 def share(part: float) -> str:
