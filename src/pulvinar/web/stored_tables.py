@@ -80,6 +80,11 @@ def read_signals(
     return times, values
 
 
+def shows_every_value(asset: Asset) -> bool:
+    """Whether signals are few enough to be drawn from their own values; of others there are spans of time."""
+    return "overview" not in asset.details.get("array", {})
+
+
 def is_array(asset: Asset) -> bool:
     """Whether the values of signals or of a matrix are an array, and not a table."""
     return "array" in asset.details
@@ -105,10 +110,11 @@ def _read_array(
     store: Store, asset: Asset, series: Sequence[int], *, timed: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     frames = asset.details["count"]
-    array = _array(store, asset, "overview" if "overview" in asset.details["array"] else "path")
+    whole = shows_every_value(asset)
+    array = _array(store, asset, "path" if whole else "overview")
     rows = array.shape[0]
     # a row of an overview is the lowest or the highest value of a span: two of them begin together
-    spans = rows // 2 if "overview" in asset.details["array"] else frames
+    spans = frames if whole else rows // 2
     begins = -(-np.arange(spans, dtype=np.int64) * frames // spans)
     times = begins.astype(np.float64)
     if timed:
