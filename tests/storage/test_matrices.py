@@ -1,4 +1,4 @@
-"""A matrix is read back by window, and what is wrong with one is said: it is not there, damaged, or the store is silent."""
+"""A matrix is read back by window; one that is not there, a damaged one and a silent store are told apart."""
 
 import numpy as np
 import pytest
