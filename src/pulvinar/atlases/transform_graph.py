@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from pulvinar.atlases.transforms import apply, compose, identity, invert, is_invertible, steps_of
+from pulvinar.atlases.transforms import compose, identity, invert, is_invertible, steps_of
 from pulvinar.errors import Conflict, NotFound, SpaceMismatch
-from pulvinar.model.space import Points, Space
+from pulvinar.model.space import Space
 from pulvinar.model.transform import Transform
 
 _Cost = tuple[int, float, int]
@@ -37,11 +37,6 @@ class SpaceGraph:
         self._edges[transform.source.name].append(transform)
         if is_invertible(transform):
             self._edges[transform.target.name].append(invert(transform))
-
-    @property
-    def spaces(self) -> tuple[Space, ...]:
-        """Every space that some transform names, by name."""
-        return tuple(self._spaces[name] for name in sorted(self._spaces))
 
     def reachable(self, space: Space | str) -> tuple[Space, ...]:
         """The spaces that points of `space` can be brought to, itself left out, by name. Raises `NotFound`."""
@@ -88,10 +83,6 @@ class SpaceGraph:
         while steps[-1].source.name != start.name:
             steps.append(arrived[steps[-1].source.name])
         return tuple(reversed(steps))
-
-    def transform_points(self, points: Points, to: Space | str) -> Points:
-        """`points` in the space `to`, by the best path. Raises as `path` and `apply` do."""
-        return apply(self.path(points.space, to), points)
 
     def _arrivals(self, start: str, end: str) -> dict[str, Transform]:
         """Of every space up to `end` that is reached, the last transform of the best path to it. Dijkstra (1959)."""
