@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, literal_column, select
 
@@ -132,6 +133,40 @@ def kind_of(transform: Transform) -> str:
     if len(steps) > 1:
         return "composition"
     return "affine" if isinstance(steps[0], AffineTransform) else "displacement"
+
+
+def stored_to_json(one: StoredTransform) -> dict[str, Any]:
+    """A stored transform as JSON values: what the API and the commands tell of it."""
+    made = one.transform
+    return {
+        "name": one.name,
+        "source": made.source.name,
+        "target": made.target.name,
+        "kind": kind_of(made),
+        "invertible": is_invertible(made),
+        "expected_error_um": made.expected_error_um,
+        "obtained": made.provenance,
+        "licence": one.record.licence,
+        "citation": one.record.citation,
+        "dataset_id": one.dataset_id,
+        "version": one.version,
+        "digest": one.digest,
+        "asset_id": one.asset.id,
+    }
+
+
+def leg_to_json(leg: Leg) -> dict[str, Any]:
+    """A leg as JSON values: what the API, the commands and anchors tell of it."""
+    return {
+        "source": leg.transform.source.name,
+        "target": leg.transform.target.name,
+        "transform": leg.stored.name,
+        "inverted": leg.inverted,
+        "expected_error_um": leg.transform.expected_error_um,
+        "dataset_id": leg.stored.dataset_id,
+        "version": leg.stored.version,
+        "digest": leg.stored.digest,
+    }
 
 
 def _leg(known: Iterable[StoredTransform], step: Transform) -> Leg:
