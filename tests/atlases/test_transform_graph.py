@@ -59,6 +59,14 @@ def test_points_go_there_and_back():
     assert apply(graph.path(there.space, "a"), there).zyx_um.tolist() == points.zyx_um.tolist()
 
 
+def test_a_step_says_which_transform_it_is_and_whether_it_is_turned_round():
+    # the first and the last are equal: the one that was added first is taken
+    graph = SpaceGraph([step("ab", 1.0), step("cb", 1.0), one_way("cd", 1.0), step("ab", 1.0)])
+    assert [(one.origin, one.inverted) for one in graph.steps("a", "d")] == [(0, False), (1, True), (2, False)]
+    assert [(one.origin, one.inverted) for one in graph.steps("c", "a")] == [(1, False), (0, True)]
+    assert graph.steps("a", "a") == ()
+
+
 def test_what_has_no_inverse_is_a_way_there_alone():
     graph = SpaceGraph([one_way("ab", 1.0), step("bc", 1.0)])
     assert way(graph.path("a", "c")) == ["ab", "bc"]

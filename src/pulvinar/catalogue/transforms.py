@@ -15,10 +15,9 @@ from sqlalchemy import func, literal_column, select
 from pulvinar.access.visibility import visible
 from pulvinar.atlases.transform_graph import SpaceGraph
 from pulvinar.atlases.transform_json import transform_from_json
-from pulvinar.atlases.transforms import apply, compose, invert, is_invertible, steps_of
+from pulvinar.atlases.transforms import apply, is_invertible, steps_of
 from pulvinar.catalogue.tables import asset, version, version_asset
 from pulvinar.catalogue.versions import asset_from_row
-from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
 from pulvinar.model.record import Record, record_from_json
@@ -110,10 +109,8 @@ def find_route(stored: Iterable[StoredTransform], source: str, target: str) -> R
     """
     known = tuple(stored)
     graph = SpaceGraph(one.transform for one in known)
-    steps = graph.steps(source, target)
-    if not steps:
-        return Route(graph.path(source, target), ())
-    return Route(compose(*steps), tuple(_leg(known, step) for step in steps))
+    legs = (Leg(known[step.origin], step.transform, step.inverted) for step in graph.steps(source, target))
+    return Route(graph.path(source, target), tuple(legs))
 
 
 def transform_points(route: Route, points: Points) -> Points:
@@ -167,12 +164,3 @@ def leg_to_json(leg: Leg) -> dict[str, Any]:
         "version": leg.stored.version,
         "digest": leg.stored.digest,
     }
-
-
-def _leg(known: Iterable[StoredTransform], step: Transform) -> Leg:
-    for one in known:
-        if step == one.transform:
-            return Leg(one, step, inverted=False)
-        if is_invertible(one.transform) and step == invert(one.transform):
-            return Leg(one, step, inverted=True)
-    raise NotFound(f"no stored transform leads from {step.source.name} to {step.target.name}")
