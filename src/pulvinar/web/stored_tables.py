@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import Invalid, TooLarge
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.storage.matrices import StoredMatrix
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
-MOST_CELLS = 1 << 22
-"""The largest matrix of which every cell is shown: 2,048 by 2,048, as large as one may be that is stored as a table."""
+MOST_CELLS = LARGEST_TABLE_VALUES
+"""The largest matrix of which every cell is shown: 2,048 by 2,048. What is stored as a table has no means to show."""
 
 
 def read_columns(
