@@ -3,6 +3,7 @@ import pytest
 
 from pulvinar.atlases.displacement import ArrayField
 from pulvinar.atlases.transform_graph import SpaceGraph
+from pulvinar.atlases.transforms import apply
 from pulvinar.errors import Conflict, NotFound, SpaceMismatch
 from pulvinar.model.space import Points, Space
 from pulvinar.model.transform import IDENTITY, AffineTransform, Composition, DisplacementTransform, FieldGrid
@@ -45,17 +46,25 @@ def test_an_unknown_error_is_worse_than_any_known_one():
 def test_of_two_transforms_between_the_same_spaces_the_better_is_taken():
     assert way(SpaceGraph([step("ab", 9.0, 1), step("ab", 2.0, 5), step("ab", None)]).path("a", "b")) == ["ab"]
     points = Points(SPACES["a"], np.zeros((1, 3)))
-    found = SpaceGraph([step("ab", 9.0, 1), step("ab", 2.0, 5)]).transform_points(points, "b")
+    found = apply(SpaceGraph([step("ab", 9.0, 1), step("ab", 2.0, 5)]).path("a", "b"), points)
     assert found.zyx_um[0, 0] == 5
 
 
 def test_points_go_there_and_back():
     graph = SpaceGraph([step("ab", 1.0, 10), step("cb", 1.0, 3)])
     points = Points(SPACES["a"], np.array([[1.0, 2.0, 3.0]]))
-    there = graph.transform_points(points, SPACES["c"])
+    there = apply(graph.path("a", SPACES["c"]), points)
     assert there.space == SPACES["c"]
     assert there.zyx_um.tolist() == [[8.0, 2.0, 3.0]]
-    assert graph.transform_points(there, SPACES["a"]).zyx_um.tolist() == points.zyx_um.tolist()
+    assert apply(graph.path(there.space, "a"), there).zyx_um.tolist() == points.zyx_um.tolist()
+
+
+def test_a_step_says_which_transform_it_is_and_whether_it_is_turned_round():
+    # the first and the last are equal: the one that was added first is taken
+    graph = SpaceGraph([step("ab", 1.0), step("cb", 1.0), one_way("cd", 1.0), step("ab", 1.0)])
+    assert [(one.origin, one.inverted) for one in graph.steps("a", "d")] == [(0, False), (1, True), (2, False)]
+    assert [(one.origin, one.inverted) for one in graph.steps("c", "a")] == [(1, False), (0, True)]
+    assert graph.steps("a", "a") == ()
 
 
 def test_what_has_no_inverse_is_a_way_there_alone():
@@ -77,7 +86,8 @@ def test_staying_where_one_is_costs_nothing():
     graph = SpaceGraph([step("ab", 1.0)])
     assert graph.path("a", "a").expected_error_um == 0
     elsewhere = Space("elsewhere", "mouse")
-    assert SpaceGraph().transform_points(Points(elsewhere, np.ones((1, 3))), elsewhere).zyx_um.tolist() == [[1, 1, 1]]
+    still = apply(SpaceGraph().path(elsewhere, elsewhere), Points(elsewhere, np.ones((1, 3))))
+    assert still.zyx_um.tolist() == [[1, 1, 1]]
 
 
 def test_a_space_that_is_not_there_is_named_with_those_that_are():
@@ -95,7 +105,8 @@ def test_two_spaces_of_one_name_do_not_mix():
     other = Space("b", "mouse", "PIR")
     with pytest.raises(Conflict, match="two spaces named b"):
         graph.add(AffineTransform(other, SPACES["c"], IDENTITY))
-    assert [space.name for space in graph.spaces] == ["a", "b"]
+    with pytest.raises(NotFound, match="no transform is from or to c"):
+        graph.path("c", "a")
     with pytest.raises(SpaceMismatch, match="of the same name"):
         graph.path(other, "a")
     with pytest.raises(SpaceMismatch, match="of the same name"):

@@ -44,13 +44,14 @@ def added(run, tmp_path):
 def test_a_transform_is_added_and_listed(run, added):
     (listed,) = json.loads(run("transform", "list", "--json").stdout)
     assert listed == added
-    assert (listed["from"], listed["to"], listed["kind"]) == ("scan", "atlas", "affine")
+    assert (listed["source"], listed["target"], listed["kind"]) == ("scan", "atlas", "affine")
     assert (listed["expected_error_um"], listed["licence"], listed["citation"]) == (25.0, "CC-BY-4.0", "A. B.")
     assert listed["obtained"] == "itk: moved.tfm"
     table = run("transform", "list").stdout
     assert "scan to atlas" in table
-    assert added["dataset"] in table
-    shown = json.loads(run("show", added["dataset"], "--json").stdout)
+    assert " yes " in table
+    assert added["dataset_id"] in table
+    shown = json.loads(run("show", added["dataset_id"], "--json").stdout)
     assert [one["kind"] for one in shown["assets"]] == ["transform"]
 
 
@@ -65,7 +66,9 @@ def test_points_are_brought_over_and_the_path_and_its_error_are_told(run, added)
     )
     np.testing.assert_allclose(told["points"], [[0, 0, 0]], atol=1e-9)
     assert told["expected_error_um"] == 25.0
-    assert [(leg["transform"], leg["inverted"]) for leg in told["path"]] == [("scan to atlas", True)]
+    (leg,) = told["path"]
+    assert (leg["source"], leg["target"], leg["transform"]) == ("atlas", "scan", "scan to atlas")
+    assert (leg["inverted"], leg["dataset_id"], leg["digest"]) == (True, added["dataset_id"], added["digest"])
 
 
 def test_a_table_keeps_its_other_columns(run, added, tmp_path):

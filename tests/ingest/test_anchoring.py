@@ -311,7 +311,7 @@ def test_a_neuron_of_another_space_is_anchored_through_the_path_that_leads_there
     assert (anchor.space, anchor.certainty, anchor.error_um) == ("toy", Certainty.STATED, 35.0)
     assert anchor.details["from_space"] == "scan"
     (leg,) = anchor.details["path"]
-    assert (leg["dataset"], leg["inverted"], leg["expected_error_um"]) == (added.dataset_id, False, 35.0)
+    assert (leg["dataset_id"], leg["inverted"], leg["expected_error_um"]) == (added.dataset_id, False, 35.0)
     assert anchor.shares[Role.SOMA] == straight.shares[Role.SOMA]
     assert anchor.shares[Role.END] == straight.shares[Role.END]
     np.testing.assert_allclose(anchor.box_um, straight.box_um, atol=0.01)

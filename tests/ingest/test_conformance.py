@@ -116,12 +116,14 @@ def test_each_rule_fails_alone(name):
     assert (row["id"], row["remedy"], row["remedy_zh"]) == (name, failed.rule.remedy, failed.rule.remedy_zh)
 
 
-@pytest.mark.parametrize("name", [name for name in BROKEN if name != "F2"])
+@pytest.mark.parametrize("name", list(BROKEN))
 def test_what_fails_is_said_in_chinese_too(name):
-    (failed,) = (one for one in check(BROKEN[name]).outcomes if not one.met)
+    # what a reader said is handed to whoever knows it in Chinese; here everything is known
+    translated = replace(BROKEN[name], in_chinese=lambda said: "读取器的话")
+    (failed,) = (one for one in check(translated).outcomes if not one.met)
     for failure in failed.failures:
         assert not any("\u4e00" <= letter <= "\u9fff" for letter in failure.en.partition("; the nearest")[0])
-        assert any("\u3000" <= letter <= "\u9fff" or letter == "：" for letter in failure.zh)
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in failure.zh)
 
 
 def test_what_a_reader_said_is_in_chinese_where_somebody_knows_how():

@@ -65,6 +65,16 @@ def test_every_program_that_knows_blosc_reads_a_chunk(name, dtype):
     assert blosc2.decompress(body) == chunk.tobytes()
 
 
+@pytest.mark.parametrize("name", list(CHUNKS))
+def test_planes_that_are_there_already_make_the_same_bytes(name):
+    chunk = CHUNKS[name]
+    codec, planes = codec_of(chunk), room_for_planes(chunk.size)
+    copy_and_split(chunk, chunk, planes)
+    room = np.empty(codec.room_bytes, np.uint8)
+    size = codec.encode_into(chunk[None, None], room, planes)
+    assert room[:size].tobytes() == codec.encode(chunk[None, None])
+
+
 @pytest.mark.parametrize("name", [name for name in CHUNKS if name != "noise that nothing packs"])
 def test_a_chunk_is_hardly_larger_than_blosc_makes_it(name):
     chunk = CHUNKS[name]

@@ -70,10 +70,11 @@ def test_what_is_not_there_is_not_found(written):
         stored.read(0, Window((0,) * 5, (1, 1, 21, 1, 1)))
 
 
-def test_damaged_voxels_are_refused_and_not_shown(written, tmp_path):
+@pytest.mark.parametrize("at", [0, 100, -1], ids=["header", "voxels", "index"])
+def test_damaged_voxels_are_refused_and_not_shown(written, tmp_path, at):
     key = next(entry.key for entry in written.list("assets/v") if "/1/c/" in entry.key)
     raw = bytearray(written.read(key))
-    raw[100] ^= 1
+    raw[at] ^= 1
     damaged = tmp_path / "damaged"
     damaged.write_bytes(raw)
     written.put_file(key, damaged)

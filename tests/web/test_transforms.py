@@ -12,6 +12,7 @@ import pulvinar
 from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.atlases.transform_formats import Ends, read_transform
 from pulvinar.atlases.transforms import apply
+from pulvinar.catalogue.transforms import stored_to_json
 from pulvinar.cli.verbs import means_of
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform
@@ -61,6 +62,8 @@ def brains(shown):
 def test_transforms_are_told_with_error_licence_and_what_to_cite(brains, shown):
     (told,) = brains.transforms()
     added = shown[1]
+    # a script that reads what the commands write finds the same words here
+    assert told == stored_to_json(added)
     assert (told["source"], told["target"], told["kind"]) == ("reference", "floating", "displacement")
     assert (told["expected_error_um"], told["licence"], told["invertible"]) == (15.0, "CC-BY-4.0", True)
     assert (told["dataset_id"], told["digest"], told["asset_id"]) == (added.dataset_id, added.digest, added.asset.id)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from pulvinar.atlases.transforms import apply, compose, identity, invert, is_invertible, steps_of
+from pulvinar.atlases.transforms import compose, identity, invert, is_invertible, steps_of
 from pulvinar.errors import Conflict, NotFound, SpaceMismatch
-from pulvinar.model.space import Points, Space
+from pulvinar.model.space import Space
 from pulvinar.model.transform import Transform
 
 _Cost = tuple[int, float, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """One way between two spaces: the transform that was added as number `origin`, or its inverse."""
+
+    transform: Transform
+    origin: int
+    inverted: bool
 
 
 class SpaceGraph:
@@ -23,7 +33,8 @@ class SpaceGraph:
 
     def __init__(self, transforms: Iterable[Transform] = ()) -> None:
         self._spaces: dict[str, Space] = {}
-        self._edges: dict[str, list[Transform]] = {}
+        self._edges: dict[str, list[Edge]] = {}
+        self._added = 0
         for transform in transforms:
             self.add(transform)
 
@@ -34,14 +45,10 @@ class SpaceGraph:
             if known != space:
                 raise Conflict(f"there are two spaces named {space.name}: {known} and {space}", hint="name one anew")
             self._edges.setdefault(space.name, [])
-        self._edges[transform.source.name].append(transform)
+        self._edges[transform.source.name].append(Edge(transform, self._added, inverted=False))
         if is_invertible(transform):
-            self._edges[transform.target.name].append(invert(transform))
-
-    @property
-    def spaces(self) -> tuple[Space, ...]:
-        """Every space that some transform names, by name."""
-        return tuple(self._spaces[name] for name in sorted(self._spaces))
+            self._edges[transform.target.name].append(Edge(invert(transform), self._added, inverted=True))
+        self._added += 1
 
     def reachable(self, space: Space | str) -> tuple[Space, ...]:
         """The spaces that points of `space` can be brought to, itself left out, by name. Raises `NotFound`."""
@@ -49,9 +56,10 @@ class SpaceGraph:
         found, waiting = {start.name}, [start.name]
         while waiting:
             for edge in self._edges[waiting.pop()]:
-                if edge.target.name not in found:
-                    found.add(edge.target.name)
-                    waiting.append(edge.target.name)
+                at = edge.transform.target.name
+                if at not in found:
+                    found.add(at)
+                    waiting.append(at)
         return tuple(self._spaces[name] for name in sorted(found - {start.name}))
 
     def path(self, source: Space | str, target: Space | str) -> Transform:
@@ -62,11 +70,10 @@ class SpaceGraph:
         if source == target and isinstance(source, Space):
             return identity(source)
         steps = self.steps(source, target)
-        return compose(*steps) if steps else identity(self._node(target))
+        return compose(*(step.transform for step in steps)) if steps else identity(self._node(target))
 
-    def steps(self, source: Space | str, target: Space | str) -> tuple[Transform, ...]:
-        """The transforms of the best path, as they were added or inverted, the first one first; none from a space to
-        itself.
+    def steps(self, source: Space | str, target: Space | str) -> tuple[Edge, ...]:
+        """The edges of the best path, the first one first; none from a space to itself.
 
         Raises `NotFound` when no path leads there (the hint names the spaces that can be reached), `SpaceMismatch` for
         a space that differs from the one of that name in the graph.
@@ -85,18 +92,14 @@ class SpaceGraph:
             )
         self._node(target)
         steps = [arrived[end]]
-        while steps[-1].source.name != start.name:
-            steps.append(arrived[steps[-1].source.name])
+        while (at := steps[-1].transform.source.name) != start.name:
+            steps.append(arrived[at])
         return tuple(reversed(steps))
 
-    def transform_points(self, points: Points, to: Space | str) -> Points:
-        """`points` in the space `to`, by the best path. Raises as `path` and `apply` do."""
-        return apply(self.path(points.space, to), points)
-
-    def _arrivals(self, start: str, end: str) -> dict[str, Transform]:
-        """Of every space up to `end` that is reached, the last transform of the best path to it. Dijkstra (1959)."""
+    def _arrivals(self, start: str, end: str) -> dict[str, Edge]:
+        """Of every space up to `end` that is reached, the last edge of the best path to it. Dijkstra (1959)."""
         best: dict[str, _Cost] = {start: (0, 0.0, 0)}
-        arrived: dict[str, Transform] = {}
+        arrived: dict[str, Edge] = {}
         waiting = [(best[start], start)]
         while waiting:
             cost, name = heapq.heappop(waiting)
@@ -105,7 +108,7 @@ class SpaceGraph:
             if cost > best[name]:
                 continue
             for edge in self._edges[name]:
-                at, further = edge.target.name, _added(cost, edge)
+                at, further = edge.transform.target.name, _added(cost, edge.transform)
                 if at not in best or further < best[at]:
                     best[at], arrived[at] = further, edge
                     heapq.heappush(waiting, (further, at))
@@ -128,9 +131,9 @@ def _name(space: Space | str) -> str:
     return space if isinstance(space, str) else space.name
 
 
-def _added(cost: _Cost, edge: Transform) -> _Cost:
+def _added(cost: _Cost, transform: Transform) -> _Cost:
     unknown, squares, steps = cost
-    for step in steps_of(edge):
+    for step in steps_of(transform):
         if step.expected_error_um is None:
             unknown += 1
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, union
+from sqlalchemy import ColumnElement, Row, Select, delete, false, func, insert, or_, select, union
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
@@ -114,10 +114,9 @@ def anchors_of(database: Database, actor: Actor, asset_ids: Collection[str]) -> 
     """Where each of the assets lies, by atlas: of those that `actor` may see and that lie somewhere."""
     found: dict[str, list[Anchor]] = defaultdict(list)
     with database.session() as session:
+        stale = _stale(session, actor).label("stale")
         for some in batches(asset_ids, _IDS):
-            wanted = select(anchor, _stale(actor).label("stale")).where(
-                anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id)
-            )
+            wanted = select(anchor, stale).where(anchor.c.asset_id.in_(some), seen_asset(actor, anchor.c.asset_id))
             rows = session.execute(wanted.order_by(anchor.c.atlas)).all()
             shares = shares_of(session, [row.asset_id for row in rows])
             for row in rows:
@@ -133,26 +132,29 @@ def stale_anchors(database: Database, actor: Actor, atlas: str = "") -> dict[str
         .select_from(anchor)
         .join(version_asset, version_asset.c.asset_id == anchor.c.asset_id)
         .join(version, version.c.id == version_asset.c.version_id)
-        .where(_stale(actor), visible(actor, version.c.dataset_id), seen_asset(actor, anchor.c.asset_id))
+        .where(visible(actor, version.c.dataset_id), seen_asset(actor, anchor.c.asset_id))
         .group_by(version.c.dataset_id)
         .order_by(version.c.dataset_id)
     )
     if atlas:
         wanted = wanted.where(anchor.c.atlas == atlas)
     with database.session() as session:
-        return {row.dataset_id: row.assets for row in session.execute(wanted)}
+        rows = session.execute(wanted.where(_stale(session, actor)))
+        return {row.dataset_id: row.assets for row in rows}
 
 
-def _stale(actor: Actor) -> ColumnElement[bool]:
+def _stale(session: Session, actor: Actor) -> ColumnElement[bool]:
     """The condition that the atlas of an anchor's row has been installed since, or has another version installed, of
     the atlases that `actor` may see."""
-    same = atlas_table.alias("same")
-    seen = select(func.max(same.c.installed)).where(same.c.name == anchor.c.atlas, visible(actor, same.c.dataset_id))
-    since = (atlas_table.c.installed > anchor.c.computed) | (atlas_table.c.version != anchor.c.atlas_version)
-    found = select(literal(1)).where(
-        atlas_table.c.name == anchor.c.atlas, atlas_table.c.installed == seen.scalar_subquery(), since
+    # atlases are few and anchors many: the newest ones are looked up once, and not for every row
+    known = atlas_table.c
+    wanted = select(known.name, known.version, known.installed).where(visible(actor, known.dataset_id))
+    newest = {row.name: row for row in session.execute(wanted.order_by(known.installed))}
+    older = (
+        (anchor.c.atlas == name) & ((anchor.c.computed < row.installed) | (anchor.c.atlas_version != row.version))
+        for name, row in newest.items()
     )
-    return found.correlate(anchor).exists()
+    return or_(false(), *older)
 
 
 def shares_of(session: Session, asset_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, dict[int, float]]]:

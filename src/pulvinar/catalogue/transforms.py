@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, literal_column, select
 
 from pulvinar.access.visibility import visible
 from pulvinar.atlases.transform_graph import SpaceGraph
 from pulvinar.atlases.transform_json import transform_from_json
-from pulvinar.atlases.transforms import apply, compose, invert, is_invertible, steps_of
+from pulvinar.atlases.transforms import apply, is_invertible, steps_of
 from pulvinar.catalogue.tables import asset, version, version_asset
 from pulvinar.catalogue.versions import asset_from_row
-from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
 from pulvinar.model.record import Record, record_from_json
@@ -109,10 +109,8 @@ def find_route(stored: Iterable[StoredTransform], source: str, target: str) -> R
     """
     known = tuple(stored)
     graph = SpaceGraph(one.transform for one in known)
-    steps = graph.steps(source, target)
-    if not steps:
-        return Route(graph.path(source, target), ())
-    return Route(compose(*steps), tuple(_leg(known, step) for step in steps))
+    legs = (Leg(known[step.origin], step.transform, step.inverted) for step in graph.steps(source, target))
+    return Route(graph.path(source, target), tuple(legs))
 
 
 def transform_points(route: Route, points: Points) -> Points:
@@ -134,10 +132,35 @@ def kind_of(transform: Transform) -> str:
     return "affine" if isinstance(steps[0], AffineTransform) else "displacement"
 
 
-def _leg(known: Iterable[StoredTransform], step: Transform) -> Leg:
-    for one in known:
-        if step == one.transform:
-            return Leg(one, step, inverted=False)
-        if is_invertible(one.transform) and step == invert(one.transform):
-            return Leg(one, step, inverted=True)
-    raise NotFound(f"no stored transform leads from {step.source.name} to {step.target.name}")
+def stored_to_json(one: StoredTransform) -> dict[str, Any]:
+    """A stored transform as JSON values: what the API and the commands tell of it."""
+    made = one.transform
+    return {
+        "name": one.name,
+        "source": made.source.name,
+        "target": made.target.name,
+        "kind": kind_of(made),
+        "invertible": is_invertible(made),
+        "expected_error_um": made.expected_error_um,
+        "obtained": made.provenance,
+        "licence": one.record.licence,
+        "citation": one.record.citation,
+        "dataset_id": one.dataset_id,
+        "version": one.version,
+        "digest": one.digest,
+        "asset_id": one.asset.id,
+    }
+
+
+def leg_to_json(leg: Leg) -> dict[str, Any]:
+    """A leg as JSON values: what the API, the commands and anchors tell of it."""
+    return {
+        "source": leg.transform.source.name,
+        "target": leg.transform.target.name,
+        "transform": leg.stored.name,
+        "inverted": leg.inverted,
+        "expected_error_um": leg.transform.expected_error_um,
+        "dataset_id": leg.stored.dataset_id,
+        "version": leg.stored.version,
+        "digest": leg.stored.digest,
+    }

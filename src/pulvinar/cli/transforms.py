@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pulvinar.cli.places import place
 from pulvinar.cli.show import print_json, print_table
@@ -17,37 +17,39 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow
 
-    from pulvinar.catalogue.transforms import Route, StoredTransform
+    from pulvinar.catalogue.transforms import Route
     from pulvinar.ingest.transform_install import TransformFiles
 
 
 def add_files(handed: TransformFiles, *, as_json: bool) -> None:
     """`pulvinar transform add`."""
+    from pulvinar.catalogue.transforms import stored_to_json
     from pulvinar.ingest.progress import TerminalProgress
     from pulvinar.ingest.transform_install import add_transform
 
     with opened() as platform:
-        told = transform_to_json(add_transform(means_of(platform), handed, TerminalProgress()))
+        told = stored_to_json(add_transform(means_of(platform), handed, TerminalProgress()))
     if as_json:
         print_json(told)
         return
     for key, value in told.items():
-        print(f"{key:22}{'unknown' if value is None else value}")
+        print(f"{key:22}{_word(value, 'unknown')}")
     print("assets that lie in an atlas by it: pulvinar anchor computes their anchors anew")
 
 
 def show_transforms(*, as_json: bool) -> None:
     """`pulvinar transform list`."""
-    from pulvinar.catalogue.transforms import list_transforms
+    from pulvinar.catalogue.transforms import list_transforms, stored_to_json
 
     with opened() as platform:
         found = list_transforms(platform.database, platform.store, platform.actor)
-        rows = [transform_to_json(one) for one in found]
+        rows = [stored_to_json(one) for one in found]
     if as_json:
         print_json(rows)
     elif rows:
-        head = ["name", "from", "to", "kind", "both ways", "expected_error_um", "version", "licence", "dataset"]
-        print_table([["" if row[key] is None else str(row[key]) for key in head] for row in rows], head)
+        head = ["name", "source", "target", "kind", "invertible", "expected_error_um"]
+        head += ["version", "licence", "dataset_id"]
+        print_table([[_word(row[key]) for key in head] for row in rows], head)
     else:
         print("no transform is stored: pulvinar transform add brings one in")
 
@@ -57,7 +59,7 @@ def bring_points(source: str, target: str, texts: list[str], table: Path | None,
     `UnreadableFile` for what is no table of places."""
     import numpy as np
 
-    from pulvinar.catalogue.transforms import find_route, list_transforms, transform_points
+    from pulvinar.catalogue.transforms import find_route, leg_to_json, list_transforms, transform_points
     from pulvinar.model.space import Points
 
     read = _read(table) if table else None
@@ -67,8 +69,8 @@ def bring_points(source: str, target: str, texts: list[str], table: Path | None,
         brought = transform_points(route, Points(route.transform.source, xyz[:, ::-1].copy()))
     found = brought.zyx_um[:, ::-1]
     if as_json:
-        error = route.expected_error_um
-        print_json({"points": found.tolist(), "expected_error_um": error, "path": route_to_json(route)})
+        path = [leg_to_json(leg) for leg in route.legs]
+        print_json({"points": found.tolist(), "expected_error_um": route.expected_error_um, "path": path})
         return
     _tell(route)
     if read is not None:
@@ -78,47 +80,18 @@ def bring_points(source: str, target: str, texts: list[str], table: Path | None,
             print(",".join(f"{value:.3f}" for value in row))
 
 
-def transform_to_json(one: StoredTransform) -> dict[str, Any]:
-    """A stored transform as the commands tell it."""
-    from pulvinar.atlases.transforms import is_invertible
-    from pulvinar.catalogue.transforms import kind_of
-
-    made = one.transform
-    return {
-        "name": one.name,
-        "from": made.source.name,
-        "to": made.target.name,
-        "kind": kind_of(made),
-        "both ways": "yes" if is_invertible(made) else "no",
-        "expected_error_um": made.expected_error_um,
-        "obtained": made.provenance,
-        "licence": one.record.licence,
-        "citation": one.record.citation,
-        "version": one.version,
-        "dataset": one.dataset_id,
-    }
-
-
-def route_to_json(route: Route) -> list[dict[str, Any]]:
-    """The legs of a route, in the order that points meet them."""
-    return [
-        {
-            "from": leg.transform.source.name,
-            "to": leg.transform.target.name,
-            "transform": leg.stored.name,
-            "inverted": leg.inverted,
-            "expected_error_um": leg.transform.expected_error_um,
-            "dataset": leg.stored.dataset_id,
-            "version": leg.stored.version,
-        }
-        for leg in route.legs
-    ]
+def _word(value: object, unknown: str = "") -> str:
+    """A value of a transform for a person."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return unknown if value is None else str(value)
 
 
 def _tell(route: Route) -> None:
-    for leg in route_to_json(route):
-        way = f"{leg['from']} -> {leg['to']}: {leg['transform']}{', inverted' if leg['inverted'] else ''}"
-        print(f"{way}, {_error(leg['expected_error_um'])}", file=sys.stderr)
+    for leg in route.legs:
+        way = f"{leg.transform.source.name} -> {leg.transform.target.name}: {leg.stored.name}"
+        error = _error(leg.transform.expected_error_um)
+        print(f"{way}{', inverted' if leg.inverted else ''}, {error}", file=sys.stderr)
     print(f"expected error: {_error(route.expected_error_um)}", file=sys.stderr)
 
 

@@ -25,7 +25,7 @@ from pulvinar.catalogue.anchors import remove_anchor, set_anchor, stale_anchors
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
-from pulvinar.catalogue.transforms import Route, StoredTransform, find_route, list_transforms, spaces_of
+from pulvinar.catalogue.transforms import Route, StoredTransform, find_route, leg_to_json, list_transforms, spaces_of
 from pulvinar.catalogue.versions import list_versions
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.anchor_measures import MEASURES, Floats, Place
@@ -144,7 +144,7 @@ def _placed(
         details={
             **lies.details,
             **({"outside": outside} if outside else {}),
-            **({"from_space": stated["name"], "path": _told(route)} if route else {}),
+            **({"from_space": stated["name"], "path": [leg_to_json(leg) for leg in route.legs]} if route else {}),
         },
     )
     space = opened.atlas.space
@@ -193,20 +193,6 @@ def _error_um(asset: Asset, stated: Mapping[str, Any], route: Route | None) -> f
         return own
     # nobody says how true the asset is to its own space: then the error is at least that of the path
     return route.expected_error_um if own is None else combined_error((own, route.expected_error_um))
-
-
-def _told(route: Route) -> list[dict[str, Any]]:
-    """The transforms of a path, for an anchor's details."""
-    return [
-        {
-            "transform": leg.stored.name,
-            "dataset": leg.stored.dataset_id,
-            "version": leg.stored.version,
-            "inverted": leg.inverted,
-            "expected_error_um": leg.transform.expected_error_um,
-        }
-        for leg in route.legs
-    ]
 
 
 def _rounding_um(asset: Asset) -> float | None:

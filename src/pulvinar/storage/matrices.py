@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorstore
 
-from pulvinar.errors import Corrupt, NotFound, Unavailable
 from pulvinar.storage.codecs import CHECKSUM, LITTLE_ENDIAN
 from pulvinar.storage.shards import INDEX_CODECS
 from pulvinar.storage.store import Store
+from pulvinar.storage.stored_arrays import reading, shared_context
 
 Values = npt.NDArray[Any]
 Part = tuple[slice, slice]
@@ -100,15 +99,17 @@ def _cuts(size: int, side: int) -> Iterator[slice]:
 
 
 class StoredMatrix:
-    """A matrix in a store, read by window; opening it reads its `zarr.json`. Raises `NotFound` where there is none."""
+    """A matrix in a store, read by window; opening it reads its `zarr.json`.
+
+    Raises `NotFound` where there is none, `Corrupt` for damage, `Unavailable` for a silent store.
+    """
 
     def __init__(self, store: Store, prefix: str) -> None:
-        self._prefix = prefix
+        self._what = f"matrix at {prefix}"
         spec = {"driver": "zarr3", "kvstore": store.kvstore(prefix)}
-        try:
-            self._array = tensorstore.open(spec, context=_context(), read=True, write=False).result()
-        except ValueError as error:
-            raise NotFound(f"there is no matrix at {prefix}") from error
+        with reading(self._what):
+            context = shared_context(_CACHE_BYTES)
+            self._array = tensorstore.open(spec, context=context, read=True, write=False).result()
         self.shape: tuple[int, ...] = self._array.shape
 
     def read(self, rows: slice, columns: slice) -> Values:
@@ -120,15 +121,5 @@ class StoredMatrix:
         return self._values(self._array[:, numbers])
 
     def _values(self, chosen: Any) -> Values:
-        try:
+        with reading(self._what):
             return np.asarray(chosen.read().result())
-        except ValueError as error:
-            if "DATA_LOSS" not in str(error):
-                raise Unavailable(f"{self._prefix} can't be read: the store does not answer") from error
-            hint = "run `pulvinar verify` on the dataset: it names every damaged object"
-            raise Corrupt(f"{self._prefix} can't be read: stored bytes are damaged", hint=hint) from error
-
-
-@cache
-def _context() -> Any:
-    return tensorstore.Context({"cache_pool": {"total_bytes_limit": _CACHE_BYTES}})

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 import tensorstore
 
-from pulvinar.errors import Corrupt, NotFound, Unavailable
+from pulvinar.errors import NotFound
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.storage.shards import ROOT
 from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
+from pulvinar.storage.stored_arrays import reading, shared_context
 from pulvinar.storage.zarr_metadata import array_document, unsharded_documents, volume_documents
 
 __all__ = ["ReadableVolume", "StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
@@ -53,14 +53,8 @@ class StoredVolume:
         shape = self._shape(level)
         if any(b > n for b, n in zip(window.stop, shape, strict=True)):
             raise NotFound(f"the window up to {window.stop} leaves level {level}, whose shape is {shape}")
-        try:
+        with reading(f"level {level} of {self._prefix}"):
             return np.asarray(self.level(level)[window.slices].read().result())
-        except ValueError as error:
-            what = f"level {level} of {self._prefix} can't be read"
-            if "DATA_LOSS" not in str(error):
-                raise Unavailable(f"{what}: the store does not answer") from error
-            hint = "run `pulvinar verify` on the dataset: it names every damaged object"
-            raise Corrupt(f"{what}: stored bytes are damaged", hint=hint) from error
 
     def level(self, number: int) -> Any:
         """Level `number` as a `tensorstore.TensorStore` of axes (t, c, z, y, x), for reading."""
@@ -84,9 +78,8 @@ class StoredVolume:
             "recheck_cached_data": False,
             "recheck_cached_metadata": False,
         }
-        return tensorstore.open(
-            spec, context=_context(self._cache_bytes), assume_metadata=True, read=True, write=False
-        ).result()
+        context = shared_context(self._cache_bytes)
+        return tensorstore.open(spec, context=context, assume_metadata=True, read=True, write=False).result()
 
 
 def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> StoredVolume:
@@ -96,8 +89,3 @@ def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> Stor
         group = json.loads(store.read(f"{prefix}/{ROOT}/zarr.json"))
         volume = volume_from_json(group["attributes"]["pulvinar"])
     return StoredVolume(store, prefix, volume)
-
-
-@cache
-def _context(cache_bytes: int) -> Any:
-    return tensorstore.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})

@@ -15,7 +15,14 @@ from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, Dataset
 from pulvinar.web.heat_map import heat_map
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.rendering import render
-from pulvinar.web.stored_tables import read_matrix, read_overview, read_signals, series_names, shows_every_cell
+from pulvinar.web.stored_tables import (
+    read_matrix,
+    read_overview,
+    read_signals,
+    series_names,
+    shows_every_cell,
+    shows_every_value,
+)
 from pulvinar.web.traces import HEIGHT, WIDTH, traces
 
 router = APIRouter(include_in_schema=False)
@@ -90,6 +97,8 @@ def signals(
         "more": max(0, len(listed) - _LISTED),
         "query": q,
         "times": (float(times[0]), float(times[-1])) if len(times) else (0.0, 0.0),
+        # how many values are missing can't be told from the spans of an overview
+        "counted": shows_every_value(asset),
         "timed": asset.details.get("duration_s") is not None,
         "width": WIDTH,
         "height": HEIGHT,

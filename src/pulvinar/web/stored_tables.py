@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import Invalid, TooLarge
+from pulvinar.ingest.matrices import LARGEST_TABLE_VALUES
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.storage.matrices import StoredMatrix
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
-MOST_CELLS = 1 << 22
-"""The largest matrix of which every cell is shown: 2,048 by 2,048, as large as one may be that is stored as a table."""
+MOST_CELLS = LARGEST_TABLE_VALUES
+"""The largest matrix of which every cell is shown: 2,048 by 2,048. What is stored as a table has no means to show."""
 
 
 def read_columns(
@@ -80,6 +81,11 @@ def read_signals(
     return times, values
 
 
+def shows_every_value(asset: Asset) -> bool:
+    """Whether signals are few enough to be drawn from their own values; of others there are spans of time."""
+    return "overview" not in asset.details.get("array", {})
+
+
 def is_array(asset: Asset) -> bool:
     """Whether the values of signals or of a matrix are an array, and not a table."""
     return "array" in asset.details
@@ -105,10 +111,11 @@ def _read_array(
     store: Store, asset: Asset, series: Sequence[int], *, timed: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     frames = asset.details["count"]
-    array = _array(store, asset, "overview" if "overview" in asset.details["array"] else "path")
+    whole = shows_every_value(asset)
+    array = _array(store, asset, "path" if whole else "overview")
     rows = array.shape[0]
     # a row of an overview is the lowest or the highest value of a span: two of them begin together
-    spans = rows // 2 if "overview" in asset.details["array"] else frames
+    spans = frames if whole else rows // 2
     begins = -(-np.arange(spans, dtype=np.int64) * frames // spans)
     times = begins.astype(np.float64)
     if timed:

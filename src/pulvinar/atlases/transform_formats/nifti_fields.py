@@ -133,7 +133,7 @@ def _grid(header: Any, name: str, file_unit_um: float) -> Matrix:
         raise unreadable(
             name,
             f"says that its lengths are in units of {unit_um:g} um, and {file_unit_um:g} um was expected",
-            "give file_unit_um, or repair xyzt_units in the header: most programs write millimetres whatever it says",
+            "repair xyzt_units in the header: most programs write millimetres whatever it says",
         )
     maps = []
     try:

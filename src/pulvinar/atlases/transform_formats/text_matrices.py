@@ -23,8 +23,8 @@ _MOST_BYTES = 4096
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """An image that FLIRT aligned: its shape in voxels (z, y, x), and its `Volume.affine_um`, from the voxel's index
-    (z, y, x, 1) to the world "SAR". Raises `Invalid` for a map without inverse."""
+    """Where the voxels of an image lie: its shape in voxels (z, y, x), and its `Volume.affine_um`, from the voxel's
+    index (z, y, x, 1) to the world "SAR". Raises `Invalid` for a map without inverse."""
 
     shape: tuple[int, int, int]
     voxel_to_world_um: Affine

@@ -6,8 +6,13 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from pulvinar.atlases.transforms import is_invertible
-from pulvinar.catalogue.transforms import Leg, StoredTransform, find_route, kind_of, list_transforms, transform_points
+from pulvinar.catalogue.transforms import (
+    find_route,
+    leg_to_json,
+    list_transforms,
+    stored_to_json,
+    transform_points,
+)
 from pulvinar.model.space import Points
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 
@@ -66,7 +71,7 @@ class TransformedPoints(BaseModel):
 @router.get("")
 def list_stored_transforms(platform: CurrentPlatform, actor: CurrentActor) -> list[TransformOut]:
     """The transforms between spaces, the one published first first."""
-    return [_transform_out(one) for one in list_transforms(platform.database, platform.store, actor)]
+    return [TransformOut(**stored_to_json(one)) for one in list_transforms(platform.database, platform.store, actor)]
 
 
 @router.post("/points")
@@ -80,37 +85,5 @@ def bring_points(platform: CurrentPlatform, actor: CurrentActor, asked: PointsTo
     return TransformedPoints(
         points=transform_points(route, points).zyx_um.tolist(),
         expected_error_um=route.expected_error_um,
-        path=[_leg_out(leg) for leg in route.legs],
-    )
-
-
-def _transform_out(one: StoredTransform) -> TransformOut:
-    made = one.transform
-    return TransformOut(
-        name=one.name,
-        source=made.source.name,
-        target=made.target.name,
-        kind=kind_of(made),
-        invertible=is_invertible(made),
-        expected_error_um=made.expected_error_um,
-        obtained=made.provenance,
-        licence=one.record.licence,
-        citation=one.record.citation,
-        dataset_id=one.dataset_id,
-        version=one.version,
-        digest=one.digest,
-        asset_id=one.asset.id,
-    )
-
-
-def _leg_out(leg: Leg) -> LegOut:
-    return LegOut(
-        source=leg.transform.source.name,
-        target=leg.transform.target.name,
-        transform=leg.stored.name,
-        inverted=leg.inverted,
-        expected_error_um=leg.transform.expected_error_um,
-        dataset_id=leg.stored.dataset_id,
-        version=leg.stored.version,
-        digest=leg.stored.digest,
+        path=[LegOut(**leg_to_json(leg)) for leg in route.legs],
     )
