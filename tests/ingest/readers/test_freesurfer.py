@@ -35,8 +35,11 @@ def save(path, info=None):
     nib.freesurfer.write_geometry(path, VERTICES, FACES, volume_info=info)
 
 
-def test_a_surface_lies_in_its_volume(tmp_path):
+@pytest.mark.parametrize("filename", ["../../../etc/passwd", "/数据/腅.mgz"])
+def test_a_surface_lies_in_its_volume(tmp_path, filename):
+    """A letter of the second name holds the byte 0x85, which ends a line elsewhere."""
     info, to_scanner = volume()
+    info["filename"] = filename
     save(tmp_path / "lh.white", info)
     data = read_geometry(READER, tmp_path)
     expected = nib.affines.apply_affine(to_scanner, VERTICES.astype("f8")) * 1000

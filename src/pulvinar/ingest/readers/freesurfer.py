@@ -132,8 +132,9 @@ def _volume(end: bytes, name: str) -> dict[str, list[str]]:
     if mark is None:
         return {}
     said = {}
-    for line in end[len(mark) :].decode("latin-1").splitlines()[: len(_SAID)]:
-        key, _, value = line.partition("=")
+    # a letter of the file's name may hold what is an end of a line elsewhere
+    for line in end[len(mark) :].split(b"\n")[: len(_SAID)]:
+        key, _, value = line.decode("latin-1").partition("=")
         said[key.strip()] = value.partition("#")[0].split()
     if absent := [key for key in _SAID if key not in said]:
         raise UnreadableFile(f"{name}: its end, which says where it lies, is damaged: it has no {absent[0]}")

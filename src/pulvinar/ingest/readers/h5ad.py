@@ -122,14 +122,9 @@ def _parts(file: Any, name: str, options: Options, wanted: str = "") -> tuple[li
         genes = "raw/var" if path.startswith("raw/") else "var"
         expected = tuple(frame_length(member(file, frame, name), name) for frame in ("obs", genes))
         if matrix is None or matrix.stored > _MOST_VALUES:
-            reason = "it is no matrix of numbers" if matrix is None else f"it has {matrix.stored} values"
-            notes.append(Finding(Severity.DOUBT, f"{path} is left out: {reason}"))
-        elif matrix.shape != expected:
-            raise UnreadableFile(
-                f"{name}: {path} has the shape {matrix.shape} for {expected[0]} cells and {expected[1]} genes",
-                hint="write it again with anndata",
-            )
+            notes.append(_left(path, matrix))
         else:
+            _check_shape(matrix, expected, f"{expected[0]} cells and {expected[1]} genes", f"{name}: {path}")
             parts.append(_entries(path, called, matrix))
     graphs, doubts = _graphs(file, name)
     uns = member(file, "uns", name)
@@ -150,16 +145,22 @@ def _graphs(file: Any, name: str) -> tuple[list[_Part], list[Finding]]:
             path, nodes = f"{folder}/{key}", frame_length(member(file, frame, name), name)
             matrix = cell_matrix(member(group, key, name), name)
             if matrix is None or matrix.stored > _MOST_VALUES:
-                reason = "it is no matrix of numbers" if matrix is None else f"it has {matrix.stored} values"
-                notes.append(Finding(Severity.DOUBT, f"{path} is left out: {reason}"))
-            elif matrix.shape != (nodes, nodes):
-                raise UnreadableFile(
-                    f"{name}: {path} has the shape {matrix.shape} for {nodes} {called}",
-                    hint="write it again with anndata",
-                )
+                notes.append(_left(path, matrix))
             else:
+                _check_shape(matrix, (nodes, nodes), f"{nodes} {called}", f"{name}: {path}")
                 parts.append(_graph(file, path, f"{called} {key}", matrix, frame, name))
     return parts, notes
+
+
+def _left(path: str, matrix: CellMatrix | None) -> Finding:
+    """What is said of a matrix that is left out."""
+    reason = "it is no matrix of numbers" if matrix is None else f"it has {matrix.stored} values"
+    return Finding(Severity.DOUBT, f"{path} is left out: {reason}")
+
+
+def _check_shape(matrix: CellMatrix, expected: tuple[int, ...], of: str, what: str) -> None:
+    if matrix.shape != expected:
+        raise UnreadableFile(f"{what} has the shape {matrix.shape} for {of}", hint="write it again with anndata")
 
 
 def _graph(file: Any, path: str, called: str, matrix: CellMatrix, frame: str, name: str) -> _Part:

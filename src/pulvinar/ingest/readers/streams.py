@@ -205,8 +205,10 @@ def content_of(path: Path, name: str, most: int) -> memoryview:
     """As `whole`, and mapped where it isn't packed."""
     with path.open("rb") as file:
         packed = compression(file.read(16))
-    if packed or path.stat().st_size > most:
+    if packed:
         return memoryview(whole(path, name, most))
+    if path.stat().st_size > most:
+        raise _more_than(most, name)
     return mapped(path)
 
 
@@ -218,5 +220,9 @@ def whole(path: Path, name: str, most: int) -> bytearray:
         while piece := stream.read(_BLOCK):
             content += piece
             if len(content) > most:
-                raise TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
+                raise _more_than(most, name)
     return content
+
+
+def _more_than(most: int, name: str) -> TooLarge:
+    return TooLarge(f"{name} holds more than {most} bytes", hint="hand it in as several files")
