@@ -21,9 +21,10 @@ class Format:
     """One row of the table.
 
     `make` writes a large file or folder into a folder; `plain` reads it whole by the library `by` alone, into voxels
-    (t, c, z, y, x) of a volume, or anything of what is none; `same` asserts that what our reader gave of a geometry (a
-    list where the file holds several) is what the file holds. `samples` is the reader whose real samples belong to the
-    row, "" for a row without.
+    (t, c, z, y, x) of a volume, or anything of what is none. Where a library does no more than map the file, `by` names
+    numpy too: what it gave is turned into places in micrometres along (z, y, x), as ours are. `same` asserts that what
+    our reader gave of a geometry (a list where the file holds several) is what the file holds. `samples` is the reader
+    whose real samples belong to the row, "" for a row without.
     """
 
     name: str

@@ -71,6 +71,11 @@ def _freesurfer(folder: Path) -> Path:
     return folder / "lh.white"
 
 
+def _surface_in_um(path: Path) -> tuple[Any, Any]:
+    vertices, faces = nib.freesurfer.read_geometry(path)
+    return np.ascontiguousarray(vertices[:, ::-1], "f8") * 1000, faces.astype("u4")
+
+
 def _same_surface(data: Any, path: Path) -> None:
     vertices, faces = nib.freesurfer.read_geometry(path)
     assert np.array_equal(data.zyx_um[:, ::-1], vertices.astype(np.float64) * 1000)
@@ -152,7 +157,7 @@ MESHES = [
     Format("PLY, text", _exported("mesh.ply", _FACES // 4, encoding="ascii"), "trimesh", _loaded, _same_mesh),
     Format("STL", _exported("mesh.stl", 2 * _FACES), "trimesh", _loaded, _same_triangles),
     Format("STL, text", _exported("mesh.stl", _FACES // 4, file_type="stl_ascii"), "trimesh", _loaded, _same_triangles),
-    Format("FreeSurfer surface", _freesurfer, "nibabel", nib.freesurfer.read_geometry, _same_surface),
+    Format("FreeSurfer surface", _freesurfer, "nibabel, numpy", _surface_in_um, _same_surface),
     Format("GIFTI, gzip", _gifti, "nibabel", lambda path: [one.data for one in nib.load(path).darrays], _same_gifti,
            samples="gifti"),
     Format("CIFTI-2, scalars", _scalars, "nibabel", _cifti, GEOMETRY["cifti"], samples="cifti"),

@@ -55,6 +55,18 @@ def _written(name: str) -> Callable[[Path], Path]:
     return make
 
 
+def _nodes(path: Path) -> Any:
+    """Every section's points without that of its fork, with places (z, y, x), radii, types and parents."""
+    cell = morphio.Morphology(path)
+    starts = cell.section_offsets[:-1].astype(np.int64)
+    parents = np.arange(-1, len(cell.points) - 1)
+    above = np.array([section.parent.id if not section.is_root else -1 for section in cell.sections])
+    ends = cell.section_offsets[1:].astype(np.int64) - 1
+    parents[starts] = np.where(above < 0, -1, ends[above])
+    places = np.ascontiguousarray(cell.points[:, ::-1], "f8")
+    return places, cell.diameters / 2, np.repeat(cell.section_types, np.diff(cell.section_offsets)), parents
+
+
 def _neuroml(folder: Path) -> Path:
     places = np.random.default_rng(6).normal(0, 1, (_SEGMENTS + 1, 3)).cumsum(axis=0).round(4).tolist()
     points = [neuroml.Point3DWithDiam(*place, 1.0) for place in places]
@@ -88,7 +100,7 @@ NEURONS = [
     Format("SWC", _swc, "numpy.loadtxt", np.loadtxt, GEOMETRY["swc"], samples="swc"),
     Format("Neurolucida ASC", _written("neuron.asc"), "MorphIO", morphio.Morphology, GEOMETRY["neurolucida"],
            samples="neurolucida"),
-    Format("Morphology H5", _written("neuron.h5"), "MorphIO", morphio.Morphology, GEOMETRY["morphology_h5"],
+    Format("Morphology H5", _written("neuron.h5"), "MorphIO, numpy", _nodes, GEOMETRY["morphology_h5"],
            samples="morphology_h5"),
     Format("NeuroML", _neuroml, "libNeuroML", _segments, _same_segments),
 ]  # fmt: skip

@@ -45,6 +45,16 @@ def _columns(table: Any) -> dict[str, Any]:
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
+def _rows(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Columns of numpy, and the places (z, y, x) beside them."""
+
+    def rows(path: Path) -> Any:
+        columns = _columns(read(path))
+        return columns, np.stack([columns[axis] for axis in "zyx"], axis=1)
+
+    return rows
+
+
 def _same_columns(data: Any, path: Path) -> None:
     expected = _columns(pq.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path))
     assert list(data.columns) == list(expected)
@@ -133,8 +143,8 @@ def _same_cells(found: Any, path: Path) -> None:
 
 
 TABLES = [
-    Format("CSV", _csv, "pyarrow", lambda path: _columns(pyarrow.csv.read_csv(path)), _same_columns, samples="tables"),
-    Format("Parquet", _parquet, "pyarrow", lambda path: _columns(pq.read_table(path)), _same_columns),
+    Format("CSV", _csv, "pyarrow, numpy", _rows(pyarrow.csv.read_csv), _same_columns, samples="tables"),
+    Format("Parquet", _parquet, "pyarrow, numpy", _rows(pq.read_table), _same_columns),
     Format("npy", _npy, "numpy", np.load, _same_signals(np.load), options=_SIGNALS),
     Format("npz, deflate", _npz, "numpy", _npz_signals, _same_signals(_npz_signals), options=_SIGNALS),
     Format("MAT 5", _mat(packed=False), "scipy", _mat_signals, _same_signals(_mat_signals), "matrices", _SIGNALS),

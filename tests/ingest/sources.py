@@ -19,8 +19,7 @@ import SimpleITK as sitk  # noqa: N813
 import tifffile
 from pylibCZIrw import czi as zeiss
 
-from pulvinar.ingest.channel import Handover
-from pulvinar.ingest.geometry_wire import fill, wire_bytes
+from pulvinar.ingest.geometry_wire import on_the_wire
 from pulvinar.ingest.reader import TimeSeriesData
 
 SAMPLES = Path(os.environ.get("PULVINAR_SAMPLES", Path(__file__).parents[3] / "shared" / "samples"))
@@ -273,8 +272,4 @@ SEVERAL = {".nwb": ("nwb", same_recordings), ".mat": ("matrices", same_variables
 
 def through_memory(described, parts):
     """What crosses to the platform, as its other side gets it: a description and the bytes of all arrays."""
-    memory = Handover(wire_bytes(parts))
-    fill(memory.descriptor, parts)
-    content = memory.take()
-    memory.close()
-    return json.loads(json.dumps(described)), content
+    return json.loads(json.dumps(described)), memoryview(bytearray(b"".join(on_the_wire(parts))))

@@ -432,7 +432,7 @@ process = next(o for o in gc.get_objects() if type(o).__name__ == 'ReaderProcess
 )
 def test_an_answer_that_makes_no_sense_is_refused(host, submission, answer):
     forge = f"{FORGE}find = process._verbs['find']\n"
-    forge += f"def forged(*_): process._verbs['find'] = find; return {answer!r}, None\n"
+    forge += f"def forged(*_): process._verbs['find'] = find; return {answer!r}, ()\n"
     host.find([hostile_file(submission, f"{forge}process._verbs['find'] = forged")])
     with pytest.raises(UnreadableFile, match=r"brain\.bad"):
         host.find([hostile_file(submission, GOOD)])
@@ -684,7 +684,7 @@ def test_more_geometry_than_a_reader_may_hold_is_refused_unread(host_of, submiss
 )
 def test_geometry_without_a_size_or_a_description_is_refused(host, submission, told):
     forge = f"{FORGE}geometry = process._geometry\n"
-    forge += f"def forged(*_): process._verbs['geometry'] = geometry; return {told}, None\n"
+    forge += f"def forged(*_): process._verbs['geometry'] = geometry; return {told}, ()\n"
     forge += "process._verbs['geometry'] = forged\n"
     (asset,) = host.find([hostile_file(submission, f"{MESH}{forge}")])
     with pytest.raises(UnreadableFile, match=r"brain\.bad"):
@@ -692,21 +692,21 @@ def test_geometry_without_a_size_or_a_description_is_refused(host, submission, t
 
 
 @pytest.mark.parametrize(
-    "hold",
+    ("sent", "reason"),
     [
-        "mmap.mmap(descriptor, 0)",
-        "fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)",
+        ("[memoryview(b'half')]", "gave no answer"),
+        ("[*process._arrays({}, None)[1], memoryview(b'{}' * 9)]", "sent something that is no answer"),
     ],
 )
-def test_arrays_that_the_reader_could_still_change_are_refused(host_of, submission, hold):
-    host = host_of()
-    forge = f"{FORGE}import fcntl, mmap\n"
-    forge += "def forged(question, descriptor):\n    process._verbs['fill'] = process._fill\n"
-    forge += f"    process.held = {hold}\n    return process._fill(question, descriptor)\n"
-    forge += "process._verbs['fill'] = forged\n"
+def test_fewer_or_more_bytes_than_were_announced_end_the_reader(host_of, submission, sent, reason):
+    host = host_of(Limits(answer_s=1))
+    forge = f"{FORGE}def forged(question, descriptor):\n    return {{}}, {sent}\n"
+    forge += "process._verbs['arrays'] = forged\n"
     forge += "def read_geometry(): return MeshData(np.zeros((3, 3)), np.array([[0, 1, 2]], 'u4'))\n"
     (asset,) = host.find([hostile_file(submission, f"{MESH}{forge}")])
-    with pytest.raises(UnreadableFile, match=r"brain\.bad: the reader holds on"):
+    with pytest.raises(UnreadableFile, match=rf"brain\.bad: the reader {reason}"):
+        # what comes too late to be an array is taken for the next answer
+        host.read_geometry(asset)
         host.read_geometry(asset)
 
 

@@ -104,6 +104,30 @@ class Channel:
             missing -= len(part)
         return b"".join(parts)
 
+    def send_bytes(self, content: memoryview) -> None:
+        """Send what the other side knows the length of. Raises `ChannelClosed`."""
+        self._end.settimeout(self._within_s)
+        try:
+            self._end.sendall(content)
+        except TimeoutError as error:
+            raise TooLate from error
+        except OSError as error:
+            raise ChannelClosed from error
+
+    def receive_bytes(self, room: memoryview) -> None:
+        """Wait until `room` is full of what the other side sends. Raises `ChannelClosed`."""
+        deadline = None if self._within_s is None else time.monotonic() + self._within_s
+        try:
+            while room:
+                self._wait(deadline)
+                if not (got := self._end.recv_into(room)):
+                    raise ChannelClosed
+                room = room[got:]
+        except TimeoutError as error:
+            raise TooLate from error
+        except OSError as error:
+            raise ChannelClosed from error
+
     def _wait(self, deadline: float | None) -> None:
         """Let the next call wait no longer than until `deadline`, however little each one before it brought."""
         self._end.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
@@ -132,29 +156,4 @@ class SharedMemory:
 
     def close(self) -> None:
         """Let go; arrays that still look at it keep it alive."""
-        os.close(self.descriptor)
-
-
-class Handover:
-    """Memory that the other process fills once, through its descriptor, and can't change any more when it is taken.
-
-    It has its size from the beginning, so that whoever fills it takes no more memory than was granted.
-    """
-
-    def __init__(self, size_bytes: int) -> None:
-        self.size_bytes = size_bytes
-        self.descriptor = os.memfd_create("pulvinar-arrays", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.descriptor, size_bytes)
-        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-
-    def take(self) -> memoryview:
-        """What is in it now, for good; writing to it changes nobody else's. Raises `OSError` where the other side still
-        maps it or has sealed it."""
-        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
-        if not self.size_bytes:
-            return memoryview(bytearray())
-        return memoryview(mmap.mmap(self.descriptor, self.size_bytes, flags=mmap.MAP_PRIVATE))
-
-    def close(self) -> None:
-        """Let go; what was taken stays."""
         os.close(self.descriptor)

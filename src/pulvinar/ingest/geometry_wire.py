@@ -8,7 +8,6 @@ array of str. A `Matrix` stays behind, and is read by window.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal
@@ -45,7 +44,7 @@ Array = npt.NDArray[Any]
 
 
 def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], list[memoryview]]:
-    """`data` as a description and the bytes of its arrays, which `fill` puts one after another."""
+    """`data` as a description and the bytes of its arrays, which `on_the_wire` puts one after another."""
     parts: list[memoryview] = []
     described: dict[str, Any] = {"kind": type(data).__name__, "arrays": {}, "texts": {}, "columns": []}
     for field in fields(data):
@@ -66,14 +65,10 @@ def wire_bytes(parts: Sequence[memoryview]) -> int:
     return sum(_even(len(part)) for part in parts)
 
 
-def fill(descriptor: int, parts: Sequence[memoryview]) -> None:
-    """Write `parts` to where `geometry_from_wire` looks for them."""
-    place = 0
-    for part in parts:
-        written = 0
-        while written < len(part):
-            written += os.pwrite(descriptor, part[written:], place + written)
-        place += _even(len(part))
+def on_the_wire(parts: Sequence[memoryview]) -> list[memoryview]:
+    """`parts` with what lies between them, as `geometry_from_wire` looks for them."""
+    gaps = (memoryview(bytes(_even(len(part)) - len(part))) for part in parts)
+    return [piece for pair in zip(parts, gaps, strict=True) for piece in pair if piece]
 
 
 def _even(size_bytes: int) -> int:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import site
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -25,7 +24,7 @@ from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
 from pulvinar.extensions import Registry
 from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
-from pulvinar.ingest.geometry_wire import fill, geometry_to_wire, wire_bytes
+from pulvinar.ingest.geometry_wire import geometry_to_wire, on_the_wire, wire_bytes
 from pulvinar.ingest.matrices import AsVolume, stays_in_its_file
 from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
@@ -40,7 +39,8 @@ _OPTIONS = TypeAdapter(Options)
 _AT_ONCE = 200
 """So many assets are told of in one answer."""
 
-Answer = tuple[dict[str, Any], int | None]
+Answer = tuple[dict[str, Any], Sequence[memoryview]]
+"""A message, and the bytes that follow it."""
 
 
 def main() -> None:
@@ -58,14 +58,14 @@ def main() -> None:
         channel.send({})
         while True:
             question, descriptor = channel.receive()
-            answer, memory = process.answer(question, descriptor)
+            answer, following = process.answer(question, descriptor)
             try:
-                channel.send(answer, memory)
+                channel.send(answer)
             except (TypeError, ValueError) as error:
                 # a reader described a file by what is no JSON
                 channel.send(_unforeseen(error))
-            if memory is not None:
-                os.close(memory)
+            for part in following:
+                channel.send_bytes(part)
     except ChannelClosed:
         return
 
@@ -112,7 +112,7 @@ class ReaderProcess:
             "read": self._read,
             "close": self._close,
             "geometry": self._geometry,
-            "fill": self._fill,
+            "arrays": self._arrays,
             "unpack": self._unpack,
             "holds": self._holds,
         }
@@ -122,9 +122,9 @@ class ReaderProcess:
         try:
             return self._verbs[question["verb"]](question, descriptor)
         except MemoryError:
-            return _NO_MEMORY, None
+            return _NO_MEMORY, ()
         except Exception as error:  # noqa: BLE001 (whatever a format library throws at a bad file)
-            return self._told_of(error), None
+            return self._told_of(error), ()
 
     def _told_of(self, error: Exception) -> dict[str, Any]:
         if isinstance(error, PulvinarError):
@@ -140,10 +140,10 @@ class ReaderProcess:
         told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
         found.reverse()
         self._untold = found
-        return {**self._some_found(), "unreadable": told}, None
+        return {**self._some_found(), "unreadable": told}, ()
 
     def _more(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        return self._some_found(), None
+        return self._some_found(), ()
 
     def _some_found(self) -> dict[str, Any]:
         """The next assets, which are let go as they are told of, and whether there are more."""
@@ -163,17 +163,17 @@ class ReaderProcess:
         opened = self._reader(asset).open_volume(asset, self._root, self._options, scratch)
         assert asset.volume is not None
         self._volumes[question["volume"]] = (opened, asset.volume.dtype)
-        return {}, None
+        return {}, ()
 
     def _slot(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         if descriptor is None:
             raise UnreadableFile("shared memory did not arrive")
         self._slots[question["volume"], question["slot"]] = SharedMemory(descriptor, question["size"])
-        return {}, None
+        return {}, ()
 
     def _drop(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         self._slots.pop((question["volume"], question["slot"])).close()
-        return {}, None
+        return {}, ()
 
     def _read(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         opened, dtype = self._volumes[question["volume"]]
@@ -181,14 +181,14 @@ class ReaderProcess:
         window = Window(tuple(question["start"]), tuple(question["stop"]))
         out = np.frombuffer(memory.map, dtype, prod(window.shape)).reshape(window.shape)
         opened.read_into(window, out)
-        return {}, None
+        return {}, ()
 
     def _close(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         number = question["volume"]
         self._volumes.pop(number)[0].close()
         for key in [key for key in self._slots if key[0] == number]:
             self._slots.pop(key).close()
-        return {}, None
+        return {}, ()
 
     def _geometry(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])
@@ -196,26 +196,20 @@ class ReaderProcess:
         described, self._parts = geometry_to_wire(data)
         if (matrix := stays_in_its_file(data)) is not None:
             self._volumes[question["volume"]] = (AsVolume(matrix), matrix.dtype.name)
-        return {"described": described, "size": wire_bytes(self._parts)}, None
+        return {"described": described, "size": wire_bytes(self._parts)}, ()
 
-    def _fill(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        """Put the arrays of the geometry that was asked for last into memory of the platform's."""
-        if descriptor is None:
-            raise UnreadableFile("memory for the arrays did not arrive")
+    def _arrays(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """The arrays of the geometry that was asked for last."""
         parts, self._parts = self._parts, []
-        try:
-            fill(descriptor, parts)
-        finally:
-            os.close(descriptor)
-        return {}, None
+        return {}, on_the_wire(parts)
 
     def _unpack(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         unpack(Path(question["archive"]), Path(question["into"]), self._budget_bytes)
-        return {}, None
+        return {}, ()
 
     def _holds(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         found = holds(Path(question["archive"]), question["name"], self._scratch, self._budget_bytes)
-        return {"found": found}, None
+        return {"found": found}, ()
 
 
 def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:

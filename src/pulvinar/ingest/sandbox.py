@@ -22,9 +22,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import numpy as np
+
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
 from pulvinar.ingest.answers import HOSTILE, Unreadable, check_together, checked_assets, checked_unreadable, told_error
-from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, Handover, TooLate
+from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, TooLate
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
@@ -40,6 +42,9 @@ _MORE_MEMORY = "raise reader_memory_mb if the file is known to be good"
 
 # what is imported stays: looking through it for garbage meanwhile took a fifth of the start
 _READER_PROCESS = "import gc; gc.disable(); from pulvinar.ingest.reader_process import main; main()"
+
+# arrays are made, read once and sent: getting their memory by 4 KiB a time took up to two thirds of it
+_LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @dataclass(frozen=True)
@@ -194,14 +199,8 @@ class ReaderHost:
             raise UnreadableFile(f"{about}: the reader sent no data", hint=HOSTILE)
         if size > self._limits.memory_bytes:
             raise TooLarge(f"{about} makes {size:,} bytes of data, more than a reader may hold", hint=_MORE_MEMORY)
-        memory = Handover(size)
-        try:
-            self.ask({"verb": "fill"}, about=about, descriptor=memory.descriptor)
-            content = memory.take()
-        except OSError:
-            raise UnreadableFile(f"{about}: the reader holds on to the data that it sent", hint=HOSTILE) from None
-        finally:
-            memory.close()
+        content = memoryview(np.empty(size, np.uint8).data)
+        self.ask({"verb": "arrays"}, about=about, room=content)
         try:
             return geometry_from_wire(described, content, partial(self._matrix, number, about))
         except UnreadableFile as error:
@@ -224,21 +223,26 @@ class ReaderHost:
         answer = self.ask({"verb": "holds", "archive": str(archive), "name": name}, about=archive.name)
         return answer.get("found") is True
 
-    def ask(self, question: dict[str, Any], *, about: str, descriptor: int | None = None) -> dict[str, Any]:
-        """Send one question, wait for its answer; raises the error that the process answers with."""
+    def ask(
+        self, question: dict[str, Any], *, about: str, descriptor: int | None = None, room: memoryview | None = None
+    ) -> dict[str, Any]:
+        """Send one question, wait for its answer, and for the bytes that fill `room`; raises the error that the process
+        answers with."""
         with self._asking:
             channel = self._listening(about)
             try:
                 channel.send(question, descriptor)
                 answer, received = channel.receive()
+                if received is not None:
+                    os.close(received)
+                if room and "error" not in answer:
+                    channel.receive_bytes(room)
             except ChannelClosed as error:
                 raise self._obituary(about, error) from None
             except BaseException:
                 # an answer that still comes would be taken for that to the next question
                 self._end(patience_s=0)
                 raise
-        if received is not None:
-            os.close(received)
         if "error" in answer:
             raise told_error(answer["error"], about)
         return answer
@@ -277,7 +281,7 @@ class ReaderHost:
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
-                env=kept | single | {"TMPDIR": str(self._scratch)},
+                env=kept | single | _LARGE_PAGES | {"TMPDIR": str(self._scratch)},
                 cwd=self._scratch,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -407,8 +411,6 @@ def _signal_name(number: int) -> str:
 
 
 def _size_bytes(shape: Sequence[int], dtype: str) -> int:
-    import numpy as np
-
     size = np.dtype(dtype).itemsize
     for axis in shape:
         size *= axis

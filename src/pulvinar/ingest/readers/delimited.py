@@ -32,6 +32,7 @@ _NOT_TABLES = (".json", ".xml", ".md", ".html", ".htm", ".svg", ".py", ".yml", "
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _ANYTHING = re.compile(rb"\S")
 _LINE_END = re.compile(rb"\n")
+_QUOTE = re.compile(b'"')
 _COMMA = re.compile(r"-?\d+,\d+([eE][-+]?\d+)?")
 _POINT = re.compile(r"-?\d*\.\d+([eE][-+]?\d+)?")
 _SAMPLE = 1 << 20
@@ -117,7 +118,7 @@ def read_delimited(path: Path, name: str, dialect: Dialect) -> dict[str, TableCo
     if left:
         try:
             # by one thread, which knows the number of a row that is wrong
-            table = _table(rows, dialect, dict.fromkeys(left, "string"), threads=False)
+            table = _table(rows, dialect, dict.fromkeys(left, "large_string"), threads=False)
         except MemoryError:
             # Arrow's own is an ArrowException too
             raise
@@ -137,7 +138,7 @@ def _sure_columns(rows: memoryview, dialect: Dialect) -> dict[str, TableColumn]:
     if dialect.has_commas or not dialect.numeric:
         return {}
     whole = dict.fromkeys(dialect.whole, "int64")
-    kinds = dict.fromkeys(dialect.names, "string") | dict.fromkeys(dialect.numeric, "float64") | whole
+    kinds = dict.fromkeys(dialect.names, "large_string") | dict.fromkeys(dialect.numeric, "float64") | whole
     try:
         table = _table(rows, dialect, kinds, threads=True)
     except (pa.ArrowException, UnicodeError):
@@ -157,7 +158,8 @@ def _table(rows: memoryview, dialect: Dialect, kinds: Mapping[str, str], *, thre
     return arrow_csv.read_csv(
         cast(Any, pa.BufferReader(pa.py_buffer(rows))),
         arrow_csv.ReadOptions(use_threads=threads, column_names=list(dialect.names), encoding=dialect.encoding),
-        arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+        # what may lie within quotes is looked for in one go, what can't by many threads
+        arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=_QUOTE.search(rows) is not None),
         arrow_csv.ConvertOptions(
             column_types=dict(kinds), include_columns=list(kinds), null_values=MISSING_WORDS, strings_can_be_null=False
         ),

@@ -66,8 +66,8 @@ def checked_faces(faces: Whole, vertices: Numbers, name: str) -> Faces:
         raise UnreadableFile(f"{name} has {len(vertices)} vertices and {len(faces)} faces: it is no mesh")
     check_size(len(vertices), len(faces), name)
     if faces.dtype.kind == "i" and faces.dtype.itemsize == 4:
-        # what is less than 0 becomes more than any count of vertices
-        faces = faces.view(faces.dtype.str.replace("i", "u"))
+        # what is less than 0 becomes more than any count of vertices; native numbers are compared many times faster
+        faces = faces.view(faces.dtype.str.replace("i", "u")).astype(np.uint32, copy=False)
     if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
         wrong = int(np.argmax(((faces < 0) | (faces >= len(vertices))).any(axis=1)))
         raise UnreadableFile(

@@ -126,9 +126,10 @@ def _check(points: Floats, structure: Ints, name: str) -> None:
     """Raise `UnreadableFile` unless sections share all points among them and each has its parent before it."""
     if not len(points) or not len(structure):
         raise UnreadableFile(f"{name} has {len(points)} points and {len(structure)} sections", hint="leave it out")
-    finite = np.isfinite(points).all(axis=1)
+    finite = np.isfinite(points)
     if not finite.all():
-        raise UnreadableFile(f"{name}: point {int(np.argmin(finite))} is not finite", hint="export it again")
+        first = int(np.argmin(finite.all(axis=1)))
+        raise UnreadableFile(f"{name}: point {first} is not finite", hint="export it again")
     starts, kinds, parents = structure.T
     lengths = np.diff(np.append(starts, len(points)))
     _refuse_first(lengths < 1, name, "has no points, or begins behind the end")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import TableColumn
 from pulvinar.ingest.readers.streams import check_growth
@@ -51,15 +53,40 @@ def read_parquet(path: Path, name: str) -> tuple[dict[str, TableColumn], list[st
     import pyarrow as pa
 
     opened = open_parquet(path, name)
+    names = column_names(opened)
     try:
-        table = pa.Table.from_batches(_batches(opened, path.stat().st_size, name), opened.schema_arrow)
+        columns = _columns(opened, path.stat().st_size, name)
     except MemoryError:
         # Arrow's own is an ArrowException too
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"{name} is damaged: {_short(error)}", hint="copy the file again") from error
-    names = column_names(opened)
-    return {key: from_arrow(table.column(i), f"{name}: the column {key!r}") for i, key in enumerate(names)}, names
+    read = {
+        key: column if isinstance(column, np.ndarray) else from_arrow(column, f"{name}: the column {key!r}")
+        for key, column in zip(names, columns, strict=True)
+    }
+    return read, names
+
+
+def _columns(opened: Any, packed_bytes: int, name: str) -> list[Any]:
+    """Columns of floats as float64, NaN where there is none, any others as Arrow has them."""
+    import pyarrow as pa
+
+    schema, rows = opened.schema_arrow, opened.metadata.num_rows
+    # they go to their place as they come: one that is put together at the end is there twice
+    floats = {i: np.empty(rows) for i, kind in enumerate(schema.types) if pa.types.is_floating(kind)}
+    others: dict[int, list[Any]] = {i: [] for i in range(len(schema)) if i not in floats}
+    first = 0
+    for batch in _batches(opened, packed_bytes, name):
+        last = first + len(batch)
+        for i, column in floats.items():
+            column[first:last] = batch.column(i).to_numpy(zero_copy_only=False)
+        for i, parts in others.items():
+            parts.append(batch.column(i))
+        first = last
+    if first != rows:
+        raise ValueError(f"its footer declares {rows} rows, it holds {first}")
+    return [floats[i] if i in floats else pa.chunked_array(others[i], schema.types[i]) for i in range(len(schema))]
 
 
 def _batches(opened: Any, packed_bytes: int, name: str) -> Iterator[Any]:

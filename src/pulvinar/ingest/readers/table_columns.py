@@ -169,7 +169,9 @@ def sure_numbers(column: Any) -> tuple[Column | None, bool]:
 def _with_nan(column: Any) -> Column:
     import pyarrow as pa
 
-    return np.asarray(_compute().fill_null(column.cast(pa.float64()), float("nan")).to_numpy(), np.float64)
+    numbers = column.cast(pa.float64())
+    filled = _compute().fill_null(numbers, float("nan")) if numbers.null_count else numbers
+    return np.asarray(filled.to_numpy(), np.float64)
 
 
 def has_leading_zeros(rows: memoryview, delimiter: str) -> bool:
