@@ -47,6 +47,8 @@ SENTENCES = (
     mark("its chunks are compressed by JPEG: its values are not those that were recorded"),
     mark("its first voxel lies at %(place)s (z, y, x, in voxels) of its space"),
     mark("none of its shards are stored: all of it reads as fill"),
+    mark("%(missing)s of its %(count)s shards are not stored: they read as fill (%(names)s)"),
+    mark("whether all of its shards are stored can't be told: a missing one reads as fill"),
     mark("its annotations are given by their middle"),
     mark("it has no coarse level, so no pictures are made of it: too much would have to be read"),
     mark("the file does not say where left and right are: give --orientation to have it shown upright"),

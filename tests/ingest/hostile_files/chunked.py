@@ -113,7 +113,7 @@ _n5_block("a missing block, and a person says that it is empty", Ingested({"brai
 _CHUNK = "fine/8-16_0-8_4-8"
 
 
-def precomputed(folder: Path) -> Path:
+def precomputed(folder: Path, **scale: Any) -> Path:
     """An image of eight chunks, by tensorstore."""
     spec = {
         "driver": "neuroglancer_precomputed",
@@ -121,7 +121,7 @@ def precomputed(folder: Path) -> Path:
         "multiscale_metadata": {"type": "image", "data_type": "uint16", "num_channels": 1},
         "scale_metadata": {
             "size": [16, 16, 8], "resolution": [400, 500, 2000], "chunk_size": [8, 8, 4], "encoding": "raw",
-            "key": "fine",
+            "key": "fine", **scale,
         },
     }  # fmt: skip
     ts.open(spec, create=True).result()[...] = _VOXELS.T[..., None]
@@ -179,6 +179,41 @@ def sparse(folder: Path) -> Path:
     given = precomputed(folder)
     (given / _CHUNK).unlink()
     return given
+
+
+_SHARD = "fine/2.shard"
+_SHARDING = {
+    "@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": 0, "hash": "identity", "minishard_bits": 1,
+    "shard_bits": 2, "minishard_index_encoding": "gzip", "data_encoding": "gzip",
+}  # fmt: skip
+# chunks 4 and 5 of the eight
+_WITHOUT_SHARD = _VOXELS.copy()
+_WITHOUT_SHARD[4:, :8] = 0
+
+
+def sharded(folder: Path) -> Path:
+    """The image of eight chunks in four shards."""
+    return precomputed(folder, sharding=_SHARDING)
+
+
+SHARDED = Good("precomputed in shards", sharded, {"brain": _VOXELS})
+
+
+def _without_shard(folder: Path) -> Path:
+    given = sharded(folder)
+    (given / _SHARD).unlink()
+    return given
+
+
+hostile("precomputed: a missing shard", Refused("1 of its 4 shards are not stored", names=_SHARD), SHARDED)(
+    _without_shard
+)
+hostile(
+    "precomputed: a missing shard, and a person says that it is empty",
+    Ingested({"brain": _WITHOUT_SHARD}),
+    SHARDED,
+    ("--sparse",),
+)(_without_shard)
 
 
 def _mesh(folder: Path, fragment: str = "7.fragment") -> Path:

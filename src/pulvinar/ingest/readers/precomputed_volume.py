@@ -20,6 +20,7 @@ from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, spread
 from pulvinar.ingest.readers.frames import settle
 from pulvinar.ingest.readers.precomputed_files import PrecomputedFolder
+from pulvinar.ingest.readers.precomputed_shards import expected_shards
 from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype
 from pulvinar.ingest.readers.zarr_nodes import LARGEST_CHUNK_BYTES, declared_sizes
 from pulvinar.model.dataset import AssetKind
@@ -161,10 +162,7 @@ def _findings(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iter
         text = f"its first voxel lies at {', '.join(map(str, scale.offset[::-1]))} (z, y, x, in voxels) of its space"
         yield Finding(Severity.NOTE, text)
     if scale.sharded:
-        if not folder.shards(scale.key):
-            raise UnreadableFile(
-                f"{folder.info_name}: none of the shards of {scale.key} are stored", hint="copy the whole folder again"
-            )
+        yield from _missing_shards(scale, folder, options)
         return
     base = f"{folder.path_of(scale.key)}/"
     stored = sum(name.startswith(base) for name in folder.files)
@@ -175,6 +173,22 @@ def _findings(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iter
         lacking = expected - stored
         names = f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})" if shown else ""
         yield missing_pieces(f"{lacking} of its {expected} chunks are not stored", "fill", options, names)
+
+
+def _missing_shards(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iterator[Finding]:
+    stored = {name.rpartition("/")[2] for name in folder.shards(scale.key)}
+    if not stored:
+        raise UnreadableFile(
+            f"{folder.info_name}: none of the shards of {scale.key} are stored", hint="copy the whole folder again"
+        )
+    expected = expected_shards(scale.grid, scale.document["sharding"])
+    if expected is None:
+        yield Finding(Severity.DOUBT, "whether all of its shards are stored can't be told: a missing one reads as fill")
+        return
+    if absent := [name for name in expected if name not in stored]:
+        shown = ", ".join(folder.path_of(f"{scale.key}/{name}") for name in absent[:_NAMED])
+        names = f" ({shown}{', ...' if len(absent) > _NAMED else ''})"
+        yield missing_pieces(f"{len(absent)} of its {len(expected)} shards are not stored", "fill", options, names)
 
 
 def open_precomputed(folder: PrecomputedFolder, asset: FoundAsset) -> ChunkedVolume:
