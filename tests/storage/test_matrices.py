@@ -50,6 +50,12 @@ def test_damaged_values_are_refused_and_not_shown(written, at):
         StoredMatrix(written, "m").read(slice(0, 300), slice(0, 70))
 
 
+def test_a_lost_shard_is_damage_and_no_zeros(written):
+    written.delete("m/c/0/0")
+    with pytest.raises(Corrupt, match="matrix at m can't be read: a part of it is lost"):
+        StoredMatrix(written, "m").read(slice(0, 3), slice(0, 3))
+
+
 def test_a_store_that_does_not_answer_is_no_missing_matrix(monkeypatch):
     silent = open_store("s3://bucket/x", endpoint="http://127.0.0.1:9", access_key="a", secret_key="b")
     # tensorstore asks again for minutes

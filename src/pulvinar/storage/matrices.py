@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore
 
+from pulvinar.errors import Corrupt, NotFound
 from pulvinar.storage.codecs import CHECKSUM, LITTLE_ENDIAN
 from pulvinar.storage.shards import INDEX_CODECS
 from pulvinar.storage.store import Store
-from pulvinar.storage.stored_arrays import reading, shared_context
+from pulvinar.storage.stored_arrays import VERIFY, reading, shared_context
 
 Values = npt.NDArray[Any]
 Part = tuple[slice, slice]
@@ -106,7 +107,8 @@ class StoredMatrix:
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._what = f"matrix at {prefix}"
-        spec = {"driver": "zarr3", "kvstore": store.kvstore(prefix)}
+        # every shard was written, also one of zeros: one that is not there is lost
+        spec = {"driver": "zarr3", "kvstore": store.kvstore(prefix), "fill_missing_data_reads": False}
         with reading(self._what):
             context = shared_context(_CACHE_BYTES)
             self._array = tensorstore.open(spec, context=context, read=True, write=False).result()
@@ -121,5 +123,8 @@ class StoredMatrix:
         return self._values(self._array[:, numbers])
 
     def _values(self, chosen: Any) -> Values:
-        with reading(self._what):
-            return np.asarray(chosen.read().result())
+        try:
+            with reading(self._what):
+                return np.asarray(chosen.read().result())
+        except NotFound as error:
+            raise Corrupt(f"{self._what} can't be read: a part of it is lost", hint=VERIFY) from error

@@ -13,6 +13,7 @@ from pulvinar.errors import Corrupt, NotFound, Unavailable
 
 # a checksum that does not fit, and bytes that a codec or the reader of `zarr.json` can make nothing of
 _DAMAGE = frozenset({"DATA_LOSS", "FAILED_PRECONDITION", "INVALID_ARGUMENT"})
+VERIFY = "run `pulvinar verify` on the dataset: it names every damaged object"
 
 
 @cache
@@ -32,6 +33,5 @@ def reading(what: str) -> Iterator[None]:
         if code == "NOT_FOUND":
             raise NotFound(f"there is no {what}") from error
         if code in _DAMAGE:
-            hint = "run `pulvinar verify` on the dataset: it names every damaged object"
-            raise Corrupt(f"{what} can't be read: stored bytes are damaged", hint=hint) from error
+            raise Corrupt(f"{what} can't be read: stored bytes are damaged", hint=VERIFY) from error
         raise Unavailable(f"{what} can't be read: the store does not answer") from error
