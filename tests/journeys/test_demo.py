@@ -125,3 +125,29 @@ def test_axe_finds_nothing_in_the_demo(demo, human, visit, axe, locale):
         visitor.see(address)
         assert axe(page) == []
     assert visitor.complaints == []
+
+
+def test_what_lies_in_a_drawn_box_is_searched(demo, visit):
+    visitor = visit()
+    page = visitor.see(f"{demo}/atlases")
+    page.get_by_role("link", name="AAL2").first.click()
+    page.get_by_role("link", name="Open in viewer").first.click()
+    page.wait_for_selector("pulvinar-viewer[ready]", timeout=60_000)
+    settle(page)
+    page.get_by_role("button", name="Draw a box").click()
+    box = page.locator(".pv-canvas").bounding_box()
+    # over the coronal panel, around its middle
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+    page.mouse.move(x - 40, y - 30)
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 30, steps=5)
+    page.mouse.up()
+    drawn = [page.get_by_label(name).input_value() for name in ("One corner (mm)", "Opposite corner (mm)")]
+    low, high = ([float(part) for part in re.findall(r"-?[0-9.]+", text)] for text in drawn)
+    across, depth, up = np.subtract(high, low)
+    assert across / up == pytest.approx(80 / 60, rel=0.05)
+    assert depth == pytest.approx(min(across, up), rel=0.05)
+    page.get_by_role("link", name="Search what lies in it").click()
+    page.wait_for_url("**q=box**")
+    assert page.get_by_role("searchbox").first.input_value().endswith("@mni152")
+    assert visitor.complaints == []

@@ -1,5 +1,6 @@
 /** The custom element <pulvinar-viewer scene="..." link="..." lang="..."> */
 
+import { BoxSearch } from "./boxSearch";
 import { layerList } from "./controls";
 import { debounce, make, makeDrawing } from "./dom";
 import type { Cursor, Explorer, PanelEdge, Problem } from "./facade";
@@ -110,6 +111,7 @@ export class PulvinarViewer extends HTMLElement {
       section(say("cursor"), this.reading),
       section(say("layers"), this.layers),
       section(say("position"), this.placeForm(), ...this.timeRow(scene)),
+      ...(scene.search ? [new BoxSearch(this.stage, this.explorer!, scene.search, this.unit, say).section] : []),
       section(say("view"), ...TOGGLES.map((what) => this.toggle(what))),
       this.keyHelp(),
       this.status,

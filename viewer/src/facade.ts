@@ -6,6 +6,8 @@ import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { makeLayer } from "neuroglancer/unstable/layer/index.js";
+import type { Box } from "./box";
 import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import type { Scene } from "./scene";
@@ -54,6 +56,8 @@ interface SectionPanel {
   navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
 }
 
+const BOX_LAYER = "box";
+
 /** Whether this browser can draw at all. */
 export function canDraw(): boolean {
   return document.createElement("canvas").getContext("webgl2") !== null;
@@ -66,6 +70,7 @@ export class Explorer {
   private readonly unit: number;
   private readonly reported = new Set<string>();
   private readonly watch: number;
+  private box: Box | null = null;
   /** What was chosen that Neuroglancer does not know by itself. */
   private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">;
 
@@ -123,6 +128,7 @@ export class Explorer {
     this.chosen = { ...view };
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
+    this.showBox(this.box);
   }
 
   private fitted(view: View): { scale: number; scale3d: number } {
@@ -204,6 +210,34 @@ export class Explorer {
       if (panel.sliceView && panel.navigationState && panel.element.contains(place as Node | null)) return toQuaternion(panel.navigationState.pose.orientation.orientation);
     }
     return multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panelRotation(this.chosen.layout));
+  }
+
+  /** The place under a point of the window, and how the section there is turned; null where there is no section. */
+  placeAt(clientX: number, clientY: number): { place: Vector; rotation: Quaternion } | null {
+    for (const { sliceView, navigationState, element } of this.viewer.display.panels as unknown as Set<SectionPanel>) {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      if (!sliceView || !navigationState || clientX < left || clientX > right || clientY < top || clientY > bottom) continue;
+      const rotation = toQuaternion(navigationState.pose.orientation.orientation);
+      const { pixel } = this.scale();
+      const shift = rotate(rotation, [(clientX - (left + right) / 2) * pixel, (clientY - (top + bottom) / 2) * pixel, 0]);
+      return { place: this.position().map((value, axis) => value + shift[axis]!) as Vector, rotation };
+    }
+    return null;
+  }
+
+  /** Draw `box` over everything, or no box. */
+  showBox(box: Box | null): void {
+    this.box = box;
+    const { layerManager, layerSpecification } = this.viewer;
+    const drawn = layerManager.getLayerByName(BOX_LAYER);
+    if (drawn) layerManager.removeManagedLayer(drawn);
+    if (!box) return;
+    const corner = (place: Vector) => place.map((value) => value / this.unit);
+    const annotation = { id: "box", type: "axis_aligned_bounding_box", pointA: corner(box.low), pointB: corner(box.high) };
+    const length: [number, string] = [this.unit / 1e6, "m"];
+    const source = { url: "local://annotations", transform: { outputDimensions: { x: length, y: length, z: length } } };
+    const state = { type: "annotation", source, annotations: [annotation], annotationColor: "#ffd166" };
+    layerSpecification.add(makeLayer(layerSpecification, BOX_LAYER, state));
   }
 
   /** Turn the sections by radians about their right, down and away directions. */
@@ -343,7 +377,7 @@ export class Explorer {
     const { mouseState, layerSelectedValues, layerManager } = this.viewer;
     if (!mouseState.active) return { position: null, readings: [] };
     const readings: Reading[] = [];
-    layerManager.managedLayers.forEach((managed, layer) => {
+    layerManager.managedLayers.slice(0, this.scene.layers.length).forEach((managed, layer) => {
       if (!managed.visible || !managed.layer) return;
       const value = simple(layerSelectedValues.get(managed.layer)?.value);
       if (value !== null) readings.push({ layer, value });

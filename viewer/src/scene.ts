@@ -29,6 +29,15 @@ export interface SceneLayer {
   overview: { segment: string; tolerance_um: number } | null;
 }
 
+/** The atlas's space that what is shown lies in, where one can search by place. */
+export interface SearchSpace {
+  space: string;
+  /** Three rows of four: from the world (z, y, x, 1) to the space (z, y, x), in micrometres. */
+  from_world: number[][];
+  /** The page of searches, which takes the question as `q`. */
+  address: string;
+}
+
 export interface Scene {
   title: string;
   layers: SceneLayer[];
@@ -38,6 +47,7 @@ export interface Scene {
   /** True when coordinates are anatomy: x to the right, y to the front (anterior), z up (superior). */
   oriented: boolean;
   attribution: string;
+  search: SearchSpace | null;
 }
 
 const KINDS: readonly string[] = ["image", "labels", "skeleton", "mesh", "points"];
@@ -58,6 +68,7 @@ export function readScene(value: unknown): Scene {
     bounds_um: bounds,
     oriented: raw.oriented ?? false,
     attribution: String(raw.attribution ?? ""),
+    search: raw.search ?? null,
   };
 }
 

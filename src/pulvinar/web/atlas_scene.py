@@ -13,9 +13,9 @@ from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.ontology import Region
-from pulvinar.model.transform import space_to_world
+from pulvinar.model.transform import space_to_world, world_to_space
 from pulvinar.model.volume import Triple
-from pulvinar.web.scene import Scene, SceneLayer, build_scene
+from pulvinar.web.scene import Scene, SceneLayer, SearchSpace, build_scene
 
 _GUEST_OPACITY = 0.18
 """How much the atlas's labels show where data lie in it: as much as tells where they are."""
@@ -36,6 +36,10 @@ def build_atlas_scene(
     scene = build_scene(version)
     scene.title = atlas.atlas.label(language)
     scene.attribution = atlas.atlas.licence
+    space = atlas.atlas.space
+    scene.search = SearchSpace(
+        space=space.name, from_world=[list(row) for row in world_to_space(space)[:3]], address="/"
+    )
     surfaces = {part.asset_id for part in atlas.atlas.parts if part.kind is PartKind.MESHES}
     layers = [layer for layer in scene.layers if not any(f"/{one}/" in layer.source for one in surfaces)]
     for layer in scene.layers:

@@ -61,6 +61,14 @@ class SceneLayer(BaseModel):
     overview: Overview | None = Field(None, description="What to show of a skeleton from afar.")
 
 
+class SearchSpace(BaseModel):
+    """The atlas's space that what is shown lies in, and how its places are found from the world's."""
+
+    space: str
+    from_world: list[list[float]] = Field(description="Three rows of four: from the world to the space, (z, y, x).")
+    address: str = Field(description="The page of searches, which takes a question as `q`.")
+
+
 class Scene(BaseModel):
     """A view of one version."""
 
@@ -71,6 +79,7 @@ class Scene(BaseModel):
     bounds_um: tuple[Triple, Triple]
     oriented: bool = Field(description="Whether the world's axes are anatomy: superior, anterior, right.")
     attribution: str
+    search: SearchSpace | None = Field(None, description="Where one can search by place.")
 
 
 @router.get("/{dataset_id}")
