@@ -14,33 +14,31 @@ import argparse
 import gzip
 import json
 import random
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
 from benchmarks._atlas import ccf_ontology, samples
-from benchmarks._places import COLUMNS, ROLES, Places, block_rows, together
+from benchmarks._loading import BATCH, Ask, Portion, load, measure, server_database
+from benchmarks._places import ROLES, Places, load_places, together
 from benchmarks._report import machine, report
-from benchmarks.catalogue import Ask, measure, server_database
 from pulvinar.access.visibility import EVERYONE
 from pulvinar.atlases.installed import record_atlas
 from pulvinar.atlases.spaces import CCFV3
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
-from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.words import Reach
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
@@ -54,7 +52,6 @@ SIZES = (10_000, 1_000_000)
 GOAL_MS = 50.0
 CHINESE_GOAL_MS = 100.0
 A_DATASET = 10
-BATCH = 5_000
 NODES = 10
 CELLS = 4
 BOX_UM = 600.0
@@ -83,6 +80,7 @@ QUESTIONS = {
     "near a point": "within:300um of:{point}@allen_ccfv3",
     "near, and a soma": "within:300um of:{point}@allen_ccfv3 soma:Isocortex kind:skeleton",
     "box": "box:{box}@allen_ccfv3",
+    "whole-brain box": "box:(0,0,0)..(11400,8000,13200)@allen_ccfv3",
     "box, and a word": "neuron box:{box}@allen_ccfv3 -kind:table",
     "combined": 'neuron region:Cerebellum species:mouse lab:"Institute 7" -kind:table date:2020..2024',
     "one of several, without": "(region:CA1 OR region:CA3 OR 投射图谱) -modality:confocal",
@@ -189,14 +187,6 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Portion:
-    """Rows of every table, and the words of each asset by its number."""
-
-    values: dict[str, list[tuple[object, ...]]]
-    words: list[tuple[int, list[str]]]
-
-
 def portion_of(source: Source, made: Sequence[Made]) -> Portion:
     """The rows of some datasets."""
     values: dict[str, list[tuple[object, ...]]] = {table: [] for table in TABLES}
@@ -232,102 +222,20 @@ def fill(databases: Sequence[Database], source: Source, assets: int) -> None:
             atlas = Atlas(ATLAS, "2017", "Allen CCFv3", Species.MOUSE, CCFV3, "allen_mouse", "Allen", "Wang 2020")
             record_atlas(session, atlas, f"bench-{1:026d}")
     places: list[Places] = []
-    with ExitStack() as ending:
-        loads = [ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one)) for one in databases]
-        pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
-        running: list[Future[None]] = []
-        made: list[Made] = []
-        for one in datasets(source, assets):
-            made.append(one)
-            if len(made) * A_DATASET >= BATCH or one.seq == assets // A_DATASET:
-                portion = portion_of(source, made)
-                places.append(together([one.places for one in made]))
-                made = []
-                for before in running:
-                    before.result()
-                running = [pool.submit(load, portion) for load in loads]
-        for last in running:
-            last.result()
-    for database in databases:
-        (_places_to_sqlite if database.is_sqlite else _places_to_postgresql)(database, together(places))
+
+    def portions() -> Iterator[Portion]:
+        made = datasets(source, assets)
+        while some := list(islice(made, BATCH // A_DATASET)):
+            places.append(together([one.places for one in some]))
+            yield portion_of(source, some)
+
+    load(databases, TABLES, WordIndex.ASSETS, portions())
+    load_places(databases, CCFV3, together(places), _key)
 
 
 def _key(number: int) -> str:
     """The identifier of the asset of that number."""
     return f"a{(number - 1) // A_DATASET + 1}-{(number - 1) % A_DATASET}"
-
-
-def _places_to_sqlite(database: Database, places: Places) -> None:
-    with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-400000")
-        (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ix_place_block_asset_id'").fetchone()
-        connection.execute("DROP INDEX ix_place_block_asset_id")
-        marks = ",".join("?" * len(COLUMNS))
-        rows = block_rows(CCFV3, places, _key)
-        connection.executemany(f"INSERT INTO place_block ({','.join(COLUMNS)}) VALUES ({marks})", rows)
-        connection.execute(index)
-        connection.execute("ANALYZE")
-        connection.commit()
-
-
-def _places_to_postgresql(database: Database, places: Places) -> None:
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('ix_place_block_asset_id'::regclass)").one()
-        connection.exec_driver_sql("DROP INDEX ix_place_block_asset_id")
-        # every asset is there: to look for it with each of ten million rows would take an hour
-        connection.exec_driver_sql("SET session_replication_role = replica")
-        with (
-            connection.connection.cursor() as cursor,
-            cursor.copy(f"COPY place_block ({','.join(COLUMNS)}) FROM STDIN") as copy,
-        ):
-            for row in block_rows(CCFV3, places, _key):
-                copy.write_row(row)
-        connection.exec_driver_sql(index)
-        connection.exec_driver_sql("VACUUM ANALYZE place_block")
-
-
-@contextmanager
-def _sqlite(database: Database) -> Iterator[Any]:
-    """The index is left in the pieces in which it was written, as on a node that is in use: nothing is optimised."""
-
-    def load(portion: Portion) -> None:
-        for table, columns in TABLES.items():
-            marks = ",".join("?" * len(columns))
-            cursor.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", portion.values[table])
-        rows = ((number, " ".join(words)) for number, words in portion.words)
-        cursor.executemany("INSERT INTO asset_words (rowid, words) VALUES (?,?)", rows)
-
-    with closing(sqlite3.connect(str(database.engine.url.database), check_same_thread=False)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.execute("PRAGMA cache_size=-200000")
-        yield load
-        cursor.execute("ANALYZE")
-        connection.commit()
-
-
-@contextmanager
-def _postgresql(database: Database) -> Iterator[Any]:
-    """The index of words is made at the end, in one go: row by row it would take three times as long."""
-
-    def load(portion: Portion) -> None:
-        for table, columns in TABLES.items():
-            with cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
-                for row in portion.values[table]:
-                    copy.write_row(row)
-        with cursor.copy("COPY asset_words (seq, words) FROM STDIN") as copy:
-            for number, words in portion.words:
-                copy.write_row((number, vector_literal(WordIndex.ASSETS, number, words)))
-
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('asset_words_by_word'::regclass)").one()
-        connection.exec_driver_sql("DROP INDEX asset_words_by_word")
-        with connection.connection.cursor() as cursor:
-            yield load
-        connection.exec_driver_sql("SET maintenance_work_mem = '512MB'")
-        connection.exec_driver_sql(index)
-        connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]:

@@ -8,7 +8,7 @@ costs what it shows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select, text
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import anything_shared, shared_audiences
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.hits import Hit, explain, read_hits
+from pulvinar.catalogue.nearby import NearAssets, walk_near
 from pulvinar.catalogue.postings import (
     All,
     Any,
@@ -51,8 +52,8 @@ COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
 _CHAPTER = 200
 
-NearAssets = Callable[[Session, Actor, Located, tuple[Place, ...]], Collection[str]]
-"""Which assets may be near a point, near one of some regions, or in a box: the seam to the index of places."""
+AskNear = Callable[[Session, Actor, Located, tuple[Place, ...]], NearAssets]
+"""Asks for what is near a point, near one of some regions, or in a box."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SearchTools:
     """
 
     homologues: Homologues | None = None
-    near: NearAssets | None = None
+    near: AskNear | None = None
 
 
 def search_assets(
@@ -136,25 +137,12 @@ def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchToo
     return Search(session, actor, parsed, planned, trees, _near(session, actor, planned, written, tools.near))
 
 
-def _near(session: Session, actor: Actor, planned: Plan, written: str, near: NearAssets | None) -> list[int] | None:
-    """The numbers of the assets that may be near every place that is asked for; None when none is."""
-    if not planned.near:
-        return None
-    if near is None:
+def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskNear | None) -> tuple[NearAssets, ...]:
+    """What the assets must be near to."""
+    if planned.near and ask is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    sets = [set(near(session, actor, one, planned.places.get(one, ()))) for one in planned.near]
-    return numbers_of(session, set.intersection(*sets))
-
-
-def numbers_of(session: Session, asset_ids: Collection[str]) -> list[int]:
-    """The numbers of assets in the search."""
-    ids = sorted(asset_ids)
-    found: list[int] = []
-    for start in range(0, len(ids), 1000):
-        mine = asset_entry.c.asset_id.in_(ids[start : start + 1000])
-        found += session.scalars(select(asset_entry.c.number).where(mine))
-    return found
+    return tuple(ask(session, actor, one, planned.places.get(one, ())) for one in planned.near if ask)
 
 
 class Search:
@@ -167,7 +155,7 @@ class Search:
         query: Query,
         planned: Plan,
         trees: Sequence[Tree],
-        near: list[int] | None,
+        near: Sequence[NearAssets],
     ) -> None:
         self.query = query
         self.plan = planned
@@ -244,9 +232,10 @@ class Search:
 
     def _walk(self, wanted: Wanted, below: int | None, limit: int, only: list[int] | None = None) -> list[int]:
         asked = self._visible(wanted)
-        among_these = self._near if only is None else only
-        if among_these is not None:
-            return among(self._session, WordIndex.ASSETS, asked, among_these, below, limit)
+        if only is not None:
+            return among(self._session, WordIndex.ASSETS, asked, only, below, limit)
+        if self._near:
+            return walk_near(self._session, asked, self._near, below, limit)
         return walk(self._session, WordIndex.ASSETS, asked, below, limit)
 
     def _visible(self, wanted: Wanted) -> Wanted:

@@ -121,10 +121,16 @@ class BoxFigure:
 @dataclass(frozen=True, eq=False)
 class Cover:
     """The blocks of a figure as ranges of their numbers, both ends included, int64 (n, 2): those wholly inside of it,
-    and those that its surface cuts."""
+    and those that its surface cuts. All are made of cubes of `1 << bits` blocks, the smallest that were looked at."""
 
     inside: npt.NDArray[np.int64]
     cut: npt.NDArray[np.int64]
+    bits: int = 0
+
+    @property
+    def whole(self) -> npt.NDArray[np.int64]:
+        """Both together."""
+        return _joined([self.inside, self.cut])
 
 
 def cover(space: Space, figure: Figure) -> Cover:
@@ -145,7 +151,15 @@ def cover(space: Space, figure: Figure) -> Cover:
         level -= 1
         halves = np.stack(np.meshgrid(*[[0, 1 << level]] * 3, indexing="ij"), axis=-1).reshape(1, 8, 3)
         cubes = (open_cubes[:, None] + halves).reshape(-1, 3)
-    return Cover(_joined(found[_IN]), _joined(found[_CUT]))
+    return Cover(_joined(found[_IN]), _joined(found[_CUT]), 3 * level)
+
+
+def in_ranges(ranges: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of `codes` (n,) are in one of `ranges` (m, 2), which rise and share nothing; bool (n,)."""
+    if not len(ranges):
+        return np.zeros(len(codes), bool)
+    at = np.searchsorted(ranges[:, 0], codes, "right") - 1
+    return np.asarray((at >= 0) & (codes <= ranges[np.maximum(at, 0), 1]))
 
 
 def _joined(parts: list[Array]) -> npt.NDArray[np.int64]:

@@ -219,24 +219,24 @@ def among(
     session: Session, index: WordIndex, wanted: Wanted, numbers: Collection[int], below: int | None, limit: int
 ) -> list[int]:
     """As `walk`, of these rows alone: they are looked at from the newest down, portion by portion."""
-    asked = _fts5(session, index, wanted) if is_sqlite(session) else _tsquery(wanted)
     left = sorted((number for number in numbers if below is None or number < below), reverse=True)
     found: list[int] = []
     for start in range(0, len(left), _PORTION):
         if len(found) >= limit:
             break
-        found += _matching(session, index, asked, left[start : start + _PORTION])
+        found += matching(session, index, wanted, left[start : start + _PORTION])
     return found[:limit]
 
 
-def _matching(session: Session, index: WordIndex, asked: str, numbers: list[int]) -> list[int]:
-    """Those of the rows that match, newest first."""
+def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
+    """Those of the rows that `wanted` finds, newest first."""
     if is_sqlite(session):
+        asked = _fts5(session, index, wanted)
         rows = "SELECT value FROM json_each(:numbers)"
         statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid IN ({rows})"
-        return sorted(session.scalars(text(statement), {"asked": asked, "numbers": str(numbers)}), reverse=True)
+        return sorted(session.scalars(text(statement), {"asked": asked, "numbers": str(list(numbers))}), reverse=True)
     statement = (
         f"SELECT seq FROM {index} WHERE seq = ANY(CAST(:numbers AS bigint[])) "
         f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK[index]} AS text)) AS tsquery) ORDER BY seq DESC"
     )
-    return list(session.scalars(text(statement), {"asked": asked, "numbers": numbers}))
+    return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))

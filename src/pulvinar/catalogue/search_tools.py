@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Ball, BoxFigure, Figure
-from pulvinar.catalogue.places import assets_located
+from pulvinar.catalogue.nearby import PlacesNear
 from pulvinar.catalogue.query_nodes import InBox, Located
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.errors import Invalid
@@ -38,7 +38,7 @@ def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     return alike
 
 
-def located_assets(session: Session, actor: Actor, where: Located, places: tuple[Place, ...]) -> Collection[str]:
+def located_assets(session: Session, actor: Actor, where: Located, places: tuple[Place, ...]) -> PlacesNear:
     """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or in a box.
 
     Raises `Invalid` for an unknown space, and where a region is named instead of a point."""
@@ -53,7 +53,7 @@ def located_assets(session: Session, actor: Actor, where: Located, places: tuple
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return assets_located(session, space, figure)
+    return PlacesNear(session, [(space, figure)])
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
