@@ -187,9 +187,9 @@ class Search:
         What finds little has to be looked for everywhere: that is done once, and not once a tier.
         """
         newest = self.newest(limit)
-        if len(newest) < limit and len(self._tiers) > 1:
-            return self._page(0, None, limit, newest)
-        return self._page(0, None, limit) if len(newest) == limit else [(0, number) for number in newest]
+        if len(self._tiers) == 1:
+            return [(0, number) for number in newest]
+        return self._page(0, None, limit, newest if len(newest) < limit else None)
 
     def page(self, tier: int, below: int, limit: int) -> list[tuple[int, int]]:
         """The next results as (tier, number), from below a number of a tier on."""

@@ -21,6 +21,7 @@ _WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
+_CLOSE = 1_000
 
 
 class WordIndex(StrEnum):
@@ -231,12 +232,23 @@ def among(
 def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
     """Those of the rows that `wanted` finds, newest first."""
     if is_sqlite(session):
-        asked = _fts5(session, index, wanted)
-        rows = "SELECT value FROM json_each(:numbers)"
-        statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid IN ({rows})"
-        return sorted(session.scalars(text(statement), {"asked": asked, "numbers": str(list(numbers))}), reverse=True)
+        return _matching_sqlite(session, index, _fts5(session, index, wanted), numbers)
     statement = (
         f"SELECT seq FROM {index} WHERE seq = ANY(CAST(:numbers AS bigint[])) "
         f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK[index]} AS text)) AS tsquery) ORDER BY seq DESC"
     )
     return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))
+
+
+def _matching_sqlite(session: Session, index: WordIndex, asked: str, numbers: Sequence[int]) -> list[int]:
+    """FTS5 begins anew for each row that is named: of rows that lie close all between them are walked over instead."""
+    if not numbers:
+        return []
+    least, most = min(numbers), max(numbers)
+    rows = "rowid IN (SELECT value FROM json_each(:numbers))"
+    if most - least < _CLOSE * len(numbers):
+        # the sign keeps SQLite from taking the condition for names of rows
+        rows = f"+{rows} AND rowid BETWEEN :least AND :most"
+    statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND {rows}"
+    values = {"asked": asked, "numbers": str(list(numbers)), "least": least, "most": most}
+    return sorted(session.scalars(text(statement), values), reverse=True)
