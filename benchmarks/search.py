@@ -296,7 +296,9 @@ def _at_size(urls: Sequence[str], source: Source, size: int) -> Iterator[tuple[s
     print(f"{size:,} assets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
     for database in databases:
         for name, question in questions(database, source, size).items():
-            yield database.engine.dialect.name, name, measure(question)
+            median, p99 = measure(question)
+            print(f"{size:>9,} {database.engine.dialect.name:11}{name:35}{median:>9.2f} / {p99:7.2f} ms", flush=True)
+            yield database.engine.dialect.name, name, (median, p99)
         database.close()
 
 
