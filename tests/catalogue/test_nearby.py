@@ -13,7 +13,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, publish
 from pulvinar.catalogue.asset_index import index_asset
-from pulvinar.catalogue.blocks import Ball, BoxFigure, Figure
+from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
 from pulvinar.catalogue.nearby import PlacesNear, walk_near
 from pulvinar.catalogue.places import place_blocks, set_places
 from pulvinar.catalogue.postings import Term
@@ -71,6 +71,7 @@ def test_what_is_found_is_what_lies_there(archive: Archive, way: None) -> None:
         Ball((5000, 5000, 5000), 2600.0),
         Ball((-900, 0, 0), 10.0),
         BoxFigure((2000, 2000, 2000), (4000, 6000, 4200)),
+        Around(lambda zyx: np.abs(zyx - 4000).max(axis=1), 900.0),
         BoxFigure((-50_000, -50_000, -50_000), (50_000, 50_000, 50_000)),
     ]
     with archive.database.session() as session:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -40,7 +41,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
-from pulvinar.catalogue.search_tools import located_assets, table_of_homologues
+from pulvinar.catalogue.search_tools import RegionDistances, located_assets, table_of_homologues
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -101,16 +102,18 @@ def search_assets(
     limit: int = 24,
     facets: bool = False,
     tools: SearchTools | None = None,
+    distances: RegionDistances | None = None,
 ) -> ResultPage:
     """What `query` finds of what `actor` may see, see `query` for the language.
 
-    The last word may be the beginning of one when nothing has it whole. Raises `QueryError` for a question that can't
-    be understood, `Invalid` for a cursor that no page gave or a limit outside 1 to 200.
+    `distances` tell what is near a region. The last word may be the beginning of one when nothing has it whole. Raises
+    `QueryError` for a question that can't be understood, `Invalid` for a cursor that no page gave or a limit outside 1
+    to 200.
     """
     if not 1 <= limit <= MOST:
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {MOST}")
     with database.session() as session:
-        search = prepare(session, actor, query, tools)
+        search = prepare(session, actor, query, tools, distances)
         found = search.page(*search.place_of(cursor), limit + 1) if cursor else search.first_page(limit + 1)
         if not found and not cursor and search.begin_last_word():
             found = search.first_page(limit + 1)
@@ -128,21 +131,35 @@ def search_assets(
     return ResultPage(items, next_cursor, told, min(len(numbers), COUNTED), capped=len(numbers) > COUNTED)
 
 
-def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchTools | None = None) -> Search:
+def prepare(
+    session: Session,
+    actor: Actor,
+    query: str | Query,
+    tools: SearchTools | None = None,
+    distances: RegionDistances | None = None,
+) -> Search:
     """A search of one actor, ready to walk. Raises `QueryError`."""
     written, parsed = (query, parse(query)) if isinstance(query, str) else ("", query)
     trees = trees_of(session, actor)
-    tools = tools or SearchTools(table_of_homologues(session, trees), located_assets)
+    tools = tools or SearchTools(table_of_homologues(session, trees), partial(located_assets, distances=distances))
     planned = plan(parsed, written, trees, tools.homologues)
     return Search(session, actor, parsed, planned, trees, _near(session, actor, planned, written, tools.near))
 
 
 def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskNear | None) -> tuple[NearAssets, ...]:
     """What the assets must be near to."""
-    if planned.near and ask is None:
+    if not planned.near:
+        return ()
+    if ask is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    return tuple(ask(session, actor, one, planned.places.get(one, ())) for one in planned.near if ask)
+    found = []
+    for one in planned.near:
+        try:
+            found.append(ask(session, actor, one, planned.places.get(one, ())))
+        except Invalid as error:
+            raise QueryError(error.message, hint=error.hint, query=written, at=one.at) from error
+    return tuple(found)
 
 
 class Search:
