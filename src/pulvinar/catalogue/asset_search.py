@@ -51,6 +51,8 @@ from pulvinar.storage.database import Database
 MOST = 200
 COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
+COUNTED_NEAR = 200
+"""The same near a place: each has to be looked at."""
 _CHAPTER = 200
 
 AskNear = Callable[[Session, Actor, Located, tuple[Place, ...]], NearAssets]
@@ -70,7 +72,8 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class ResultPage:
-    """Some of what a search found. `count` is of all results, at most 1,000 and then `capped`; None when not asked for.
+    """Some of what a search found. `count` is of all results, at most 1,000 (near a place 200) and then `capped`; None
+    when not asked for.
 
     `facets` are counted over the same results.
     """
@@ -126,9 +129,10 @@ def search_assets(
         if not facets:
             return ResultPage(items, next_cursor)
         whole = cursor is None and len(found) <= limit
-        numbers = [number for _, number in found] if whole else search.newest(COUNTED + 1)
-        told = count_facets(session, numbers[:COUNTED], search.trees)
-    return ResultPage(items, next_cursor, told, min(len(numbers), COUNTED), capped=len(numbers) > COUNTED)
+        most = COUNTED_NEAR if search.plan.near else COUNTED
+        numbers = [number for _, number in found] if whole else search.newest(most + 1)
+        told = count_facets(session, numbers[:most], search.trees)
+    return ResultPage(items, next_cursor, told, min(len(numbers), most), capped=len(numbers) > most)
 
 
 def prepare(

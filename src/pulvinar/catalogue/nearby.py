@@ -87,6 +87,21 @@ _PLACES = {
     ),
 }
 
+# As above, where each cube is one block: the index by number, just read, leads to the row itself.
+_AT_BLOCK = "space = :space AND role IN ('node', 'cell') AND block = asked.first AND place_block.number = asked.number"
+_PLACES_AT = {
+    True: (
+        "SELECT place_block.number, block, places "
+        "FROM (SELECT value ->> 0 AS number, value ->> 1 AS first FROM json_each(:rows)) AS asked "
+        f"CROSS JOIN place_block INDEXED BY place_block_by_number ON {_AT_BLOCK}"
+    ),
+    False: (
+        "SELECT found.number, found.block, found.places FROM (SELECT CAST(one ->> 0 AS bigint) AS number, "
+        "CAST(one ->> 1 AS bigint) AS first FROM json_array_elements(CAST(:rows AS json)) AS one) AS asked "
+        f"CROSS JOIN LATERAL (SELECT number, block, places FROM place_block WHERE {_AT_BLOCK} OFFSET 0) AS found"
+    ),
+}
+
 
 class NearAssets(Protocol):
     """The assets near a place: the seam to the index of places."""
@@ -256,7 +271,7 @@ class _Part:
         """The assets with a place in the figure, of cubes that its surface cuts, as (number, cube)."""
         bits = self._cover.bits
         told = [(number, cube << bits, ((cube + 1) << bits) - 1) for number, cube in cubes]
-        rows = self._ask(_PLACES, rows=json.dumps(told)).all() if told else []
+        rows = self._ask(_PLACES if bits else _PLACES_AT, rows=json.dumps(told)).all() if told else []
         if not rows:
             return set()
         numbers, blocks, places = zip(*rows, strict=True)
