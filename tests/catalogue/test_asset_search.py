@@ -227,19 +227,10 @@ def test_facets_count_the_results_and_ask_on(archive: Archive, atlas: Ontology) 
     assert (capped.count, capped.capped) == (2, True)
 
 
-def test_near_takes_what_the_index_of_places_gives(archive: Archive) -> None:
-    _, near = archive.add("near cell")
-    _, hidden = archive.add("hidden cell", published=False)
-    archive.add("far cell")
-    tools = SearchTools(
-        near=lambda session, actor, asked, places: {near, hidden} if asked.point_um == (3.0, 2.0, 1.0) else set()
-    )
+def test_a_place_needs_an_index_of_places_and_stands_beside_the_rest(archive: Archive) -> None:
     asked = "cell within:5um of:(1,2,3)@toy"
-    assert archive.names(asked, ANONYMOUS, tools=tools) == ["near cell"]
-    assert set(archive.names(asked, tools=tools)) == {"near cell", "hidden cell"}
-    assert archive.names("cell within:5um of:(9,9,9)@toy", tools=tools) == []
     with pytest.raises(QueryError, match="neither taken away"):
-        archive.page(f"-{asked.removeprefix('cell ')}", tools=tools)
+        archive.page(f"-{asked.removeprefix('cell ')}")
     with pytest.raises(QueryError, match="no index of places"):
         archive.page(asked, tools=SearchTools())
 

@@ -31,7 +31,10 @@ def test_a_platform_from_before_the_search_of_assets_finds_them_once_it_is_opene
     with database.writing() as session:
         for table in ("asset_words_vocabulary", "asset_words", "asset_entry", "atlas_tree"):
             session.execute(text(f"DROP TABLE IF EXISTS {table}"))
-        session.execute(text("DROP INDEX asset_transforms"))
+        for index in ("asset_transforms", "place_block_by_number", "place_block_by_asset"):
+            session.execute(text(f"DROP INDEX {index}"))
+        session.execute(text("ALTER TABLE place_block DROP COLUMN number"))
+        session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
     migrate(database)
     assert archive.names("old", ANONYMOUS) == ["an old neuron"]

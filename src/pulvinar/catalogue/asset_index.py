@@ -21,7 +21,7 @@ from pulvinar.atlases.trees import all_trees
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.postings import WordIndex, forget_words, store_words
 from pulvinar.catalogue.query_fields import days_of
-from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, place_block, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
 from pulvinar.catalogue.words import Reach, audience_word, texts_of, words_of
 from pulvinar.errors import Invalid
@@ -78,6 +78,7 @@ def forget_asset(session: Session, asset_id: str) -> None:
     mine = asset_entry.c.asset_id == asset_id
     forget_words(session, WordIndex.ASSETS, session.scalars(select(asset_entry.c.number).where(mine)).all())
     session.execute(delete(asset_entry).where(mine))
+    _number_places(session, [asset_id])
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,16 @@ def _entries(session: Session, dataset_id: str, asset_ids: Collection[str]) -> d
     if added:
         rows = [{"asset_id": one, "dataset_id": dataset_id, "facets": {}} for one in added]
         session.execute(insert(asset_entry), rows)
+        for start in range(0, len(added), _PORTION):
+            _number_places(session, added[start : start + _PORTION])
         known = {row.asset_id: row.number for row in session.execute(mine)}
     return {one: number for one, number in known.items() if one not in gone}
+
+
+def _number_places(session: Session, asset_ids: Sequence[str]) -> None:
+    """Tell the index of places the numbers of assets, for what lies somewhere before it is in the search."""
+    number = select(asset_entry.c.number).where(asset_entry.c.asset_id == place_block.c.asset_id).scalar_subquery()
+    session.execute(update(place_block).where(place_block.c.asset_id.in_(asset_ids)).values(number=number))
 
 
 def _elsewhere(session: Session, dataset_id: str, asset_ids: Collection[str]) -> set[str]:

@@ -8,8 +8,9 @@ costs what it shows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import anything_shared, shared_audiences
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.hits import Hit, explain, read_hits
+from pulvinar.catalogue.nearby import NearAssets, walk_near
 from pulvinar.catalogue.postings import (
     All,
     Any,
@@ -39,7 +41,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
-from pulvinar.catalogue.search_tools import located_assets, table_of_homologues
+from pulvinar.catalogue.search_tools import RegionDistances, located_assets, table_of_homologues
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -49,10 +51,12 @@ from pulvinar.storage.database import Database
 MOST = 200
 COUNTED = 1000
 """How many results are counted, and looked at for facets, at most."""
+COUNTED_NEAR = 200
+"""The same near a place: each has to be looked at."""
 _CHAPTER = 200
 
-NearAssets = Callable[[Session, Actor, Located, tuple[Place, ...]], Collection[str]]
-"""Which assets may be near a point, near one of some regions, or in a box: the seam to the index of places."""
+AskNear = Callable[[Session, Actor, Located, tuple[Place, ...]], NearAssets]
+"""Asks for what is near a point, near one of some regions, or in a box."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class ResultPage:
-    """Some of what a search found. `count` is of all results, at most 1,000 and then `capped`; None when not asked for.
+    """Some of what a search found. `count` is of all results, at most 1,000 (near a place 200) and then `capped`; None
+    when not asked for.
 
     `facets` are counted over the same results.
     """
@@ -88,7 +93,7 @@ class SearchTools:
     """
 
     homologues: Homologues | None = None
-    near: NearAssets | None = None
+    near: AskNear | None = None
 
 
 def search_assets(
@@ -100,16 +105,18 @@ def search_assets(
     limit: int = 24,
     facets: bool = False,
     tools: SearchTools | None = None,
+    distances: RegionDistances | None = None,
 ) -> ResultPage:
     """What `query` finds of what `actor` may see, see `query` for the language.
 
-    The last word may be the beginning of one when nothing has it whole. Raises `QueryError` for a question that can't
-    be understood, `Invalid` for a cursor that no page gave or a limit outside 1 to 200.
+    `distances` tell what is near a region. The last word may be the beginning of one when nothing has it whole. Raises
+    `QueryError` for a question that can't be understood, `Invalid` for a cursor that no page gave or a limit outside 1
+    to 200.
     """
     if not 1 <= limit <= MOST:
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {MOST}")
     with database.session() as session:
-        search = prepare(session, actor, query, tools)
+        search = prepare(session, actor, query, tools, distances)
         found = search.page(*search.place_of(cursor), limit + 1) if cursor else search.first_page(limit + 1)
         if not found and not cursor and search.begin_last_word():
             found = search.first_page(limit + 1)
@@ -122,39 +129,41 @@ def search_assets(
         if not facets:
             return ResultPage(items, next_cursor)
         whole = cursor is None and len(found) <= limit
-        numbers = [number for _, number in found] if whole else search.newest(COUNTED + 1)
-        told = count_facets(session, numbers[:COUNTED], search.trees)
-    return ResultPage(items, next_cursor, told, min(len(numbers), COUNTED), capped=len(numbers) > COUNTED)
+        most = COUNTED_NEAR if search.plan.near else COUNTED
+        numbers = [number for _, number in found] if whole else search.newest(most + 1)
+        told = count_facets(session, numbers[:most], search.trees)
+    return ResultPage(items, next_cursor, told, min(len(numbers), most), capped=len(numbers) > most)
 
 
-def prepare(session: Session, actor: Actor, query: str | Query, tools: SearchTools | None = None) -> Search:
+def prepare(
+    session: Session,
+    actor: Actor,
+    query: str | Query,
+    tools: SearchTools | None = None,
+    distances: RegionDistances | None = None,
+) -> Search:
     """A search of one actor, ready to walk. Raises `QueryError`."""
     written, parsed = (query, parse(query)) if isinstance(query, str) else ("", query)
     trees = trees_of(session, actor)
-    tools = tools or SearchTools(table_of_homologues(session, trees), located_assets)
+    tools = tools or SearchTools(table_of_homologues(session, trees), partial(located_assets, distances=distances))
     planned = plan(parsed, written, trees, tools.homologues)
     return Search(session, actor, parsed, planned, trees, _near(session, actor, planned, written, tools.near))
 
 
-def _near(session: Session, actor: Actor, planned: Plan, written: str, near: NearAssets | None) -> list[int] | None:
-    """The numbers of the assets that may be near every place that is asked for; None when none is."""
+def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskNear | None) -> tuple[NearAssets, ...]:
+    """What the assets must be near to."""
     if not planned.near:
-        return None
-    if near is None:
+        return ()
+    if ask is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    sets = [set(near(session, actor, one, planned.places.get(one, ()))) for one in planned.near]
-    return numbers_of(session, set.intersection(*sets))
-
-
-def numbers_of(session: Session, asset_ids: Collection[str]) -> list[int]:
-    """The numbers of assets in the search."""
-    ids = sorted(asset_ids)
-    found: list[int] = []
-    for start in range(0, len(ids), 1000):
-        mine = asset_entry.c.asset_id.in_(ids[start : start + 1000])
-        found += session.scalars(select(asset_entry.c.number).where(mine))
-    return found
+    found = []
+    for one in planned.near:
+        try:
+            found.append(ask(session, actor, one, planned.places.get(one, ())))
+        except Invalid as error:
+            raise QueryError(error.message, hint=error.hint, query=written, at=one.at) from error
+    return tuple(found)
 
 
 class Search:
@@ -167,7 +176,7 @@ class Search:
         query: Query,
         planned: Plan,
         trees: Sequence[Tree],
-        near: list[int] | None,
+        near: Sequence[NearAssets],
     ) -> None:
         self.query = query
         self.plan = planned
@@ -199,9 +208,9 @@ class Search:
         What finds little has to be looked for everywhere: that is done once, and not once a tier.
         """
         newest = self.newest(limit)
-        if len(newest) < limit and len(self._tiers) > 1:
-            return self._page(0, None, limit, newest)
-        return self._page(0, None, limit) if len(newest) == limit else [(0, number) for number in newest]
+        if len(self._tiers) == 1:
+            return [(0, number) for number in newest]
+        return self._page(0, None, limit, newest if len(newest) < limit else None)
 
     def page(self, tier: int, below: int, limit: int) -> list[tuple[int, int]]:
         """The next results as (tier, number), from below a number of a tier on."""
@@ -244,9 +253,10 @@ class Search:
 
     def _walk(self, wanted: Wanted, below: int | None, limit: int, only: list[int] | None = None) -> list[int]:
         asked = self._visible(wanted)
-        among_these = self._near if only is None else only
-        if among_these is not None:
-            return among(self._session, WordIndex.ASSETS, asked, among_these, below, limit)
+        if only is not None:
+            return among(self._session, WordIndex.ASSETS, asked, only, below, limit)
+        if self._near:
+            return walk_near(self._session, asked, self._near, below, limit)
         return walk(self._session, WordIndex.ASSETS, asked, below, limit)
 
     def _visible(self, wanted: Wanted) -> Wanted:

@@ -6,7 +6,9 @@ side, laid out from the origin, is then one range of numbers, and any figure is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,6 +73,9 @@ class Figure(Protocol):
     def holds(self, zyx_um: Array) -> Array:
         """Which places (n, 3) are in it, bool (n,)."""
 
+    def __hash__(self) -> int:
+        """Figures are values: the blocks of one are worked out once."""
+
 
 @dataclass(frozen=True)
 class Ball:
@@ -118,15 +123,41 @@ class BoxFigure:
         return np.asarray(((zyx_um >= self.start_um) & (zyx_um < self.stop_um)).all(axis=1))
 
 
+@dataclass(frozen=True)
+class Around:
+    """Everything within `radius_um` of something of which a function tells how far places (n, 3) are, float64 (n,)."""
+
+    distance_um: Callable[[Array], Array]
+    radius_um: float
+
+    def sort(self, low: Array, high: Array) -> Array:
+        """As `Figure` says, of a ball around each box: what may be inside may count as cut."""
+        distance = self.distance_um((low + high) / 2)
+        half = np.linalg.norm(high - low, axis=1) / 2
+        near, far = distance - half <= self.radius_um, distance + half <= self.radius_um
+        return np.where(far, _IN, np.where(near, _CUT, _OUT))
+
+    def holds(self, zyx_um: Array) -> Array:
+        """As `Figure` says."""
+        return np.asarray(self.distance_um(zyx_um) <= self.radius_um)
+
+
 @dataclass(frozen=True, eq=False)
 class Cover:
     """The blocks of a figure as ranges of their numbers, both ends included, int64 (n, 2): those wholly inside of it,
-    and those that its surface cuts."""
+    and those that its surface cuts. All are made of cubes of `1 << bits` blocks, the smallest that were looked at."""
 
     inside: npt.NDArray[np.int64]
     cut: npt.NDArray[np.int64]
+    bits: int = 0
+
+    @property
+    def whole(self) -> npt.NDArray[np.int64]:
+        """Both together."""
+        return _joined([self.inside, self.cut])
 
 
+@lru_cache(64)
 def cover(space: Space, figure: Figure) -> Cover:
     """The blocks of `space` in which `figure` lies: cubes are halved until they are inside, outside, or single."""
     side = block_side_um(space)
@@ -145,7 +176,15 @@ def cover(space: Space, figure: Figure) -> Cover:
         level -= 1
         halves = np.stack(np.meshgrid(*[[0, 1 << level]] * 3, indexing="ij"), axis=-1).reshape(1, 8, 3)
         cubes = (open_cubes[:, None] + halves).reshape(-1, 3)
-    return Cover(_joined(found[_IN]), _joined(found[_CUT]))
+    return Cover(_joined(found[_IN]), _joined(found[_CUT]), 3 * level)
+
+
+def in_ranges(ranges: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of `codes` (n,) are in one of `ranges` (m, 2), which rise and share nothing; bool (n,)."""
+    if not len(ranges):
+        return np.zeros(len(codes), bool)
+    at = np.searchsorted(ranges[:, 0], codes, "right") - 1
+    return np.asarray((at >= 0) & (codes <= ranges[np.maximum(at, 0), 1]))
 
 
 def _joined(parts: list[Array]) -> npt.NDArray[np.int64]:

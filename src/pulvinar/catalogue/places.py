@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BoxFigure, Figure, block_codes, block_corners, cover
 from pulvinar.catalogue.postings import is_sqlite
-from pulvinar.catalogue.tables import place_block, version_asset
+from pulvinar.catalogue.tables import asset_entry, place_block, version_asset
 from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
@@ -72,10 +72,11 @@ def place_blocks(points: Points) -> PlaceBlocks:
 
 def set_places(session: Session, asset_id: str, space: str, blocks: Mapping[PlaceRole, PlaceBlocks]) -> None:
     """Put the places of an asset into the index, instead of those that it had in that space."""
+    number = session.scalar(select(asset_entry.c.number).where(asset_entry.c.asset_id == asset_id))
     mine = (place_block.c.asset_id == asset_id) & (place_block.c.space == space)
     session.execute(delete(place_block).where(mine))
     for role, found in blocks.items():
-        about = {"space": space, "role": role.value, "asset_id": asset_id}
+        about = {"space": space, "role": role.value, "asset_id": asset_id, "number": number}
         rows = zip(found.block.tolist(), found.count.tolist(), found.places, strict=True)
         for some in batches(rows, _ROWS):
             told = [about | {"block": block, "count": count, "places": places} for block, count, places in some]
@@ -105,20 +106,6 @@ def assets_within(
     items = tuple((one, counts[one]) for one in later[:limit])
     following = items[-1][0] if len(later) > limit else None
     return PlacesPage(items, following, len(seen), sum(counts[one] for one in seen))
-
-
-def assets_located(session: Session, space: Space, figure: Figure) -> frozenset[str]:
-    """The assets with a place in `figure`, whoever may see them: for a search, which asks that.
-
-    Somata and ends are nodes too, so that only nodes and cells are looked for.
-    """
-    covered = cover(space, figure)
-    found: set[str] = set()
-    for role in (PlaceRole.NODE, PlaceRole.CELL):
-        for ranges in _ranges(covered.inside):
-            found.update(session.scalars(_rows(session, ranges, space, role, place_block.c.asset_id).distinct()))
-        found.update(_held_in(session, space, figure, role, covered.cut))
-    return frozenset(found)
 
 
 def assets_in_box(

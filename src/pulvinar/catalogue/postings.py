@@ -21,6 +21,7 @@ _WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
+_CLOSE = 1_000
 
 
 class WordIndex(StrEnum):
@@ -219,24 +220,35 @@ def among(
     session: Session, index: WordIndex, wanted: Wanted, numbers: Collection[int], below: int | None, limit: int
 ) -> list[int]:
     """As `walk`, of these rows alone: they are looked at from the newest down, portion by portion."""
-    asked = _fts5(session, index, wanted) if is_sqlite(session) else _tsquery(wanted)
     left = sorted((number for number in numbers if below is None or number < below), reverse=True)
     found: list[int] = []
     for start in range(0, len(left), _PORTION):
         if len(found) >= limit:
             break
-        found += _matching(session, index, asked, left[start : start + _PORTION])
+        found += matching(session, index, wanted, left[start : start + _PORTION])
     return found[:limit]
 
 
-def _matching(session: Session, index: WordIndex, asked: str, numbers: list[int]) -> list[int]:
-    """Those of the rows that match, newest first."""
+def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
+    """Those of the rows that `wanted` finds, newest first."""
     if is_sqlite(session):
-        rows = "SELECT value FROM json_each(:numbers)"
-        statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid IN ({rows})"
-        return sorted(session.scalars(text(statement), {"asked": asked, "numbers": str(numbers)}), reverse=True)
+        return _matching_sqlite(session, index, _fts5(session, index, wanted), numbers)
     statement = (
         f"SELECT seq FROM {index} WHERE seq = ANY(CAST(:numbers AS bigint[])) "
         f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK[index]} AS text)) AS tsquery) ORDER BY seq DESC"
     )
-    return list(session.scalars(text(statement), {"asked": asked, "numbers": numbers}))
+    return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))
+
+
+def _matching_sqlite(session: Session, index: WordIndex, asked: str, numbers: Sequence[int]) -> list[int]:
+    """FTS5 begins anew for each row that is named: of rows that lie close all between them are walked over instead."""
+    if not numbers:
+        return []
+    least, most = min(numbers), max(numbers)
+    rows = "rowid IN (SELECT value FROM json_each(:numbers))"
+    if most - least < _CLOSE * len(numbers):
+        # the sign keeps SQLite from taking the condition for names of rows
+        rows = f"+{rows} AND rowid BETWEEN :least AND :most"
+    statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND {rows}"
+    values = {"asked": asked, "numbers": str(list(numbers)), "least": least, "most": most}
+    return sorted(session.scalars(text(statement), values), reverse=True)

@@ -21,6 +21,7 @@ from pulvinar.catalogue.hits import Hit, read_hits
 from pulvinar.catalogue.query_nodes import (
     Query,
 )
+from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.tables import asset_object
 from pulvinar.model.access import Actor
 from pulvinar.storage.database import Database
@@ -74,20 +75,31 @@ class ManifestFile:
 
 
 def result_manifest(
-    database: Database, actor: Actor, query: str | Query, *, tools: SearchTools | None = None
+    database: Database,
+    actor: Actor,
+    query: str | Query,
+    *,
+    tools: SearchTools | None = None,
+    distances: RegionDistances | None = None,
 ) -> Iterator[ManifestFile]:
     """The files of every asset that `query` finds of what `actor` may see, newest assets first, each sorted by path.
 
     Raises `QueryError` at once, not when the first file is asked for. Bytes that others keep are not listed.
     """
     with database.session() as session:
-        prepare(session, actor, query, tools)
-    return _files(database, actor, query, tools)
+        prepare(session, actor, query, tools, distances)
+    return _files(database, actor, query, tools, distances)
 
 
-def _files(database: Database, actor: Actor, query: str | Query, tools: SearchTools | None) -> Iterator[ManifestFile]:
+def _files(
+    database: Database,
+    actor: Actor,
+    query: str | Query,
+    tools: SearchTools | None,
+    distances: RegionDistances | None,
+) -> Iterator[ManifestFile]:
     with database.session() as session:
-        portions = prepare(session, actor, query, tools).all_numbers()
+        portions = prepare(session, actor, query, tools, distances).all_numbers()
         for numbers in portions:
             for hit in read_hits(session, actor, numbers):
                 yield from _files_of(database, hit)

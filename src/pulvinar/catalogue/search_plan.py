@@ -170,7 +170,7 @@ class _Planner:
         return tuple(
             Place(tree.atlas, tree.ontology, region, text)
             for tree in self._trees
-            if (region := _found(tree.ontology, text)) is not None
+            if (region := tree.ontology.named(text)) is not None
         )
 
     def _said(self, leaf: Said) -> Wanted | None:
@@ -195,7 +195,7 @@ class _Planner:
         places = [
             Place(tree.atlas, tree.ontology, region, name)
             for tree in self._trees
-            if (region := _found(tree.ontology, name)) is not None
+            if (region := tree.ontology.named(name)) is not None
         ]
         if not places:
             raise self._error(f"no atlas has a region {name!r}", self._nearest(name), leaf.at)
@@ -212,7 +212,7 @@ class _Planner:
         for place in places:
             for ontology, name in self._homologues(place.ontology, place.region):
                 for tree in self._all_trees:
-                    region = _found(tree.ontology, name) if tree.ontology.name == ontology else None
+                    region = tree.ontology.named(name) if tree.ontology.name == ontology else None
                     if region and (tree.atlas, region.id) not in known:
                         known.add((tree.atlas, region.id))
                         found.append(Place(tree.atlas, tree.ontology, region, place.asked, homologue=True))
@@ -249,13 +249,6 @@ class _Planner:
             for run in words_of(part.text)
         ]
         return (*([_any(exact)] if exact else []), *([_all([*titled])] if titled else []))
-
-
-def _found(ontology: Ontology, name: str) -> Region | None:
-    try:
-        return ontology.find(name)
-    except NotFound:
-        return None
 
 
 def _in_region(letter: str, place: Place) -> Term:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,9 +12,9 @@ from pulvinar.access.visibility import visible
 from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
-from pulvinar.catalogue.blocks import Ball, BoxFigure, Figure
-from pulvinar.catalogue.places import assets_located
-from pulvinar.catalogue.query_nodes import InBox, Located
+from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
+from pulvinar.catalogue.nearby import PlacesNear
+from pulvinar.catalogue.query_nodes import InBox, Located, Near
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
@@ -21,6 +22,12 @@ from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Space
+
+if TYPE_CHECKING:
+    from pulvinar.atlases.region_distance import RegionDistance
+
+RegionDistances = Callable[[Actor, str, int], "RegionDistance | None"]
+"""How far places are from a region of an atlas, by its identifier; None for one without voxels."""
 
 
 def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
@@ -38,26 +45,66 @@ def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     return alike
 
 
-def located_assets(session: Session, actor: Actor, where: Located, places: tuple[Place, ...]) -> Collection[str]:
-    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or in a box.
+def located_assets(
+    session: Session,
+    actor: Actor,
+    where: Located,
+    places: tuple[Place, ...],
+    distances: RegionDistances | None = None,
+) -> PlacesNear:
+    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or a region, or in a box.
 
-    Raises `Invalid` for an unknown space, and where a region is named instead of a point."""
-    figure: Figure
-    if isinstance(where, InBox):
-        figure = BoxFigure(where.start_um, where.stop_um)
-    elif where.point_um is not None:
-        figure = Ball(where.point_um, where.radius_um)
-    else:
-        raise Invalid("within: needs a point", hint="of:(x,y,z)@space, for example of:(5400,3800,6200)@allen_ccfv3")
+    Raises `Invalid` for an unknown space, and for a region of which nobody tells how far places are from it.
+    """
+    if isinstance(where, Near) and where.point_um is None:
+        return PlacesNear(session, _around(session, actor, where.radius_um, places, distances))
     spaces = known_spaces(session, actor)
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return assets_located(session, space, figure)
+    return PlacesNear(session, [(space, _figure(where))])
+
+
+def _figure(where: Located) -> Figure:
+    if isinstance(where, InBox):
+        return BoxFigure(where.start_um, where.stop_um)
+    assert where.point_um is not None
+    return Ball(where.point_um, where.radius_um)
+
+
+def _around(
+    session: Session,
+    actor: Actor,
+    radius_um: float,
+    places: tuple[Place, ...],
+    distances: RegionDistances | None,
+) -> list[tuple[Space, Figure]]:
+    """What is near each of some regions: of several atlases of one space the first that has voxels of it tells."""
+    hint = "use of:(x,y,z)@space, for example of:(5400,3800,6200)@allen_ccfv3"
+    if distances is None:
+        raise Invalid("nobody tells here how far places are from a region", hint=hint)
+    spaces = _spaces_of_atlases(session, actor)
+    found: dict[tuple[str, str], tuple[Space, Figure]] = {}
+    for place in places:
+        space = spaces.get(place.atlas)
+        if space is None or (space.name, place.region.name) in found:
+            continue
+        distance = distances(actor, place.atlas, place.region.id)
+        if distance is not None:
+            found[space.name, place.region.name] = space, Around(distance.distance_um, radius_um)
+    if not found:
+        named = ", ".join(dict.fromkeys(place.asked for place in places))
+        raise Invalid(f"no atlas has voxels of {named}", hint=hint)
+    return [*found.values()]
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
     """The spaces of the installed atlases that `actor` may see, by name."""
+    return {space.name: space for space in _spaces_of_atlases(session, actor).values()}
+
+
+def _spaces_of_atlases(session: Session, actor: Actor) -> dict[str, Space]:
+    """The space of each installed atlas that `actor` may see, by the atlas's name."""
     seen = select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id))
     manifests = session.scalars(seen.order_by(atlas.c.name, atlas.c.version)).all()
-    return {one.space.name: one.space for one in map(atlas_from_json, manifests)}
+    return {one.name: one.space for one in map(atlas_from_json, manifests)}

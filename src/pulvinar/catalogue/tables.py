@@ -23,6 +23,7 @@ from pulvinar.storage.database import UtcDateTime, metadata
 # SQLite counts up only a column that is exactly INTEGER.
 _Counter = BigInteger().with_variant(Integer, "sqlite")
 _TRANSFORM = text("kind = 'transform'")
+_LOOKED_FOR = text("role IN ('node', 'cell')")
 
 dataset = Table(
     "dataset",
@@ -143,16 +144,20 @@ anchor_region = Table(
 )
 
 # Which blocks of a space an asset has nodes, somata, ends or cells in, how many, and where in the block: see
-# `catalogue/places.py`.
+# `catalogue/places.py`. `number` is the asset's in the search. Somata and ends are nodes too, so that a search looks
+# only for nodes and cells: see `catalogue/nearby.py`.
 place_block = Table(
     "place_block",
     metadata,
     Column("space", String(64), primary_key=True),
     Column("role", String(16), primary_key=True),
     Column("block", BigInteger, primary_key=True),
-    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
     Column("count", Integer, nullable=False),
     Column("places", LargeBinary, nullable=False),
+    Column("number", BigInteger),
+    Index("place_block_by_number", "space", "block", "number", sqlite_where=_LOOKED_FOR, postgresql_where=_LOOKED_FOR),
+    Index("place_block_by_asset", "asset_id", "space", "block"),
 )
 
 # An asset in the search: `number` orders assets by when they came, and `facets` is what its row of words says in short.

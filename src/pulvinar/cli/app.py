@@ -329,8 +329,8 @@ def search(
     """Find volumes, neurons, tables: by words, fields, regions and places, in Chinese or English.
 
     Fields: species modality stain licence lab kind has region soma end atlas homologues resolution date, and
-    within:300um of:(x,y,z)@space, box:(x,y,z)..(x,y,z)@space. Quotes hold a phrase, - takes away, OR stands between
-    two of which one is enough.
+    within:300um of:(x,y,z)@space, within:300um of:"region", box:(x,y,z)..(x,y,z)@space. Quotes hold a phrase, - takes
+    away, OR stands between two of which one is enough.
     """
     from pulvinar.catalogue.result_manifest import ManifestFormat
     from pulvinar.cli.search import show_search

@@ -12,8 +12,11 @@ from pulvinar.errors import Invalid
 from pulvinar.model.text import plain, short
 
 if TYPE_CHECKING:
+    from pulvinar.atlases.region_distance import RegionDistance
     from pulvinar.catalogue.hits import Hit
     from pulvinar.catalogue.result_manifest import ManifestFormat
+    from pulvinar.catalogue.search_tools import RegionDistances
+    from pulvinar.model.access import Actor
     from pulvinar.platform import Platform
 
 
@@ -37,7 +40,7 @@ def _print_manifest(platform: Platform, query: str, form: ManifestFormat) -> Non
     from pulvinar.catalogue.result_manifest import result_manifest, write_manifest
 
     settings = platform.settings
-    files = result_manifest(platform.database, platform.actor, query)
+    files = result_manifest(platform.database, platform.actor, query, distances=_distances(platform))
     for piece in write_manifest(files, form, f"http://{settings.host}:{settings.port}"):
         sys.stdout.write(piece)
 
@@ -45,7 +48,7 @@ def _print_manifest(platform: Platform, query: str, form: ManifestFormat) -> Non
 def _print_results(platform: Platform, query: str, limit: int, *, as_json: bool) -> None:
     from pulvinar.catalogue.asset_search import search_assets
 
-    page = search_assets(platform.database, platform.actor, query, limit=limit)
+    page = search_assets(platform.database, platform.actor, query, limit=limit, distances=_distances(platform))
     if as_json:
         print_json([_to_json(hit) for hit in page.items])
         return
@@ -53,6 +56,21 @@ def _print_results(platform: Platform, query: str, limit: int, *, as_json: bool)
         print_table([_row(hit) for hit in page.items], ["dataset", "kind", "asset", "found by"])
     if page.next_cursor:
         print("... and more: --limit shows them")
+
+
+def _distances(platform: Platform) -> RegionDistances:
+    """How far places are from a region, for `within:300um of:region`."""
+    from pulvinar.atlases.installed import grids_in, open_atlas
+    from pulvinar.atlases.region_distance import region_distance
+    from pulvinar.model.atlas import PartKind
+
+    cache = grids_in(platform.settings.resolved_scratch())
+
+    def told(actor: Actor, name: str, region_id: int) -> RegionDistance | None:
+        opened = open_atlas(platform.database, platform.store, actor, name, cache=cache)
+        return region_distance(opened.annotation, region_id) if opened.atlas.has(PartKind.ANNOTATION) else None
+
+    return told
 
 
 def run_reindex(*, as_json: bool) -> None:

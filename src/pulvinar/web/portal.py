@@ -43,6 +43,7 @@ from pulvinar.web.dataset_page import (
 )
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
+from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
 PAGE_SIZE = 24
@@ -104,7 +105,15 @@ def home(
     try:
         if q.strip():
             asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
-            found = search_assets(platform.database, actor, asked, cursor=more, limit=ASSETS_SHOWN, facets=True)
+            found = search_assets(
+                platform.database,
+                actor,
+                asked,
+                cursor=more,
+                limit=ASSETS_SHOWN,
+                facets=True,
+                distances=region_distances(platform),
+            )
         if found is None or _plain(q):
             page = list_datasets(
                 platform.database, actor, cursor=cursor, limit=PAGE_SIZE, species=chosen, query=q.strip()

@@ -18,6 +18,7 @@ from pulvinar.web.api.assets import disposition
 from pulvinar.web.api.datasets import Cursor
 from pulvinar.web.api.schemas import AssetOut, PageOut, asset_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.opened_atlases import region_distances
 
 router = APIRouter(prefix="/search", tags=["search"])
 
@@ -91,7 +92,15 @@ def search(
 
     A question that can't be understood is refused with the character `at` which it goes wrong.
     """
-    page = asset_search.search_assets(platform.database, actor, q, cursor=cursor, limit=limit, facets=facets)
+    page = asset_search.search_assets(
+        platform.database,
+        actor,
+        q,
+        cursor=cursor,
+        limit=limit,
+        facets=facets,
+        distances=region_distances(platform),
+    )
     return SearchOut(
         items=[_hit_out(hit) for hit in page.items],
         next_cursor=page.next_cursor,
@@ -113,7 +122,7 @@ def get_search_manifest(
     format: Annotated[ManifestFormat, Query(description="In which form.")] = ManifestFormat.JSONL,  # noqa: A002
 ) -> StreamingResponse:
     """Every stored file of what a question finds, with address, size and SHA-256, for wget, aria2 and others."""
-    files = result_manifest.result_manifest(platform.database, actor, q)
+    files = result_manifest.result_manifest(platform.database, actor, q, distances=region_distances(platform))
     pieces = result_manifest.write_manifest(files, format, str(request.base_url).rstrip("/"))
     headers = {"content-disposition": disposition(f"pulvinar-files.{_SUFFIXES[format]}"), "cache-control": "no-store"}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[format], headers=headers)

@@ -1,0 +1,124 @@
+"""Loads made-up rows into SQLite and PostgreSQL at once, and measures what is asked of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.storage.database import Database
+
+BATCH = 5_000
+ROUNDS = 100
+WARMING = 3
+LONGEST_S = 20.0
+Tables = Mapping[str, tuple[str, ...]]
+"""Names of columns by table, each table after those to which it refers."""
+Ask = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Rows of every table, and the words of each row of the index of words by its number."""
+
+    values: dict[str, list[tuple[object, ...]]]
+    words: list[tuple[int, list[str]]]
+
+
+def load(databases: Sequence[Database], tables: Tables, index: WordIndex, portions: Iterable[Portion]) -> None:
+    """Put the same rows into every database; each row is made once for all of them."""
+    with ExitStack() as ending:
+        loads = [
+            ending.enter_context((_sqlite if one.is_sqlite else _postgresql)(one, tables, index)) for one in databases
+        ]
+        pool = ending.enter_context(ThreadPoolExecutor(len(loads)))
+        running: list[Future[None]] = []
+        for portion in portions:
+            for before in running:
+                before.result()
+            running = [pool.submit(one, portion) for one in loads]
+        for last in running:
+            last.result()
+
+
+@contextmanager
+def _sqlite(database: Database, tables: Tables, index: WordIndex) -> Iterator[Callable[[Portion], None]]:
+    """The index is left in the pieces in which it was written, as on a node that is in use: nothing is optimised."""
+
+    def put(portion: Portion) -> None:
+        for table, columns in tables.items():
+            marks = ",".join("?" * len(columns))
+            cursor.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", portion.values[table])
+        rows = ((number, " ".join(words)) for number, words in portion.words)
+        cursor.executemany(f"INSERT INTO {index} (rowid, words) VALUES (?,?)", rows)
+
+    with closing(sqlite3.connect(str(database.engine.url.database), check_same_thread=False)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=OFF")
+        cursor.execute("PRAGMA cache_size=-200000")
+        yield put
+        cursor.execute("ANALYZE")
+        connection.commit()
+
+
+@contextmanager
+def _postgresql(database: Database, tables: Tables, index: WordIndex) -> Iterator[Callable[[Portion], None]]:
+    """The index of words is made at the end, in one go: row by row it would take three times as long."""
+
+    def put(portion: Portion) -> None:
+        for table, columns in tables.items():
+            with cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
+                for row in portion.values[table]:
+                    copy.write_row(row)
+        with cursor.copy(f"COPY {index} (seq, words) FROM STDIN") as copy:
+            for number, words in portion.words:
+                copy.write_row((number, vector_literal(index, number, words)))
+
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        (made,) = connection.exec_driver_sql(f"SELECT pg_get_indexdef('{index}_by_word'::regclass)").one()
+        connection.exec_driver_sql(f"DROP INDEX {index}_by_word")
+        with connection.connection.cursor() as cursor:
+            yield put
+        connection.exec_driver_sql("SET maintenance_work_mem = '512MB'")
+        connection.exec_driver_sql(made)
+        connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def measure(question: Ask) -> tuple[float, float]:
+    """Median and 99th percentile in ms, after three questions to warm up; what is slow is asked for 20 s."""
+    took: list[float] = []
+    while len(took) < WARMING + ROUNDS and sum(took) < LONGEST_S * 1000:
+        start = time.perf_counter()
+        question()
+        took.append((time.perf_counter() - start) * 1000)
+    counted = took[WARMING:] or took
+    return float(np.median(counted)), float(np.percentile(counted, 99))
+
+
+class server_database:  # noqa: N801 (used as a verb)
+    """A new database of the server, removed at the end."""
+
+    def __init__(self, server: str, size: int) -> None:
+        self._server, self._name = server, f"bench_{size}"
+
+    def _run(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def __enter__(self) -> str:
+        from sqlalchemy import make_url
+
+        self._run(f"CREATE DATABASE {self._name} TEMPLATE template0 ENCODING 'UTF8'")
+        url = make_url(self._server).set(drivername="postgresql+psycopg", database=self._name)
+        return url.render_as_string(hide_password=False)
+
+    def __exit__(self, *about: object) -> None:
+        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")

@@ -1,0 +1,148 @@
+"""A search near a place finds what a look at every place would, in whichever way it goes, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from tests.catalogue.archive import OBJECTS, Archive, an_asset, record
+
+from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.installed import record_atlas
+from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, publish
+from pulvinar.catalogue.asset_index import index_asset
+from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
+from pulvinar.catalogue.nearby import PlacesNear, walk_near
+from pulvinar.catalogue.places import place_blocks, set_places
+from pulvinar.catalogue.postings import Term
+from pulvinar.catalogue.tables import asset_entry
+from pulvinar.catalogue.versions import remove_asset
+from pulvinar.errors import Invalid
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
+from pulvinar.model.anchor import PlaceRole
+from pulvinar.model.atlas import Atlas
+from pulvinar.model.record import Record, Species
+from pulvinar.model.space import Points, Space
+from pulvinar.storage.database import Database
+
+MOUSE = Space("allen_ccfv3", "mouse", "PIR")
+RAT = Space("rat", "mouse", "PIR")
+WAYS = ({"FEW": 10**6}, {"FEW": -1}, {"FEW": 10**6, "_FIRST": 2, "_ROWS": 3}, {"FEW": -1, "_FIRST": 2, "_MOST": 4})
+
+
+@pytest.fixture(params=WAYS, ids=["listed", "looked at", "listed little by little", "looked at little by little"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    with patch.multiple(nearby, **request.param):
+        yield
+
+
+def put(archive: Archive, name: str, zyx_um: np.ndarray, role: PlaceRole = PlaceRole.NODE, **about: object) -> str:
+    """An asset with places, of which the search knows."""
+    _, asset_id = archive.add(name, **about)
+    with archive.database.writing() as session:
+        set_places(session, asset_id, MOUSE.name, {role: place_blocks(Points(MOUSE, zyx_um))})
+    return asset_id
+
+
+def add_atlas_of_places(database: Database) -> None:
+    """An atlas whose space is that of the places."""
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        dataset = create_dataset(work, Record("Atlas", Species.MOUSE, "CC0-1.0"))
+        draft = open_draft(work, dataset.id)
+        add_asset(work, draft.id, an_asset("template"), OBJECTS)
+        publish(work, draft.id)
+        record_atlas(work.session, Atlas("toy", "1", "Toy", Species.MOUSE, MOUSE, "toy", "CC0", "none"), dataset.id)
+
+
+def test_what_is_found_is_what_lies_there(archive: Archive, way: None) -> None:
+    random = np.random.default_rng(3)
+    clouds: dict[str, np.ndarray] = {}
+    for number in range(40):
+        center = random.uniform(2000, 8000, 3)
+        whole = random.integers(0, 60, (30, 3)) * 200.0
+        cloud = whole if number % 4 == 0 else center + random.normal(0, 400, (random.integers(1, 40), 3))
+        name = f"cell {number} {'even' if number % 2 == 0 else 'odd'}"
+        put(archive, name, cloud, (PlaceRole.NODE, PlaceRole.CELL)[number % 2])
+        clouds[name] = cloud
+    figures: list[Figure] = [
+        Ball((5000, 5000, 5000), 300.0),
+        Ball((5000, 5000, 5000), 2600.0),
+        Ball((-900, 0, 0), 10.0),
+        BoxFigure((2000, 2000, 2000), (4000, 6000, 4200)),
+        Around(lambda zyx: np.abs(zyx - 4000).max(axis=1), 900.0),
+        BoxFigure((-50_000, -50_000, -50_000), (50_000, 50_000, 50_000)),
+    ]
+    with archive.database.session() as session:
+        numbers = {row.asset_id: row.number for row in session.execute(asset_entry.select())}
+        named = {hit.asset.name: numbers[hit.asset.id] for hit in archive.page("cell", limit=200).items}
+        for figure in figures:
+            held = {name for name, cloud in clouds.items() if figure.holds(cloud).any()}
+            both = {name for name in held if figures[1].holds(clouds[name]).any()}
+            for word, limit, wanted, others in (
+                ("cell", 50, held, ()),
+                ("even", 50, {name for name in held if "even" in name}, ()),
+                ("cell", 3, held, ()),
+                ("cell", 50, both, figures[1:2]),
+            ):
+                near = [PlacesNear(session, [(MOUSE, one)]) for one in (figure, *others)]
+                term = Term((word,))
+                found = walk_near(session, term, near, None, limit)
+                assert found == sorted((named[name] for name in wanted), reverse=True)[:limit], (figure, word)
+                if found[1:]:
+                    assert walk_near(session, term, near, found[0], 1) == found[1:2]
+            either = PlacesNear(session, [(RAT, figure), (MOUSE, figure), (MOUSE, figures[0])])
+            wanted = held | {name for name, cloud in clouds.items() if figures[0].holds(cloud).any()}
+            found = walk_near(session, Term(("cell",)), [either], None, 50)
+            assert found == sorted((named[name] for name in wanted), reverse=True)
+
+
+def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way: None) -> None:
+    add_atlas_of_places(archive.database)
+    at = np.array([[5000.0, 5000, 5000], [7000, 7000, 7000]])
+    for number in range(5):
+        put(archive, f"cell {number}", at)
+    put(archive, "cell hidden", at, published=False)
+    put(archive, "cell far", at + 3000)
+    put(archive, "cell soma", at, PlaceRole.SOMA)
+    asked = "within:50um of:(5000,5000,5000)@allen_ccfv3"
+    shown = [f"cell {number}" for number in (4, 3, 2, 1, 0)]
+    assert archive.names(f"cell {asked}", ANONYMOUS) == shown
+    assert archive.names(asked, ANONYMOUS) == shown
+    assert archive.names(asked) == ["cell hidden", *shown]
+    assert archive.names(f"{asked} -hidden box:(6000,6000,6000)..(9000,9000,7001)@allen_ccfv3") == shown
+    assert archive.names(f"{asked} nowhere") == []
+    page = archive.page(f"cell {asked}", ANONYMOUS, limit=2, facets=True)
+    assert (page.count, page.capped) == (5, False)
+    seen = [hit.asset.name for hit in page.items]
+    while page.next_cursor:
+        page = archive.page(f"cell {asked}", ANONYMOUS, limit=2, cursor=page.next_cursor)
+        seen += [hit.asset.name for hit in page.items]
+    assert seen == shown
+
+
+def test_places_that_come_before_or_outlive_the_search_have_its_numbers(archive: Archive) -> None:
+    add_atlas_of_places(archive.database)
+    places = {PlaceRole.NODE: place_blocks(Points(MOUSE, np.array([[5000.0, 5000, 5000]])))}
+    asked = "within:50um of:(5000,5000,5000)@allen_ccfv3"
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        draft = open_draft(work, create_dataset(work, record()).id)
+        early = an_asset("early")
+        add_asset(work, draft.id, early, OBJECTS)
+        work.session.execute(asset_entry.delete().where(asset_entry.c.asset_id == early.id))
+        set_places(work.session, early.id, MOUSE.name, places)
+    assert archive.names(asked) == []
+    with archive.database.writing() as session:
+        index_asset(session, early.id)
+    assert archive.names(asked) == ["early"]
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        remove_asset(work, draft.id, early.id)
+    assert archive.names(asked) == []
+    archive.add("takes the number that is free")
+    assert archive.names(asked) == []
+
+
+def test_a_space_in_which_no_atlas_lies_is_refused(archive: Archive) -> None:
+    with pytest.raises(Invalid, match="no atlas lies in a space 'nowhere'"):
+        archive.names("within:50um of:(1,2,3)@nowhere")
