@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pulvinar.compute.engine import Engine, EngineOptions, open_engine
+from pulvinar.compute.engine_contract import MEMORY_BYTES, EngineContract
+from pulvinar.compute.slots import Slot
+
+SLOTS = (Slot("standard", 2, MEMORY_BYTES),)
+
+
+@pytest.fixture(scope="module")
+def local_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = open_engine(EngineOptions("local", SLOTS, tmp_path_factory.mktemp("engine")))
+    yield engine
+    engine.close()
+
+
+class TestHere(EngineContract):
+    """The shipped contract, in this process."""
+
+    isolates = False
+
+    @pytest.fixture
+    def engine(self) -> Engine:
+        return open_engine(EngineOptions("here", SLOTS))
+
+
+class TestLocal(EngineContract):
+    """The shipped contract, on real processes of Dask."""
+
+    @pytest.fixture
+    def engine(self, local_engine: Engine) -> Engine:
+        return local_engine
+
+
+def test_an_engine_leaves_nothing_behind(tmp_path: Path):
+    engine = open_engine(EngineOptions("local", SLOTS, tmp_path))
+    (keys,) = tmp_path.glob("engine-*/dask-key.pem")
+    assert keys.stat().st_mode & 0o077 == 0
+    engine.close()
+    assert not list(tmp_path.iterdir())
