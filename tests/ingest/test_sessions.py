@@ -6,7 +6,7 @@ import pytest
 
 from pulvinar.errors import Conflict
 from pulvinar.ingest import sessions
-from pulvinar.ingest.owner import this_process
+from pulvinar.storage.owner import this_process
 from pulvinar.ingest.quality import QualityObserver
 from pulvinar.ingest.sessions import (
     AssetLedger,

@@ -36,6 +36,17 @@ class BlockResult:
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+def result_to_json(result: BlockResult) -> dict[str, Any]:
+    """`result` as JSON values."""
+    objects = [[one.output, one.path, one.size_bytes, one.sha256] for one in result.objects]
+    return {"values": dict(result.values), "objects": objects, "details": dict(result.details)}
+
+
+def result_from_json(values: dict[str, Any]) -> BlockResult:
+    """The result that `result_to_json` wrote."""
+    return BlockResult(values["values"], tuple(MadeObject(*one) for one in values["objects"]), values["details"])
+
+
 class BlockTask(Protocol):
     """What is done to each block of a step: picklable, and idempotent for a block."""
 
@@ -121,13 +132,15 @@ class Engine(Protocol):
 class EngineOptions:
     """What a setting says of an engine: its name, its slots, where it may write, and what a cluster wants to know.
 
-    `address` is that of a Dask scheduler that runs already. `nodes` is the largest number of pilot jobs on Slurm.
+    `address` is that of a Dask scheduler that runs already, `keys` the folder of the keys that it asks for. `nodes` is
+    the number of pilot jobs on Slurm, each with all the slots.
     """
 
     name: str = "local"
     slots: tuple[Slot, ...] = ()
     scratch: Path = Path()
     address: str = ""
+    keys: Path | None = None
     partition: str = ""
     account: str = ""
     walltime: str = "24:00:00"
