@@ -91,7 +91,7 @@ class Ledger:
         )
         with self._database.session() as session:
             rows = session.execute(blocks).all()
-            attempts: Counter[int] = Counter(dict(session.execute(tries).tuples().all()))
+            attempts: Counter[int] = Counter({row[0]: row[1] for row in session.execute(tries)})
         return Known(frozenset(row.block for row in rows), sum(row.lost for row in rows), attempts)
 
     def write(self, page: Page, **values: Any) -> None:

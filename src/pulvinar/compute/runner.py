@@ -142,7 +142,8 @@ class Runner:
 
     def _tick(self) -> bool:
         """One round; whether there is anything to do."""
-        if self._is_due("look", _LOOK_S):
+        looked = self._is_due("look", _LOOK_S)
+        if looked:
             self._carrier.look_for_work()
             self._admit()
             self._heed()
@@ -154,7 +155,7 @@ class Runner:
         self._count_offer()
         for held in list(self._held.values()):
             self._settle(held)
-        return bool(self._held)
+        return bool(self._held) or not looked
 
     def _admit(self) -> None:
         active = Counter(held.taken.job.actor.id for held in self._held.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Column, Table, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -131,11 +132,12 @@ def shares(database: Database, by: str, *, since: datetime, until: datetime | No
     )
     begun = select(job.c[by], job.c.submitted, job.c.started).where(job.c.started.is_not(None), job.c.started >= since)
     with database.session() as session:
-        rows = session.execute(wanted).all()
+        rows: Sequence[Any] = session.execute(wanted).all()
         waits: dict[str, list[float]] = {}
         for name, submitted, started in session.execute(begun):
             waits.setdefault(name, []).append((started - submitted).total_seconds())
-    found = [Share(*row, _mean(waits.get(row[0], []))) for row in rows]
+    names = ("name", "jobs", "blocks", "core_s", "gpu_s", "failed_core_s", "size_bytes")
+    found = [Share(**dict(zip(names, row, strict=True)), wait_s=_mean(waits.get(row[0], []))) for row in rows]
     return tuple(sorted(found, key=lambda one: -one.core_s))
 
 
@@ -147,7 +149,7 @@ def recent_core_s(database: Database, *, since: datetime) -> dict[str, float]:
         .group_by(usage_job.c.actor_id)
     )
     with database.session() as session:
-        return dict(session.execute(wanted).tuples().all())
+        return {row[0]: row[1] for row in session.execute(wanted)}
 
 
 def seen_by(actor: Actor, by: str, found: Sequence[Share]) -> tuple[Share, ...]:

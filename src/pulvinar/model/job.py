@@ -121,3 +121,33 @@ class Job:
     progress: Progress = field(default_factory=Progress)
     dataset_id: str = ""
     into: str = ""
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """`job` as JSON values."""
+    progress = job.progress
+    return {
+        "id": job.id,
+        "title": job.title,
+        "state": job.state.value,
+        "reason": job.reason,
+        "solution": job.solution,
+        "solution_version": job.solution_version,
+        "inputs": [vars(one) for one in job.inputs],
+        "parameters": dict(job.parameters),
+        "outputs": dict(job.outputs),
+        "actor": {"id": job.actor.id, "name": job.actor.name},
+        "project": job.project,
+        "priority": job.priority,
+        "submitted": job.submitted.isoformat(),
+        "started": job.started.isoformat() if job.started else None,
+        "ended": job.ended.isoformat() if job.ended else None,
+        "progress": {
+            "blocks": progress.blocks,
+            "done": progress.done,
+            "lost": progress.lost,
+            "size_bytes": progress.size_bytes,
+            "left_s": progress.left_s,
+        },
+        "dataset_id": job.dataset_id,
+    }
