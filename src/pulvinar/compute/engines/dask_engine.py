@@ -36,6 +36,14 @@ DASK_SETTINGS = {
 """The environment of the scheduler and of its workers."""
 
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def worker_threads(slot: Slot) -> dict[str, str]:
+    """The environment that has libraries use the cores of a slot, and no more."""
+    return dict.fromkeys(_THREADS, str(slot.cpus))
+
+
 class Cluster(Protocol):
     """The processes behind a scheduler's address."""
 
