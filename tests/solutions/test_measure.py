@@ -19,9 +19,30 @@ from pulvinar.compute.slots import Slot
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import Asset
+from pulvinar.model.identity import new_id
 from pulvinar.model.job import Job, JobState
+from pulvinar.solutions.measure import Measure
+from pulvinar.solutions.solution import Asked, Desk, Places
+from pulvinar.solutions.solution_contract import SolutionContract
 from pulvinar.solutions.submission import Means, Request, prepare, rerun, submit
+from pulvinar.storage.external import S3Access
 from pulvinar.storage.store import Store
+
+
+class TestMeasure(SolutionContract):
+    """The shipped contract."""
+
+    @pytest.fixture
+    def solution(self) -> Measure:
+        return Measure()
+
+    @pytest.fixture
+    def desk(self, folder_store: Store, tmp_path: Path, voxels: np.ndarray) -> Desk:
+        labels = (np.arange(voxels[0, 0].size).reshape((1, 1, *voxels.shape[2:])) // 50_000).astype(np.uint32)
+        image, _ = stored_volume(folder_store, tmp_path / "scratch", voxels)
+        regions, _ = stored_volume(folder_store, tmp_path / "scratch", labels)
+        asked = Asked({"image": image, "labels": regions}, {"level": 0, "block_side": 40})
+        return Desk("job", asked, {"statistics": new_id()}, Places(folder_store.url, S3Access()))
 
 
 def table_of(means: Means, store: Store, job_id: str) -> tuple[Asset, dict[str, list]]:

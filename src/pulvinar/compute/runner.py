@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -104,6 +104,10 @@ class Runner:
     def stop(self) -> None:
         """Have `run` let go of its jobs, which another runner goes on with, and return."""
         self._stop.set()
+
+    def offered(self) -> Mapping[str, int]:
+        """How many slots of each name the engine had when it was last asked."""
+        return dict(self._offered)
 
     def run(self) -> None:
         """Work. Raises `Unavailable` when the engine can't even be started once."""

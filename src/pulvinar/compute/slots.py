@@ -55,14 +55,14 @@ def parse_slots(text: str) -> tuple[Slot, ...]:
     if not text.strip():
         return (slots_of_this_machine(),)
     slots = []
-    for number, part in enumerate(text.split()):
+    for part in text.split():
         found = _SLOT.fullmatch(part)
         if not found or not int(found["count"]):
             raise Invalid(
                 f"{part!r} is no slot of an engine",
                 hint="write name:COUNTxMEMORY, as 2x4GB, large:1x16GB+4cpu or gpu:1x8GB+1gpu, with blanks between",
             )
-        name = found["name"] or ("standard" if not number else f"standard{number + 1}")
+        name = found["name"] or "standard"
         memory = int(float(found["memory"]) * _GB)
         slots.append(Slot(name, int(found["count"]), memory, int(found["cpus"] or 1), int(found["gpus"] or 0)))
     if len({slot.name for slot in slots}) != len(slots):

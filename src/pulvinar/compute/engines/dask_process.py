@@ -12,9 +12,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, however that dies."""
+    """Have the kernel end this process when its parent dies, however that dies.
+
+    At once: a scheduler that took its leave would have workers go on with what somebody else begins anew.
+    """
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent or parent == 1:
         sys.exit(1)
 

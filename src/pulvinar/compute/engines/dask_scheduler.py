@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,9 +15,26 @@ from pathlib import Path
 from pulvinar.compute.engines.dask_engine import DASK_SETTINGS
 from pulvinar.compute.engines.dask_security import new_keys, security_of
 from pulvinar.errors import Unavailable
+from pulvinar.model.identity import new_id
+from pulvinar.storage.owner import is_alive, this_process
 
 _START_S = 60
 _END_S = 3
+
+
+_OWNER = "owner"
+
+
+def new_folder(scratch: Path) -> Path:
+    """A new folder for the files and keys of a cluster; those of clusters whose runner has died are removed."""
+    for left in scratch.glob("engine-*"):
+        with suppress(OSError):
+            if is_alive((left / _OWNER).read_text("utf-8")) is False:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = scratch / new_id("engine")
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / _OWNER).write_text(this_process(), "utf-8")
+    return folder
 
 
 class SchedulerProcess:

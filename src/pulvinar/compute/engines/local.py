@@ -8,9 +8,8 @@ from pathlib import Path
 
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.engines.dask_engine import DaskEngine, worker_threads
-from pulvinar.compute.engines.dask_scheduler import SchedulerProcess, end_all
+from pulvinar.compute.engines.dask_scheduler import SchedulerProcess, end_all, new_folder
 from pulvinar.compute.slots import Slot
-from pulvinar.model.identity import new_id
 
 
 class LocalCluster:
@@ -45,5 +44,4 @@ class LocalCluster:
 
 def open_engine(options: EngineOptions) -> DaskEngine:
     """Dask on this machine."""
-    folder = options.scratch / new_id("engine")
-    return DaskEngine(LocalCluster(options.slots, folder), options.slots)
+    return DaskEngine(LocalCluster(options.slots, new_folder(options.scratch)), options.slots)

@@ -21,7 +21,7 @@ from dask_jobqueue.slurm import SLURMJob
 
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.engines.dask_engine import DASK_SETTINGS, DaskEngine, worker_threads
-from pulvinar.compute.engines.dask_scheduler import SchedulerProcess
+from pulvinar.compute.engines.dask_scheduler import SchedulerProcess, new_folder
 from pulvinar.compute.slots import Slot
 from pulvinar.errors import Unavailable
 from pulvinar.model.identity import new_id
@@ -47,7 +47,7 @@ class SlurmCluster:
         if shutil.which("sbatch") is None:
             raise Unavailable("there is no Slurm here: sbatch is not found", hint="run on a node that can submit jobs")
         self._options = options
-        self._scheduler = SchedulerProcess(options.scratch / new_id("engine"), options.address)
+        self._scheduler = SchedulerProcess(new_folder(options.scratch), options.address)
         self.address = self._scheduler.address
         self.security = self._scheduler.security
         self._pilots: list[_Pilot] = []
