@@ -22,7 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +102,10 @@ def _trial(arguments: argparse.Namespace, number: int, victim: str, truth: str) 
     server = _start(home, arguments.workers)
     _wait_until_recorded(database, random.randrange(arguments.blocks // 10, arguments.blocks * 8 // 10), server)
     pid = _victim(server, victim)
-    os.kill(pid, signal.SIGKILL)
-    recorded, before = _recorded(database), _trace(home)
+    # everything is held still for a look, so that the look is of the very moment of the kill
+    with _held_still(server.pid):
+        recorded, before = _recorded(database), _trace(home)
+        os.kill(pid, signal.SIGKILL)
     if victim == "server":
         server.wait()
         server = _start(home, arguments.workers)
@@ -164,6 +166,21 @@ def _victim(server: subprocess.Popen[bytes], victim: str) -> int:
         return server.pid
     found = list(_processes(server.pid, victim))
     return random.choice(found)
+
+
+@contextmanager
+def _held_still(pid: int) -> Iterator[None]:
+    """Stop a process and all below it while the block runs."""
+    family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    for one in family:
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in family:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGCONT)
 
 
 def _processes(pid: int, victim: str) -> Iterator[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import queue
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from pulvinar.model.identity import new_id
 from pulvinar.model.job import FailureKind
 
 _CONNECT_S = 60
-_LOOK_S = 1.0
+_ANSWER_S = 5
 
 DASK_SETTINGS = {
     # a batch whose worker died is ours to judge, not Dask's to try again
@@ -77,8 +76,6 @@ class DaskEngine:
         self._cluster = cluster
         self._running: dict[str, _Running] = {}
         self._heard: queue.SimpleQueue[Message | str] = queue.SimpleQueue()
-        self._looked = 0.0
-        self._offered: Mapping[str, int] = {}
         try:
             self._client = Client(
                 cluster.address, security=cluster.security, timeout=_CONNECT_S, set_as_default=False, name="pulvinar"
@@ -96,6 +93,7 @@ class DaskEngine:
 
     def submit(self, batch: Batch, slot: str) -> None:
         """Give `batch` to Dask."""
+        self._tend()
         with _answering(self._cluster):
             future = self._client.submit(run_here, batch, key=batch.id, resources={slot: 1}, pure=False)
         self._running[batch.id] = _Running(batch, future)
@@ -112,9 +110,6 @@ class DaskEngine:
         return told
 
     def _tend(self) -> None:
-        if time.monotonic() - self._looked < _LOOK_S:
-            return
-        self._looked = time.monotonic()
         self._cluster.tend()
         if self._client.status != "running":
             raise Unavailable(f"the Dask scheduler at {self._cluster.address} is gone")
@@ -161,15 +156,21 @@ class DaskEngine:
         if running is None:
             return
         running.stopped = True
-        with _answering(self._cluster):
-            self._client.run(stop_here, batch_id, grace_s, wait=False, on_error="ignore")
+        # not from this thread, which would wait for a scheduler that is gone
+        self._client.loop.add_callback(self._stop, running, grace_s)
+
+    async def _stop(self, running: _Running, grace_s: float) -> None:
+        with suppress(OSError, TimeoutError, CommClosedError):
+            await self._client.run(stop_here, running.batch.id, grace_s, wait=False, on_error="ignore")
             if not running.begun:
-                running.future.cancel(force=True)
+                await self._client.cancel([running.future], force=True)
 
     def offered(self) -> Mapping[str, int]:
         """How many workers there are of each slot."""
+        self._tend()
         with _answering(self._cluster):
-            info: dict[str, Any] = self._client.scheduler_info(n_workers=-1)
+            identity = self._client.scheduler.identity
+            info: dict[str, Any] = self._client.sync(identity, n_workers=-1, callback_timeout=_ANSWER_S)
         counts = dict.fromkeys((slot.name for slot in self.slots), 0)
         for worker in info.get("workers", {}).values():
             for name in worker["resources"]:
