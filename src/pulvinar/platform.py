@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from pulvinar.compute.engine import EngineOptions
+from pulvinar.compute.slots import parse_slots
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.store import Store, open_store
+
+if TYPE_CHECKING:
+    from pulvinar.solutions.submission import Means
 
 _WITHOUT_ASSET_SEARCH = ("0001", "0002", "0003")
 
@@ -64,10 +69,47 @@ def open_platform(settings: Settings | None = None) -> Platform:
     return Platform(settings, database, store, sources=external_sources(settings))
 
 
+def solution_means(platform: Platform, actor: Actor | None = None) -> Means:
+    """What solutions work with, for `actor` (the platform's own when None). Raises `Invalid` for what is no slot."""
+    from pulvinar.solutions.solution import Places
+    from pulvinar.solutions.submission import Means
+
+    settings = platform.settings
+    places = Places(
+        settings.resolved_store_url(), _s3_access(settings), settings.external_sources, settings.external_private
+    )
+    return Means(
+        platform.database,
+        places,
+        engine_options(settings),
+        actor=actor or platform.actor,
+        node=settings.node,
+        job_limit=settings.job_limit,
+    )
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """The engine that `settings` describe. Raises `Invalid` for slots that are none."""
+    return EngineOptions(
+        name=settings.engine,
+        slots=parse_slots(settings.engine_slots),
+        scratch=settings.resolved_scratch(),
+        address=settings.engine_address,
+        keys=settings.engine_keys,
+        partition=settings.slurm_partition,
+        account=settings.slurm_account,
+        walltime=settings.slurm_walltime,
+        nodes=settings.slurm_nodes,
+    )
+
+
+def _s3_access(settings: Settings) -> S3Access:
+    return S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region)
+
+
 def external_sources(settings: Settings) -> ExternalSources:
     """What `settings` allow to be read where it is. S3 is reached as the store's is."""
-    access = S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region)
-    return ExternalSources(settings.external_sources, private=settings.external_private, s3=access)
+    return ExternalSources(settings.external_sources, private=settings.external_private, s3=_s3_access(settings))
 
 
 def migrate(database: Database) -> None:

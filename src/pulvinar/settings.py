@@ -67,6 +67,28 @@ class Settings(BaseModel):
     external_private: bool = Field(
         False, description="Whether external sources may lie on web servers of private networks, or of this machine."
     )
+    engine: str = Field(
+        "local",
+        description="What runs jobs: here (this process, for debugging), local (Dask on this machine), slurm, dask (a "
+        "scheduler that runs already, as on Kubernetes), or the name of a plugin.",
+    )
+    engine_slots: str = Field(
+        "",
+        description="Places for blocks, one at a time each: name:COUNTxMEMORY, as 2x4GB large:1x16GB+4cpu "
+        "gpu:1x8GB+1gpu; on slurm, those of one node. Empty: one a core of this machine.",
+    )
+    engine_address: str = Field("", description="Of the engine dask: the scheduler, as tls://host:8786.")
+    engine_keys: Path | None = Field(
+        None, description="Of the engine dask: the folder of dask-cert.pem and dask-key.pem; empty: no encryption."
+    )
+    slurm_partition: str = Field("", description="Of the engine slurm: the partition of its pilots.")
+    slurm_account: str = Field("", description="Of the engine slurm: the account of its pilots.")
+    slurm_walltime: str = Field("24:00:00", description="Of the engine slurm: how long a pilot may run.")
+    slurm_nodes: int = Field(1, ge=1, description="Of the engine slurm: how many pilots, one a node.")
+    runner_jobs: int = Field(32, ge=1, description="How many jobs one runner has under way.")
+    job_limit: int = Field(0, ge=0, description="How many jobs a user may have that have not ended; 0: no limit.")
+    user_cores: int = Field(0, ge=0, description="How many cores one user's jobs may hold at a time; 0: all.")
+    project_cores: int = Field(0, ge=0, description="How many cores one project's jobs may hold at a time; 0: all.")
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

@@ -6,7 +6,6 @@ import pytest
 
 from pulvinar.errors import Conflict
 from pulvinar.ingest import sessions
-from pulvinar.ingest.owner import this_process
 from pulvinar.ingest.quality import QualityObserver
 from pulvinar.ingest.sessions import (
     AssetLedger,
@@ -20,6 +19,7 @@ from pulvinar.ingest.sessions import (
 )
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Window
+from pulvinar.storage.owner import this_process
 
 PRINT = "f" * 64
 OBJECTS = tuple(StoredObject(f"image.ome.zarr/0/c/0/0/{n}/0/0", 100 + n, f"{n:064d}") for n in range(3))

@@ -33,11 +33,13 @@ def test_every_route_is_documented_with_its_answer():
     for path, methods in paths.items():
         # questions about many places are asked with a body
         asks_with_a_body = "/regions-at" in path or path.endswith("/transforms/points")
-        assert set(methods) == ({"post"} if asks_with_a_body else {"get"})
-        (told,) = methods.values()
-        answer = told["responses"]["200"]["content"]
-        assert told["description"], path
-        assert all(kind != "application/json" or body["schema"] for kind, body in answer.items()), path
+        if not path.startswith("/api/v1/jobs"):
+            assert set(methods) == ({"post"} if asks_with_a_body else {"get"})
+        for told in methods.values():
+            answer = told["responses"].get("200") or told["responses"]["201"]
+            assert told["description"], path
+            bodies = answer["content"].items()
+            assert all(kind != "application/json" or body["schema"] for kind, body in bodies), path
 
 
 def test_datasets_come_page_by_page_newest_first(api, image, labels):

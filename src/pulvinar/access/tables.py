@@ -1,8 +1,8 @@
-"""The tables of rights and events, private to this room."""
+"""The tables of rights, events and messages, private to this room."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, SmallInteger, String, Table, text
 
 from pulvinar.storage.database import UtcDateTime, metadata
 
@@ -30,4 +30,16 @@ event = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("details", JSON, nullable=False),
     Index("event_by_subject", "subject_id", "seq"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", String(64), nullable=False),
+    Column("subject_id", String(64), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("posted", UtcDateTime, nullable=False),
+    Column("taken", UtcDateTime),
+    Index("outbox_unread", "seq", sqlite_where=text("taken IS NULL"), postgresql_where=text("taken IS NULL")),
 )

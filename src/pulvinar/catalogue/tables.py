@@ -169,3 +169,21 @@ asset_entry = Table(
     Column("dataset_id", String(64), ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("facets", JSON, nullable=False),
 )
+
+# How an asset was made, and of which others: an input may be gone, its row here stays.
+derivation = Table(
+    "derivation",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", String(64), nullable=False, index=True),
+    Column("details", JSON, nullable=False),
+)
+
+derivation_input = Table(
+    "derivation_input",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("input_asset_id", String(64), nullable=False, index=True),
+    Column("dataset_id", String(64), nullable=False),
+)

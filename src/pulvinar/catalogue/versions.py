@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, true, update
 from sqlalchemy.orm import Session
 
+from pulvinar.access.outbox import post
 from pulvinar.access.visibility import EVERYONE, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.asset_index import forget_asset
+from pulvinar.catalogue.derivations import check_may_be_public, derived_among
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import asset, asset_object, dataset, location, version, version_asset
@@ -32,6 +34,9 @@ from pulvinar.model.dataset import (
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, record_from_json, record_to_json
 from pulvinar.storage.database import Database
+
+PUBLISHED = "published"
+"""The message that is posted when a version is."""
 
 
 def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
@@ -149,18 +154,44 @@ def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
 def publish(work: UnitOfWork, version_id: str) -> Version:
     """Freeze a draft: from now on it never changes, and its digest can be cited.
 
-    Raises `Conflict` when it is published already, `Invalid` when it has no asset.
+    Raises `Conflict` when it is published already or was made from what is not published, `Invalid` when it has no
+    asset.
     """
     draft = _draft(work, version_id)
     if not draft.assets:
         raise Invalid(f"version {draft.number} of dataset {draft.dataset_id} is empty", hint="ingest something first")
+    check_may_be_public(work.session, draft.dataset_id, [one.id for one in draft.assets])
     published = replace(draft, state=VersionState.PUBLISHED, published=datetime.now(UTC))
     values = {"state": published.state.value, "published": published.published}
     work.session.execute(update(version).where(version.c.id == version_id).values(**values))
     show(work.session, draft.dataset_id, EVERYONE, Right.READ)
     reindex(work.session, draft.dataset_id)
     work.record_event("publish", version_id, {"digest": draft.digest, "number": draft.number})
+    post(work.session, PUBLISHED, version_id, _announced(work.session, published))
     return published
+
+
+def _announced(session: Session, published: Version) -> dict[str, Any]:
+    """What rules decide by: the record in short, and the assets that no version before has published."""
+    before = (
+        select(version_asset.c.asset_id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .where(version.c.dataset_id == published.dataset_id, version.c.id != published.id)
+        .where(version.c.state == VersionState.PUBLISHED.value)
+    )
+    known = frozenset(session.scalars(before))
+    derived = derived_among(session, [one.id for one in published.assets])
+    return {
+        "dataset": published.dataset_id,
+        "number": published.number,
+        "species": published.record.species.value,
+        "modality": published.record.acquisition.modality,
+        "assets": [
+            {"id": one.id, "name": one.name, "kind": one.kind.value, "derived": one.id in derived}
+            for one in published.assets
+            if one.id not in known
+        ],
+    }
 
 
 def _draft(work: UnitOfWork, version_id: str) -> Version:

@@ -11,6 +11,7 @@ import typer
 
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.errors import exit_code, tell
+from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.metadata_app import metadata_app
 from pulvinar.cli.options import (
     Axes,
@@ -49,6 +50,8 @@ app.add_typer(samples_app, name="samples")
 app.add_typer(metadata_app)
 app.add_typer(atlas_app, name="atlas")
 app.add_typer(transform_app, name="transform")
+app.add_typer(job_app, name="job")
+app.add_typer(rule_app, name="rule")
 
 
 def run() -> None:
@@ -442,6 +445,26 @@ def serve(
     from pulvinar.cli.verbs import serve_platform
 
     serve_platform(_platform(host, port))
+
+
+@app.command()
+def work(
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is left to do.")] = False,
+) -> None:
+    """Run what is queued, on the engine that the settings name. Any number may run, on any machine."""
+    from pulvinar.cli.jobs import work as work_on
+
+    work_on(until_idle=until_idle)
+
+
+@app.command()
+def rerun(
+    asset: Annotated[str, typer.Argument(help="Identifier of an asset that a job made.")], json: Json = False
+) -> None:
+    """Make an asset once more, from the same inputs with the same parameters, beside the first."""
+    from pulvinar.cli.jobs import make_again
+
+    make_again(asset, as_json=json)
 
 
 @app.command()

@@ -18,12 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pulvinar.errors import Conflict, PulvinarError
-from pulvinar.ingest.owner import is_alive, this_process
 from pulvinar.ingest.quality import QualityObserver
 from pulvinar.ingest.tables import ingest_asset, ingest_object, ingest_observation, ingest_session
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.identity import new_id
 from pulvinar.storage.database import Database
+from pulvinar.storage.owner import is_alive, this_process
 
 HEARTBEAT_S = 10.0
 SILENT_FOR_S = 120.0

@@ -7,7 +7,9 @@ from alembic import context
 import pulvinar.access.tables
 import pulvinar.atlases.tables
 import pulvinar.catalogue.tables
-import pulvinar.ingest.tables  # noqa: F401 (each import registers its room's tables)
+import pulvinar.compute.tables
+import pulvinar.ingest.tables
+import pulvinar.solutions.tables  # noqa: F401 (each import registers its room's tables)
 from pulvinar.migrations.scope import is_ours
 from pulvinar.storage.database import metadata
 

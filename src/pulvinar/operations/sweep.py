@@ -1,4 +1,4 @@
-"""Removing what nothing owns: objects that an abandoned ingest has left in the store."""
+"""Removing what nothing owns: objects that an abandoned ingest or job has left in the store."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from ulid import ULID
 
 from pulvinar.catalogue.versions import known_asset_ids
+from pulvinar.compute.jobs import output_assets
 from pulvinar.errors import Invalid
 from pulvinar.ingest.assets import asset_prefix
 from pulvinar.ingest.sessions import abandon_sessions, assets_being_written, assets_in_work
@@ -41,7 +42,7 @@ def sweep(
     scratch: Path | None = None,
     dry: bool = False,
 ) -> Swept:
-    """Remove objects below `assets/` whose asset is in no version and in no unfinished ingest.
+    """Remove objects below `assets/` whose asset is in no version, in no unfinished ingest, and of no unfinished job.
 
     Files that were being written when their writer died go with them, and what killed ingests have left in `scratch`.
 
@@ -53,9 +54,11 @@ def sweep(
     # the store is listed before the owners are read: what is committed in between is then seen as owned
     candidates = list(_old_objects(store, time.time() - grace_s))
     begun = [item for item in unfinished(store) if item.made_s < time.time() - grace_s]
-    owned = assets_in_work(database) | known_asset_ids(database)
+    made = dict(output_assets(database))
+    owned = assets_in_work(database) | known_asset_ids(database) | made.keys()
     orphans = [entry for asset_id, entry in candidates if asset_id not in owned]
-    alive = {asset_prefix(asset_id) for asset_id in assets_being_written(database)}
+    written = assets_being_written(database) | {asset_id for asset_id, held in made.items() if held}
+    alive = {asset_prefix(asset_id) for asset_id in written}
     orphans += [item.entry for item in begun if item.prefix not in alive]
     workplaces = 0
     if not dry:

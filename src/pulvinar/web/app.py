@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene
-from pulvinar.web.api import assets, atlases, datasets, health, metadata, search, transforms
+from pulvinar.web.api import assets, atlases, datasets, health, jobs, metadata, search, solutions, transforms
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
@@ -78,7 +78,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms):
+    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
         api.include_router(part.router)
     pages.include_router(api)
     pages.include_router(health.router)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Query, Request
 
+from pulvinar.errors import Forbidden
 from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.platform import Platform
 from pulvinar.web.requests import Scope
@@ -28,6 +30,20 @@ def current_platform(request: Request) -> Platform:
 def current_actor(request: Request) -> Actor:
     """Who sends `request`."""
     return actor_of(current_platform(request), request.scope)
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Raise `Forbidden` where the page of another site has a browser change something here.
+
+    A browser says so itself; a form needs no leave of ours to be sent, and whoever reaches the server may be its owner.
+    """
+    if request.method in ("GET", "HEAD"):
+        return
+    origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or (
+        origin and urlsplit(origin).netloc != host
+    ):
+        raise Forbidden(f"a page of {origin or 'another site'} may change nothing here")
 
 
 DatasetId = Annotated[str, Path(description="Identifier of a dataset.", max_length=100)]

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from pulvinar.ingest.owner import is_alive, this_process
+from pulvinar.storage.owner import is_alive, this_process
 
 
 def test_this_process_lives():
@@ -14,7 +14,7 @@ def test_two_claims_of_one_process_differ():
 
 
 def test_a_process_that_has_ended_is_dead_even_unburied():
-    code = "from pulvinar.ingest.owner import this_process; print(this_process(), flush=True)"
+    code = "from pulvinar.storage.owner import this_process; print(this_process(), flush=True)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     owner = process.stdout.readline().strip()

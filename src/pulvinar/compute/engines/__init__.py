@@ -1,0 +1,1 @@
+"""The engines that come with Pulvinar. Each module's `open_engine` is an entry point of the group `pulvinar.engine`."""

@@ -1,0 +1,206 @@
+"""What becomes of a job's outputs: assets of a draft, under the strictest terms of the inputs, with where they come
+from."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from pulvinar.access.visibility import EVERYONE, show, shown_to
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.derivations import record_derivation
+from pulvinar.catalogue.licences import strictest
+from pulvinar.catalogue.versions import add_asset, find_home, open_draft
+from pulvinar.compute.engine import MadeObject
+from pulvinar.compute.lease import release
+from pulvinar.compute.ledger import results
+from pulvinar.errors import Conflict, JobFailed
+from pulvinar.model.access import Right
+from pulvinar.model.dataset import Asset, StoredObject, Version, asset_digest
+from pulvinar.model.derivation import Derivation, derivation_to_json
+from pulvinar.model.job import Job, JobState
+from pulvinar.model.plan import Plan
+from pulvinar.model.record import Record, Related
+from pulvinar.model.solution import SolutionDescription
+from pulvinar.solutions.solution import output_prefix
+from pulvinar.storage.database import Database
+
+_LIBRARIES = ("numpy", "scipy", "scikit-image", "numba", "tensorstore", "pyarrow", "dask", "distributed")
+
+
+def make_visible(
+    database: Database, job: Job, plan: Plan, description: SolutionDescription, *, engine: str, owner: str, reason: str
+) -> str:
+    """Put the outputs of a job into a draft and end the job, in one transaction; the identifier of the dataset.
+
+    Raises `JobFailed` for an output that has no object, `Forbidden` and `NotFound` where the actor has lost its rights,
+    `Conflict` when another runner holds the job.
+    """
+    sources = [find_home(database, job.actor, one.asset_id) for one in job.inputs]
+    made = _derivations(job, engine)
+    assets = _assets(database, job, plan, description, [asset for _, asset in sources], made)
+    state = JobState.DONE_EXCEPT if reason else JobState.DONE
+    with UnitOfWork(database, job.actor) as work:
+        for one in job.inputs:
+            work.ask(Right.READ, one.dataset_id)
+        dataset_id = (
+            job.into
+            or create_dataset(
+                work, derived_record(job, description, [held for held, _ in sources]), node=job.id.partition("-")[0]
+            ).id
+        )
+        draft = open_draft(work, dataset_id)
+        for asset, objects in assets:
+            add_asset(work, draft.id, asset, objects)
+            record_derivation(work.session, asset.id, made[asset.id])
+        if not job.into:
+            _show_as_inputs(work.session, dataset_id, [one.dataset_id for one in job.inputs])
+        work.record_event("derive", draft.id, {"job": job.id, "assets": [asset.id for asset, _ in assets]})
+        release(work.session, job.id, owner, state, reason, dataset_id=dataset_id)
+    return dataset_id
+
+
+def _derivations(job: Job, engine: str) -> dict[str, Derivation]:
+    now = datetime.now(UTC)
+    return {
+        asset_id: Derivation(
+            job_id=job.id,
+            output=name,
+            solution=job.solution,
+            solution_version=job.solution_version,
+            inputs=job.inputs,
+            parameters=job.parameters,
+            actor_id=job.actor.id,
+            actor_name=job.actor.name,
+            engine=engine,
+            commit=code_commit(),
+            libraries=library_versions(),
+            started=job.started or now,
+            ended=now,
+        )
+        for name, asset_id in job.outputs.items()
+    }
+
+
+def _assets(
+    database: Database,
+    job: Job,
+    plan: Plan,
+    description: SolutionDescription,
+    sources: Sequence[Asset],
+    made: Mapping[str, Derivation],
+) -> list[tuple[Asset, list[StoredObject]]]:
+    objects: dict[str, dict[str, StoredObject]] = {name: {} for name in job.outputs}
+    details: dict[str, dict[str, Any]] = {name: {} for name in job.outputs}
+    for number in range(len(plan.steps)):
+        for _, result in results(database, job.id, number):
+            for one in result.objects:
+                _add_object(objects, job, one)
+            for name, known in result.details.items():
+                details[name] |= known
+    strict = {"tier": "controlled"} if any(one.details.get("tier") == "controlled" for one in sources) else {}
+    built = []
+    for output in description.outputs:
+        asset_id, held = job.outputs[output.name], list(objects[output.name].values())
+        if not held:
+            raise JobFailed(f"solution {job.solution!r} made nothing of its output {output.name!r}")
+        asset = Asset(
+            id=asset_id,
+            name=details[output.name].pop("name", output.title.en),
+            kind=output.kind,
+            prefix=output_prefix(asset_id),
+            size_bytes=sum(one.size_bytes for one in held),
+            object_count=len(held),
+            digest=asset_digest(held),
+            details={
+                "findings": [],
+                **details[output.name],
+                **strict,
+                "derivation": derivation_to_json(made[asset_id]),
+            },
+        )
+        built.append((asset, held))
+    return built
+
+
+def _add_object(objects: dict[str, dict[str, StoredObject]], job: Job, one: MadeObject) -> None:
+    before = objects[one.output].get(one.path)
+    if before is not None and before.sha256 != one.sha256:
+        raise Conflict(
+            f"two blocks of job {job.id} stored different bytes as {one.path}",
+            hint=f"this is a fault of solution {job.solution!r}: an object belongs to one block",
+        )
+    objects[one.output][one.path] = StoredObject(one.path, one.size_bytes, one.sha256)
+
+
+def derived_record(job: Job, description: SolutionDescription, sources: Sequence[Version]) -> Record:
+    """What is to be said of the outputs: of whom they are, under which terms, from what. Raises `JobFailed` without
+    inputs, or where they are of several species."""
+    records = [one.record for one in sources]
+    if len({one.species for one in records}) != 1:
+        raise JobFailed(f"the outputs of job {job.id} can't be said to be of one species: put them into a dataset")
+    first = records[0]
+    subjects = {one.subject for one in records}
+    related = [Related(one.doi, "IsDerivedFrom") for one in records if one.doi]
+    citations = [*(one.citation for one in records), description.citation]
+    return replace(
+        first,
+        title=f"{job.title}: {first.title}",
+        description=description.summary.en,
+        licence=strictest(one.licence for one in records),
+        subject=first.subject if len(subjects) == 1 else None,
+        citation="; ".join(dict.fromkeys(one for one in citations if one)),
+        source=", ".join(f"dataset {one.dataset_id} version {one.number}" for one in sources),
+        doi="",
+        related=tuple(dict.fromkeys(related)),
+    )
+
+
+def _show_as_inputs(session: Session, dataset_id: str, sources: Collection[str]) -> None:
+    """Let those see the dataset who see every one of its sources; everyone only once it is published."""
+    audiences = [set(shown_to(session, one)) for one in set(sources)]
+    everyone = [EVERYONE in one for one in audiences]
+    named = set[str]().union(*audiences) - {EVERYONE}
+    for audience in sorted(named):
+        if all(audience in one or public for one, public in zip(audiences, everyone, strict=True)):
+            show(session, dataset_id, audience, Right.READ)
+
+
+@cache
+def code_commit() -> str:
+    """The commit of the code that runs, "" where it is no checkout, with "+" where that has been changed."""
+    folder = Path(__file__).parents[3]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        commit, changed = (_git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno")))
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return commit + ("+" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """The versions of what computes."""
+    found = {"python": platform.python_version(), "pulvinar": version("pulvinar")}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,167 @@
+"""Rules: a solution that starts by itself when something is published, as "measure every new mouse brain".
+
+What is published is posted in the same transaction, see `access.outbox`; a runner reads it here. A job remembers its
+cause, so that whatever is read twice starts nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from pulvinar.access.outbox import Message, mark_read, unread
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.versions import PUBLISHED
+from pulvinar.errors import Conflict, Invalid, NotFound, PulvinarError
+from pulvinar.model.access import Actor, Right
+from pulvinar.model.identity import new_id
+from pulvinar.model.solution import Value
+from pulvinar.solutions.solution import find_solution
+from pulvinar.solutions.submission import Means, Request, submit
+from pulvinar.solutions.tables import rule
+
+CONDITIONS = ("species", "modality", "kind")
+_log = logging.getLogger("pulvinar.solutions")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """For every asset that is published and meets `conditions` (species, modality, kind; one that is left out counts as
+    met), `solution` is started with it as its first input, as `actor`."""
+
+    id: str
+    name: str
+    solution: str
+    actor: Actor
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    project: str = ""
+    priority: int = 0
+    enabled: bool = True
+
+
+def add_rule(
+    means: Means,
+    name: str,
+    solution: str,
+    *,
+    conditions: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    project: str = "",
+    priority: int = 0,
+) -> Rule:
+    """Make a rule, which acts as whoever makes it. Raises `Conflict` for a name that is taken, `Invalid`, `NotFound`,
+    `Forbidden`."""
+    description = find_solution(solution).description
+    unknown = sorted(conditions.keys() - set(CONDITIONS))
+    if unknown:
+        raise Invalid(f"a rule can't ask for {unknown[0]!r}", hint=f"it can ask for {', '.join(CONDITIONS)}")
+    needed = [one.name for one in description.inputs if not one.optional]
+    if len(needed) != 1:
+        raise Invalid(f"solution {solution!r} needs the inputs {', '.join(needed)}, and a rule gives one")
+    made = Rule(
+        new_id(means.node),
+        name,
+        solution,
+        means.actor,
+        dict(conditions),
+        description.checked(parameters),
+        project,
+        priority,
+    )
+    with UnitOfWork(means.database, means.actor) as work:
+        work.ask(Right.WRITE)
+        if work.session.scalar(select(rule.c.id).where(rule.c.name == name)) is not None:
+            raise Conflict(f"there is a rule {name!r} already", hint="give this one another name")
+        work.session.execute(insert(rule).values(**_to_row(made)))
+        work.record_event("add-rule", made.id, {"name": name, "solution": solution})
+    return made
+
+
+def list_rules(means: Means) -> tuple[Rule, ...]:
+    """All rules, by name."""
+    with means.database.session() as session:
+        return tuple(_from_row(row) for row in session.execute(select(rule).order_by(rule.c.name)))
+
+
+def set_enabled(means: Means, name: str, *, enabled: bool) -> None:
+    """Switch a rule on or off. Raises `NotFound`, `Forbidden`."""
+    with UnitOfWork(means.database, means.actor) as work:
+        work.ask(Right.WRITE)
+        changed = work.session.execute(update(rule).where(rule.c.name == name).values(enabled=enabled))
+        if not changed.rowcount:  # type: ignore[attr-defined]
+            raise NotFound(f"there is no rule {name!r}")
+        work.record_event("switch-rule", name, {"enabled": enabled})
+
+
+def remove_rule(means: Means, name: str) -> None:
+    """Take a rule away; jobs that it has started go on. Raises `NotFound`, `Forbidden`."""
+    with UnitOfWork(means.database, means.actor) as work:
+        work.ask(Right.WRITE)
+        if not work.session.execute(delete(rule).where(rule.c.name == name)).rowcount:  # type: ignore[attr-defined]
+            raise NotFound(f"there is no rule {name!r}")
+        work.record_event("remove-rule", name)
+
+
+def start_what_rules_say(means: Means) -> int:
+    """Read what has been posted and start what follows; how many jobs that were."""
+    with means.database.session() as session:
+        messages = unread(session)
+    if not messages:
+        return 0
+    rules = [one for one in list_rules(means) if one.enabled]
+    started = 0
+    for message in messages:
+        for one in rules if message.kind == PUBLISHED else ():
+            started += sum(_start(means, one, message, asset_id) for asset_id in _matching(one, message.details))
+        with means.database.writing() as session:
+            mark_read(session, message.number)
+    return started
+
+
+def _matching(one: Rule, details: Mapping[str, Any]) -> Iterator[str]:
+    """The published assets that a rule is for; what was made by a solution starts none, lest it never end."""
+    first = next(item for item in find_solution(one.solution).description.inputs if not item.optional)
+    for asset in details["assets"]:
+        said = {**details, "kind": asset["kind"]}
+        met = all(said.get(name) == wanted for name, wanted in one.conditions.items())
+        if met and not asset["derived"] and asset["kind"] in first.kinds:
+            yield asset["id"]
+
+
+def _start(means: Means, one: Rule, message: Message, asset_id: str) -> bool:
+    first = next(item.name for item in find_solution(one.solution).description.inputs if not item.optional)
+    request = Request(
+        one.solution, {first: asset_id}, one.parameters, one.name, project=one.project, priority=one.priority
+    )
+    acting = replace(means, actor=one.actor, job_limit=0)
+    try:
+        submit(acting, request, cause=f"{one.id}:{message.number}:{asset_id}")
+    except Conflict:
+        return False
+    except PulvinarError as error:
+        _log.warning("rule %s can't start %s for %s: %s", one.name, one.solution, asset_id, error.message)
+        with UnitOfWork(means.database, one.actor) as work:
+            work.ask(Right.SEE, message.details["dataset"])
+            work.record_event("rule-failed", one.id, {"asset": asset_id, "reason": error.message})
+        return False
+    return True
+
+
+def _to_row(one: Rule) -> dict[str, Any]:
+    actor = {"name": one.actor.name, "is_owner": one.actor.is_owner}
+    fields = {name: getattr(one, name) for name in ("id", "name", "solution", "project", "priority", "enabled")}
+    told = {"conditions": dict(one.conditions), "parameters": dict(one.parameters), "created": datetime.now(UTC)}
+    return fields | told | {"actor_id": one.actor.id, "actor": actor}
+
+
+def _from_row(row: Row[Any]) -> Rule:
+    actor = Actor(row.actor_id, row.actor["name"], row.actor["is_owner"])
+    return Rule(
+        row.id, row.name, row.solution, actor, row.conditions, row.parameters, row.project, row.priority, row.enabled
+    )

@@ -1,0 +1,182 @@
+"""Asking for a solution: its inputs are found with the actor's rights, its plan is made, and a job is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pulvinar.access.visibility import may
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.derivations import derivation_of
+from pulvinar.catalogue.versions import find_asset, find_home, get_version
+from pulvinar.compute.engine import EngineOptions
+from pulvinar.compute.jobs import enqueue
+from pulvinar.compute.slots import check_fits
+from pulvinar.errors import Forbidden, Invalid, NotFound
+from pulvinar.model.access import LOCAL_OWNER, Actor, Right
+from pulvinar.model.dataset import Asset, Version
+from pulvinar.model.identity import new_id
+from pulvinar.model.job import Job, JobInput, JobState
+from pulvinar.model.plan import Plan
+from pulvinar.model.solution import Input, SolutionDescription, Value
+from pulvinar.solutions.solution import Asked, Places, find_solution
+from pulvinar.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Means:
+    """What solutions work with: the catalogue, where bytes are, who acts, and on which engine jobs will run.
+
+    `job_limit` is the most jobs that a user may have that have not ended; 0: no limit.
+    """
+
+    database: Database
+    places: Places
+    engine: EngineOptions
+    actor: Actor = LOCAL_OWNER
+    node: str = "local"
+    job_limit: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks: a solution by name, assets for its inputs, parameters, and where the outputs go.
+
+    An asset is named by its identifier, or as DATASET:NAME. `into` is a dataset whose draft takes the outputs; "" makes
+    a new one.
+    """
+
+    solution: str
+    inputs: Mapping[str, str]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    project: str = ""
+    priority: int = 0
+    into: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be met: its inputs, every parameter, and the plan."""
+
+    description: SolutionDescription
+    inputs: tuple[JobInput, ...]
+    parameters: Mapping[str, Value]
+    plan: Plan
+
+
+def prepare(means: Means, request: Request) -> Prepared:
+    """See whether `request` can be met, and what it needs; nothing is begun.
+
+    Raises `NotFound` for an unknown solution or asset, `Forbidden` for one that may not be read, `Invalid` for inputs
+    and parameters that don't do, `TooLarge` for a plan that fits no slot of the engine.
+    """
+    solution = find_solution(request.solution)
+    description = solution.description
+    parameters = description.checked(request.parameters)
+    found = _inputs(means, description, request.inputs)
+    asked = Asked({name: asset for name, (_, asset) in found.items()}, parameters)
+    plan = solution.plan(asked)
+    check_fits(plan, means.engine.slots, means.engine.name)
+    inputs = tuple(
+        JobInput(name, version.dataset_id, version.number, version.digest, asset.id)
+        for name, (version, asset) in found.items()
+    )
+    return Prepared(description, inputs, parameters, plan)
+
+
+def submit(means: Means, request: Request, *, cause: str | None = None) -> Job:
+    """Queue a job that acts as `means.actor`, with that actor's rights. Raises as `prepare` and `compute.jobs.enqueue`.
+
+    A `cause` starts one job at most.
+    """
+    ready = prepare(means, request)
+    title = request.title or ready.description.title.en
+    new = Job(
+        id=new_id(means.node),
+        actor=means.actor,
+        project=request.project,
+        solution=ready.description.name,
+        solution_version=ready.description.version,
+        inputs=ready.inputs,
+        parameters=ready.parameters,
+        outputs={one.name: new_id(means.node) for one in ready.description.outputs},
+        priority=request.priority,
+        state=JobState.QUEUED,
+        submitted=datetime.now(UTC),
+        title=title,
+        into=request.into,
+    )
+    with UnitOfWork(means.database, means.actor) as work:
+        for one in ready.inputs:
+            work.ask(Right.READ, one.dataset_id)
+        # to be told now that the outputs may be made, and not when all the work is done
+        work.ask(Right.WRITE, request.into or None)
+        return enqueue(work, new, ready.plan, limit=means.job_limit, cause=cause)
+
+
+def rerun(means: Means, asset_id: str) -> Job:
+    """Make an asset once more, from the same inputs with the same parameters. Raises `NotFound`, `Invalid` for one that
+    was not made here, and as `submit`."""
+    find_home(means.database, means.actor, asset_id)
+    with means.database.session() as session:
+        made = derivation_of(session, asset_id)
+    if made is None:
+        raise Invalid(f"asset {asset_id} was brought in, not made", hint="ingest it again")
+    inputs = {one.name: one.asset_id for one in made.inputs}
+    return submit(means, Request(made.solution, inputs, made.parameters))
+
+
+def open_inputs(database: Database, actor: Actor, inputs: tuple[JobInput, ...]) -> dict[str, Asset]:
+    """The assets of a job's inputs, as long as `actor` may read them. Raises `NotFound`, `Forbidden`."""
+    found = {}
+    for one in inputs:
+        version, asset = find_home(database, actor, one.asset_id)
+        _check_read(database, actor, version)
+        found[one.name] = asset
+    return found
+
+
+def _inputs(
+    means: Means, description: SolutionDescription, given: Mapping[str, str]
+) -> dict[str, tuple[Version, Asset]]:
+    known = {one.name: one for one in description.inputs}
+    unknown = sorted(given.keys() - known.keys())
+    if unknown:
+        raise Invalid(
+            f"solution {description.name!r} has no input {unknown[0]!r}", hint=f"it has {', '.join(known) or 'none'}"
+        )
+    missing = [name for name, one in known.items() if name not in given and not one.optional]
+    if missing:
+        raise Invalid(
+            f"solution {description.name!r} needs the input {missing[0]!r}",
+            hint=f"name an asset of the kind {' or '.join(known[missing[0]].kinds)}",
+        )
+    return {name: _found(means, known[name], given[name]) for name in known if name in given}
+
+
+def _found(means: Means, wanted: Input, named: str) -> tuple[Version, Asset]:
+    dataset_id, colon, name = named.partition(":")
+    if colon:
+        version = get_version(means.database, means.actor, dataset_id)
+        asset = find_asset(version, name)
+    else:
+        version, asset = find_home(means.database, means.actor, named)
+    _check_read(means.database, means.actor, version)
+    if asset.kind not in wanted.kinds:
+        raise Invalid(
+            f"input {wanted.name!r} is to be of the kind {' or '.join(wanted.kinds)}, and {asset.name} is of "
+            f"{asset.kind.value}"
+        )
+    return version, asset
+
+
+def _check_read(database: Database, actor: Actor, version: Version) -> None:
+    with database.session() as session:
+        if may(session, actor, Right.READ, version.dataset_id):
+            return
+        if may(session, actor, Right.SEE, version.dataset_id):
+            raise Forbidden(f"{actor.name} may see dataset {version.dataset_id}, and not read it")
+    raise NotFound(f"there is no dataset {version.dataset_id}")
