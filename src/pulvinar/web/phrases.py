@@ -11,6 +11,7 @@ from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
 from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.job import FailureKind, JobState
 from pulvinar.model.record import Species
 from pulvinar.model.text import short
 from pulvinar.model.volume import VolumeKind
@@ -64,6 +65,23 @@ WHERE = {
     "kind": mark("Kind"),
     "lab": mark("Lab"),
     "licence": mark("Licence"),
+}
+JOB_STATES = {
+    JobState.QUEUED: mark("Waiting"),
+    JobState.RUNNING: mark("Running"),
+    JobState.PAUSED: mark("Paused"),
+    JobState.CANCELLING: mark("Being cancelled"),
+    JobState.CANCELLED: mark("Cancelled"),
+    JobState.DONE: mark("Done"),
+    JobState.DONE_EXCEPT: mark("Done, but for some blocks"),
+    JobState.FAILED: mark("Failed"),
+}
+FAILURES = {
+    FailureKind.ERROR: mark("Error"),
+    FailureKind.MEMORY: mark("Too little memory"),
+    FailureKind.TIMEOUT: mark("Took too long"),
+    FailureKind.LOST: mark("Its worker died"),
+    FailureKind.STOPPED: mark("Stopped"),
 }
 PLANES = {
     "axial": (mark("Axial"), "L", "R"),
@@ -144,6 +162,16 @@ def lengths(triple: Sequence[float]) -> str:
     worth, unit = (1000.0, "mm") if min(triple) >= 1000 else (1.0, "µm")
     parts = [number(round(value / worth, 4)) for value in triple]
     return f"{parts[0]} {unit}" if len(set(parts)) == 1 else f"{' × '.join(parts)} {unit}"
+
+
+def lasting(seconds: float) -> str:
+    """A span of time as people say it: "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def kind_of(asset: Asset) -> str:

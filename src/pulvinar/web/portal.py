@@ -21,11 +21,11 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.versions import get_version, list_versions
-from pulvinar.model.access import Actor
+from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform
-from pulvinar.web import asset_pages, atlas_pages, phrases
+from pulvinar.web import asset_pages, atlas_pages, job_pages, phrases, usage_page
 from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
@@ -59,6 +59,8 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
     pages.include_router(asset_pages.router)
+    pages.include_router(job_pages.router)
+    pages.include_router(usage_page.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
@@ -183,6 +185,7 @@ def dataset(
         "metadata_links": metadata_links(shown),
         "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
         "profile": profile_of(shown, language_of(request)),
+        "may_run": actor != ANONYMOUS,
         "base": base,
     }
     return render(request, "dataset.html", values)

@@ -49,6 +49,8 @@ def _environment() -> Environment:
         "lengths": phrases.lengths,
         "said": findings.translated,
         "address": phrases.identifier_address,
+        "lasting": phrases.lasting,
+        "words": getattr,
     }
     return environment
 

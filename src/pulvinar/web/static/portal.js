@@ -81,3 +81,40 @@ async function readable(figure) {
 }
 
 for (const figure of document.querySelectorAll("[data-matrix]")) readable(figure);
+
+// A job tells how far it is; its log grows at the end, and stays where somebody reads in it.
+function follow(section) {
+  const log = document.getElementById(section.dataset.log);
+  let last = Number(log.dataset.last);
+  let asked = false;
+  const refresh = async () => {
+    if (asked) return;
+    asked = true;
+    // changes that come close together are shown together
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    asked = false;
+    const answer = await fetch(section.dataset.part);
+    if (!answer.ok) return;
+    const focused = section.contains(document.activeElement) ? document.activeElement.getAttribute("formaction") : null;
+    section.innerHTML = await answer.text();
+    if (focused) section.querySelector(`[formaction="${focused}"]`)?.focus();
+  };
+  const events = new EventSource(section.dataset.events);
+  events.addEventListener("job", (event) => {
+    refresh();
+    const { ended } = JSON.parse(event.data);
+    if (ended) events.close();
+  });
+  events.addEventListener("log", (event) => {
+    const { number, at, text } = JSON.parse(event.data);
+    if (number <= last) return;
+    last = number;
+    const below = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    const time = document.createElement("time");
+    time.textContent = at.slice(11, 19);
+    log.append(time, ` ${text}\n`);
+    if (below) log.scrollTop = log.scrollHeight;
+  });
+}
+
+for (const section of document.querySelectorAll("[data-events]")) follow(section);

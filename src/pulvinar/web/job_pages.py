@@ -1,0 +1,241 @@
+"""Pages of processing: what can be done to data, a form to ask for it, and jobs as they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pulvinar.catalogue.versions import get_version
+from pulvinar.compute import jobs
+from pulvinar.errors import Invalid, PulvinarError
+from pulvinar.model.dataset import Asset, Version
+from pulvinar.model.job import Job, JobState
+from pulvinar.model.plan import Plan
+from pulvinar.model.solution import Input, ParameterKind, SolutionDescription
+from pulvinar.platform import Platform, solution_means
+from pulvinar.solutions.solution import describe_all, find_solution
+from pulvinar.solutions.submission import Request as JobRequest
+from pulvinar.solutions.submission import prepare, rerun, submit
+from pulvinar.web import phrases
+from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.errors import status_of
+from pulvinar.web.rendering import render
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
+
+PAGE_SIZE = 30
+_LINES = 400
+_MOST_FIELDS = 200
+_INPUT, _PARAMETER = "input.", "parameter."
+_ACTIONS = {"cancel": jobs.cancel, "pause": jobs.pause, "resume": jobs.resume}
+
+OfDataset = Annotated[str, Query(max_length=100, description="A dataset whose assets are offered.")]
+OfVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+Part = Annotated[bool, Query(description="Only what changes as the job goes on.")]
+
+
+async def form_fields(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent. Raises `Invalid` for what is no form."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise Invalid("this is not a form", hint="send it from the page")
+    try:
+        text = (await request.body()).decode("utf-8")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError as error:
+        raise Invalid(f"the form can't be read: {error}", hint="send it from the page") from error
+
+
+Fields = Annotated[dict[str, str], Depends(form_fields)]
+
+
+@router.get("/solutions")
+def solutions(
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, dataset: OfDataset = "", version: OfVersion = None
+) -> Response:
+    """The solutions that are installed; of a dataset, those that one of its assets will do for."""
+    shown = get_version(platform.database, actor, dataset, version) if dataset else None
+    found = [one for one in describe_all() if shown is None or _suits(one, shown)]
+    return render(request, "solutions.html", {"solutions": found, "version": shown, "query": _query(dataset, version)})
+
+
+def _suits(one: SolutionDescription, version: Version) -> bool:
+    wanted = [wanted for wanted in one.inputs if not wanted.optional]
+    return all(_of_kind(wanted, version) for wanted in wanted)
+
+
+def _of_kind(wanted: Input, version: Version) -> list[Asset]:
+    return [asset for asset in version.assets if asset.kind in wanted.kinds]
+
+
+def _query(dataset: str, version: int | None) -> str:
+    given = {"dataset": dataset, "version": version}
+    return urlencode({key: value for key, value in given.items() if value})
+
+
+@router.get("/solutions/{name}")
+def solution(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    name: str,
+    dataset: OfDataset = "",
+    version: OfVersion = None,
+) -> Response:
+    """The form of one solution."""
+    shown = get_version(platform.database, actor, dataset, version) if dataset else None
+    form = _Form(find_solution(name).description, shown, {})
+    return render(request, "solution.html", form.values(_query(dataset, version)))
+
+
+@router.post("/solutions/{name}")
+def ask(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    name: str,
+    fields: Fields,
+    dataset: OfDataset = "",
+    version: OfVersion = None,
+) -> Response:
+    """Say what a job would take, or queue it. What can't be met comes back with the form as it was filled in."""
+    shown = get_version(platform.database, actor, dataset, version) if dataset else None
+    form = _Form(find_solution(name).description, shown, fields)
+    means = solution_means(platform, actor)
+    plan, trouble = None, None
+    try:
+        if fields.get("do") == "run":
+            return RedirectResponse(f"/jobs/{submit(means, form.request()).id}", 303)
+        plan = prepare(means, form.request()).plan
+    except PulvinarError as error:
+        trouble = error
+    values = form.values(_query(dataset, version), plan=plan, trouble=trouble)
+    return render(request, "solution.html", values, status=status_of(trouble) if trouble else 200)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What is asked of a person, and what was answered so far."""
+
+    description: SolutionDescription
+    version: Version | None
+    fields: Mapping[str, str]
+
+    def request(self) -> JobRequest:
+        """What was filled in. Raises `Invalid` for a priority that is no number."""
+        inputs = {one.name: self._input(one.name) for one in self.description.inputs if self._input(one.name)}
+        try:
+            priority = int(self.fields.get("priority") or 0)
+        except ValueError as error:
+            raise Invalid(f"the priority is {self.fields['priority']!r}", hint="a whole number, -10 to 10") from error
+        said = {"title": self.fields.get("title", "").strip(), "project": self.fields.get("project", "").strip()}
+        return JobRequest(self.description.name, inputs, self._parameters(), priority=priority, **said)
+
+    def _parameters(self) -> dict[str, str]:
+        given = {}
+        for one in self.description.parameters:
+            if one.kind is ParameterKind.FLAG:
+                # a box that is not ticked is not sent
+                given[one.name] = self.fields.get(f"{_PARAMETER}{one.name}", "false")
+            elif f"{_PARAMETER}{one.name}" in self.fields:
+                given[one.name] = self.fields[f"{_PARAMETER}{one.name}"].strip()
+        return given
+
+    def _input(self, name: str) -> str:
+        return (self.fields.get(f"{_INPUT}{name}.other") or self.fields.get(f"{_INPUT}{name}") or "").strip()
+
+    def values(self, query: str, *, plan: Plan | None = None, trouble: PulvinarError | None = None) -> dict[str, Any]:
+        """What the page shows."""
+        return {
+            "solution": self.description,
+            "version": self.version,
+            "query": query,
+            "offered": {
+                one.name: _of_kind(one, self.version) if self.version else [] for one in self.description.inputs
+            },
+            "chosen": self._chosen(),
+            "fields": self.fields,
+            "plan": plan,
+            "trouble": trouble,
+        }
+
+    def _offered(self, wanted: Input) -> list[Asset]:
+        return _of_kind(wanted, self.version) if self.version else []
+
+    def _chosen(self) -> dict[str, Any]:
+        """The value of every field: as it was sent, else as it is by default."""
+        chosen: dict[str, Any] = {}
+        for one in self.description.parameters:
+            sent = self.fields.get(f"{_PARAMETER}{one.name}", "false" if self.fields else None)
+            chosen[one.name] = one.default if sent is None else sent
+            if one.kind is ParameterKind.FLAG:
+                chosen[one.name] = str(chosen[one.name]).lower() == "true"
+        return chosen
+
+
+@router.get("/jobs")
+def job_list(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    state: str = "",
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+) -> Response:
+    """Your jobs, newest first."""
+    chosen = JobState(state) if state in list(JobState) else None
+    found, following = jobs.list_jobs(platform.database, actor, state=chosen, cursor=cursor, limit=PAGE_SIZE)
+    following_page = urlencode({"state": state, "cursor": following}) if following else ""
+    values = {
+        "jobs": found,
+        "chosen": chosen,
+        "states": list(JobState),
+        "next": following_page,
+        "first": cursor is None,
+    }
+    return render(request, "jobs.html", {**values, **_words()})
+
+
+@router.get("/jobs/{job_id}")
+def job(request: Request, platform: CurrentPlatform, actor: CurrentActor, job_id: str, part: Part = False) -> Response:
+    """One job: how far it is, what it said, what it made."""
+    found = jobs.get_job(platform.database, actor, job_id)
+    values: dict[str, Any] = {"job": found, **_words()}
+    if not part:
+        lines = _last_lines(platform, actor, job_id)
+        values |= {"lines": lines, "events": f"/api/v1/jobs/{job_id}/events"}
+    values["failures"] = jobs.list_failures(platform.database, actor, job_id, limit=10)
+    values["solution"] = _description_of(found)
+    return render(request, "_job.html" if part else "job.html", values)
+
+
+def _last_lines(platform: Platform, actor: Any, job_id: str) -> Sequence[jobs.LogLine]:
+    lines: list[jobs.LogLine] = []
+    while more := jobs.read_log(platform.database, actor, job_id, after=lines[-1].number if lines else 0):
+        lines = [*lines, *more][-_LINES:]
+    return lines
+
+
+def _description_of(found: Job) -> SolutionDescription | None:
+    """What the job's solution says of itself, as far as it is still installed."""
+    return next((one for one in describe_all() if one.name == found.solution), None)
+
+
+@router.post("/jobs/{job_id}/{action}")
+def change(platform: CurrentPlatform, actor: CurrentActor, job_id: str, action: str, fields: Fields) -> Response:
+    """Cancel, pause or resume a job, or make again what it made."""
+    if action == "again":
+        found = jobs.get_job(platform.database, actor, job_id)
+        made = rerun(solution_means(platform, actor), next(iter(found.outputs.values())))
+        return RedirectResponse(f"/jobs/{made.id}", 303)
+    if action not in _ACTIONS:
+        raise Invalid(f"a job can't be {action!r}", hint=f"use {', '.join(_ACTIONS)} or again")
+    _ACTIONS[action](platform.database, actor, job_id)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+def _words() -> dict[str, Any]:
+    return {"state_names": phrases.JOB_STATES, "failure_names": phrases.FAILURES}
