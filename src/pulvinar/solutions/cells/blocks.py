@@ -50,15 +50,11 @@ def plan_blocks(shape: Voxel, inside: Voxel, halo: Voxel, grain: Voxel) -> Itera
     for start in product(*(range(0, n, step) for n, step in zip(shape, inside, strict=True))):
         stop = tuple(min(a + n, size) for a, n, size in zip(start, inside, shape, strict=True))
         first = tuple(max(0, a - h) // g * g for a, h, g in zip(start, halo, grain, strict=True))
-        last = tuple(
-            min(size, -(-(b + h) // g) * g) for b, h, g, size in zip(stop, halo, grain, shape, strict=True)
-        )
+        last = tuple(min(size, -(-(b + h) // g) * g) for b, h, g, size in zip(stop, halo, grain, shape, strict=True))
         yield Block(shape, *(_voxel(corner) for corner in (start, stop, first, last)))
 
 
-def check_block(
-    voxels: npt.NDArray[np.generic], block: Block, grain: Voxel, channels: tuple[int, ...]
-) -> None:
+def check_block(voxels: npt.NDArray[np.generic], block: Block, grain: Voxel, channels: tuple[int, ...]) -> None:
     """Raises `Invalid` unless `voxels` (c, z, y, x) are what `block` asks for, with `channels` among them."""
     if voxels.ndim != 4 or voxels.shape[1:] != block.read_shape:
         raise Invalid(f"the block has {block.read_shape} voxels, not {voxels.shape}", hint="axes are c, z, y, x")

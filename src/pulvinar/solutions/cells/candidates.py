@@ -82,9 +82,7 @@ class Grid:
     def reach(self) -> Voxel:
         """From so many voxels away (z, y, x) a voxel has a part in what is found at a place."""
         blurred = [sum(len(taps[axis]) - 1 for taps in self.blurs) for axis in range(3)]
-        z, y, x = (
-            (n + 1 + (len(_AROUND)) * _GRAIN) * f for n, f in zip(blurred, self.factors, strict=True)
-        )
+        z, y, x = ((n + 1 + (len(_AROUND)) * _GRAIN) * f for n, f in zip(blurred, self.factors, strict=True))
         return z, y, x
 
 

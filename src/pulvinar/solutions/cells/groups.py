@@ -55,7 +55,9 @@ def compare_groups(
 
     second = np.asarray(in_b, np.bool_)
     if densities.shape != (len(second), len(region)):
-        raise Invalid(f"densities of shape {densities.shape}", hint=f"expected {len(second)} animals, {len(region)} regions")
+        raise Invalid(
+            f"densities of shape {densities.shape}", hint=f"expected {len(second)} animals, {len(region)} regions"
+        )
     if min(second.sum(), (~second).sum()) < _FEWEST:
         raise Invalid(f"groups of {(~second).sum()} and {second.sum()} animals", hint="a group needs two at least")
     if not (np.isfinite(densities).all() and (densities >= 0).all()):
@@ -105,7 +107,9 @@ def plot_comparison(comparison: Comparison, names: Sequence[str], path: Path, mo
     marked = comparison.q <= most_q
     axes.scatter(comparison.log2_ratio, height, s=14, c=np.where(marked, _ACCENT, _GREY))
     for i in np.flatnonzero(marked):
-        axes.annotate(names[i], (comparison.log2_ratio[i], height[i]), fontsize=7, xytext=(3, 2), textcoords="offset points")
+        axes.annotate(
+            names[i], (comparison.log2_ratio[i], height[i]), fontsize=7, xytext=(3, 2), textcoords="offset points"
+        )
     axes.axvline(0, color=_GREY, linewidth=0.8)
     axes.set_xlabel("log2 ratio of densities (b / a)")
     axes.set_ylabel("-log10 p (Welch)")

@@ -134,7 +134,7 @@ def peaks(image: Any, noise: Any, grain: Any, least: Any, found: Any, values: An
                 value = row[x]
                 if value <= 0 or value <= least * level[x // grain]:
                     continue
-                if x > 0 and row[x - 1] >= value or x + 1 < width and row[x + 1] > value:
+                if (x > 0 and row[x - 1] >= value) or (x + 1 < width and row[x + 1] > value):
                     continue
                 if _exceeds(image, z, y, x, value):
                     if count < len(found):

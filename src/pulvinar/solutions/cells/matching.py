@@ -73,9 +73,7 @@ def agreement(found: npt.NDArray[np.floating], true: npt.NDArray[np.floating], w
     return Agreement(hits, len(found) - hits, len(true) - hits)
 
 
-def with_interval(
-    parts: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int = 0
-) -> Figure:
+def with_interval(parts: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int = 0) -> Figure:
     """`figure` of all `parts` together (sections, volumes), with the interval of a bootstrap over the parts: their
     differences, not only the number of cells, make it wide."""
     counts = np.array([(part.hit, part.false, part.missed) for part in parts])

@@ -42,9 +42,7 @@ class Search(Protocol):
         """The cells inside of `block`; see `cells_of_block`."""
 
 
-def cells_of_block(
-    voxels: npt.NDArray[np.generic], block: Block, voxel_size_um: Triple, search: Search
-) -> Cells:
+def cells_of_block(voxels: npt.NDArray[np.generic], block: Block, voxel_size_um: Triple, search: Search) -> Cells:
     """The cells inside of `block`, of which `voxels` (c, z, y, x) holds what it asks for; places are in micrometres
     from the centre of the volume's first voxel. Raises `Invalid` for voxels that are not the block's."""
     return search.cells_of(voxels, block, voxel_size_um)

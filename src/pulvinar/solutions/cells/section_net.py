@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pulvinar.solutions.cells.half_weights import halve_weights
+
 _RARE = -4.0
 """Where the logits begin: nearly no pixel is a cell's middle."""
 
@@ -151,12 +153,12 @@ def _focal(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def write_section_net(net: SectionNet, path: Path) -> None:
-    """Write `net` for onnxruntime: input `image` (n, channels, y, x), output `cells` of the same shape, 0 to 1."""
+    """Write `net` for onnxruntime: input `image` (n, channels, y, x), output `cells` of the same shape, 0 to 1; weights are held as float16."""
     net = net.to("cpu", memory_format=torch.contiguous_format).eval()
     channels = net.head.out_channels
     example = torch.zeros(1, channels, 8 * net.step_px, 8 * net.step_px)
     torch.onnx.export(
-        nn.Sequential(net, nn.Sigmoid()),
+        nn.Sequential(net, nn.Sigmoid()).eval(),
         (example,),
         str(path),
         input_names=["image"],
@@ -165,3 +167,4 @@ def write_section_net(net: SectionNet, path: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
+    halve_weights(path)

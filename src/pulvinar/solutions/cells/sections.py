@@ -48,7 +48,8 @@ class SectionSearch:
     def __post_init__(self) -> None:
         if len(self.signal) != _CHANNELS or len(self.white) != _CHANNELS or min(self.white) <= 0:
             raise Invalid(
-                f"sections are looked at in two channels, not in {self.signal}", hint="name one twice where there is one"
+                f"sections are looked at in two channels, not in {self.signal}",
+                hint="name one twice where there is one",
             )
 
     def factor(self, voxel_size_um: Triple) -> int:
@@ -81,7 +82,12 @@ class SectionSearch:
         factor, model = self.factor(voxel_size_um), model_at(self.model, "section")
         parts = []
         for plane in range(voxels.shape[1]):
-            image = np.stack([_reduced(voxels[c, plane], factor) / np.float32(w) for c, w in zip(self.signal, self.white, strict=True)])
+            image = np.stack(
+                [
+                    _reduced(voxels[c, plane], factor) / np.float32(w)
+                    for c, w in zip(self.signal, self.white, strict=True)
+                ]
+            )
             shape = [-(-n // _STEP_PX) * _STEP_PX for n in image.shape[1:]]
             padded = np.zeros((1, _CHANNELS, *shape), np.float32)
             padded[0, :, : image.shape[1], : image.shape[2]] = image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from pulvinar.solutions.cells.candidates import Grid, find_candidates, reduced
 from pulvinar.solutions.cells.patches import SHAPE, cut_patches
-from pulvinar.solutions.cells.simulated import Scene
+from pulvinar.solutions.cells.simulated import TRAINING, Scene, make_scene
 
 _SURE, _DOUBTFUL = 0.4, 0.6
 """A candidate up to so many diameters from a cell's middle is that cell; up to so many it is nothing to learn from."""
@@ -37,6 +37,21 @@ def together(parts: Iterable[Examples]) -> Examples:
         nothing = np.empty(0, np.float32)
         return Examples(np.empty((0, 2, *SHAPE), np.float16), nothing, nothing)
     return Examples(*(np.concatenate([getattr(part, name) for part in kept]) for name in ("patches", "cell", "weight")))
+
+
+def made_examples(
+    seeds: Iterable[int], textures: Sequence[npt.NDArray[np.generic]] = (), most: int = 400, least_snr: float = 4.0
+) -> Examples:
+    """Examples of the training scenes of `seeds`; two of three have a background cut from one of `textures` (z, y, x). Of
+    a scene's false candidates so many are drawn that all are about `most`."""
+    parts = []
+    for seed in seeds:
+        texture = textures[seed % len(textures)] if textures and seed % 3 else None
+        part = examples_of_scene(make_scene(seed, TRAINING, texture=texture), least_snr)
+        share = most / max(most, len(part))
+        kept = np.flatnonzero((part.cell > 0) | (np.random.default_rng(seed).random(len(part)) < share))
+        parts.append(Examples(part.patches[kept], part.cell[kept], part.weight[kept]))
+    return together(parts)
 
 
 def examples_of_scene(scene: Scene, least_snr: float) -> Examples:

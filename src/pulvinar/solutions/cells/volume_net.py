@@ -16,7 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pulvinar.solutions.cells.half_weights import halve_weights
 from pulvinar.solutions.cells.patches import SHAPE
+
+_LARGE = 64
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,10 @@ def _varied(patches: Tensor, alone: float, rng: np.random.Generator) -> Tensor:
 
 
 def write_volume_net(net: VolumeNet, path: Path) -> None:
-    """Write `net` for onnxruntime: input `patches` (n, 2, z, y, x), output `score` (n,), 0 to 1."""
+    """Write `net` for onnxruntime: input `patches` (n, 2, z, y, x), output `score` (n,), 0 to 1; and beside it, with the
+    end .npz, the weights from which training can go on. Both hold weights as float16."""
     torch.onnx.export(
-        nn.Sequential(net.eval(), nn.Sigmoid()),
+        nn.Sequential(net, nn.Sigmoid()).eval(),
         (torch.zeros(2, 2, *SHAPE),),
         str(path),
         input_names=["patches"],
@@ -113,3 +117,18 @@ def write_volume_net(net: VolumeNet, path: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
+    halve_weights(path)
+    weights = {name: value.numpy() for name, value in net.state_dict().items()}
+    small = {name: value.astype(np.float16) if value.size >= _LARGE else value for name, value in weights.items()}
+    np.savez_compressed(path.with_suffix(".npz"), **small)  # type: ignore[arg-type]
+
+
+def read_volume_net(path: Path) -> VolumeNet:
+    """The network whose weights `write_volume_net` wrote beside the model in `path`."""
+    with np.load(path.with_suffix(".npz")) as stored:
+        state = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+    convolutions = [value for value in state.values() if value.ndim == 4]
+    first, second, third = (int(value.shape[0]) for value in convolutions)
+    net = VolumeNet((first, second, third))
+    net.load_state_dict(state)
+    return net.eval()

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Invalid
 from pulvinar.solutions.cells.blocks import Block, Voxel, check_block
 from pulvinar.solutions.cells.candidates import Candidates, Grid, Triple, find_candidates, reduced, strongest
 from pulvinar.solutions.cells.cell_table import Cells, joined
-from pulvinar.solutions.cells.classifier import Model, model_at
+from pulvinar.solutions.cells.classifier import model_at
 from pulvinar.solutions.cells.patches import SHAPE, STEP, cut_patches
 
 _APART = 0.6
@@ -39,7 +38,7 @@ class VolumeSearch:
     signal: tuple[int, ...] = (0,)
     background: int | None = None
     least_snr: float = 4.0
-    least_score: float = 0.5
+    least_score: float = 0.3
     model: Path | None = None
     judged: bool = True
 
@@ -66,7 +65,9 @@ class VolumeSearch:
         """What looking at a block of which `read_shape` voxels are read takes at most."""
         voxels = int(np.prod(read_shape))
         channels = len(self.signal) + (self.background is not None)
-        return channels * voxels * itemsize + _WORKING_COPIES * 4 * voxels // int(np.prod(self.grid(voxel_size_um).factors))
+        return channels * voxels * itemsize + _WORKING_COPIES * 4 * voxels // int(
+            np.prod(self.grid(voxel_size_um).factors)
+        )
 
     def cells_of(self, voxels: npt.NDArray[np.generic], block: Block, voxel_size_um: Triple) -> Cells:
         """The cells inside of `block`; see `search.cells_of_block`."""
