@@ -1,8 +1,8 @@
 """Cells: finding them in whole brains and in sections, counting them by region, comparing groups.
 
 `find_cells` is the verb; `cells_of_block` and `merged` are its two halves for an engine. What it finds is a table,
-`Cells`; `count_cells`, `heat_map` and `compare_groups` say what that means, `corrected` and `retrain_volume_model` take in
-what people say about it, and `measure` checks the accuracy card beside this file.
+`Cells`; `count_cells`, `heat_map` and `compare_groups` say what that means, `corrected` and `retrain_volume_model` take
+in what people say about it, and `measure` checks the accuracy card beside this file.
 """
 
 from __future__ import annotations

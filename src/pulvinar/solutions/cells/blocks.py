@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,8 @@ Voxel = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of work in a volume of `shape` voxels: what is `inside`, `start` up to and without `stop`, and what must be
-    read for it, `read_start` up to and without `read_stop`; all (z, y, x)."""
+    """A piece of work in a volume of `shape` voxels: what is `inside`, `start` up to and without `stop`, and what must
+    be read for it, `read_start` up to and without `read_stop`; all (z, y, x)."""
 
     shape: Voxel
     start: Voxel
@@ -26,9 +27,9 @@ class Block:
     read_stop: Voxel
 
     @property
-    def slices(self) -> tuple[slice, ...]:
+    def slices(self) -> tuple[EllipsisType | slice, ...]:
         """What must be read, for indexing an array of axes (..., z, y, x)."""
-        return (..., *(slice(a, b) for a, b in zip(self.read_start, self.read_stop, strict=True)))  # type: ignore[return-value]
+        return (..., *(slice(a, b) for a, b in zip(self.read_start, self.read_stop, strict=True)))
 
     @property
     def read_shape(self) -> Voxel:
@@ -43,8 +44,8 @@ def whole_block(shape: Voxel) -> Block:
 
 
 def plan_blocks(shape: Voxel, inside: Voxel, halo: Voxel, grain: Voxel) -> Iterator[Block]:
-    """Blocks of `inside` voxels that cover a volume of `shape`, each read with at least `halo` voxels around it where the
-    volume has them, from a multiple of `grain` on. Raises `Invalid` for blocks without voxels."""
+    """Blocks of `inside` voxels that cover a volume of `shape`, each read with at least `halo` voxels around it where
+    the volume has them, from a multiple of `grain` on. Raises `Invalid` for blocks without voxels."""
     if min(*shape, *inside, *grain) < 1 or min(halo) < 0:
         raise Invalid(f"blocks of {inside} with a halo of {halo} in {shape} voxels", hint="at least one voxel an axis")
     for start in product(*(range(0, n, step) for n, step in zip(shape, inside, strict=True))):

@@ -88,8 +88,8 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What could be cells: `peak` int64 (n, 3) the working voxel (z, y, x) of each; `offset` float64 (n, 3) from there to
-    the middle, in working voxels; `snr` and `noise` float32 (n,)."""
+    """What could be cells: `peak` int64 (n, 3) the working voxel (z, y, x) of each; `offset` float64 (n, 3) from there
+    to the middle, in working voxels; `snr` and `noise` float32 (n,)."""
 
     peak: npt.NDArray[np.int64]
     offset: npt.NDArray[np.float64]
@@ -143,7 +143,8 @@ def _peaks(
 
 
 def _offsets(band: npt.NDArray[np.float32], peak: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """From each peak to the top of the parabola through it and its two neighbours, axis by axis, at most half a voxel."""
+    """From each peak to the top of the parabola through it and its two neighbours, axis by axis, at most half a
+    voxel."""
     out = np.zeros(peak.shape)
     top = band[tuple(peak.T)].astype(np.float64)
     for axis, size in enumerate(band.shape):
@@ -189,4 +190,4 @@ def strongest(
 def _taps(sigma: float) -> npt.NDArray[np.float32]:
     """A Gaussian of `sigma` voxels from its middle outwards, cut at 2.5 sigma; its sum over both sides is 1."""
     taps = np.exp(-0.5 * (np.arange(ceil(2.5 * sigma) + 1 if sigma > 0.2 else 1) / sigma) ** 2)
-    return (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
+    return np.asarray(taps / (2 * taps.sum() - taps[0]), np.float32)

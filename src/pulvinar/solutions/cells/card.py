@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pulvinar.solutions.cells.blocks import whole_block
 from pulvinar.solutions.cells.cell_table import Cells
-from pulvinar.solutions.cells.matching import Agreement, Figure, agreement, with_interval
+from pulvinar.solutions.cells.matching import Agreement, Figure, agreement, share, with_interval
 from pulvinar.solutions.cells.sample_data import MOUSE_VOXEL_UM, mouse_crop, mouse_reference, section_tiles
 from pulvinar.solutions.cells.sections import SectionSearch
 from pulvinar.solutions.cells.simulated import TESTING, make_scene
@@ -46,8 +46,8 @@ def card() -> dict[str, Any]:
 
 
 def measure(samples: Path) -> list[Measured]:
-    """Measure every figure of the card again that can be without training; minutes on a laptop. Raises `NotFound` when a
-    sample isn't there."""
+    """Measure every figure of the card again that can be without training; minutes on a laptop. Raises `NotFound` when
+    a sample isn't there."""
     said = {one["name"]: Figure(one["value"], one["low"], one["high"]) for one in card()["figure"]}
     out = []
     for name, ask in _MEASURES.items():
@@ -71,7 +71,7 @@ def _made(samples: Path, snr: float) -> Figure:
 def mouse_cells(samples: Path) -> Cells:
     """What is found in the cut of the mouse crop that holds the reference cells."""
     voxels = mouse_crop(samples)
-    cells = MOUSE_SEARCH.cells_of(voxels, whole_block(voxels.shape[1:]), MOUSE_VOXEL_UM)  # type: ignore[arg-type]
+    cells = MOUSE_SEARCH.cells_of(voxels, whole_block(voxels.shape[1:]), MOUSE_VOXEL_UM)
     first, last = (MOUSE_VOXEL_UM[0] * (plane - 0.5) for plane in _MOUSE_CUT)
     return cells[(cells.zyx_um[:, 0] >= first) & (cells.zyx_um[:, 0] < last)]
 
@@ -86,7 +86,7 @@ def along_streak_um(found: npt.NDArray[np.float64], true: npt.NDArray[np.float64
 
 def _mouse_recall(samples: Path) -> Figure:
     near = along_streak_um(mouse_cells(samples).zyx_um, mouse_reference(samples)).min(axis=0) <= _ASIDE_UM
-    return with_interval([Agreement(int(hit), 0, int(not hit)) for hit in near], lambda part: part.recall)
+    return share(int(near.sum()), len(near))
 
 
 def _mouse_false(samples: Path) -> Figure:
@@ -95,12 +95,8 @@ def _mouse_false(samples: Path) -> Figure:
         rows = list(csv.DictReader(file, delimiter="\t"))
     places = np.array([[float(row[f"{axis}_um"]) for axis in "zyx"] for row in rows])
     again = along_streak_um(mouse_cells(samples).zyx_um, places).min(axis=0) <= _ASIDE_UM
-    parts = [
-        Agreement(int(row["verdict"] == "accept"), int(row["verdict"] != "accept"), 0)
-        for row, found in zip(rows, again, strict=True)
-        if found
-    ]
-    return with_interval(parts, lambda part: 1 - part.precision)
+    verdicts = [row["verdict"] for row, found in zip(rows, again, strict=True) if found]
+    return share(sum(one != "accept" for one in verdicts), len(verdicts))
 
 
 def _sections(samples: Path) -> Figure:
@@ -116,7 +112,7 @@ def held_out_sections(samples: Path) -> Iterator[Agreement]:
         total = Agreement(0, 0, 0)
         for tile in np.flatnonzero(tiles.section == section):
             image = tiles.image(int(tile))[:, None]
-            cells = search.cells_of(image, whole_block(image.shape[1:]), (1.0, 1.0, 1.0))  # type: ignore[arg-type]
+            cells = search.cells_of(image, whole_block(image.shape[1:]), (1.0, 1.0, 1.0))
             for channel in range(2):
                 found = cells.zyx_um[cells.channels == 1 << channel, 1:]
                 true = tiles.marks[(tiles.marks[:, 0] == tile) & (tiles.marks[:, 1] == channel), 2:]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pulvinar.errors import Invalid, UnreadableFile
 
-_COLUMNS = {
+_COLUMNS: dict[str, pa.DataType] = {
     "z_um": pa.float64(),
     "y_um": pa.float64(),
     "x_um": pa.float64(),

@@ -103,7 +103,7 @@ def corrected(cells: Cells, corrections: Corrections, diameter_um: Triple) -> Ce
 def measure_model(volume: CorrectedVolume, search: VolumeSearch) -> Agreement:
     """How a search agrees with corrections that it has not been taught: accepted and added places are to be found,
     rejected ones not; what else it finds is left out, since nobody has judged it."""
-    shape: Voxel = volume.voxels.shape[1:]  # type: ignore[assignment]
+    shape: Voxel = volume.voxels.shape[1:]
     cells = search.cells_of(volume.voxels, whole_block(shape), volume.voxel_size_um)
     scaled = cells.zyx_um / search.diameter_um
     true = volume.corrections.are(Verdict.ACCEPT, Verdict.ADD)

@@ -21,7 +21,7 @@ class Comparison:
     """Two groups of animals, one row a region: arrays (r,).
 
     `mean_a` and `mean_b` are mean densities, cells a cubic millimetre; `log2_ratio` that of b to a of their geometric
-    means (densities plus half the smallest that is not 0); `effect` Hedges' g of the logarithms with its 95 % interval
+    means (where an animal has none, of densities plus half the smallest); `effect` Hedges' g of the logarithms with its 95 % interval
     `effect_low` .. `effect_high`; `p` that of Welch's t test of the logarithms, `p_rank` of Mann and Whitney's; `q` is
     `p` after Benjamini and Hochberg: of regions with q below 0.05 about one in twenty differs by chance. NaN where the
     animals of both groups are all alike.
@@ -80,9 +80,11 @@ def compare_groups(
 
 
 def _floor(densities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Half of each region's smallest density that is not 0, and 1 where all are."""
+    """What is added before a logarithm is taken: where an animal has none, half of the region's smallest density that is
+    not 0, and 1 where all have none."""
     positive = np.where(densities > 0, densities, np.inf).min(axis=0)
-    return np.where(np.isfinite(positive), positive / 2, 1.0)
+    half = np.where(np.isfinite(positive), positive / 2, 1.0)
+    return np.where(densities.min(axis=0) > 0, 0.0, half)
 
 
 def _hedges(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], ...]:
@@ -106,7 +108,7 @@ def plot_comparison(comparison: Comparison, names: Sequence[str], path: Path, mo
         height = -np.log10(comparison.p)
     marked = comparison.q <= most_q
     axes.scatter(comparison.log2_ratio, height, s=14, c=np.where(marked, _ACCENT, _GREY))
-    for i in np.flatnonzero(marked):
+    for i in (int(at) for at in np.flatnonzero(marked)):
         axes.annotate(
             names[i], (comparison.log2_ratio[i], height[i]), fontsize=7, xytext=(3, 2), textcoords="offset points"
         )

@@ -22,8 +22,8 @@ def heat_map(
     voxel_to_space_um: npt.NDArray[np.float64],
     radius_um: float,
 ) -> npt.NDArray[np.float32]:
-    """Cells a cubic millimetre, float32 (z, y, x), on a grid of `shape` whose voxels `voxel_to_space_um` (4, 4) takes to
-    the points' space; each cell is spread as a Gaussian of deviation `radius_um`.
+    """Cells a cubic millimetre, float32 (z, y, x), on a grid of `shape` whose voxels `voxel_to_space_um` (4, 4) takes
+    to the points' space; each cell is spread as a Gaussian of deviation `radius_um`.
 
     Where the volume ends nothing is known, so what would be spread beyond it counts for what is within: the density at
     the rim is not too low. Cells outside of the grid are left out. Raises `Invalid` for a radius of 0 or a grid without

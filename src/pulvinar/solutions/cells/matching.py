@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
+from scipy.stats import binomtest
 
 _RESAMPLES = 2000
 
@@ -71,6 +72,12 @@ def agreement(found: npt.NDArray[np.floating], true: npt.NDArray[np.floating], w
     """One to one agreement of places (n, d) and (m, d)."""
     hits = len(matched_pairs(found, true, within))
     return Agreement(hits, len(found) - hits, len(true) - hits)
+
+
+def share(hits: int, of: int) -> Figure:
+    """`hits` / `of` with the interval of Wilson (1927), for what is counted in one volume and can't be resampled."""
+    low, high = binomtest(hits, of).proportion_ci(method="wilson")
+    return Figure(hits / of, float(low), float(high))
 
 
 def with_interval(parts: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int = 0) -> Figure:

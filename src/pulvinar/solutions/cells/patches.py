@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,12 +34,12 @@ def cut_patches(
     seen = out[:, 0]
     _sample(image, places, grid, seen)
     sizes = _sizes(seen)
-    seen -= np.median(seen.reshape(len(seen), -1), axis=1)[:, None, None, None]
+    seen -= _middles(seen)
     _soften(seen, candidates.noise)
     if background is not None:
         other = out[:, 1]
         _sample(background, places, grid, other)
-        other -= np.median(other.reshape(len(other), -1), axis=1)[:, None, None, None]
+        other -= _middles(other)
         _soften(other, candidates.noise)
     return out, sizes
 
@@ -60,6 +62,12 @@ def _sizes(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     values = patches[:, near]
     middle = tuple(slice(n // 2 - 1, n // 2 + 2) for n in SHAPE)
     top = patches[(slice(None), *middle)].mean(axis=(1, 2, 3))
-    low = np.median(patches.reshape(len(patches), -1), axis=1)
+    low = _middles(patches)[:, 0, 0, 0]
     count = (values > ((top + low) / 2)[:, None]).sum(axis=1)
-    return ((count * STEP**3 * 6 / np.pi) ** (1 / 3)).astype(np.float32)
+    return np.asarray(np.cbrt(count * STEP**3 * 6 / np.pi), np.float32)
+
+
+def _middles(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The median of each patch, to be broadcast against them."""
+    flat = patches.reshape(len(patches), prod(SHAPE))
+    return np.asarray(np.median(flat, axis=1)[:, None, None, None], np.float32)

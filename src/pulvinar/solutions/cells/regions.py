@@ -81,7 +81,7 @@ def region_sizes(annotation: Annotation) -> RegionSizes:
         rows = np.searchsorted(labels, voxels[at])
         counts += np.bincount(2 * rows + right, minlength=2 * len(labels)).reshape(-1, 2)
     voxel_mm3 = abs(float(np.linalg.det(annotation.voxel_to_space_um[:3, :3]))) / 1e9
-    return RegionSizes(labels, counts * voxel_mm3)
+    return RegionSizes(labels, counts.astype(np.float64) * voxel_mm3)
 
 
 def count_cells(points: Points, annotation: Annotation, sizes: RegionSizes | None = None) -> RegionCounts:

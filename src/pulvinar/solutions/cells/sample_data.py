@@ -23,8 +23,8 @@ _KINDS = ("red", "green")
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """Pieces of sections with the cells that experts boxed: `marks` float32 (m, 4), tile, channel (red, green), y and x of
-    the box's middle in pixels; `section` and `fold` of each tile."""
+    """Pieces of sections with the cells that experts boxed: `marks` float32 (m, 4), tile, channel (red, green), y and x
+    of the box's middle in pixels; `section` and `fold` of each tile."""
 
     folder: Path
     marks: npt.NDArray[np.float32]

@@ -1,8 +1,8 @@
 """Finding the cells of something large, block by block.
 
-`cells_of_block` is the seam for an engine: a pure function of a block's voxels. A cell belongs to the one block that has
-its peak inside, and nothing that the search's halo doesn't reach has a part in it, so that any cutting gives the same
-cells; `merged` makes one table of all blocks' cells.
+`cells_of_block` is the seam for an engine: a pure function of a block's voxels. A cell belongs to the one block that
+has its peak inside, and nothing that the search's halo doesn't reach has a part in it, so that any cutting gives the
+same cells; `merged` makes one table of all blocks' cells.
 """
 
 from __future__ import annotations

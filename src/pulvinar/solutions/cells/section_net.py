@@ -39,7 +39,7 @@ class SectionTraining:
     most_s: float = float("inf")
 
 
-class SectionNet(nn.Module):
+class SectionNet(nn.Module):  # type: ignore[misc]
     """From sections (n, channels, y, x), values about 0 to 1, sides in multiples of `step_px`, to logits alike."""
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
@@ -82,11 +82,13 @@ def train_section_net(
     """A network taught by `images` (n, channels, y, x) and `marks` (m, 4): image, channel, y, x in pixels."""
     torch.manual_seed(how.seed)
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    net = SectionNet(images.shape[1], how.widths).to(device, memory_format=torch.channels_last)
+    net = SectionNet(images.shape[1], how.widths)
+    net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), how.rate, weight_decay=how.decay)
     given, targets = torch.from_numpy(images).to(device), _hills(images.shape, marks, how.hill_px).to(device)
     draw, generator = np.random.default_rng(how.seed), torch.Generator(device).manual_seed(how.seed)
-    start, net = time.monotonic(), net.train()
+    start = time.monotonic()
+    net.train()
     for step in range(how.steps):
         done = max(step / how.steps, (time.monotonic() - start) / how.most_s)
         if done >= 1:
@@ -101,7 +103,8 @@ def train_section_net(
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-    return net.eval()
+    net.eval()
+    return net
 
 
 def _hills(shape: tuple[int, ...], marks: npt.NDArray[np.float32], hill_px: float) -> Tensor:
@@ -153,7 +156,8 @@ def _focal(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def write_section_net(net: SectionNet, path: Path) -> None:
-    """Write `net` for onnxruntime: input `image` (n, channels, y, x), output `cells` of the same shape, 0 to 1; weights are held as float16."""
+    """Write `net` for onnxruntime: input `image` (n, channels, y, x), output `cells` of the same shape, 0 to 1; weights
+    are held as float16."""
     net = net.to("cpu", memory_format=torch.contiguous_format).eval()
     channels = net.head.out_channels
     example = torch.zeros(1, channels, 8 * net.step_px, 8 * net.step_px)

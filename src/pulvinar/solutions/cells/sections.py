@@ -35,8 +35,8 @@ _COPIES = 160
 class SectionSearch:
     """What is sought: cells about `diameter_um` large in each of the `signal` channels (two, or one twice) of sections.
 
-    `white` is the value of a channel that is shown as brightest, as in an 8-bit picture 255. `least_score` is how high a
-    hill must be. `model` is a network's ONNX file, the shipped one when it is None.
+    `white` is the value of a channel that is shown as brightest, as in an 8-bit picture 255. `least_score` is how high
+    a hill must be. `model` is a network's ONNX file, the shipped one when it is None.
     """
 
     diameter_um: Triple = (16.0, 16.0, 16.0)
@@ -49,7 +49,7 @@ class SectionSearch:
         if len(self.signal) != _CHANNELS or len(self.white) != _CHANNELS or min(self.white) <= 0:
             raise Invalid(
                 f"sections are looked at in two channels, not in {self.signal}",
-                hint="name one twice where there is one",
+                hint="name one twice if need be",
             )
 
     def factor(self, voxel_size_um: Triple) -> int:
@@ -134,7 +134,8 @@ def hill_tops(hills: npt.NDArray[np.float32], least: float) -> npt.NDArray[np.in
 def _reduced(plane: npt.NDArray[np.generic], factor: int) -> npt.NDArray[np.float32]:
     out = np.empty((1, *(ceil(n / factor) for n in plane.shape)), np.float32)
     kernels.reduce(plane[None], (1, factor, factor), out)
-    return out[0]
+    plane_out: npt.NDArray[np.float32] = out[0]
+    return plane_out
 
 
 def _looks(
@@ -145,10 +146,11 @@ def _looks(
     side = 2 * _LOOK_PX + 1
     framed = np.pad(image, _LOOK_PX, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(framed, (side, side))[tuple(top.T)].reshape(len(top), side, side)
-    low = np.median(windows, axis=(1, 2))
-    spread = 1.4826 * np.median(np.abs(windows - low[:, None, None]), axis=(1, 2))
+    flat = windows.reshape(len(top), side * side)
+    low = np.median(flat, axis=1)
+    spread = 1.4826 * np.median(np.abs(flat - low[:, None]), axis=1)
     inner = slice(_LOOK_PX - 1, _LOOK_PX + 2)
     high = windows[:, inner, inner].mean(axis=(1, 2))
-    above = (windows > ((high + low) / 2)[:, None, None]).sum(axis=(1, 2))
+    above = (flat > ((high + low) / 2)[:, None]).sum(axis=1)
     snr = (high - low) / np.maximum(spread, 1e-6)
     return np.sqrt(above * 4 / np.pi).astype(np.float32), snr.astype(np.float32)

@@ -61,8 +61,8 @@ TESTING = Variety(
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A made volume: `signal` and `background` uint16 (z, y, x); `cells_um` float64 (n, 3) the middles, micrometres from
-    the centre of the first voxel; `diameter_um` (z, y, x) that of a middling cell's picture."""
+    """A made volume: `signal` and `background` uint16 (z, y, x); `cells_um` float64 (n, 3) the middles, micrometres
+    from the centre of the first voxel; `diameter_um` (z, y, x) that of a middling cell's picture."""
 
     signal: npt.NDArray[np.uint16]
     background: npt.NDArray[np.uint16]
@@ -244,7 +244,7 @@ def _tissue(rng: np.random.Generator, shape: tuple[int, ...], texture: npt.NDArr
 
 
 def _unit(image: npt.NDArray[np.floating]) -> Image:
-    return ((image - image.mean()) / (image.std() + 1e-9)).astype(np.float32)
+    return np.asarray((image - image.mean()) / (image.std() + 1e-9), np.float32)
 
 
 def _sheared(body: Image, voxels_a_plane: float) -> Image:
@@ -263,4 +263,4 @@ def _steps(rng: np.random.Generator, image: Image, cut_planes: int) -> Image:
 
 
 def _digital(image: Image, gain: float) -> npt.NDArray[np.uint16]:
-    return np.clip(image * gain, 0, 65535).astype(np.uint16)
+    return np.asarray(np.clip(image * gain, 0, 65535), np.uint16)

@@ -19,8 +19,8 @@ _SURE, _DOUBTFUL = 0.4, 0.6
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """`patches` float16 (n, 2, z, y, x), whether each is a `cell` float32 (n,), and how much it counts, `weight` float32
-    (n,)."""
+    """`patches` float16 (n, 2, z, y, x), whether each is a `cell` float32 (n,), and how much it counts, `weight`
+    float32 (n,)."""
 
     patches: npt.NDArray[np.float16]
     cell: npt.NDArray[np.float32]
@@ -42,8 +42,8 @@ def together(parts: Iterable[Examples]) -> Examples:
 def made_examples(
     seeds: Iterable[int], textures: Sequence[npt.NDArray[np.generic]] = (), most: int = 400, least_snr: float = 4.0
 ) -> Examples:
-    """Examples of the training scenes of `seeds`; two of three have a background cut from one of `textures` (z, y, x). Of
-    a scene's false candidates so many are drawn that all are about `most`."""
+    """Examples of the training scenes of `seeds`; two of three have a background cut from one of `textures` (z, y, x).
+    Of a scene's false candidates so many are drawn that all are about `most`."""
     parts = []
     for seed in seeds:
         texture = textures[seed % len(textures)] if textures and seed % 3 else None

@@ -1,4 +1,5 @@
-"""Trains the two models that come with Pulvinar: `python -m pulvinar.solutions.cells.train volume OUT --samples FOLDER`.
+"""Trains the two models that come with Pulvinar: `python -m pulvinar.solutions.cells.train volume OUT --samples
+FOLDER`.
 
 The volume's classifier learns from 2,000 made scenes (seeds 1000 to 2999, `simulated.TRAINING`); two of three have a
 background cut from the second channel of the mouse sample, planes 0 to 9 and 20 to 29. Planes 10 to 19, where the
@@ -62,7 +63,8 @@ def train_section(tiles: Tiles, held_out: int, out: Path, device: str) -> None:
     kept = np.flatnonzero(tiles.fold != held_out)
     marks = tiles.marks[np.isin(tiles.marks[:, 0], kept)].copy()
     marks[:, 0] = np.searchsorted(kept, marks[:, 0])
-    images = np.stack([tiles.image(int(at)) for at in kept]).astype(np.float32) / 255
+    images = np.stack([tiles.image(int(at)) for at in kept]).astype(np.float32)
+    images /= 255
     write_section_net(train_section_net(images, marks, SectionTraining(steps=STEPS), device), out)
 
 

@@ -36,7 +36,7 @@ class VolumeTraining:
     seed: int = 0
 
 
-class VolumeNet(nn.Module):
+class VolumeNet(nn.Module):  # type: ignore[misc]
     """From patches (n, 2, z, y, x) to logits (n,)."""
 
     def __init__(self, widths: tuple[int, int, int]) -> None:
@@ -71,10 +71,11 @@ def train_volume_net(
     start: VolumeNet | None = None,
     device: str = "cpu",
 ) -> VolumeNet:
-    """A classifier taught by `patches` (n, 2, z, y, x), of which `cell` (n,) are cells to 0 .. 1, each counting `weight`.
-    Goes on from `start` when it is given."""
+    """A classifier taught by `patches` (n, 2, z, y, x), of which `cell` (n,) are cells to 0 .. 1, each counting
+    `weight`. Goes on from `start` when it is given."""
     torch.manual_seed(how.seed)
-    net = (start or VolumeNet(how.widths)).train().to(device)
+    net = start or VolumeNet(how.widths)
+    net.train().to(device)
     optimizer = torch.optim.AdamW(net.parameters(), how.rate, weight_decay=how.decay)
     rng = np.random.default_rng(how.seed)
     given, target, counts = (torch.from_numpy(array).to(device) for array in (patches, cell, weight))
@@ -88,7 +89,8 @@ def train_volume_net(
             loss.backward()
             optimizer.step()
             schedule.step()
-    return net.eval().to("cpu")
+    net.eval().to("cpu")
+    return net
 
 
 def _varied(patches: Tensor, alone: float, rng: np.random.Generator) -> Tensor:
@@ -105,8 +107,8 @@ def _varied(patches: Tensor, alone: float, rng: np.random.Generator) -> Tensor:
 
 
 def write_volume_net(net: VolumeNet, path: Path) -> None:
-    """Write `net` for onnxruntime: input `patches` (n, 2, z, y, x), output `score` (n,), 0 to 1; and beside it, with the
-    end .npz, the weights from which training can go on. Both hold weights as float16."""
+    """Write `net` for onnxruntime: input `patches` (n, 2, z, y, x), output `score` (n,), 0 to 1; and beside it, with
+    the end .npz, the weights from which training can go on. Both hold weights as float16."""
     torch.onnx.export(
         nn.Sequential(net, nn.Sigmoid()).eval(),
         (torch.zeros(2, 2, *SHAPE),),
@@ -120,7 +122,7 @@ def write_volume_net(net: VolumeNet, path: Path) -> None:
     halve_weights(path)
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     small = {name: value.astype(np.float16) if value.size >= _LARGE else value for name, value in weights.items()}
-    np.savez_compressed(path.with_suffix(".npz"), **small)  # type: ignore[arg-type]
+    np.savez_compressed(path.with_suffix(".npz"), **small)
 
 
 def read_volume_net(path: Path) -> VolumeNet:
@@ -131,4 +133,5 @@ def read_volume_net(path: Path) -> VolumeNet:
     first, second, third = (int(value.shape[0]) for value in convolutions)
     net = VolumeNet((first, second, third))
     net.load_state_dict(state)
-    return net.eval()
+    net.eval()
+    return net

@@ -65,9 +65,8 @@ class VolumeSearch:
         """What looking at a block of which `read_shape` voxels are read takes at most."""
         voxels = int(np.prod(read_shape))
         channels = len(self.signal) + (self.background is not None)
-        return channels * voxels * itemsize + _WORKING_COPIES * 4 * voxels // int(
-            np.prod(self.grid(voxel_size_um).factors)
-        )
+        working = voxels // int(np.prod(self.grid(voxel_size_um).factors))
+        return channels * voxels * itemsize + _WORKING_COPIES * 4 * working
 
     def cells_of(self, voxels: npt.NDArray[np.generic], block: Block, voxel_size_um: Triple) -> Cells:
         """The cells inside of `block`; see `search.cells_of_block`."""
