@@ -24,7 +24,7 @@ from benchmarks._report import machine, report
 ENVIRONMENT = Path(".bench") / "cellfinder"
 REQUIREMENTS = ("cellfinder==1.10.1", "torch==2.13.0")
 SPEED, GROWTH = 10.0, 1.15
-ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 CELLFINDER_SETTINGS = (1.0, 2.0, 3.0, 4.0, 6.0, 10.0)
 DIFFERENCE_SETTINGS = (2.0, 3.0, 4.0, 5.0, 7.0)
 CROP_UM = (5.0, 2.0, 2.0)
@@ -58,7 +58,14 @@ def _speed(samples: Path, folder: Path) -> float:
     crop = mouse_crop(samples)[0]
     np.save(folder / "crop.npy", crop)
     jobs = [
-        {"name": f"crop_{who}", "volume": "crop.npy", "voxel_um": CROP_UM, "diameter_um": size, "who": who, "setting": 10.0}
+        {
+            "name": f"crop_{who}",
+            "volume": "crop.npy",
+            "voxel_um": CROP_UM,
+            "diameter_um": size,
+            "who": who,
+            "setting": 10.0,
+        }
         for who, size in (("cellfinder", (16.0, 16.0, 16.0)), ("difference", (40.0, 16.0, 16.0)))
     ]
     told = {one["name"]: one["cpu_s"] for job in jobs for one in _peers(folder, [job], 2)}
@@ -132,10 +139,14 @@ def _agreement(samples: Path, folder: Path, scenes: int) -> tuple[float, float]:
         places = np.load(folder / f"{one['name']}.npy") * scene.voxel_size_um / scene.diameter_um
         found = agreement(places, scene.cells_um / scene.diameter_um, 0.5)
         totals[who, float(setting)] = totals.get((who, float(setting)), none) + found
-    best = {who: max((total.f1, setting) for (one, setting), total in totals.items() if one == who) for who, _ in totals}
+    best = {
+        who: max((total.f1, setting) for (one, setting), total in totals.items() if one == who) for who, _ in totals
+    }
     for who, (f1, setting) in best.items():
         total = totals[who, setting]
-        print(f"{who:>24}: F1 {f1:.3f}, precision {total.precision:.3f}, recall {total.recall:.3f}, setting {setting:g}")
+        print(
+            f"{who:>24}: F1 {f1:.3f}, precision {total.precision:.3f}, recall {total.recall:.3f}, setting {setting:g}"
+        )
     return best["ours"][0], best["cellfinder"][0]
 
 
@@ -143,7 +154,9 @@ def _growth(samples: Path) -> float:
     """The peak memory of the largest volume over that of the smallest."""
     peaks = [_child(samples, "memory", times)["peak_mb"] for times in LARGER]
     for times, peak in zip(LARGER, peaks, strict=True):
-        print(f"{'ours, volume of':>24} {30 * times * 510 * 3 * 667 * 3 / 1e6:7.0f} million voxels: {peak:.0f} MB at most")
+        print(
+            f"{'ours, volume of':>24} {30 * times * 510 * 3 * 667 * 3 / 1e6:7.0f} million voxels: {peak:.0f} MB at most"
+        )
     return peaks[-1] / peaks[0]
 
 
@@ -181,7 +194,12 @@ def _peers(folder: Path, jobs: list[dict[str, Any]], repeats: int) -> list[dict[
     (folder / "jobs.json").write_text(json.dumps(jobs))
     command = [_peers_python(), "-P", Path(__file__).with_name("_cells_peers.py"), folder, str(repeats)]
     run = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **ONE_CORE}
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **ONE_CORE},
     )
     told: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
     return told

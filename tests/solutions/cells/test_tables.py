@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, annotation_of, corner_affine, labels
+from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, NoLedger, annotation_of, corner_affine, labels
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.errors import Invalid, SpaceMismatch, TooLarge, UnreadableFile
-from pulvinar.model.space import Points, Space
+from pulvinar.model.space import Points, Space, Window
+from pulvinar.solutions.cells.blocks import whole_block
 from pulvinar.solutions.cells.cell_table import Cells, cells_from_table, joined, read_cells, write_cells
 from pulvinar.solutions.cells.corrections import (
     CorrectedVolume,
@@ -29,9 +30,11 @@ from pulvinar.solutions.cells.groups import compare_groups, plot_comparison
 from pulvinar.solutions.cells.heat import heat_map
 from pulvinar.solutions.cells.matching import Agreement, agreement, matched_pairs, with_interval
 from pulvinar.solutions.cells.regions import count_cells, region_sizes
+from pulvinar.solutions.cells.results import points_of, write_heat_map, write_table
 from pulvinar.solutions.cells.simulated import TESTING, make_scene
 from pulvinar.solutions.cells.volumes import VolumeSearch
 from pulvinar.storage.store import open_store
+from pulvinar.storage.volumes import open_volume
 
 BALL = (16.0, 16.0, 16.0)
 
@@ -39,9 +42,7 @@ BALL = (16.0, 16.0, 16.0)
 def cells_at(*zyx_um: tuple[float, float, float]) -> Cells:
     n = len(zyx_um)
     places = np.array(zyx_um, np.float64).reshape(-1, 3)
-    return Cells(
-        places, *(np.full(n, value, np.float32) for value in (16, 0.5, 5)), np.ones(n, np.uint8)
-    )
+    return Cells(places, *(np.full(n, value, np.float32) for value in (16, 0.5, 5)), np.ones(n, np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_corrections_change_the_cells_that_they_are_about():
 def test_a_model_is_measured_on_what_was_judged_alone_and_learns_from_it(tmp_path: Path):
     scene = make_scene(3, TESTING, (30, 120, 120), snr=6.0)
     search = VolumeSearch(scene.diameter_um)
-    found = search.cells_of(scene.signal[None], _whole(scene.signal), scene.voxel_size_um)
+    found = search.cells_of(scene.signal[None], whole_block(scene.signal.shape), scene.voxel_size_um)
     places = np.concatenate([scene.cells_um, [[-500.0, 0, 0]]])
     verdicts = (*[Verdict.ACCEPT] * len(scene.cells_um), Verdict.REJECT)
     volume = CorrectedVolume(scene.signal[None], scene.voxel_size_um, Corrections(places, verdicts))
@@ -211,7 +212,23 @@ def test_a_model_is_measured_on_what_was_judged_alone_and_learns_from_it(tmp_pat
         retrain_volume_model([], search, tmp_path / "none.onnx")
 
 
-def _whole(signal: np.ndarray):
-    from pulvinar.solutions.cells.blocks import whole_block
+def test_places_follow_the_volume_into_the_atlas(toy: Annotation):
+    turned = np.array([[0, 0, 2.0, 5], [0, 3.0, 0, 6], [4.0, 0, 0, 7], [0, 0, 0, 1]])
+    points = points_of(cells_at((10.0, 4.0, 6.0)), (10.0, 2.0, 2.0), SPACE, turned)
+    assert points.zyx_um.tolist() == [[2 * 3 + 5, 3 * 2 + 6, 4 * 1 + 7]]
+    assert points.space == toy.space
 
-    return whole_block(signal.shape)
+
+def test_counts_and_a_heat_map_are_kept(toy: Annotation, tmp_path: Path):
+    points = Points(SPACE, np.array([[200.0, 500, 1000], [200, 500, 4000]]))
+    for name in ("counts.csv", "counts.parquet"):
+        write_table(count_cells(points, toy).to_table(), tmp_path / name)
+    assert "丘脑" in (tmp_path / "counts.csv").read_text("utf-8")
+    with pytest.raises(Invalid, match="xlsx"):
+        write_table(pa.table({"a": [1]}), tmp_path / "counts.xlsx")
+    density = heat_map(points, (40, 70, 100), corner_affine(VOXEL_UM), 100.0)
+    store = open_store(f"file://{tmp_path / 'store'}")
+    written = write_heat_map(density, VOXEL_UM, store, "heat", ledger=NoLedger(), scratch=tmp_path)
+    again = open_volume(store, "heat")
+    assert written
+    assert np.array_equal(again.read(0, Window.whole(again.volume.shape))[0, 0], density)

@@ -18,13 +18,19 @@ from pulvinar.solutions.cells.search import cells_of_block, find_cells
 from pulvinar.solutions.cells.simulated import TESTING, Scene, Variety, make_scene
 from pulvinar.solutions.cells.volumes import VolumeSearch
 
-SMALL = Variety(voxel_size_um=((4.0, 2.0, 2.0),), soma_um=(12.0, 14.0), axial_blur_um=(2.0, 4.0), cells=(8000.0, 9000.0))
+SMALL = Variety(
+    voxel_size_um=((4.0, 2.0, 2.0),), soma_um=(12.0, 14.0), axial_blur_um=(2.0, 4.0), cells=(8000.0, 9000.0)
+)
 
 
 def found_in(scene: Scene, search: VolumeSearch, inside: tuple[int, int, int] | None = None) -> Cells:
     voxels = np.stack([scene.signal, scene.background])
     return find_cells(
-        lambda block: voxels[block.slices], scene.signal.shape, scene.voxel_size_um, search, inside or scene.signal.shape
+        lambda block: voxels[block.slices],
+        scene.signal.shape,
+        scene.voxel_size_um,
+        search,
+        inside or scene.signal.shape,
     )
 
 

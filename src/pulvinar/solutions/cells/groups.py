@@ -21,10 +21,10 @@ class Comparison:
     """Two groups of animals, one row a region: arrays (r,).
 
     `mean_a` and `mean_b` are mean densities, cells a cubic millimetre; `log2_ratio` that of b to a of their geometric
-    means (where an animal has none, of densities plus half the smallest); `effect` Hedges' g of the logarithms with its 95 % interval
-    `effect_low` .. `effect_high`; `p` that of Welch's t test of the logarithms, `p_rank` of Mann and Whitney's; `q` is
-    `p` after Benjamini and Hochberg: of regions with q below 0.05 about one in twenty differs by chance. NaN where the
-    animals of both groups are all alike.
+    means (where an animal has none, of densities plus half the smallest); `effect` Hedges' g of the logarithms with its
+    95 % interval `effect_low` .. `effect_high`; `p` that of Welch's t test of the logarithms, `p_rank` of Mann and
+    Whitney's; `q` is `p` after Benjamini and Hochberg: of regions with q below 0.05 about one in twenty differs by
+    chance. NaN where the animals of both groups are all alike.
     """
 
     region: npt.NDArray[np.int64]
@@ -80,8 +80,8 @@ def compare_groups(
 
 
 def _floor(densities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What is added before a logarithm is taken: where an animal has none, half of the region's smallest density that is
-    not 0, and 1 where all have none."""
+    """What is added before a logarithm is taken: where an animal has none, half of the region's smallest density that
+    is not 0, and 1 where all have none."""
     positive = np.where(densities > 0, densities, np.inf).min(axis=0)
     half = np.where(np.isfinite(positive), positive / 2, 1.0)
     return np.where(densities.min(axis=0) > 0, 0.0, half)
