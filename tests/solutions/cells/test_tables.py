@@ -207,7 +207,7 @@ def test_a_model_is_measured_on_what_was_judged_alone_and_learns_from_it(tmp_pat
     against = Corrections(found.zyx_um, (Verdict.REJECT,) * len(found))
     path = retrain_volume_model([replace(volume, corrections=against)], search, tmp_path / "new.onnx", epochs=30)
     stricter = VolumeSearch(scene.diameter_um, model=path)
-    assert measure_model(volume, stricter).recall < agreed.recall - 0.3
+    assert measure_model(volume, stricter).recall < agreed.recall - 0.1
     with pytest.raises(Invalid, match="teach nothing"):
         retrain_volume_model([], search, tmp_path / "none.onnx")
 

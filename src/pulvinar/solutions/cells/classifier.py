@@ -34,7 +34,8 @@ class Model:
         """
         session = _session(self.path, self.path.stat().st_mtime_ns, self.threads)
         given = session.get_inputs()[0]
-        if any(isinstance(n, int) and n != size for n, size in zip(given.shape, batch.shape, strict=False)):
+        fixed = [(n, size) for n, size in zip(given.shape, batch.shape, strict=False) if isinstance(n, int)]
+        if len(given.shape) != batch.ndim or any(n != size for n, size in fixed):
             raise Invalid(
                 f"{self.path.name} takes {given.shape}, not {list(batch.shape)}", hint="this model is of another kind"
             )

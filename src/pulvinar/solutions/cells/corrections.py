@@ -26,7 +26,8 @@ _COLUMNS = ("z_um", "y_um", "x_um", "verdict")
 _SAME = 0.5
 """A correction is about the cell whose middle is at most so many diameters away."""
 _FEWEST = 8
-_GENTLE = 5e-4
+_BATCH = 32
+_GENTLE = 1e-3
 """The rate at which a model goes on learning: it is to be corrected, not taught anew."""
 
 
@@ -142,7 +143,7 @@ def retrain_volume_model(
     if made is not None:
         share = np.float32(max(1.0, len(made) / len(taught)))
         taught = together([Examples(taught.patches, taught.cell, taught.weight * share), made])
-    how = VolumeTraining(epochs=epochs, rate=_GENTLE, seed=seed)
+    how = VolumeTraining(epochs=epochs, batch=_BATCH, rate=_GENTLE, seed=seed)
     start = read_volume_net(model_at(search.model, "volume").path)
     net = train_volume_net(taught.patches, taught.cell, taught.weight, how, start)
     write_volume_net(net, path)

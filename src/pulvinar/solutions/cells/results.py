@@ -32,13 +32,13 @@ def points_of(cells: Cells, voxel_size_um: Triple, space: Space, voxel_to_space_
 def write_table(table: pa.Table, path: Path) -> None:
     """Write counts or a comparison as `.csv` or `.parquet`, complete or not at all. Raises `Invalid` for another
     end."""
-    writers = {".csv": pv.write_csv, ".parquet": pq.write_table}
-    if path.suffix not in writers:
-        raise Invalid(
-            f"a table is not written as {path.suffix or 'a file without an end'}", hint="take .csv or .parquet"
-        )
+    if path.suffix not in {".csv", ".parquet"}:
+        raise Invalid(f"a table is not written as {path.name}", hint="let its name end with .csv or .parquet")
     unfinished = path.with_suffix(".unfinished")
-    writers[path.suffix](table, unfinished)
+    if path.suffix == ".csv":
+        pv.write_csv(table, unfinished)
+    else:
+        pq.write_table(table, unfinished)
     unfinished.replace(path)
 
 
@@ -53,7 +53,7 @@ def write_heat_map(
 ) -> list[StoredObject]:
     """Write `density` (z, y, x), cells a cubic millimetre, as a multi-resolution volume below `prefix` of `store`; its
     objects. Raises as `write_pyramid` does."""
-    levels = plan_levels((1, 1, *density.shape), voxel_size_um, density.dtype, VolumeKind.IMAGE)  # type: ignore[arg-type]
+    levels = plan_levels((1, 1, *density.shape), voxel_size_um, density.dtype, VolumeKind.IMAGE)
     high = float(density.max()) if density.size else 0.0
     channel = Channel("cells a cubic millimetre", "FFB000", (0.0, high or 1.0))
     volume = Volume(VolumeKind.IMAGE, density.dtype.name, levels, (channel,))

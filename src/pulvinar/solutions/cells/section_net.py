@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pulvinar.solutions.cells.half_weights import halve_weights
+from pulvinar.solutions.cells.onnx_files import write_network
 
 _RARE = -4.0
 """Where the logits begin: nearly no pixel is a cell's middle."""
@@ -158,17 +158,6 @@ def _focal(logits: Tensor, target: Tensor) -> Tensor:
 def write_section_net(net: SectionNet, path: Path) -> None:
     """Write `net` for onnxruntime: input `image` (n, channels, y, x), output `cells` of the same shape, 0 to 1; weights
     are held as float16."""
-    net = net.to("cpu", memory_format=torch.contiguous_format).eval()
-    channels = net.head.out_channels
-    example = torch.zeros(1, channels, 8 * net.step_px, 8 * net.step_px)
-    torch.onnx.export(
-        nn.Sequential(net, nn.Sigmoid()).eval(),
-        (example,),
-        str(path),
-        input_names=["image"],
-        output_names=["cells"],
-        dynamic_axes={name: {0: "n", 2: "y", 3: "x"} for name in ("image", "cells")},
-        opset_version=17,
-        dynamo=False,
-    )
-    halve_weights(path)
+    net.to("cpu", memory_format=torch.contiguous_format).eval()
+    side = 8 * net.step_px
+    write_network(net, torch.zeros(1, net.head.out_channels, side, side), ("image", "cells"), (0, 2, 3), path)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pulvinar.solutions.cells.half_weights import halve_weights
+from pulvinar.solutions.cells.onnx_files import write_network
 from pulvinar.solutions.cells.patches import SHAPE
 
 _LARGE = 64
@@ -109,17 +109,7 @@ def _varied(patches: Tensor, alone: float, rng: np.random.Generator) -> Tensor:
 def write_volume_net(net: VolumeNet, path: Path) -> None:
     """Write `net` for onnxruntime: input `patches` (n, 2, z, y, x), output `score` (n,), 0 to 1; and beside it, with
     the end .npz, the weights from which training can go on. Both hold weights as float16."""
-    torch.onnx.export(
-        nn.Sequential(net, nn.Sigmoid()).eval(),
-        (torch.zeros(2, 2, *SHAPE),),
-        str(path),
-        input_names=["patches"],
-        output_names=["score"],
-        dynamic_axes={"patches": {0: "n"}, "score": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    halve_weights(path)
+    write_network(net.eval(), torch.zeros(2, 2, *SHAPE), ("patches", "score"), (0,), path)
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     small = {name: value.astype(np.float16) if value.size >= _LARGE else value for name, value in weights.items()}
     np.savez_compressed(path.with_suffix(".npz"), **small)
