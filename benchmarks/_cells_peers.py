@@ -1,6 +1,7 @@
 """Detectors of other programs, run by an interpreter that has them: `python _cells_peers.py FOLDER REPEATS`.
 
-The folder holds `jobs.json`, a list of {"name", "volume", "voxel_um", "diameter_um", "who", "setting"}; beside each
+The folder holds `jobs.json`, a list of {"name", "volume", "voxel_um", "diameter_um", "who", "setting", "ball",
+"framed"}; beside each
 volume's file its answer is written, and what it took is printed as JSON.
 """
 
@@ -38,22 +39,36 @@ def _cpu_s() -> float:
 
 
 def _cellfinder(volume: np.ndarray, job: dict) -> np.ndarray:
+    """It takes the corner of a plane for what lies outside of the brain, so a drawn scene gets a dark frame."""
     import torch
     from cellfinder.core.detect.detect import main as detect
 
     torch.set_num_threads(1)
+    frame = (
+        np.array((6, *[int(4 * job["diameter_um"][1] / job["voxel_um"][1])] * 2)) if job["framed"] else np.zeros(3, int)
+    )
     found = detect(
-        volume,
+        _framed(volume, frame),
         voxel_sizes=tuple(job["voxel_um"]),
         soma_diameter=float(job["diameter_um"][1]),
-        ball_xy_size=0.4 * job["diameter_um"][1],
-        ball_z_size=0.9 * job["diameter_um"][0],
+        ball_xy_size=job["ball"][1] * job["diameter_um"][1],
+        ball_z_size=job["ball"][0] * job["diameter_um"][0],
         n_sds_above_mean_thresh=job["setting"],
         n_free_cpus=1,
         batch_size=1,
         torch_device="cpu",
     )
-    return np.array([(cell.z, cell.y, cell.x) for cell in found], np.float64).reshape(-1, 3)
+    return np.array([(cell.z, cell.y, cell.x) for cell in found], np.float64).reshape(-1, 3) - frame
+
+
+def _framed(volume: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    if not frame.any():
+        return volume
+    dark = 0.3 * np.percentile(volume, 1)
+    shape = np.add(volume.shape, 2 * frame)
+    out = np.random.default_rng(1).normal(dark, 0.2 * dark, shape).clip(0).astype(volume.dtype)
+    out[tuple(slice(a, a + n) for a, n in zip(frame, volume.shape, strict=True))] = volume
+    return out
 
 
 def _difference_of_gaussians(volume: np.ndarray, job: dict) -> np.ndarray:
