@@ -17,6 +17,11 @@ WANTED = (
     "pulvinar/migrations/script.py.mako",
     "pulvinar/demo/brains.toml",
     "pulvinar/py.typed",
+    "pulvinar/solutions/cells/card.toml",
+    "pulvinar/solutions/cells/card_data/judged_mouse.tsv",
+    "pulvinar/solutions/cells/models/section.onnx",
+    "pulvinar/solutions/cells/models/volume.npz",
+    "pulvinar/solutions/cells/models/volume.onnx",
 )
 
 
