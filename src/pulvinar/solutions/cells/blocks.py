@@ -50,9 +50,14 @@ def plan_blocks(shape: Voxel, inside: Voxel, halo: Voxel, grain: Voxel) -> Itera
         raise Invalid(f"blocks of {inside} with a halo of {halo} in {shape} voxels", hint="at least one voxel an axis")
     for start in product(*(range(0, n, step) for n, step in zip(shape, inside, strict=True))):
         stop = tuple(min(a + n, size) for a, n, size in zip(start, inside, shape, strict=True))
-        first = tuple(max(0, a - h) // g * g for a, h, g in zip(start, halo, grain, strict=True))
-        last = tuple(min(size, -(-(b + h) // g) * g) for b, h, g, size in zip(stop, halo, grain, shape, strict=True))
-        yield Block(shape, *(_voxel(corner) for corner in (start, stop, first, last)))
+        yield block_of(shape, _voxel(start), _voxel(stop), halo, grain)
+
+
+def block_of(shape: Voxel, start: Voxel, stop: Voxel, halo: Voxel, grain: Voxel) -> Block:
+    """The block from `start` up to `stop` of a volume of `shape`, read as `plan_blocks` says."""
+    first = tuple(max(0, a - h) // g * g for a, h, g in zip(start, halo, grain, strict=True))
+    last = tuple(min(size, -(-(b + h) // g) * g) for b, h, g, size in zip(stop, halo, grain, shape, strict=True))
+    return Block(shape, start, stop, _voxel(first), _voxel(last))
 
 
 def check_block(voxels: npt.NDArray[np.generic], block: Block, grain: Voxel, channels: tuple[int, ...]) -> None:

@@ -1,0 +1,206 @@
+"""The solution `cells`: a volume looked at block by block, and one table of all cells that were found."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pulvinar.compute.engine import BlockResult
+from pulvinar.errors import Invalid
+from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.plan import Block, BlockGrid, Need, Plan, Step, StepKind
+from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Words
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Volume, VolumeKind, volume_from_json
+from pulvinar.solutions.cells.blocks import Voxel, block_of
+from pulvinar.solutions.cells.cell_table import cells_from_table, cells_to_table
+from pulvinar.solutions.cells.search import cells_of_block, merged
+from pulvinar.solutions.cells.volumes import VolumeSearch
+from pulvinar.solutions.solution import Asked, Desk
+
+_FIXED_BYTES = 600_000_000
+"""What a worker has before it reads a voxel: libraries, the network, decoded chunks in its cache."""
+_VOXELS_A_SECOND = 8e6
+_MOST_CHANNELS = 8
+
+
+def _number(name: str, title: Words, default: float, low: float, high: float, unit: str, about: Words) -> Parameter:
+    kind = ParameterKind.INTEGER if isinstance(default, int) else ParameterKind.NUMBER
+    return Parameter(name, kind, title, default, minimum=low, maximum=high, unit=unit, help=about)
+
+
+DESCRIPTION = SolutionDescription(
+    name="cells",
+    version="1",
+    title=Words("Find cells", "查找细胞"),
+    summary=Words(
+        "Labelled cell bodies in a volume: where each is, how large, and how sure that is, as one table.",
+        "在三维体数据中查找被标记的细胞体：给出每个细胞的位置、大小与可信度，汇成一张表。",
+    ),
+    inputs=(
+        Input(
+            "image",
+            Words("Image", "图像"),
+            (AssetKind.VOLUME,),
+            help=Words("A volume of light-sheet or serial two-photon microscopy.", "光片或序列双光子显微体数据。"),
+        ),
+    ),
+    outputs=(Output("cells", Words("Cells", "细胞"), AssetKind.TABLE),),
+    parameters=(
+        _number(
+            "diameter_um",
+            Words("Diameter", "直径"),
+            16.0,
+            1.0,
+            200.0,
+            "um",
+            Words("How large a cell's picture is, blur included.", "细胞成像的大小，含模糊。"),
+        ),
+        _number(
+            "diameter_z_um",
+            Words("Diameter along z", "沿 z 的直径"),
+            0.0,
+            0.0,
+            400.0,
+            "um",
+            Words(
+                "0: as the other; larger where the picture is drawn out along z.",
+                "0 表示与上相同；成像沿 z 拉长时取较大值。",
+            ),
+        ),
+        _number(
+            "signal",
+            Words("Channel of the cells", "细胞所在通道"),
+            0,
+            0,
+            _MOST_CHANNELS - 1,
+            "",
+            Words("Counted from 0.", "从 0 计数。"),
+        ),
+        _number(
+            "background",
+            Words("Channel without cells", "无细胞的通道"),
+            -1,
+            -1,
+            _MOST_CHANNELS - 1,
+            "",
+            Words("One that shows the tissue alone; -1 where there is none.", "只显示组织的通道；没有则为 -1。"),
+        ),
+        _number(
+            "least_score",
+            Words("Least score", "最低得分"),
+            0.3,
+            0.0,
+            1.0,
+            "",
+            Words("How sure the network must be; the table keeps the score.", "网络判断的最低可信度；表中保留得分。"),
+        ),
+        _number(
+            "block_side",
+            Words("Side of a block", "数据块边长"),
+            256,
+            32,
+            1024,
+            "voxels",
+            Words("Smaller blocks take less memory each.", "数据块越小，所需内存越少。"),
+        ),
+    ),
+)
+
+
+class CellSolution:
+    """The solution `cells`."""
+
+    description = DESCRIPTION
+
+    def plan(self, asked: Asked) -> Plan:
+        """A map over blocks with the search's halo, and one table. Raises `Invalid` for channels that are not there."""
+        task = _task(asked)
+        side = int(asked.parameters["block_side"])
+        halo = tuple(a + b for a, b in zip(task.halo, task.search.grain(task.size_um), strict=True))
+        grid = BlockGrid((1, 1, *task.shape), (1, 1, side, side, side), (0, 0, *halo))
+        read = tuple(min(side + 2 * h, n) for h, n in zip(halo, task.shape, strict=True))
+        itemsize = np.dtype(task.volume.dtype).itemsize
+        channels = len(task.volume.channels)
+        z, y, x = read
+        voxel_bytes = prod(read) * channels * itemsize + task.search.block_bytes((z, y, x), task.size_um, itemsize)
+        need = Need(_FIXED_BYTES + voxel_bytes, cpu_s=prod(read) / _VOXELS_A_SECOND, fixed_bytes=_FIXED_BYTES)
+        looking = Step("look", StepKind.MAP, need, grid, size_parameter="block_side")
+        joining = Step("join", StepKind.REDUCE, Need(2 * _FIXED_BYTES, fixed_bytes=2 * _FIXED_BYTES))
+        return Plan((looking, joining), bytes_read=len(grid) * prod(read) * channels * itemsize)
+
+    def run(self, step: Step, block: Block, desk: Desk) -> BlockResult:
+        """Look at one block, or make the table."""
+        return _look(block, desk) if step.name == "look" else _join(desk)
+
+
+@dataclass(frozen=True)
+class _Task:
+    volume: Volume
+    search: VolumeSearch
+
+    @property
+    def shape(self) -> Voxel:
+        z, y, x = self.volume.levels[0].shape[2:]
+        return z, y, x
+
+    @property
+    def size_um(self) -> tuple[float, float, float]:
+        return self.volume.levels[0].voxel_size_um
+
+    @property
+    def halo(self) -> Voxel:
+        return self.search.halo(self.size_um)
+
+
+def _task(asked: Asked) -> _Task:
+    volume, given = volume_from_json(asked.inputs["image"].details["volume"]), asked.parameters
+    if volume.kind is not VolumeKind.IMAGE or volume.levels[0].shape[0] != 1:
+        raise Invalid("cells are found in an image of one time point", hint="choose another volume")
+    background = int(given["background"])
+    wanted = [int(given["signal"])] + ([background] if background >= 0 else [])
+    if max(wanted) >= len(volume.channels):
+        raise Invalid(
+            f"the volume has no channel {max(wanted)}", hint=f"its channels are 0 to {len(volume.channels) - 1}"
+        )
+    across = float(given["diameter_um"])
+    along = float(given["diameter_z_um"]) or across
+    search = VolumeSearch(
+        (along, across, across),
+        (wanted[0],),
+        background if background >= 0 else None,
+        least_score=float(given["least_score"]),
+    )
+    return _Task(volume, search)
+
+
+def _look(block: Block, desk: Desk) -> BlockResult:
+    assert block.core is not None
+    task = _task(desk.asked)
+    start, stop = ((z, y, x) for _, _, z, y, x in (block.core.start, block.core.stop))
+    piece = block_of(task.shape, start, stop, task.halo, task.search.grain(task.size_um))
+    window = Window((0, 0, *piece.read_start), (1, len(task.volume.channels), *piece.read_stop))
+    voxels = np.asarray(desk.open_volume("image").read(0, window))[0]
+    found = cells_of_block(voxels, piece, task.size_um, task.search)
+    return BlockResult({"cells": cells_to_table(found).to_pydict()})
+
+
+def _join(desk: Desk) -> BlockResult:
+    task = _task(desk.asked)
+    empty = cells_to_table(merged([], task.search))
+    parts = [pa.table(result.values["cells"], empty.schema) for _, result in desk.results()]
+    table = cells_to_table(merged(map(cells_from_table, parts), task.search))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    made = desk.put("cells", "table.parquet", sink.getvalue())
+    return BlockResult(objects=(made,), details={"cells": _details(desk.asset("image"), table)})
+
+
+def _details(image: Asset, table: pa.Table) -> dict[str, Any]:
+    return {"name": f"cells of {image.name}", "count": table.num_rows, "columns": table.column_names}

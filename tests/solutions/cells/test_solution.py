@@ -1,0 +1,75 @@
+"""From a light-sheet crop in the catalogue to a table of its cells, the same whatever the blocks."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tests.solutions.cells.test_volumes import SMALL
+from tests.solutions.stored import SIZE_UM, catalogued, stored_volume
+
+from pulvinar.catalogue import get_version
+from pulvinar.compute.jobs import get_job, read_log
+from pulvinar.errors import Invalid
+from pulvinar.model.identity import new_id
+from pulvinar.model.job import JobState
+from pulvinar.solutions.cells.cell_table import cells_from_table
+from pulvinar.solutions.cells.search import find_cells
+from pulvinar.solutions.cells.simulated import Scene, make_scene
+from pulvinar.solutions.cells.solution import CellSolution
+from pulvinar.solutions.cells.volumes import VolumeSearch
+from pulvinar.solutions.solution import Asked, Desk, Places
+from pulvinar.solutions.solution_contract import SolutionContract
+from pulvinar.solutions.submission import Means, Request, submit
+from pulvinar.storage.external import S3Access
+from pulvinar.storage.store import Store
+
+PARAMETERS = {"diameter_um": 12.0, "diameter_z_um": 0.0, "signal": 0, "background": 1, "least_score": 0.3}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_scene(5, SMALL, (60, 120, 110), snr=4.0)
+
+
+@pytest.fixture
+def volume(scene: Scene, folder_store: Store, tmp_path: Path):
+    voxels = np.stack([scene.signal, scene.background])[None]
+    return stored_volume(folder_store, tmp_path / "scratch", voxels)
+
+
+class TestCells(SolutionContract):
+    """The shipped contract."""
+
+    @pytest.fixture
+    def solution(self) -> CellSolution:
+        return CellSolution()
+
+    @pytest.fixture
+    def desk(self, volume, folder_store: Store) -> Desk:
+        asked = Asked({"image": volume[0]}, {**PARAMETERS, "block_side": 64})
+        return Desk("job", asked, {"cells": new_id()}, Places(folder_store.url, S3Access()))
+
+
+def test_a_job_finds_the_cells_that_the_verb_finds(means: Means, work: Callable, volume, scene: Scene, folder_store):
+    brain = catalogued(means.database, volume)
+    job = submit(means, Request("cells", {"image": f"{brain}:brain"}, {**PARAMETERS, "block_side": 50}))
+    work(means)
+    done = get_job(means.database, means.actor, job.id)
+    assert done.state is JobState.DONE, (done.reason, read_log(means.database, means.actor, job.id))
+    (made,) = get_version(means.database, means.actor, done.dataset_id).assets
+    cells = cells_from_table(pq.read_table(io.BytesIO(folder_store.read(f"{made.prefix}/table.parquet"))))
+    voxels = np.stack([scene.signal, scene.background])
+    # the volume is stored with voxels of 2 x 1 x 1 um
+    search = VolumeSearch((12.0, 12.0, 12.0), background=1)
+    expected = find_cells(lambda block: voxels[block.slices], scene.signal.shape, SIZE_UM, search)
+    assert len(cells) == len(expected) > 10
+    np.testing.assert_array_equal(cells.zyx_um, expected.zyx_um)
+    assert made.details["count"] == len(cells)
+
+
+def test_a_channel_that_is_not_there_is_refused(volume):
+    with pytest.raises(Invalid, match="no channel 5"):
+        CellSolution().plan(Asked({"image": volume[0]}, {**PARAMETERS, "signal": 5, "block_side": 64}))
