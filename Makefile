@@ -10,7 +10,7 @@ LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix bench viewer lock reference wheel clean
+.PHONY: help demo test lint fix bench cards viewer lock reference wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ fix: $(STAMPS)/dev  ## let ruff mend what it can
 
 bench: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## one figure against its goal: make bench NAME=ingest
 	@$(BIN)/python -m benchmarks.$(or $(NAME),$(error name one: make bench NAME=ingest)) $(ARGS)
+
+cards: $(STAMPS)/dev  ## measure the accuracy cards of all solutions again: SAMPLES=folder
+	@for name in cells; do $(BIN)/pulvinar card $$name --samples $(or $(SAMPLES),../shared/samples) || exit 1; done
 
 wheel: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## a wheel with the viewer in it, in dist/
 	@$(BIN)/pip wheel -q . --no-deps --no-build-isolation -w dist

@@ -83,6 +83,21 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 @app.command()
+def card(
+    solution: Annotated[str, typer.Argument(help="Name of a solution; without it, the cards of all are listed.")] = "",
+    samples: Annotated[Path | None, typer.Option(help="Folder of the samples to measure on.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the accuracy cards of solutions, or measure one again and compare it with its card."""
+    from pulvinar.cli.cards import check_card, list_cards
+
+    if solution:
+        check_card(solution, samples, as_json=json)
+    else:
+        list_cards(as_json=json)
+
+
+@app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A file, a folder, or a .tar(.gz, .xz) or .zip of them.")],
     only: Only = None,

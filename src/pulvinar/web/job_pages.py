@@ -18,6 +18,7 @@ from pulvinar.model.job import Job, JobState
 from pulvinar.model.plan import Plan
 from pulvinar.model.solution import Input, ParameterKind, SolutionDescription
 from pulvinar.platform import Platform, solution_means
+from pulvinar.solutions.cards import read_card
 from pulvinar.solutions.solution import describe_all, find_solution
 from pulvinar.solutions.submission import Request as JobRequest
 from pulvinar.solutions.submission import prepare, rerun, submit
@@ -158,6 +159,7 @@ class _Form:
                 one.name: _of_kind(one, self.version) if self.version else [] for one in self.description.inputs
             },
             "chosen": self._chosen(),
+            "card": read_card(self.description.name),
             "fields": self.fields,
             "plan": plan,
             "trouble": trouble,

@@ -123,9 +123,9 @@ class CellSolution:
         """A map over blocks with the search's halo, and one table. Raises `Invalid` for channels that are not there."""
         task = _task(asked)
         side = int(asked.parameters["block_side"])
-        halo = tuple(a + b for a, b in zip(task.halo, task.search.grain(task.size_um), strict=True))
-        grid = BlockGrid((1, 1, *task.shape), (1, 1, side, side, side), (0, 0, *halo))
-        read = tuple(min(side + 2 * h, n) for h, n in zip(halo, task.shape, strict=True))
+        down, along, across = (a + b for a, b in zip(task.halo, task.search.grain(task.size_um), strict=True))
+        grid = BlockGrid((1, 1, *task.shape), (1, 1, side, side, side), (0, 0, down, along, across))
+        read = tuple(min(side + 2 * h, n) for h, n in zip(grid.halo[2:], task.shape, strict=True))
         itemsize = np.dtype(task.volume.dtype).itemsize
         channels = len(task.volume.channels)
         z, y, x = read
