@@ -29,7 +29,9 @@ def test_a_platform_from_before_the_search_of_assets_finds_them_once_it_is_opene
     archive.add("an old neuron")
     archive.add("an old secret", published=False)
     with database.writing() as session:
-        for table in ("asset_words_vocabulary", "asset_words", "asset_entry", "atlas_tree"):
+        later = ("job_block", "job_failure", "job_log", "job", "usage_job", "usage_offer", "outbox", "rule")
+        later += ("derivation_input", "derivation")
+        for table in ("asset_words_vocabulary", "asset_words", "asset_entry", "atlas_tree", *later):
             session.execute(text(f"DROP TABLE IF EXISTS {table}"))
         for index in ("asset_transforms", "place_block_by_number", "place_block_by_asset"):
             session.execute(text(f"DROP INDEX {index}"))

@@ -146,11 +146,13 @@ class Runner:
 
     def _tick(self) -> bool:
         """One round; whether there is anything to do."""
-        looked = self._is_due("look", _LOOK_S)
-        if looked:
+        idle = False
+        if self._is_due("look", _LOOK_S):
             self._carrier.look_for_work()
             self._admit()
             self._heed()
+            # asked now: a job that ends below makes room for one that waits
+            idle = not self._held
         self._give_out()
         for told in self._listen():
             self._hear(told)
@@ -159,7 +161,7 @@ class Runner:
         self._count_offer()
         for held in list(self._held.values()):
             self._settle(held)
-        return bool(self._held) or not looked
+        return not idle
 
     def _admit(self) -> None:
         active = Counter(held.taken.job.actor.id for held in self._held.values())
