@@ -30,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     done = subprocess.run([command, "demo", "--no-serve"], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert HUMAN in done.stdout
-    serve = [command, "serve", "--port", "0"]
+    serve = [command, "serve", "--port", "0", "--work"]
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(serve, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as server,
@@ -150,4 +150,24 @@ def test_what_lies_in_a_drawn_box_is_searched(demo, visit):
     page.get_by_role("link", name="Search what lies in it").click()
     page.wait_for_url("**q=box**")
     assert page.get_by_role("searchbox").first.input_value().endswith("@mni152")
+    assert visitor.complaints == []
+
+
+def test_a_job_is_asked_for_on_a_page_and_done_before_the_eyes(demo, visit, axe):
+    visitor = visit()
+    page = visitor.see(demo)
+    page.get_by_role("link", name=HUMAN).first.click()
+    page.get_by_role("link", name="Process").click()
+    page.get_by_role("link", name="Intensities").click()
+    assert axe(page) == []
+    page.get_by_label("Side of a block (voxels)").fill("64")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/jobs/**")
+    # the page is told by the server, and is not loaded again
+    page.get_by_role("link", name="See what it made").wait_for(timeout=90_000)
+    assert "step measure" in page.inner_text("#log")
+    assert axe(page) == []
+    page.get_by_role("link", name="See what it made").click()
+    page.wait_for_load_state()
+    assert "intensities of" in page.inner_text("main")
     assert visitor.complaints == []

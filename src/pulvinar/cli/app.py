@@ -455,11 +455,17 @@ def anchor(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    work: Annotated[bool, typer.Option("--work", help="Run what is queued, too, as pulvinar work does.")] = False,
 ) -> None:
     """Serve the portal, the API and the chunks."""
+    from contextlib import nullcontext
+
+    from pulvinar.cli.jobs import working
     from pulvinar.cli.verbs import serve_platform
 
-    serve_platform(_platform(host, port))
+    platform = _platform(host, port)
+    with working() if work else nullcontext():
+        serve_platform(platform)
 
 
 @app.command()
@@ -490,12 +496,14 @@ def demo(
 ) -> None:
     """Bring in real brains from installed packages (and the samples folder, where there is one), and serve them."""
     from pulvinar.cli.demo import bring_in_brains
+    from pulvinar.cli.jobs import working
     from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
     all_shown = bring_in_brains(platform)
     if not no_serve:
-        serve_platform(platform)
+        with working():
+            serve_platform(platform)
     if not all_shown:
         raise typer.Exit(1)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = {"user": "actor_id", "project": "project", "solution": "solution"}
 _FOLLOW_S = 0.5
+_STOP_S = 20.0
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
@@ -234,6 +237,23 @@ def work(*, until_idle: bool) -> None:
             signal.signal(number, lambda *_: runner.stop())
         print(f"engine {means.engine.name}: {slots_in_words(means.engine.slots)}", file=sys.stderr, flush=True)
         runner.run()
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Within it a process of its own runs what is queued, with the settings of this one; it ends with this process."""
+    code = "from pulvinar.ingest.landlock import die_with_parent as d; d(); from pulvinar.cli import main; main()"
+    # Ctrl+C is told to this process, which then ends the other
+    runner = subprocess.Popen([sys.executable, "-c", code, "work"], stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        runner.terminate()
+        try:
+            runner.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            runner.kill()
+            runner.wait()
 
 
 def make_again(asset_id: str, *, as_json: bool) -> None:
