@@ -1,8 +1,7 @@
 """Detectors of other programs, run by an interpreter that has them: `python _cells_peers.py FOLDER REPEATS`.
 
-The folder holds `jobs.json`, a list of {"name", "volume", "voxel_um", "diameter_um", "who", "setting", "ball",
-"framed"}; beside each
-volume's file its answer is written, and what it took is printed as JSON.
+The folder holds `jobs.json`, a list of objects with name, volume, voxel_um, diameter_um, who, setting, ball and framed.
+The answer to each is written beside the volume's file, and what it took is printed as JSON.
 """
 
 from __future__ import annotations

@@ -67,6 +67,8 @@ def _speed(samples: Path, folder: Path) -> float:
             "diameter_um": size,
             "who": who,
             "setting": 10.0,
+            "ball": DEFAULT_BALLS,
+            "framed": False,
         }
         for who, size in (("cellfinder", (16.0, 16.0, 16.0)), ("difference", (40.0, 16.0, 16.0)))
     ]
@@ -201,14 +203,9 @@ def _child(samples: Path, what: str, argument: int) -> dict[str, float]:
 def _peers(folder: Path, jobs: list[dict[str, Any]], repeats: int) -> list[dict[str, Any]]:
     (folder / "jobs.json").write_text(json.dumps(jobs))
     command = [_peers_python(), "-P", Path(__file__).with_name("_cells_peers.py"), folder, str(repeats)]
-    run = subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **ONE_CORE},
-    )
+    run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ONE_CORE})
+    if run.returncode:
+        raise RuntimeError(f"the peers ended with {run.returncode}: {run.stderr[-2000:]}")
     told: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
     return told
 

@@ -27,7 +27,7 @@ _PEAK_PX = 3
 """A hill's top is the highest for so many pixels around."""
 _LOOK_PX = 8
 _CHANNELS = 2
-_COPIES = 160
+_COPIES = 640
 """Bytes that the network takes for a pixel, at most."""
 
 
