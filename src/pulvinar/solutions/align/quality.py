@@ -1,0 +1,63 @@
+"""How well two brains lie on each other, in numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pulvinar.solutions.align.brain_image import Gray, Mask
+
+Labels = npt.NDArray[np.integer]
+"""Region labels (z, y, x), 0 where there is none."""
+
+_BINS = 48
+
+
+def mutual_information(one: Gray, other: Gray, where: Mask) -> float:
+    """Normalized mutual information, 1 for nothing in common to 2 for one that tells all of the other; of the voxels
+    (z, y, x) `where`, whose values lie between 0 and 1.
+
+    Source: Studholme, Hill and Hawkes (1999), "An overlap invariant entropy measure of 3D medical image alignment",
+    Pattern Recognition 32(1), 71-86.
+    """
+    a, b = (np.clip(image[where] * _BINS, 0, _BINS - 1).astype(np.int64) for image in (one, other))
+    joint = np.bincount(a * _BINS + b, minlength=_BINS**2).reshape(_BINS, _BINS) / max(len(a), 1)
+    both = _entropy(joint)
+    return (_entropy(joint.sum(0)) + _entropy(joint.sum(1))) / both if both > 0 else 1.0
+
+
+def dice(one: Mask, other: Mask) -> float:
+    """Twice what two masks share, of what they hold together; 1 for the same, nan for two that are empty."""
+    total = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / total if total else float("nan")
+
+
+def region_dice(truth: Labels, found: Labels, smallest: int = 500) -> dict[int, float]:
+    """The Dice of each label that has more than `smallest` voxels in `truth`; 0 is left out."""
+    labels, index = np.unique(np.concatenate([truth.ravel(), found.ravel()]), return_inverse=True)
+    first, second = index[: truth.size], index[truth.size :]
+    count = len(labels)
+    in_truth, in_found = np.bincount(first, minlength=count), np.bincount(second, minlength=count)
+    shared = np.bincount(first[first == second], minlength=count)
+    return {
+        int(label): 2 * int(shared[i]) / int(in_truth[i] + in_found[i])
+        for i, label in enumerate(labels)
+        if label and in_truth[i] > smallest
+    }
+
+
+def jacobian(mapped: npt.NDArray[np.float64], voxel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """By how much a map grows volume at each voxel but the outermost: `mapped` (z, y, x, 3) is where each voxel goes;
+    `voxel` (3,) its edges, in the same unit. Below 0 it folds."""
+    from numpy.linalg import det
+
+    slopes = [
+        (np.roll(mapped, -1, axis) - np.roll(mapped, 1, axis))[1:-1, 1:-1, 1:-1] / (2 * voxel[axis])
+        for axis in range(3)
+    ]
+    return np.asarray(det(np.stack(slopes, axis=-1)))
+
+
+def _entropy(shares: npt.NDArray[np.float64]) -> float:
+    some = shares[shares > 0]
+    return float(-(some * np.log(some)).sum())
