@@ -17,14 +17,14 @@ from scipy import fft, ndimage
 from pulvinar.model.space import opposite
 from pulvinar.solutions.align.aligner import Aligner, Metric, Pair
 from pulvinar.solutions.align.brain_image import Gray, Mask, Matrix, WorkLevel
-from pulvinar.solutions.align.quality import mutual_information
+from pulvinar.solutions.align.quality import local_correlation
 
-_REFINED = 4
+_REFINED = 6
 """So many of the best ways to lie are looked at more closely."""
 _RIM = 2
 """So many voxels around the tissue are looked at too: the outline tells much."""
-_TOLD_APART = 0.01
-"""A mirror image whose mutual information differs by less, of 1 to 2, is taken for as good."""
+_TOLD_APART = 0.1
+"""A mirror image whose local correlation is lower by less than this part is taken for as good."""
 
 
 class LeftRight(StrEnum):
@@ -78,8 +78,8 @@ TURNS = tuple(Turn(axes, flips) for axes in permutations(range(3)) for flips in 
 class Orientation:
     """`letters`: to which sides the brain's voxel axes rise; `stated`: what was said of it, or empty.
 
-    `alikeness` is the normalized mutual information (1 to 2) of this way to lie, `runner_up` that of the best other one
-    that is no mirror image, `mirrored` that of the mirror image.
+    `alikeness` is the local correlation (0 to 1, squared) of this way to lie on a coarse level, `runner_up` that of the
+    best other one that is no mirror image, `mirrored` that of the mirror image.
     """
 
     letters: str
@@ -118,8 +118,8 @@ class _Refined:
 def find_pose(template: WorkLevel, brain: WorkLevel, template_letters: str, stated: str, aligner: Aligner) -> Pose:
     """How `brain` lies in `template`, both on the same coarse voxels of some 24 to 32 along a brain."""
     # what is far from any tissue may be air, or where a part of the brain was cut off
-    brain = replace(brain, known=brain.known & ndimage.binary_dilation(brain.tissue, iterations=_RIM))
-    candidates = sorted(_placed(template, brain), key=lambda one: -one.score)
+    near = replace(brain, known=brain.known & ndimage.binary_dilation(brain.tissue, iterations=_RIM))
+    candidates = sorted(_placed(template, near), key=lambda one: -one.score)
     left_right = next(axis for axis, letter in enumerate(template_letters) if letter in "LR")
     chosen: list[Turn] = []
     refined: dict[Turn, _Refined] = {}
@@ -167,7 +167,8 @@ def _sided(pair: tuple[_Refined, _Refined], template_letters: str, stated: str) 
         if stated[axis] in "LR":
             return pair[0 if letters[0][axis] == stated[axis] else 1], LeftRight.STATED
         return pair[0 if handedness(letters[0]) == handedness(stated) else 1], LeftRight.HANDEDNESS
-    if abs(pair[0].alikeness - pair[1].alikeness) > _TOLD_APART:
+    alike = [one.alikeness for one in pair]
+    if min(alike) < (1 - _TOLD_APART) * max(alike):
         return max(pair, key=lambda one: one.alikeness), LeftRight.DATA
     return pair[0 if handedness(letters[0]) == handedness(template_letters) else 1], LeftRight.UNKNOWN
 
@@ -234,15 +235,16 @@ def _mirrored(
 
 def _refined(template: WorkLevel, brain: WorkLevel, turn: Turn, start: Matrix, aligner: Aligner) -> _Refined:
     """From the brain to the template, so that a brain of which a part is missing is not blown up to fill it."""
-    turned, where = (np.ascontiguousarray(turn.turned(array)) for array in (brain.voxels, brain.known))
-    pair = Pair(turned, template.voxels, Metric.MUTUAL_INFORMATION, where)
+    turned, tissue = (np.ascontiguousarray(turn.turned(array)) for array in (brain.voxels, brain.tissue))
+    near = turn.turned(brain.known) & ndimage.binary_dilation(tissue, iterations=_RIM)
+    pair = Pair(turned, template.voxels, Metric.MUTUAL_INFORMATION, near)
     tried = [np.linalg.inv(start)]
     tried.append(aligner.affine(pair, tried[0], 7))
-    alike = [_alikeness(pair, where, back) for back in tried]
+    alike = [_alikeness(pair, near, back) for back in tried]
     best = int(np.argmax(alike))
     return _Refined(turn, np.linalg.inv(tried[best]), alike[best])
 
 
 def _alikeness(pair: Pair, where: Mask, affine: Matrix) -> float:
     seen = ndimage.affine_transform(pair.moving, affine[:3, :3], affine[:3, 3], output_shape=pair.fixed.shape, order=1)
-    return mutual_information(seen, pair.fixed, where)
+    return float(local_correlation(seen, pair.fixed)[where].mean())

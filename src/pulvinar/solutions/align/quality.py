@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from pulvinar.solutions.align.brain_image import Gray, Mask
 
@@ -11,6 +12,8 @@ Labels = npt.NDArray[np.integer]
 """Region labels (z, y, x), 0 where there is none."""
 
 _BINS = 48
+_FLAT = 1e-5
+"""A variance, of intensities between 0 and 1, below which there is nothing to see."""
 
 
 def mutual_information(one: Gray, other: Gray, where: Mask) -> float:
@@ -24,6 +27,18 @@ def mutual_information(one: Gray, other: Gray, where: Mask) -> float:
     joint = np.bincount(a * _BINS + b, minlength=_BINS**2).reshape(_BINS, _BINS) / max(len(a), 1)
     both = _entropy(joint)
     return (_entropy(joint.sum(0)) + _entropy(joint.sum(1))) / both if both > 0 else 1.0
+
+
+def local_correlation(one: Gray, other: Gray, size: int = 5) -> Gray:
+    """The squared correlation of two images (z, y, x) in a cube of `size` voxels around each voxel: 1 where one tells of
+    the other, light or dark; 0 where one of them is flat."""
+    means = [ndimage.uniform_filter(image, size) for image in (one, other)]
+    own = [
+        ndimage.uniform_filter(image**2, size) - mean**2 for image, mean in zip((one, other), means, strict=True)
+    ]
+    shared = ndimage.uniform_filter(one * other, size) - means[0] * means[1]
+    flat = (own[0] < _FLAT) | (own[1] < _FLAT)
+    return np.asarray(np.where(flat, 0, np.minimum(shared**2 / np.maximum(own[0] * own[1], _FLAT**2), 1)), np.float32)
 
 
 def dice(one: Mask, other: Mask) -> float:
