@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pulvinar.solutions.align.brain_image import Gray, Mask
+from pulvinar.solutions.align.brain_image import Gray, Mask, WorkLevel
 
 Labels = npt.NDArray[np.integer]
 """Region labels (z, y, x), 0 where there is none."""
@@ -14,6 +17,45 @@ Labels = npt.NDArray[np.integer]
 _BINS = 48
 _FLAT = 1e-5
 """A variance, of intensities between 0 and 1, below which there is nothing to see."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How alike the two were after "rough", "affine" or "field": normalized mutual information (1 to 2), and the Dice
+    of what is tissue, both where they can be compared."""
+
+    name: str
+    mutual_information: float
+    tissue_dice: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """`growth_range` is the least and the greatest by which volume grows beyond the affine map, within tissue (the
+    0.1th and 99.9th percentile); `folded_share` the share of it that is turned inside out; `covered` the share of the
+    template's tissue that could be compared."""
+
+    stages: tuple[Stage, ...]
+    growth_range: tuple[float, float]
+    folded_share: float
+    covered: float
+
+    @classmethod
+    def of(cls, stages: tuple[Stage, ...], grown: npt.NDArray[np.float64], covered: float) -> Self:
+        """From the Jacobian determinants (n,) of the tissue's voxels."""
+        if not len(grown):
+            return cls(stages, (float("nan"), float("nan")), 0.0, covered)
+        low, high = np.percentile(grown, (0.1, 99.9))
+        return cls(stages, (float(low), float(high)), float((grown <= 0).mean()), covered)
+
+
+def measured_stage(name: str, template: WorkLevel, seen: Gray, tissue: Mask, compared: Mask) -> Stage:
+    """A brain, `seen` on the template's grid with its `tissue`, beside the template, where they are `compared`."""
+    return Stage(
+        name,
+        mutual_information(template.voxels, seen, compared),
+        dice(template.tissue & compared, tissue & compared),
+    )
 
 
 def mutual_information(one: Gray, other: Gray, where: Mask) -> float:
