@@ -23,12 +23,14 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two images (z, y, x) on cubes of one size; `fixed_mask` is where they may be compared, None everywhere."""
+    """Two images (z, y, x) on cubes of one size; `fixed_mask` is where they may be compared, None everywhere.
+    `faint`: they have little to do with each other, so that what they say is to be smoothed more."""
 
     fixed: Gray
     moving: Gray
     metric: Metric
     fixed_mask: Mask | None = None
+    faint: bool = False
 
     def __post_init__(self) -> None:
         if self.fixed_mask is not None and self.fixed_mask.shape != self.fixed.shape:

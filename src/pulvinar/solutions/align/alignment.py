@@ -18,7 +18,7 @@ from pulvinar.solutions.align.brain_image import BrainImage, Gray, Mask, Matrix,
 from pulvinar.solutions.align.doubts import Doubt, doubts_of
 from pulvinar.solutions.align.greedy import GreedyAligner
 from pulvinar.solutions.align.orientation import Orientation, Pose, find_pose
-from pulvinar.solutions.align.quality import Quality, Stage, jacobian, measured_stage
+from pulvinar.solutions.align.quality import Quality, alikeness, carried, concordance, jacobian, measured_stage
 from pulvinar.solutions.align.uncertainty import uncertainty_um
 
 WORK_VOXELS = 1_000_000
@@ -29,6 +29,10 @@ _RIM = 3
 """So many voxels around tissue are compared too: the outline tells much."""
 _HOLE = 3
 """A part is missing where tissue should be and isn't, further in than this many voxels from what there is."""
+_SAME_COLOURS = 0.5
+"""From here on, of -1 to 1, two images are of one modality."""
+_FAINT = 0.35
+"""A mean local correlation below this leaves much to chance."""
 _LARGER = 1.3
 """A brain with so many times the template's tissue has a head around it."""
 
@@ -89,7 +93,9 @@ def align(
     rough = np.linalg.inv(to_brain) @ pose.template_to_brain_um @ fixed.to_space_um
     affine = _affine(fixed, moving, rough, engine)
     compared = comparable(fixed, moving, affine)
-    pair = Pair(fixed.voxels, moving.voxels, Metric.LOCAL_CORRELATION, None if compared.all() else compared)
+    metric = _metric(fixed, moving, affine, compared)
+    alike = alikeness(fixed.voxels, moving.voxels, fixed.tissue & compared, affine)
+    pair = Pair(fixed.voxels, moving.voxels, metric, None if compared.all() else compared, alike < _FAINT)
     vectors = engine.field(pair, affine)
     return _told(template, brain, fixed, moving, rough, affine, vectors, compared, pose.orientation, engine)
 
@@ -111,14 +117,29 @@ def _posed(fixed: WorkLevel, moving: WorkLevel, template: BrainImage, brain: Bra
 
 def _affine(fixed: WorkLevel, moving: WorkLevel, rough: Matrix, engine: Aligner) -> Matrix:
     """From the brain's side, so that a brain of which a part is missing isn't blown up to fill the template; where it
-    and the template may have something in common."""
+    and the template may have something in common.
+
+    Mutual information finds the way from afar and across modalities; where it goes astray, local correlation is asked.
+    """
     start = np.linalg.inv(rough)
     reach = 2 * _RIM
     here = ndimage.binary_dilation(moving.tissue, iterations=reach) & moving.known
     there = _carried(ndimage.binary_dilation(fixed.tissue, iterations=reach), start, moving.voxels.shape)
-    where = here & (there | ~_is_head(fixed, moving, rough))
-    pair = Pair(moving.voxels, fixed.voxels, Metric.MUTUAL_INFORMATION, where)
-    return np.linalg.inv(engine.affine(pair, start))
+    where = here & there if _is_head(fixed, moving, rough) else here
+    alike = alikeness(moving.voxels, fixed.voxels, where, start)
+    for metric in (Metric.MUTUAL_INFORMATION, Metric.LOCAL_CORRELATION):
+        tried = engine.affine(Pair(moving.voxels, fixed.voxels, metric, where), start)
+        if alikeness(moving.voxels, fixed.voxels, where, tried) > alike:
+            return np.linalg.inv(tried)
+    return rough
+
+
+def _metric(fixed: WorkLevel, moving: WorkLevel, affine: Matrix, compared: Mask) -> Metric:
+    """Local correlation, which sees more, where one image mostly brightens where the other does; else mutual
+    information."""
+    inner = ndimage.binary_erosion(fixed.tissue & compared, iterations=_RIM)
+    agrees = concordance(carried(moving.voxels, affine, fixed.voxels.shape), fixed.voxels, inner)
+    return Metric.LOCAL_CORRELATION if agrees > _SAME_COLOURS else Metric.MUTUAL_INFORMATION
 
 
 def comparable(fixed: WorkLevel, moving: WorkLevel, affine: Matrix) -> Mask:
@@ -141,10 +162,7 @@ def _is_head(fixed: WorkLevel, moving: WorkLevel, affine: Matrix) -> bool:
 
 
 def _carried(mask: Mask, affine: Matrix, shape: tuple[int, ...]) -> Mask:
-    return np.asarray(
-        ndimage.affine_transform(mask.astype(np.float32), affine[:3, :3], affine[:3, 3], output_shape=shape, order=1)
-        > 0.5
-    )
+    return carried(mask.astype(np.float32), affine, shape) > 0.5
 
 
 def _told(

@@ -27,14 +27,14 @@ _NAMES = {Metric.MUTUAL_INFORMATION: "NMI", Metric.LOCAL_CORRELATION: "NCC 2x2x2
 
 @dataclass(frozen=True)
 class GreedyAligner:
-    """`affine_steps` and `field_steps` are iterations at halving voxel sizes, the coarsest first; the smoothings are in
-    voxels: of each step, and of the whole field. Raises `Unavailable` where the package is not installed, `JobFailed`
+    """`affine_steps` and `field_steps` are iterations at halving voxel sizes, the coarsest first; the smoothings, of
+    each step and of the whole field, are in voxels. Raises `Unavailable` where the package is not installed, `JobFailed`
     where it ends without a result."""
 
     affine_steps: tuple[int, ...] = (100, 50, 20)
     field_steps: tuple[int, ...] = (100, 60, 20)
-    step_smoothing: float = 2.0
-    field_smoothing: float = 0.5
+    smoothing: tuple[float, float] = (2.0, 0.5)
+    faint_smoothing: tuple[float, float] = (3.0, 1.0)
     threads: int = 2
 
     @property
@@ -49,11 +49,15 @@ class GreedyAligner:
         with tempfile.TemporaryDirectory(prefix="pulvinar-align-") as name:
             folder = Path(name)
             np.savetxt(folder / "start.mat", start)
-            steps = "x".join(map(str, _fitting(self.affine_steps, pair)))
+            steps = "x".join(map(str, _fitting(self._affine_steps(pair.metric), pair)))
             self._run(
                 folder, pair, f"-a -dof {freedom} -m {_NAMES[pair.metric]} -n {steps} -ia start.mat -o found.mat"
             )
             return np.loadtxt(folder / "found.mat")
+
+    def _affine_steps(self, metric: Metric) -> tuple[int, ...]:
+        """Local correlation takes long at the finest voxels, where a map of 12 numbers has nothing left to learn."""
+        return (*self.affine_steps[:-1], 0) if metric is Metric.LOCAL_CORRELATION else self.affine_steps
 
     def field(self, pair: Pair, affine: Matrix) -> npt.NDArray[np.float32]:
         """As `Aligner.field` says."""
@@ -61,7 +65,8 @@ class GreedyAligner:
             folder = Path(name)
             np.savetxt(folder / "affine.mat", affine)
             steps = "x".join(map(str, _fitting(self.field_steps, pair)))
-            smooth = f"{self.step_smoothing:g}vox {self.field_smoothing:g}vox"
+            step, whole = self.faint_smoothing if pair.faint else self.smoothing
+            smooth = f"{step:g}vox {whole:g}vox"
             self._run(
                 folder, pair, f"-m {_NAMES[pair.metric]} -n {steps} -s {smooth} -it affine.mat -o field.nii -wp 0"
             )

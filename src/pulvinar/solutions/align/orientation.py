@@ -16,8 +16,8 @@ from scipy import fft, ndimage
 
 from pulvinar.model.space import opposite
 from pulvinar.solutions.align.aligner import Aligner, Metric, Pair
-from pulvinar.solutions.align.brain_image import Gray, Mask, Matrix, WorkLevel
-from pulvinar.solutions.align.quality import local_correlation
+from pulvinar.solutions.align.brain_image import Gray, Matrix, WorkLevel
+from pulvinar.solutions.align.quality import alikeness
 
 _REFINED = 6
 """So many of the best ways to lie are looked at more closely."""
@@ -240,11 +240,6 @@ def _refined(template: WorkLevel, brain: WorkLevel, turn: Turn, start: Matrix, a
     pair = Pair(turned, template.voxels, Metric.MUTUAL_INFORMATION, near)
     tried = [np.linalg.inv(start)]
     tried.append(aligner.affine(pair, tried[0], 7))
-    alike = [_alikeness(pair, near, back) for back in tried]
+    alike = [alikeness(turned, template.voxels, near, back) for back in tried]
     best = int(np.argmax(alike))
     return _Refined(turn, np.linalg.inv(tried[best]), alike[best])
-
-
-def _alikeness(pair: Pair, where: Mask, affine: Matrix) -> float:
-    seen = ndimage.affine_transform(pair.moving, affine[:3, :3], affine[:3, 3], output_shape=pair.fixed.shape, order=1)
-    return float(local_correlation(seen, pair.fixed)[where].mean())

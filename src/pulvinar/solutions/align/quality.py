@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pulvinar.solutions.align.brain_image import Gray, Mask, WorkLevel
+from pulvinar.solutions.align.brain_image import Gray, Mask, Matrix, WorkLevel
 
 Labels = npt.NDArray[np.integer]
 """Region labels (z, y, x), 0 where there is none."""
@@ -81,6 +81,28 @@ def local_correlation(one: Gray, other: Gray, size: int = 5) -> Gray:
     shared = ndimage.uniform_filter(one * other, size) - means[0] * means[1]
     flat = (own[0] < _FLAT) | (own[1] < _FLAT)
     return np.asarray(np.where(flat, 0, np.minimum(shared**2 / np.maximum(own[0] * own[1], _FLAT**2), 1)), np.float32)
+
+
+def concordance(one: Gray, other: Gray, where: Mask, size: int = 5) -> float:
+    """Whether two images brighten together: 1 where they do everywhere, 0 as often as not, -1 never; each place counts
+    as much as they have to do with each other."""
+    means = [ndimage.uniform_filter(image, size) for image in (one, other)]
+    shared = (ndimage.uniform_filter(one * other, size) - means[0] * means[1])[where]
+    total = float(np.abs(shared).sum())
+    return float(shared.sum()) / total if total else 0.0
+
+
+def alikeness(fixed: Gray, moving: Gray, where: Mask, affine: Matrix) -> float:
+    """The mean local correlation (0 to 1, squared) of `fixed`, where it is to be looked at, with `moving` as seen there;
+    `affine` maps indices of the one to those of the other."""
+    return float(local_correlation(carried(moving, affine, fixed.shape), fixed)[where].mean())
+
+
+def carried(image: Gray, affine: Matrix, shape: tuple[int, ...]) -> Gray:
+    """`image` on a grid of `shape`, whose indices `affine` maps to its own; 0 outside."""
+    return np.asarray(
+        ndimage.affine_transform(image, affine[:3, :3], affine[:3, 3], output_shape=shape, order=1), np.float32
+    )
 
 
 def dice(one: Mask, other: Mask) -> float:
