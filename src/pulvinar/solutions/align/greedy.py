@@ -33,8 +33,8 @@ class GreedyAligner:
 
     affine_steps: tuple[int, ...] = (100, 50, 20)
     field_steps: tuple[int, ...] = (100, 60, 20)
-    smoothing: tuple[float, float] = (2.0, 0.5)
-    faint_smoothing: tuple[float, float] = (3.0, 1.0)
+    smoothing: tuple[float, float] = (3.0, 1.0)
+    faint_smoothing: tuple[float, float] = (4.0, 1.5)
     threads: int = 2
 
     @property

@@ -18,7 +18,7 @@ from pulvinar.solutions.align.orientation import TURNS, Turn
 from pulvinar.solutions.align.quality import Labels
 
 _MOST_TURN_DEG, _MOST_SCALE, _MOST_SHIFT = 12.0, 0.1, 0.06
-_RIPPLE, _AMPLITUDE = 0.09, 0.022
+_RIPPLE, _AMPLITUDE = 0.1, 0.015
 """How wide the bumps of a warp are, and how far they reach (their root mean square), of the longest side."""
 
 
