@@ -1,1 +1,1 @@
-"""The processings that Pulvinar brings along: each brings a brain, a recording or a section further, and says how well."""
+"""The processings that Pulvinar brings along: each brings data further, and says how well it does."""

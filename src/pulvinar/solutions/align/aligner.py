@@ -49,4 +49,5 @@ class Aligner(Protocol):
         one scale) or 12."""
 
     def field(self, pair: Pair, affine: Matrix) -> npt.NDArray[np.float32]:
-        """Vectors u (component, z, y, x), in voxels, on the grid of `pair.fixed`: index i becomes `affine` (i + u(i))."""
+        """Vectors u (component, z, y, x), in voxels, on the grid of `pair.fixed`: index i becomes
+        `affine` (i + u(i))."""

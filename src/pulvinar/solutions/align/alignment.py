@@ -71,8 +71,8 @@ def align(
     `voxel_um` (by default such that the template has a million).
 
     Neither the brain's orientation nor its completeness is believed: what is missing is left out of the comparison.
-    Raises `Invalid` when the template's orientation isn't known or an image is flat, `TooLarge` for a level that doesn't
-    fit, `Unavailable` without an engine, and `JobFailed` where it fails.
+    Raises `Invalid` when the template's orientation isn't known or an image is flat, `TooLarge` for a level that
+    doesn't fit, `Unavailable` without an engine, and `JobFailed` where it fails.
     """
     if not template.space.orientation:
         raise Invalid(
@@ -121,7 +121,7 @@ def _affine(fixed: WorkLevel, moving: WorkLevel, rough: Matrix, engine: Aligner)
 
     Mutual information finds the way from afar and across modalities; where it goes astray, local correlation is asked.
     """
-    start = np.linalg.inv(rough)
+    start: Matrix = np.asarray(np.linalg.inv(rough), np.float64)
     reach = 2 * _RIM
     here = ndimage.binary_dilation(moving.tissue, iterations=reach) & moving.known
     there = _carried(ndimage.binary_dilation(fixed.tissue, iterations=reach), start, moving.voxels.shape)
@@ -130,7 +130,7 @@ def _affine(fixed: WorkLevel, moving: WorkLevel, rough: Matrix, engine: Aligner)
     for metric in (Metric.MUTUAL_INFORMATION, Metric.LOCAL_CORRELATION):
         tried = engine.affine(Pair(moving.voxels, fixed.voxels, metric, where), start)
         if alikeness(moving.voxels, fixed.voxels, where, tried) > alike:
-            return np.linalg.inv(tried)
+            return np.asarray(np.linalg.inv(tried), np.float64)
     return rough
 
 
@@ -189,7 +189,7 @@ def _told(
     inner = (fixed.tissue & compared)[1:-1, 1:-1, 1:-1]
     uncertain = uncertainty_um(fixed, seen, compared)
     quality = Quality.of(tuple(stages), grown[inner], float((compared & fixed.tissue).sum() / fixed.tissue.sum()))
-    grid = FieldGrid(fixed.voxels.shape, rows_of(fixed.to_space_um), Outside.NEAREST)  # type: ignore[arg-type]
+    grid = FieldGrid(fixed.voxels.shape, rows_of(fixed.to_space_um), Outside.NEAREST)
     to_um = moving.to_space_um @ affine
     forth = DisplacementTransform(
         template.space,
@@ -199,9 +199,7 @@ def _told(
         float(np.median(uncertain[fixed.tissue])),
         f"aligned at {fixed.voxel_um:g} um with {engine.version}",
     )
-    back = FieldGrid(moving.voxels.shape, rows_of(moving.to_space_um), Outside.NEAREST)  # type: ignore[arg-type]
+    back = FieldGrid(moving.voxels.shape, rows_of(moving.to_space_um), Outside.NEAREST)
     forth, error = inverse_in_memory(forth, back, 0.02 * fixed.voxel_um)
     doubts = doubts_of(orientation, quality, error, fixed.voxel_um)
-    return Alignment(
-        invert(forth), grid, fixed.voxels, seen, compared, uncertain, orientation, quality, error, doubts
-    )
+    return Alignment(invert(forth), grid, fixed.voxels, seen, compared, uncertain, orientation, quality, error, doubts)

@@ -153,5 +153,6 @@ def _resampled(gray: Gray, factor: Matrix, offset: Matrix, shape: tuple[int, ...
     blur = np.where(factor > 1.2, 0.4 * np.sqrt(np.maximum(factor**2 - 1, 0)), 0)
     smooth = ndimage.gaussian_filter(gray, blur) if blur.any() else gray
     return np.asarray(
-        ndimage.affine_transform(smooth, np.diag(factor), offset, output_shape=shape, order=1, mode="nearest"), np.float32
+        ndimage.affine_transform(smooth, np.diag(factor), offset, output_shape=shape, order=1, mode="nearest"),
+        np.float32,
     )

@@ -28,8 +28,8 @@ _NAMES = {Metric.MUTUAL_INFORMATION: "NMI", Metric.LOCAL_CORRELATION: "NCC 2x2x2
 @dataclass(frozen=True)
 class GreedyAligner:
     """`affine_steps` and `field_steps` are iterations at halving voxel sizes, the coarsest first; the smoothings, of
-    each step and of the whole field, are in voxels. Raises `Unavailable` where the package is not installed, `JobFailed`
-    where it ends without a result."""
+    each step and of the whole field, are in voxels. Raises `Unavailable` where the package is not installed,
+    `JobFailed` where it ends without a result."""
 
     affine_steps: tuple[int, ...] = (100, 50, 20)
     field_steps: tuple[int, ...] = (100, 60, 20)
@@ -50,9 +50,7 @@ class GreedyAligner:
             folder = Path(name)
             np.savetxt(folder / "start.mat", start)
             steps = "x".join(map(str, _fitting(self._affine_steps(pair.metric), pair)))
-            self._run(
-                folder, pair, f"-a -dof {freedom} -m {_NAMES[pair.metric]} -n {steps} -ia start.mat -o found.mat"
-            )
+            self._run(folder, pair, f"-a -dof {freedom} -m {_NAMES[pair.metric]} -n {steps} -ia start.mat -o found.mat")
             return np.loadtxt(folder / "found.mat")
 
     def _affine_steps(self, metric: Metric) -> tuple[int, ...]:

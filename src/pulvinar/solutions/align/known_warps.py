@@ -7,6 +7,7 @@ less: never show one for the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,28 +72,22 @@ def known_brain(
         axis = int(np.argmax(shape))
         tissue = np.flatnonzero(found.any(axis=tuple(other for other in range(3) if other != axis)))
         low = int(tissue[0] + rng.uniform(0.2, 0.3) * len(tissue))
-        cut = tuple(
-            slice(low, low + len(tissue) // 2) if other == axis else slice(None) for other in range(3)
-        )
+        cut = tuple(slice(low, low + len(tissue) // 2) if other == axis else slice(None) for other in range(3))
         voxels, found, start, index = voxels[cut], found[cut], start[cut], index[(slice(None), *cut)]
     chosen = turn or _some_turn(rng)
     letters = chosen.letters(template.stated_orientation)
-    into = _Back(chosen)
     space = Space(f"known warp {seed} of {template.space.name}", template.space.species, letters)
-    image = BrainImage(space, into(voxels), rows_of(np.diag([voxel_um, voxel_um, voxel_um, 1.0])))
-    truth = np.stack([into(part) for part in index])
-    return KnownBrain(image, into(found), truth, level.to_space_um, into(start), letters)
+    image = BrainImage(space, _turned_back(voxels, chosen), rows_of(np.diag([voxel_um, voxel_um, voxel_um, 1.0])))
+    truth = np.stack([_turned_back(part, chosen) for part in index])
+    return KnownBrain(
+        image, _turned_back(found, chosen), truth, level.to_space_um, _turned_back(start, chosen), letters
+    )
 
 
-class _Back:
-    """The array of which a turn makes the given one."""
-
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
-
-    def __call__(self, turned: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        straight = turned[tuple(slice(None, None, -1 if flip else 1) for flip in self._turn.flips)]
-        return np.ascontiguousarray(straight.transpose(np.argsort(self._turn.axes)))
+def _turned_back(turned: npt.NDArray[Any], turn: Turn) -> npt.NDArray[Any]:
+    """The array of which `turn` makes `turned`."""
+    straight = turned[tuple(slice(None, None, -1 if flip else 1) for flip in turn.flips)]
+    return np.ascontiguousarray(straight.transpose(np.argsort(turn.axes)))
 
 
 def _some_turn(rng: np.random.Generator) -> Turn:
@@ -125,14 +120,10 @@ def _disturbed(rng: np.random.Generator, gray: npt.NDArray[np.float32]) -> npt.N
     light = ndimage.gaussian_filter(rng.normal(size=gray.shape), max(gray.shape) / 5, mode="wrap")
     light = np.exp(0.15 * light / light.std())
     gamma = rng.uniform(0.6, 1.5)
-    return np.asarray(
-        1000 * (np.clip(gray, 0, 1) ** gamma * light + rng.normal(0, 0.03, gray.shape)) + 100, np.float32
-    )
+    return np.asarray(1000 * (np.clip(gray, 0, 1) ** gamma * light + rng.normal(0, 0.03, gray.shape)) + 100, np.float32)
 
 
-def _in_template(
-    template: BrainImage, level_to_um: Matrix, index: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _in_template(template: BrainImage, level_to_um: Matrix, index: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     matrix = np.linalg.inv(np.array(template.voxel_to_space_um)) @ level_to_um
     return np.asarray(np.einsum("ij,jzyx->izyx", matrix[:3, :3], index) + matrix[:3, 3][:, None, None, None])
 

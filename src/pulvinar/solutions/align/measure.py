@@ -69,9 +69,7 @@ def measure(samples: Path, *, warps: int = 5, species: Sequence[str] = ()) -> It
     yield from real_pairs(samples, species)
 
 
-def known_warp(
-    reference: brains.Reference, seed: int, *, slab: bool = False, aligner: Aligner | None = None
-) -> Known:
+def known_warp(reference: brains.Reference, seed: int, *, slab: bool = False, aligner: Aligner | None = None) -> Known:
     """Align one brain whose place is known."""
     template, labels, voxel_um = reference.template, reference.labels, reference.voxel_um
     brain = known_brain(template, labels, voxel_um, seed, slab=slab)
@@ -115,7 +113,7 @@ def real_pairs(samples: Path, species: Sequence[str] = ()) -> Iterator[Figure]:
 
 def labels_on(image: BrainImage, labels: Labels, template: BrainImage, found: Alignment) -> Labels:
     """The template's `labels` on the voxels of the brain `image`."""
-    grid = FieldGrid(image.voxels.shape, image.voxel_to_space_um)  # type: ignore[arg-type]
+    grid = FieldGrid(image.voxels.shape, image.voxel_to_space_um)
     return warped_array(labels, template.voxel_to_space_um, found.transform, grid, VolumeKind.LABELS)
 
 
@@ -126,9 +124,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def boundary_distances(
-    one: Labels, other: Labels, voxel_um: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def boundary_distances(one: Labels, other: Labels, voxel_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How far each boundary voxel of `one` lies from the nearest one of `other`, micrometres (n,)."""
     edges = [_edges(labels) for labels in (one, other)]
     return np.asarray(ndimage.distance_transform_edt(~edges[1], sampling=voxel_um)[edges[0]])
@@ -149,12 +145,17 @@ def _mouse(samples: Path) -> Iterator[Figure]:
     labels = [labels_on(brain, annotation, reference, found) for found in (theirs, ours)]
     what = "mouse autofluorescence to CCFv3, against the reference registration: "
     regions = list(region_dice(labels[0], labels[1]).values())
-    yield Figure(f"{what}Dice of the whole brain", "SILVER", 1, *(3 * [dice(labels[0] > 0, labels[1] > 0)]), "")
+    yield _single(f"{what}Dice of the whole brain", "SILVER", dice(labels[0] > 0, labels[1] > 0))
     yield Figure(
-        f"{what}Dice of regions over 500 voxels", "SILVER", len(regions), float(np.mean(regions)), *interval(regions), ""
+        f"{what}Dice of regions over 500 voxels",
+        "SILVER",
+        len(regions),
+        float(np.mean(regions)),
+        *interval(regions),
+        "",
     )
     far = float(np.percentile(boundary_distances(labels[1], labels[0], brain.voxel_size_um), 95))
-    yield Figure(f"{what}boundary distance, 95th percentile", "SILVER", 1, far, far, far, "um")
+    yield _single(f"{what}boundary distance, 95th percentile", "SILVER", far, "um")
 
 
 def _human(samples: Path) -> Iterator[Figure]:
@@ -162,17 +163,18 @@ def _human(samples: Path) -> Iterator[Figure]:
     head, tissues = brains.human_head(samples)
     found = align(template, head, voxel_um=2000.0)
     yield _one("human T1 to MNI152: Dice of the outlines", "OUTLINE", found)
-    grid = FieldGrid(template.voxels.shape, template.voxel_to_space_um)  # type: ignore[arg-type]
+    grid = FieldGrid(template.voxels.shape, template.voxel_to_space_um)
     seen = warped_array(tissues, head.voxel_to_space_um, invert(found.transform), grid, VolumeKind.LABELS)
     for value, name in ((1, "white matter"), (2, "grey matter")):
-        yield Figure(
-            f"human T1 to MNI152: Dice of {name}", "SILVER", 1, *(3 * [dice(truth == value, seen == value)]), ""
-        )
+        yield _single(f"human T1 to MNI152: Dice of {name}", "SILVER", dice(truth == value, seen == value))
 
 
 def _one(name: str, truth: str, found: Alignment) -> Figure:
-    value = found.quality.stages[-1].tissue_dice
-    return Figure(name, truth, 1, value, value, value, "")
+    return _single(name, truth, found.quality.stages[-1].tissue_dice)
+
+
+def _single(name: str, truth: str, value: float, unit: str = "") -> Figure:
+    return Figure(name, truth, 1, value, value, value, unit)
 
 
 def _figures(what: str, found: Sequence[Known]) -> Iterator[Figure]:
@@ -193,14 +195,15 @@ def _at(
 ) -> npt.NDArray[np.float32]:
     matrix = np.linalg.inv(np.array(grid.voxel_to_space_um))
     index = np.rint(places_um @ matrix[:3, :3].T + matrix[:3, 3]).astype(int)
-    return values[tuple(np.clip(index, 0, np.array(grid.shape) - 1).T)]
+    return np.asarray(values[tuple(np.clip(index, 0, np.array(grid.shape) - 1).T)])
 
 
 def _edges(labels: Labels) -> npt.NDArray[np.bool_]:
     edges = np.zeros(labels.shape, bool)
     for axis in range(3):
         before, after = (
-            tuple(part if other == axis else slice(None) for other in range(3)) for part in (slice(0, -1), slice(1, None))
+            tuple(part if other == axis else slice(None) for other in range(3))
+            for part in (slice(0, -1), slice(1, None))
         )
         edges[after] |= labels[after] != labels[before]
     return edges

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ class Turn:
         sign = np.linalg.det(np.eye(3)[list(self.axes)])
         return bool(sign * (-1) ** sum(self.flips) < 0)
 
-    def turned(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def turned(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """`array` (z, y, x), turned: a view."""
         return array.transpose(self.axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
 
@@ -238,8 +239,8 @@ def _refined(template: WorkLevel, brain: WorkLevel, turn: Turn, start: Matrix, a
     turned, tissue = (np.ascontiguousarray(turn.turned(array)) for array in (brain.voxels, brain.tissue))
     near = turn.turned(brain.known) & ndimage.binary_dilation(tissue, iterations=_RIM)
     pair = Pair(turned, template.voxels, Metric.MUTUAL_INFORMATION, near)
-    tried = [np.linalg.inv(start)]
+    tried: list[Matrix] = [np.asarray(np.linalg.inv(start), np.float64)]
     tried.append(aligner.affine(pair, tried[0], 7))
     alike = [alikeness(turned, template.voxels, near, back) for back in tried]
     best = int(np.argmax(alike))
-    return _Refined(turn, np.linalg.inv(tried[best]), alike[best])
+    return _Refined(turn, np.asarray(np.linalg.inv(tried[best]), np.float64), alike[best])

@@ -72,12 +72,10 @@ def mutual_information(one: Gray, other: Gray, where: Mask) -> float:
 
 
 def local_correlation(one: Gray, other: Gray, size: int = 5) -> Gray:
-    """The squared correlation of two images (z, y, x) in a cube of `size` voxels around each voxel: 1 where one tells of
-    the other, light or dark; 0 where one of them is flat."""
+    """The squared correlation of two images (z, y, x) in a cube of `size` voxels around each voxel: 1 where one tells
+    of the other, light or dark; 0 where one of them is flat."""
     means = [ndimage.uniform_filter(image, size) for image in (one, other)]
-    own = [
-        ndimage.uniform_filter(image**2, size) - mean**2 for image, mean in zip((one, other), means, strict=True)
-    ]
+    own = [ndimage.uniform_filter(image**2, size) - mean**2 for image, mean in zip((one, other), means, strict=True)]
     shared = ndimage.uniform_filter(one * other, size) - means[0] * means[1]
     flat = (own[0] < _FLAT) | (own[1] < _FLAT)
     return np.asarray(np.where(flat, 0, np.minimum(shared**2 / np.maximum(own[0] * own[1], _FLAT**2), 1)), np.float32)
@@ -93,8 +91,8 @@ def concordance(one: Gray, other: Gray, where: Mask, size: int = 5) -> float:
 
 
 def alikeness(fixed: Gray, moving: Gray, where: Mask, affine: Matrix) -> float:
-    """The mean local correlation (0 to 1, squared) of `fixed`, where it is to be looked at, with `moving` as seen there;
-    `affine` maps indices of the one to those of the other."""
+    """The mean local correlation (0 to 1, squared) of `fixed`, where it is to be looked at, with `moving` as seen
+    there; `affine` maps indices of the one to those of the other."""
     return float(local_correlation(carried(moving, affine, fixed.shape), fixed)[where].mean())
 
 

@@ -152,11 +152,11 @@ def _human() -> Reference:
 def _ccf_200(samples: Path) -> Labels:
     fine = ccf_annotation(samples)
     # voxel i lies at 200 i um, between voxels 2 i - 1 and 2 i at 100 um
-    return fine[np.ix_(*(np.clip(2 * np.arange(n // 2 + 1) - 1, 0, n - 1) for n in fine.shape))]
+    return np.asarray(fine[np.ix_(*(np.clip(2 * np.arange(n // 2 + 1) - 1, 0, n - 1) for n in fine.shape))])
 
 
 def _neuromaps(samples: Path) -> Labels:
-    return np.rint(_nibabel(_file(samples, "macaque/inia19/inia19-NeuroMaps.nii.gz")).T).astype(np.int64)
+    return np.asarray(np.rint(_nibabel(_file(samples, "macaque/inia19/inia19-NeuroMaps.nii.gz")).T), np.int64)
 
 
 def _parcelled(template: BrainImage, voxel_um: float) -> Reference:

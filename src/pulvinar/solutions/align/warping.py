@@ -92,7 +92,7 @@ class Warped:
             for c in range(window.start[1], window.stop[1]):
                 part = self._source.read(Window((t, c, *low.tolist()), (t + 1, c + 1, *high.tolist())))
                 seen = self._between(part[0, 0], places[:, inside] - low[:, None])
-                out[(t - window.start[0], c - window.start[1], *into)][inside.reshape(stop - start)] = seen
+                out[t - window.start[0], c - window.start[1]][into][inside.reshape(stop - start)] = seen
                 self._source.release(part)
 
     def _places(self, start: Corner, stop: Corner) -> npt.NDArray[np.float64]:
@@ -123,7 +123,7 @@ def warped_array(
 
     source = ArraySource(voxels[None, None])
     warped = Warped(source, voxel_to_space_um, transform, grid, transform.source, kind, budget_bytes=2**40)
-    return warped.read(Window.whole(warped.shape))[0, 0]
+    return np.asarray(warped.read(Window.whole(warped.shape))[0, 0])
 
 
 def _parts(first: Corner, last: Corner) -> Iterator[tuple[Corner, Corner]]:
