@@ -55,9 +55,10 @@ def mouse_brain(samples: Path) -> BrainImage:
     import tifffile
 
     with tarfile.open(_file(samples, f"{_MOUSE}/brain_270slices.tar.xz")) as packed:
-        planes = sorted((one for one in packed if one.isfile() and ".tif" in one.name), key=lambda one: one.name)
-        read = [packed.extractfile(one) for one in planes]
-        voxels = np.stack([tifffile.imread(io.BytesIO(one.read())) for one in read if one])
+        # in the file's order: to go back in what is packed is to unpack it again
+        opened = ((one.name, packed.extractfile(one)) for one in packed if ".tif" in one.name)
+        planes = {name: tifffile.imread(io.BytesIO(file.read())) for name, file in opened if file}
+    voxels = np.stack([planes[name] for name in sorted(planes)])
     return BrainImage(Space("mouse brain", "mouse", "PSL"), voxels, rows_of(np.diag([50.0, 40.0, 40.0, 1.0])))
 
 
