@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.displacement import StoredField, Triple, add_vectors, displace, mapped, store_field
+from pulvinar.atlases.displacement import ArrayField, Triple, add_vectors, displace, mapped, store_field
 from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.space import Points
-from pulvinar.model.transform import DisplacementTransform, FieldGrid, affine_rows, inverse_rows
+from pulvinar.model.transform import DisplacementTransform, FieldGrid, VectorField, affine_rows, inverse_rows
 from pulvinar.storage.store import Store
 
 TOLERANCE_UM = 0.1
@@ -91,9 +91,22 @@ def store_inverse(
         grid = FieldGrid(transform.field.grid.shape, rows, transform.field.grid.outside)
     solver = _Solver(transform, grid, tolerance_um)
     field, objects = store_field(solver, transform.target, store, prefix, scratch)
+    return InvertedField(*_with_inverse(transform, field, solver), objects)
+
+
+def inverse_in_memory(
+    transform: DisplacementTransform, grid: FieldGrid, tolerance_um: float = TOLERANCE_UM
+) -> tuple[DisplacementTransform, InversionError]:
+    """As `store_inverse`, for a field that fits in memory: `transform` with its inverse on `grid`, and what it adds."""
+    solver = _Solver(transform, grid, tolerance_um)
+    return _with_inverse(transform, ArrayField(grid, solver.read((0, 0, 0), grid.shape)), solver)
+
+
+def _with_inverse(
+    transform: DisplacementTransform, field: VectorField, solver: _Solver
+) -> tuple[DisplacementTransform, InversionError]:
     error = _measured(transform, field, solver.unsolved)
-    done = replace(transform, inverse=field, inversion_error_um=error.p95_um if error.points else None)
-    return InvertedField(done, error, objects)
+    return replace(transform, inverse=field, inversion_error_um=error.p95_um if error.points else None), error
 
 
 class _Solver:
@@ -134,7 +147,7 @@ def _solve(transform: DisplacementTransform, goal: Places, tolerance_um: float) 
     return found, far
 
 
-def _measured(transform: DisplacementTransform, inverse: StoredField, unsolved: int) -> InversionError:
+def _measured(transform: DisplacementTransform, inverse: VectorField, unsolved: int) -> InversionError:
     """Random places, of a fixed seed: what a field is like at its voxels says nothing of what lies between."""
     shape = np.array(inverse.grid.shape)
     count = min(_PROBES, 8 * int(shape.prod()))
