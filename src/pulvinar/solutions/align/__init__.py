@@ -6,7 +6,6 @@ how well it went, how sure each place is, and whether a person should look.
 
 from pulvinar.solutions.align.alignment import Alignment, align
 from pulvinar.solutions.align.brain_image import BrainImage
-
 from pulvinar.solutions.align.measure import measure
 from pulvinar.solutions.align.pictures import checkerboard, contours
 from pulvinar.solutions.align.warping import Warped, warped_array
