@@ -1,5 +1,6 @@
-"""A brain to its atlas: how it lies is found from the data, then an affine map and a smooth deformation, both ways; with
-how well it went, how sure each place is, and whether a person should look.
+"""A brain to its atlas: how it lies is found from the data, then an affine map and a smooth deformation, both ways.
+
+With it comes how well it went, how sure each place is, and whether a person should look.
 
 `align` takes two levels in memory; `Warped` shows a volume of any size through what it found, block by block.
 """
