@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--species", nargs="+", default=["mouse", "macaque"])
     parser.add_argument("--warps", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one peer on one pair")
+    parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES))
     chosen = parser.parse_args()
     print(machine())
     rows: dict[str, list[tuple[float, float, float]]] = {}
@@ -48,7 +49,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="pulvinar-align-") as name:
                 start = _write_pair(chosen.samples, species, seed, Path(name))
                 print(f"{species} {seed}: Dice before {start:.3f}")
-                _run_all(Path(name), rows, chosen.timeout)
+                _run_all(Path(name), chosen.engines, rows, chosen.timeout)
     means = {engine: np.mean(values, axis=0) for engine, values in rows.items()}
     for engine, (found, cpu_s, peak) in means.items():
         print(f"{engine:>8}: Dice {found:.4f}, {cpu_s:6.1f} CPU s, {peak / 2**30:.2f} GiB, {len(rows[engine])} pairs")
@@ -59,9 +60,11 @@ def main() -> int:
     return report("align", figure, f"Dice >= the best peer's, <= {CPU:g}x greedy's CPU", passed=passed)
 
 
-def _run_all(folder: Path, rows: dict[str, list[tuple[float, float, float]]], timeout_s: float) -> None:
-    for engine, module in ENGINES.items():
-        if find_spec(module) is None:
+def _run_all(
+    folder: Path, engines: list[str], rows: dict[str, list[tuple[float, float, float]]], timeout_s: float
+) -> None:
+    for engine in engines:
+        if find_spec(ENGINES[engine]) is None:
             print(f"{engine:>8}: not installed")
             continue
         command = [sys.executable, "-m", "benchmarks._one_align", engine, folder]

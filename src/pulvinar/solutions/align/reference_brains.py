@@ -103,7 +103,9 @@ def live_fish(samples: Path, fish: str = "fish1") -> BrainImage:
 def human_head(samples: Path) -> tuple[BrainImage, Labels]:
     """A whole head, T1, 1 mm, masked to its brain; and its tissues as a network told them: 1 white, 2 grey matter."""
     image = _nifti(_file(samples, "human/t1_1mm/t1_crop.nii.gz"), Space("human head", "human", "AIL"))
-    tissues = np.rint(_nibabel(_file(samples, "human/t1_1mm/data/labels.nii.gz")).T).astype(np.int64)
+    network = np.rint(_nibabel(_file(samples, "human/t1_1mm/data/labels.nii.gz")).T).astype(np.int64)
+    # the file has 1 for grey, which is the darker of the two in a T1
+    tissues = np.array([0, 2, 1])[network]
     brain = ndimage.binary_dilation(ndimage.binary_closing(tissues > 0, iterations=4), iterations=2)
     masked = BrainImage(image.space, image.voxels * brain, image.voxel_to_space_um)
     return masked, tissues
