@@ -17,7 +17,7 @@ from scipy import fft, ndimage
 
 from pulvinar.model.space import opposite
 from pulvinar.solutions.align.aligner import Aligner, Metric, Pair
-from pulvinar.solutions.align.brain_image import Gray, Matrix, WorkLevel
+from pulvinar.solutions.align.brain_image import Gray, Mask, Matrix, WorkLevel
 from pulvinar.solutions.align.quality import alikeness
 
 _REFINED = 6
@@ -186,15 +186,18 @@ def _placed(template: WorkLevel, brain: WorkLevel) -> list[_Candidate]:
     correlation under a mask: Padfield (2012), "Masked object registration in the Fourier domain", IEEE Transactions on
     Image Processing 21(5), 2706-2718.
     """
-    span = np.array(template.voxels.shape) + max(brain.voxels.shape)
+    held, part_of = _around(template.tissue), _around(brain.known)
+    origin, first = np.array([one.start for one in held]), np.array([one.start for one in part_of])
+    gray, tissue, seen = brain.voxels[part_of], brain.tissue[part_of], brain.known[part_of]
+    channels = (template.voxels[held], template.tissue[held].astype(np.float32))
+    span = np.array(channels[0].shape) + max(gray.shape)
     shape = tuple(fft.next_fast_len(int(n), real=True) for n in span)
-    channels = (template.voxels, template.tissue.astype(np.float32))
     spectra = [(fft.rfftn(one, shape), fft.rfftn(one**2, shape)) for one in channels]
     found = []
     for turn in TURNS:
-        known = turn.turned(brain.known).astype(np.float32)
+        known = turn.turned(seen).astype(np.float32)
         known_spectrum = np.conj(fft.rfftn(known, shape))
-        parts = [turn.turned(brain.voxels), turn.turned(brain.tissue).astype(np.float32)]
+        parts = [turn.turned(gray), turn.turned(tissue).astype(np.float32)]
         scores = [
             _correlation(spectrum, part * known, known_spectrum, float(known.sum()), shape)
             for spectrum, part in zip(spectra, parts, strict=True)
@@ -202,9 +205,18 @@ def _placed(template: WorkLevel, brain: WorkLevel) -> list[_Candidate]:
         total = np.abs(scores[0]) + scores[1]
         at = np.array(np.unravel_index(np.argmax(total), shape))
         # shifts to the left come out at the far end
-        shift = np.where(at >= np.array(template.voxels.shape), at - np.array(shape), at)
-        found.append(_Candidate(turn, shift.astype(np.float64), float(total.max())))
+        shift = np.where(at >= np.array(channels[0].shape), at - np.array(shape), at)
+        corner = np.linalg.inv(turn.to_array(brain.voxels.shape)) @ turn.to_array(gray.shape)[:, 3]
+        begins = corner[:3] + np.linalg.inv(turn.to_array(brain.voxels.shape))[:3, :3] @ first
+        found.append(_Candidate(turn, shift + origin - begins, float(total.max())))
     return found
+
+
+def _around(mask: Mask) -> tuple[slice, ...]:
+    """The box of a mask, and two voxels more on each side."""
+    at = np.argwhere(mask)
+    low, high = np.maximum(at.min(axis=0) - 2, 0), np.minimum(at.max(axis=0) + 3, mask.shape)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
 
 def _correlation(

