@@ -34,7 +34,10 @@ def test_every_command_and_flag_that_is_named_exists(path: Path):
     named = re.findall(r"pulvinar ([a-z]+)((?:\\\n|[^\n])*)", "\n".join(blocks))
     for name, rest in named:
         assert name in commands, f"{path.name} names pulvinar {name}"
-        known = {flag for item in commands[name].params for flag in item.opts}
+        command = commands[name]
+        # of a group, its first word is the command
+        command = getattr(command, "commands", {}).get(rest.split()[0], command) if rest.split() else command
+        known = {flag for item in command.params for flag in item.opts}
         flags = set(re.findall(r"(?<=\s)--[a-z-]+", rest.partition("#")[0]))
         assert flags <= known, f"{path.name} gives pulvinar {name} {flags - known}"
 
