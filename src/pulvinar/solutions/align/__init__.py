@@ -6,6 +6,7 @@ with how well it went, how sure each place is, and whether a person should look.
 
 from pulvinar.solutions.align.alignment import Alignment, align
 from pulvinar.solutions.align.brain_image import BrainImage
+from pulvinar.solutions.align.card import Card, read_card
 from pulvinar.solutions.align.measure import measure
 from pulvinar.solutions.align.pictures import checkerboard, contours
 from pulvinar.solutions.align.warping import Warped, warped_array
@@ -13,10 +14,12 @@ from pulvinar.solutions.align.warping import Warped, warped_array
 __all__ = [
     "Alignment",
     "BrainImage",
+    "Card",
     "Warped",
     "align",
     "checkerboard",
     "contours",
     "measure",
+    "read_card",
     "warped_array",
 ]
