@@ -1,12 +1,12 @@
 """Accuracy cards: what each solution was measured on, how well it did, and measuring it again.
 
-A card is `card.toml` beside the solution; a module `card` there with `measure(samples)` measures its figures again.
+A card is `card.toml` beside the solution; its package has `measure(samples)`, which measures its figures again.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -16,31 +16,41 @@ from typing import Any
 from pulvinar.errors import NotFound
 from pulvinar.solutions.solution import find_solution
 
+_SLACK = 0.01
+"""Of a figure without an interval: what threads and versions may change."""
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a card: its `metric` by definition, on which data, and what kind of truth that had (GOLD: manual, of
-    real data; SILVER: of real data, made by a tool or an untrained eye; SIM: drawn); with its 95 % interval."""
+    """A figure and its 95 % interval (the value itself where there is none), `metric` by definition.
+
+    `truth` is GOLD (manual, of real data), SILVER (of real data, made by a program), OUTLINE (of real data, no more
+    than whether outlines meet) or SIM (drawn); "" where a figure needs none. `count` values it is the mean of.
+    """
 
     name: str
     truth: str
-    data: str
-    metric: str
     value: float
     low: float
     high: float
+    unit: str = ""
+    count: int = 1
+    metric: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a solution is for, what it is not for, how it fails, and its figures; text by language."""
+    """What a solution is for, what it is not for and how it fails, by language; its figures and its peers'; the data,
+    with source, licence and SHA-256."""
 
     solution: str
-    purpose: dict[str, str]
-    not_for: dict[str, str]
-    failures: tuple[str, ...]
+    purpose: Mapping[str, str]
+    not_for: Mapping[str, str]
+    failures: Mapping[str, tuple[str, ...]]
     figures: tuple[Figure, ...]
-    data: tuple[dict[str, Any], ...]
+    peers: tuple[Figure, ...]
+    data: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -57,31 +67,52 @@ class Measured:
 
 def read_card(name: str) -> Card | None:
     """The card of a solution; None where it has none. Raises `NotFound` for an unknown solution."""
-    path = files(_package(name)) / "card.toml"
+    return read_card_of(_package(name))
+
+
+def read_card_of(package: str) -> Card | None:
+    """The card that lies in a package; None where there is none."""
+    path = files(package) / "card.toml"
     if not path.is_file():
         return None
     said = tomllib.loads(path.read_text("utf-8"))
-    fields = ("name", "truth", "data", "metric", "value", "low", "high")
+    by_language = {part: {language: said[f"{part}_{language}"] for language in ("en", "zh")} for part in _BY_LANGUAGE}
     return Card(
         said["solution"],
-        {language: said[f"purpose_{language}"] for language in ("en", "zh")},
-        {language: said[f"not_for_{language}"] for language in ("en", "zh")},
-        tuple(said["failures"]),
-        tuple(Figure(*(one[field] for field in fields)) for one in said["figure"]),
+        by_language["purpose"],
+        by_language["not_for"],
+        {language: tuple(listed) for language, listed in by_language["failures"].items()},
+        tuple(map(_figure, said["figure"])),
+        tuple(map(_figure, said["peer"])),
         tuple(said["data"]),
     )
 
 
+_BY_LANGUAGE = ("purpose", "not_for", "failures")
+
+
+def _figure(said: Mapping[str, Any]) -> Figure:
+    return Figure(**{key: value for key, value in said.items() if key in Figure.__dataclass_fields__})
+
+
 def measure_card(name: str, samples: Path) -> tuple[Measured, ...]:
-    """Measure a card's figures again, from the folder of samples. Raises `NotFound` for a solution without a card, and
-    where a sample isn't there."""
-    if read_card(name) is None:
+    """Measure a card's figures again, from the folder of samples; one that can't be without training is left out.
+
+    Raises `NotFound` for a solution without a card, and where a sample isn't there.
+    """
+    card = read_card(name)
+    if card is None:
         raise NotFound(f"the solution {name!r} has no accuracy card", hint="pulvinar card lists those that have one")
-    measure: Callable[[Path], Sequence[Any]] = import_module(f"{_package(name)}.card").measure
-    return tuple(
-        Measured(one.name, one.value.value, one.was.value, one.was.low, one.was.high, one.holds)
-        for one in measure(samples)
-    )
+    said = {one.name: one for one in card.figures}
+    measure: Callable[[Path], Iterable[Figure]] = import_module(_package(name)).measure
+    return tuple(compared(said[one.name], one) for one in measure(samples) if one.name in said)
+
+
+def compared(said: Figure, found: Figure) -> Measured:
+    """Whether what was `found` lies within the interval of what the card `said`."""
+    slack = 0.0 if said.low < said.high else _SLACK * abs(said.value)
+    holds = said.low - slack <= found.value <= said.high + slack
+    return Measured(said.name, found.value, said.value, said.low, said.high, holds)
 
 
 def _package(name: str) -> str:

@@ -7,7 +7,6 @@ With it comes how well it went, how sure each place is, and whether a person sho
 
 from pulvinar.solutions.align.alignment import Alignment, align
 from pulvinar.solutions.align.brain_image import BrainImage
-from pulvinar.solutions.align.card import Card, read_card
 from pulvinar.solutions.align.measure import measure
 from pulvinar.solutions.align.pictures import checkerboard, contours
 from pulvinar.solutions.align.warping import Warped, warped_array
@@ -15,12 +14,10 @@ from pulvinar.solutions.align.warping import Warped, warped_array
 __all__ = [
     "Alignment",
     "BrainImage",
-    "Card",
     "Warped",
     "align",
     "checkerboard",
     "contours",
     "measure",
-    "read_card",
     "warped_array",
 ]

@@ -25,21 +25,9 @@ from pulvinar.solutions.align.brain_image import BrainImage, rows_of, work_level
 from pulvinar.solutions.align.known_warps import known_brain
 from pulvinar.solutions.align.quality import Labels, dice, region_dice
 from pulvinar.solutions.align.warping import warped_array
+from pulvinar.solutions.cards import Figure
 
 _LANDMARKS = 2000
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A mean of `count` values with its 95 % interval (bootstrap; the value itself where there is but one)."""
-
-    name: str
-    truth: str
-    count: int
-    mean: float
-    low: float
-    high: float
-    unit: str
 
 
 @dataclass(frozen=True)
@@ -146,14 +134,7 @@ def _mouse(samples: Path) -> Iterator[Figure]:
     what = "mouse autofluorescence to CCFv3, against the reference registration: "
     regions = list(region_dice(labels[0], labels[1]).values())
     yield _single(f"{what}Dice of the whole brain", "SILVER", dice(labels[0] > 0, labels[1] > 0))
-    yield Figure(
-        f"{what}Dice of regions over 500 voxels",
-        "SILVER",
-        len(regions),
-        float(np.mean(regions)),
-        *interval(regions),
-        "",
-    )
+    yield _mean(f"{what}Dice of regions over 500 voxels", "SILVER", regions)
     far = float(np.percentile(boundary_distances(labels[1], labels[0], brain.voxel_size_um), 95))
     yield _single(f"{what}boundary distance, 95th percentile", "SILVER", far, "um")
 
@@ -174,7 +155,11 @@ def _one(name: str, truth: str, found: Alignment) -> Figure:
 
 
 def _single(name: str, truth: str, value: float, unit: str = "") -> Figure:
-    return Figure(name, truth, 1, value, value, value, unit)
+    return Figure(name, truth, value, value, value, unit)
+
+
+def _mean(name: str, truth: str, values: Sequence[float], unit: str = "") -> Figure:
+    return Figure(name, truth, float(np.mean(values)), *interval(values), unit, len(values))
 
 
 def _figures(what: str, found: Sequence[Known]) -> Iterator[Figure]:
@@ -187,7 +172,7 @@ def _figures(what: str, found: Sequence[Known]) -> Iterator[Figure]:
         ("landmarks within the stated uncertainty", "", [one.within_stated for one in found]),
         ("processor seconds", "s", [one.cpu_s for one in found]),
     ):
-        yield Figure(f"{what}: {name}", "SIM", len(values), float(np.mean(values)), *interval(values), unit)
+        yield _mean(f"{what}: {name}", "SIM", values, unit)
 
 
 def _at(
