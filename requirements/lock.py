@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 FILES: dict[str, tuple[Path, tuple[str, ...]]] = {
-    "run.txt": (PROJECT, ("demo",)),
+    "run.txt": (PROJECT, ("demo", "align")),
     "dev.txt": (PROJECT, ("demo", "dev")),
     "clients.txt": (HERE / "clients.in", ()),
 }

@@ -355,7 +355,7 @@ def test_an_atlas_that_is_installed_while_an_asset_is_anchored_makes_it_stale(me
     install_toy(means)
     version = brought_in(means, write_neuron(tmp_path / "neuron.swc", NEURON))
     (asset,) = version.assets
-    anchorer = Anchorer(means)
+    anchorer = Anchorer(means.database, means.store, means.scratch, means.actor)
     found = anchorer.anchors(version.record, asset)
     changed = labels()
     changed[changed == LAYER_1] = LAYER_2

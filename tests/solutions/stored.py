@@ -29,10 +29,16 @@ class _Forgetful:
     def record(self, objects: Sequence[StoredObject]) -> None: ...
 
 
-def stored_volume(store: Store, scratch: Path, voxels: np.ndarray, name: str = "brain") -> tuple[Asset, list]:
+def stored_volume(
+    store: Store,
+    scratch: Path,
+    voxels: np.ndarray,
+    name: str = "brain",
+    size_um: tuple[float, float, float] = SIZE_UM,
+) -> tuple[Asset, list]:
     """A volume of axes (t, c, z, y, x) in the store; of integers of 32 bits or more, labels."""
     kind = VolumeKind.LABELS if voxels.dtype.itemsize >= 4 and voxels.dtype.kind in "iu" else VolumeKind.IMAGE
-    levels = plan_levels(voxels.shape, SIZE_UM, voxels.dtype, kind)
+    levels = plan_levels(voxels.shape, size_um, voxels.dtype, kind)
     channels = tuple(Channel(f"channel {number}") for number in range(voxels.shape[1]))
     volume = Volume(kind, voxels.dtype.name, levels, channels)
     asset_id = new_id()

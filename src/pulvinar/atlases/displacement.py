@@ -5,7 +5,6 @@ A stored field is an OME-Zarr image of one level and three channels, float32: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -28,7 +27,7 @@ from pulvinar.model.transform import (
     space_to_world,
 )
 from pulvinar.model.volume import Channel, Shape5, Volume, VolumeKind
-from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
+from pulvinar.storage.pyramid import NoLedger, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.shards import ROOT
 from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
@@ -107,7 +106,7 @@ def store_field(
     volume = Volume(VolumeKind.IMAGE, "float32", levels, channels, _world_affine(grid, space))
     source = _FieldSource(field)
     plan = plan_pyramid(volume, source.block_shape)
-    objects = write_pyramid(source, plan, store, prefix, ledger=_NoLedger(), scratch=scratch)
+    objects = write_pyramid(source, plan, store, prefix, ledger=NoLedger(), scratch=scratch)
     return StoredField(store, prefix, grid), objects
 
 
@@ -173,16 +172,6 @@ class _FieldSource:
         return vectors[None]
 
     def release(self, voxels: Voxels) -> None:
-        pass
-
-
-class _NoLedger:
-    """A field is made anew when its making was stopped."""
-
-    def finished(self) -> Mapping[str, StoredObject]:
-        return {}
-
-    def record(self, objects: Sequence[StoredObject]) -> None:
         pass
 
 

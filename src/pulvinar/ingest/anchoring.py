@@ -42,6 +42,7 @@ from pulvinar.model.record import Record
 from pulvinar.model.space import Points
 from pulvinar.model.transform import combined_error
 from pulvinar.model.volume import Triple
+from pulvinar.storage.database import Database
 from pulvinar.storage.object_file import open_table
 from pulvinar.storage.store import Store
 
@@ -63,9 +64,9 @@ class Anchored:
 class Anchorer:
     """The atlases that an actor may see, opened once for all assets of an ingest."""
 
-    def __init__(self, means: Means, actor: Actor | None = None, *, atlas: str = "") -> None:
-        self._means = means
-        self._actor = actor or means.actor
+    def __init__(self, database: Database, store: Store, scratch: Path, actor: Actor, *, atlas: str = "") -> None:
+        self._database, self._store, self._scratch = database, store, scratch
+        self._actor = actor
         self._atlas = atlas
         self._known: datetime | None = None
 
@@ -73,9 +74,9 @@ class Anchorer:
     def atlases(self) -> tuple[OpenAtlas, ...]:
         """The newest version of each atlas; nothing of it is read yet."""
         self._known = datetime.now(UTC)
-        found = list_atlases(self._means.database, self._actor)
-        cache = grids_in(self._means.scratch)
-        return tuple(OpenAtlas(one, self._means.store, cache) for one in found if self._atlas in ("", one.atlas.name))
+        found = list_atlases(self._database, self._actor)
+        cache = grids_in(self._scratch)
+        return tuple(OpenAtlas(one, self._store, cache) for one in found if self._atlas in ("", one.atlas.name))
 
     def anchors(self, record: Record, asset: Asset) -> tuple[Anchored, ...]:
         """Where `asset`, of a dataset with `record`, lies: one anchor an atlas of its species."""
@@ -86,10 +87,10 @@ class Anchorer:
             stated = asset.details.get("space", {})
             made = None
             if stated.get("name") == opened.atlas.space.name:
-                made = _placed(opened, self._means.store, asset, stated)
+                made = _placed(opened, self._store, asset, stated)
             elif stated and (route := self._route(stated["name"], opened.atlas.space.name)):
-                made = _placed(opened, self._means.store, asset, stated, route)
-            made = made or _named(opened, self._means.store, asset, record)
+                made = _placed(opened, self._store, asset, stated, route)
+            made = made or _named(opened, self._store, asset, record)
             if made is not None:
                 found.append(replace(made, known=self._known))
         return tuple(found)
@@ -97,7 +98,7 @@ class Anchorer:
     @cached_property
     def _transforms(self) -> tuple[StoredTransform, ...]:
         """Those that everyone may read: an anchor tells whoever sees the asset of the path that it took."""
-        return list_transforms(self._means.database, self._means.store, ANONYMOUS)
+        return list_transforms(self._database, self._store, ANONYMOUS)
 
     def _route(self, source: str, target: str) -> Route | None:
         """The way from a space to that of an atlas, None where there is none."""
@@ -271,7 +272,8 @@ def reanchor(
     """
     if atlas:
         find_atlas(means.database, means.actor, atlas)
-    anchorer, total = Anchorer(means, atlas=atlas), Reanchored(0, 0)
+    anchorer = Anchorer(means.database, means.store, means.scratch, means.actor, atlas=atlas)
+    total = Reanchored(0, 0)
     chosen: Iterable[str] = [dataset_id] if dataset_id else _datasets(means)
     if stale:
         old = stale_anchors(means.database, means.actor, atlas)

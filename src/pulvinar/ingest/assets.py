@@ -43,6 +43,7 @@ from pulvinar.model.volume import Channel, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import finished_voxels, plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import VoxelSource
 from pulvinar.storage.space import room_in
+from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import ReadableVolume, open_volume, volume_documents
 
 _PIECE_BYTES = 4 << 20
@@ -106,7 +107,9 @@ def _described(
     bench: Bench, asset_id: str, volume: Volume, observer: QualityObserver
 ) -> tuple[dict[str, bytes], dict[str, Any], list[Finding]]:
     names = _label_names(bench.request, volume)
-    files, details, doubts = described_volume(bench.means, asset_id, volume, observer, names, bench.species)
+    files, details, doubts = described_volume(
+        bench.means.store, asset_prefix(asset_id), volume, observer, names, bench.species
+    )
     if names and bench.request.label_names is not None:
         encoding = encoding_of(bench.request.label_names.read_bytes())
         doubts += encoding_findings(encoding, "the table of label names", "--label-names")
@@ -114,15 +117,16 @@ def _described(
 
 
 def described_volume(
-    means: Means,
-    asset_id: str,
+    store: Store,
+    prefix: str,
     volume: Volume,
     observer: QualityObserver,
     names: tuple[LabelName, ...],
     species: Species,
 ) -> tuple[dict[str, bytes], dict[str, Any], list[Finding]]:
-    """What a volume shows of itself once its voxels are stored: small files, details for the catalogue, and doubts."""
-    stored = open_volume(means.store, asset_prefix(asset_id), volume)
+    """What a volume shows of itself once its voxels are stored below `prefix`: small files, details for the catalogue,
+    and doubts."""
+    stored = open_volume(store, prefix, volume)
     figures = [observer.figures(channel, volume, stored) for channel in range(len(volume.channels))]
     if volume.kind is VolumeKind.IMAGE:
         windows = [item.window for item in figures]

@@ -201,7 +201,9 @@ class _Install:
             )
         with watched(self._progress, f"{title}: figures and pictures"):
             names = self._names() if one.kind is VolumeKind.LABELS else ()
-            files, details, doubts = described_volume(means, asset_id, volume, observer, names, self._packed.species)
+            files, details, doubts = described_volume(
+                means.store, asset_prefix(asset_id), volume, observer, names, self._packed.species
+            )
             if one.kind is VolumeKind.LABELS:
                 index = index_labels(open_volume(means.store, asset_prefix(asset_id), volume))
                 files[LABEL_INDEX] = index_to_bytes(index)

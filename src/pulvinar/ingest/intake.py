@@ -186,7 +186,9 @@ def _anchored(
 ) -> tuple[list[_Written], AnchorSpool]:
     """Where in the brain each asset lies; the assets, with a doubt where that can't be."""
     remove_tree(folder)
-    anchorer, spool, told = Anchorer(bench.means), AnchorSpool(folder), []
+    means = bench.means
+    anchorer = Anchorer(means.database, means.store, means.scratch, means.actor)
+    spool, told = AnchorSpool(folder), []
     with watched(bench.progress, "finding where in the brain it lies"):
         for asset, objects in assets:
             found = anchorer.anchors(record, asset)

@@ -134,22 +134,27 @@ _READ: Mapping[ParameterKind, Callable[[Any], Value]] = {
 
 @dataclass(frozen=True)
 class Input:
-    """One asset that a solution takes, of one of `kinds`; an `optional` one may be left out."""
+    """One asset that a solution takes, of one of `kinds`; an `optional` one may be left out.
+
+    `of_atlas`: a template of an installed atlas, which the solution is then told of.
+    """
 
     name: str
     title: Words
     kinds: tuple[AssetKind, ...]
     optional: bool = False
     help: Words = field(default=Words("", ""))
+    of_atlas: bool = False
 
 
 @dataclass(frozen=True)
 class Output:
-    """One asset that a solution makes."""
+    """One asset that a solution makes; an `optional` one not of every input."""
 
     name: str
     title: Words
     kind: AssetKind
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,7 @@ def description_to_json(one: SolutionDescription) -> dict[str, Any]:
                 "help": _words(item.help),
                 "kinds": [kind.value for kind in item.kinds],
                 "optional": item.optional,
+                "of_atlas": item.of_atlas,
             }
             for item in one.inputs
         ],
@@ -209,7 +215,15 @@ def description_to_json(one: SolutionDescription) -> dict[str, Any]:
             }
             for item in one.parameters
         ],
-        "outputs": [{"name": item.name, "title": _words(item.title), "kind": item.kind.value} for item in one.outputs],
+        "outputs": [
+            {
+                "name": item.name,
+                "title": _words(item.title),
+                "kind": item.kind.value,
+                "optional": item.optional,
+            }
+            for item in one.outputs
+        ],
     }
 
 

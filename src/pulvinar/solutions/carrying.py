@@ -9,12 +9,13 @@ from pulvinar.compute.dispatch import Quotas
 from pulvinar.compute.engine import result_to_json
 from pulvinar.compute.ledger import results
 from pulvinar.compute.runner import Runner, RunnerOptions
+from pulvinar.ingest.anchoring import Anchorer
 from pulvinar.model.job import Job
 from pulvinar.model.plan import Plan
 from pulvinar.solutions.derived import make_visible
 from pulvinar.solutions.rules import start_what_rules_say
-from pulvinar.solutions.solution import Asked, Desk, SolutionTask, find_solution
-from pulvinar.solutions.submission import Means, open_inputs
+from pulvinar.solutions.solution import Desk, SolutionTask, find_solution
+from pulvinar.solutions.submission import Means, open_asked
 from pulvinar.storage.store import Store
 
 _log = logging.getLogger("pulvinar.solutions")
@@ -30,28 +31,29 @@ class SolutionCarrier:
     def task(self, job: Job, plan: Plan, step: int) -> SolutionTask:
         """The task of a step, once the results of the one before lie in the store. Raises `NotFound` and `Forbidden`
         where the job's actor may not read an input any more."""
-        inputs = open_inputs(self._means.database, job.actor, job.inputs)
-        key = self._spool(job, step - 1) if step else ""
-        desk = Desk(job.id, Asked(inputs, job.parameters), job.outputs, self._means.places, key)
+        asked = open_asked(self._means.database, job)
+        if step:
+            self._spool(job, step - 1)
+        keys = {before.name: _results_key(job, number) for number, before in enumerate(plan.steps[:step])}
+        desk = Desk(job.id, asked, job.outputs, self._means.places, keys)
         return SolutionTask(job.solution, plan.steps[step], desk)
 
-    def _spool(self, job: Job, step: int) -> str:
+    def _spool(self, job: Job, step: int) -> None:
         lines = (
             json.dumps([index, result_to_json(result)], ensure_ascii=False)
             for index, result in results(self._means.database, job.id, step)
         )
-        key = f"jobs/{job.id}/{step}.jsonl"
-        self._store.put_bytes(key, "\n".join(lines).encode())
-        return key
+        self._store.put_bytes(_results_key(job, step), "\n".join(lines).encode())
 
     def finish(self, job: Job, plan: Plan, owner: str, reason: str) -> None:
         """Make the outputs visible and end the job."""
-        description = find_solution(job.solution).description
+        database, scratch = self._means.database, self._means.engine.scratch
         make_visible(
-            self._means.database,
+            database,
             job,
             plan,
-            description,
+            find_solution(job.solution).description,
+            Anchorer(database, self._store, scratch, job.actor),
             engine=self._means.engine.name,
             owner=owner,
             reason=reason,
@@ -62,6 +64,10 @@ class SolutionCarrier:
     def look_for_work(self) -> None:
         """Start what rules say."""
         start_what_rules_say(self._means)
+
+
+def _results_key(job: Job, step: int) -> str:
+    return f"jobs/{job.id}/{step}.jsonl"
 
 
 def make_runner(means: Means, store: Store, *, jobs: int, quotas: Quotas, until_idle: bool = False) -> Runner:

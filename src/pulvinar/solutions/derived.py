@@ -17,14 +17,17 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import EVERYONE, show, shown_to
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.anchors import set_anchor
+from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.derivations import record_derivation
 from pulvinar.catalogue.licences import strictest
-from pulvinar.catalogue.versions import add_asset, find_home, open_draft
+from pulvinar.catalogue.versions import add_asset, find_home, get_version, open_draft
 from pulvinar.compute.engine import MadeObject
 from pulvinar.compute.lease import release
 from pulvinar.compute.ledger import results
-from pulvinar.errors import Conflict, JobFailed
+from pulvinar.errors import Conflict, Invalid, JobFailed
+from pulvinar.ingest.anchoring import Anchorer
 from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, StoredObject, Version, asset_digest
 from pulvinar.model.derivation import Derivation, derivation_to_json
@@ -39,9 +42,18 @@ _LIBRARIES = ("numpy", "scipy", "scikit-image", "numba", "tensorstore", "pyarrow
 
 
 def make_visible(
-    database: Database, job: Job, plan: Plan, description: SolutionDescription, *, engine: str, owner: str, reason: str
+    database: Database,
+    job: Job,
+    plan: Plan,
+    description: SolutionDescription,
+    anchorer: Anchorer,
+    *,
+    engine: str,
+    owner: str,
+    reason: str,
 ) -> str:
-    """Put the outputs of a job into a draft and end the job, in one transaction; the identifier of the dataset.
+    """Put the outputs of a job into a draft, anchored in the atlases that `anchorer` knows, and end the job, in one
+    transaction; the identifier of the dataset.
 
     Raises `JobFailed` for an output that has no object, `Forbidden` and `NotFound` where the actor has lost its rights,
     `Conflict` when another runner holds the job.
@@ -50,19 +62,22 @@ def make_visible(
     made = _derivations(job, engine)
     assets = _assets(database, job, plan, description, [asset for _, asset in sources], made)
     state = JobState.DONE_EXCEPT if reason else JobState.DONE
+    if job.into:
+        record = get_version(database, job.actor, job.into).record
+    else:
+        record = derived_record(description, job.title, [held for held, _ in sources])
+    anchors = {asset.id: anchorer.anchors(record, asset) for asset, _ in assets}
     with UnitOfWork(database, job.actor) as work:
         for one in job.inputs:
             work.ask(Right.READ, one.dataset_id)
-        dataset_id = (
-            job.into
-            or create_dataset(
-                work, derived_record(job, description, [held for held, _ in sources]), node=job.id.partition("-")[0]
-            ).id
-        )
+        dataset_id = job.into or create_dataset(work, record, node=job.id.partition("-")[0]).id
         draft = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, draft.id, asset, objects)
             record_derivation(work.session, asset.id, made[asset.id])
+            for found in anchors[asset.id]:
+                set_anchor(work.session, asset.id, found.anchor, found.positions, found.blocks, found.known)
+        index_assets(work.session, dataset_id, [asset_id for asset_id, placed in anchors.items() if placed])
         if not job.into:
             _show_as_inputs(work.session, dataset_id, [one.dataset_id for one in job.inputs])
         work.record_event("derive", draft.id, {"job": job.id, "assets": [asset.id for asset, _ in assets]})
@@ -112,6 +127,8 @@ def _assets(
     built = []
     for output in description.outputs:
         asset_id, held = job.outputs[output.name], list(objects[output.name].values())
+        if not held and output.optional:
+            continue
         if not held:
             raise JobFailed(f"solution {job.solution!r} made nothing of its output {output.name!r}")
         asset = Asset(
@@ -143,19 +160,23 @@ def _add_object(objects: dict[str, dict[str, StoredObject]], job: Job, one: Made
     objects[one.output][one.path] = StoredObject(one.path, one.size_bytes, one.sha256)
 
 
-def derived_record(job: Job, description: SolutionDescription, sources: Sequence[Version]) -> Record:
-    """What is to be said of the outputs: of whom they are, under which terms, from what. Raises `JobFailed` without
+def derived_record(description: SolutionDescription, title: str, sources: Sequence[Version]) -> Record:
+    """What is to be said of the outputs: of whom they are, under which terms, from what. Raises `Invalid` without
     inputs, or where they are of several species."""
     records = [one.record for one in sources]
     if len({one.species for one in records}) != 1:
-        raise JobFailed(f"the outputs of job {job.id} can't be said to be of one species: put them into a dataset")
+        of = ", ".join(sorted(f"{one.species.value} ({one.title})" for one in records)) or "nothing"
+        raise Invalid(
+            f"the inputs are of {of}: the outputs can't be said to be of one species",
+            hint="choose inputs of one species, or name a dataset that takes the outputs",
+        )
     first = records[0]
     subjects = {one.subject for one in records}
     related = [Related(one.doi, "IsDerivedFrom") for one in records if one.doi]
     citations = [*(one.citation for one in records), description.citation]
     return replace(
         first,
-        title=f"{job.title}: {first.title}",
+        title=f"{title or description.title.en}: {first.title}",
         description=description.summary.en,
         licence=strictest(one.licence for one in records),
         subject=first.subject if len(subjects) == 1 else None,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from pulvinar.atlases.installed import Installed, OpenAtlas, grids_in
 from pulvinar.compute.engine import BlockResult, MadeObject, result_from_json
 from pulvinar.errors import NotFound
 from pulvinar.extensions import Registry
@@ -24,10 +26,12 @@ from pulvinar.storage.volumes import ReadableVolume
 
 @dataclass(frozen=True)
 class Asked:
-    """What a job is asked for: its inputs by their names, those left out missing, and every parameter."""
+    """What a job is asked for: its inputs by their names, those left out missing, every parameter, and the atlases that
+    inputs are templates of."""
 
     inputs: Mapping[str, Asset]
     parameters: Mapping[str, Value]
+    atlases: Mapping[str, Installed] = field(default_factory=dict)
 
 
 class Solution(Protocol):
@@ -85,16 +89,17 @@ def _store_at(places: Places) -> Store:
 
 @dataclass(frozen=True)
 class Desk:
-    """What one block works with: what was asked, where outputs go, and what the step before gave.
+    """What one block works with: what was asked, where outputs go, and what the steps before gave.
 
-    It travels to workers, so it holds values and no open thing. `outputs` are asset identifiers by output.
+    It travels to workers, so it holds values and no open thing. `outputs` are asset identifiers by output,
+    `result_keys` say where in the store the results of each step before lie, by its name in the order of steps.
     """
 
     job_id: str
     asked: Asked
     outputs: Mapping[str, str]
     places: Places
-    results_key: str = ""
+    result_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -112,6 +117,13 @@ class Desk:
         sources = ExternalSources(self.places.external, private=self.places.external_private, s3=self.places.s3)
         return open_asset_volume(self.store, sources, self.asset(name))
 
+    def atlas(self, name: str) -> OpenAtlas:
+        """The atlas that an input is a template of. Raises `NotFound` where the input was left out."""
+        if name not in self.asked.atlases:
+            raise NotFound(f"the job has no atlas as its input {name!r}")
+        cache = grids_in(Path(tempfile.gettempdir()) / "pulvinar-atlases")
+        return OpenAtlas(self.asked.atlases[name], self.store, cache)
+
     def put(self, output: str, path: str, data: bytes) -> MadeObject:
         """Store an object of an output, whole or not at all; name it in the block's result."""
         self.store.put_bytes(self._key(output, path), data)
@@ -128,13 +140,19 @@ class Desk:
         """A new path for `put_file`, where that costs the least."""
         return self.store.scratch_for(self._key(output, path), scratch)
 
-    def _key(self, output: str, path: str) -> str:
-        return f"{output_prefix(self.outputs[output])}/{path}"
+    def prefix(self, output: str) -> str:
+        """Where the objects of an output lie in the store."""
+        return output_prefix(self.outputs[output])
 
-    def results(self) -> Iterator[tuple[int, BlockResult]]:
-        """What the blocks of the step before gave, in their order; those that were lost are left out."""
-        if self.results_key:
-            for line in self.store.read(self.results_key).splitlines():
+    def _key(self, output: str, path: str) -> str:
+        return f"{self.prefix(output)}/{path}"
+
+    def results(self, step: str = "") -> Iterator[tuple[int, BlockResult]]:
+        """What the blocks of a step before this one gave (of the last by default), in their order; those that were lost
+        are left out."""
+        key = self.result_keys[step or list(self.result_keys)[-1]] if self.result_keys else ""
+        if key:
+            for line in self.store.read(key).splitlines():
                 index, values = json.loads(line)
                 yield index, result_from_json(values)
 

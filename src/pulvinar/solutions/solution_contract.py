@@ -16,7 +16,7 @@ from pulvinar.model.plan import Plan, Step, StepKind, plan_from_json, plan_to_js
 from pulvinar.model.solution import Words, description_to_json
 from pulvinar.solutions.solution import Desk, Solution, output_prefix
 
-_RESULTS = "jobs/contract/results.jsonl"
+_RESULTS = "jobs/contract"
 
 
 class SolutionContract:
@@ -72,7 +72,8 @@ class SolutionContract:
         """Of objects that are in the store, each told by one block."""
         results = [one for step in _run(solution, solution.plan(desk.asked), desk, reverse=False) for one in step]
         made = [item for one in results for item in one.objects]
-        assert {item.output for item in made} == {one.name for one in solution.description.outputs}
+        needed = {one.name for one in solution.description.outputs if not one.optional}
+        assert needed <= {item.output for item in made} <= {one.name for one in solution.description.outputs}
         assert len({(item.output, item.path) for item in made}) == len(made)
         for item in made:
             assert desk.store.size(f"{output_prefix(desk.outputs[item.output])}/{item.path}") == item.size_bytes
@@ -92,12 +93,13 @@ def _voxels(shape: Iterable[int]) -> int:
 def _run(solution: Solution, plan: Plan, desk: Desk, *, reverse: bool) -> list[list[BlockResult]]:
     """Run every block of every step; the results of each step in the order of blocks."""
     done: list[list[BlockResult]] = []
+    keys: dict[str, str] = {}
     for step in plan.steps:
-        if done:
-            lines = (json.dumps([index, result_to_json(one)]) for index, one in enumerate(done[-1]))
-            desk.store.put_bytes(_RESULTS, "\n".join(lines).encode())
-        results = _run_step(solution, step, replace(desk, results_key=_RESULTS if done else ""), reverse=reverse)
+        results = _run_step(solution, step, replace(desk, result_keys=dict(keys)), reverse=reverse)
         assert step.kind is not StepKind.REDUCE or len(results) == 1
+        keys[step.name] = f"{_RESULTS}/{step.name}.jsonl"
+        lines = (json.dumps([index, result_to_json(one)]) for index, one in enumerate(results))
+        desk.store.put_bytes(keys[step.name], "\n".join(lines).encode())
         done.append(results)
     return done
 

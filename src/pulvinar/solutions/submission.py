@@ -9,6 +9,7 @@ from typing import Any
 
 from pulvinar.access.visibility import may
 from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.installed import Installed, list_atlases
 from pulvinar.catalogue.derivations import derivation_of
 from pulvinar.catalogue.versions import find_asset, find_home, get_version
 from pulvinar.compute.engine import EngineOptions
@@ -16,11 +17,13 @@ from pulvinar.compute.jobs import enqueue
 from pulvinar.compute.slots import check_fits
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right
+from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import Job, JobInput, JobState
 from pulvinar.model.plan import Plan
 from pulvinar.model.solution import Input, SolutionDescription, Value
+from pulvinar.solutions.derived import derived_record
 from pulvinar.solutions.solution import Asked, Places, find_solution
 from pulvinar.storage.database import Database
 
@@ -44,8 +47,8 @@ class Means:
 class Request:
     """What a person asks: a solution by name, assets for its inputs, parameters, and where the outputs go.
 
-    An asset is named by its identifier, or as DATASET:NAME. `into` is a dataset whose draft takes the outputs; "" makes
-    a new one.
+    An asset is named by its identifier, or as DATASET:NAME; a template also by the name of its atlas. `into` is a
+    dataset whose draft takes the outputs; "" makes a new one.
     """
 
     solution: str
@@ -77,7 +80,10 @@ def prepare(means: Means, request: Request) -> Prepared:
     description = solution.description
     parameters = description.checked(request.parameters)
     found = _inputs(means, description, request.inputs)
-    asked = Asked({name: asset for name, (_, asset) in found.items()}, parameters)
+    atlases = _atlases(means.database, means.actor, description, {name: asset for name, (_, asset) in found.items()})
+    asked = Asked({name: asset for name, (_, asset) in found.items()}, parameters, atlases)
+    if not request.into:
+        derived_record(description, request.title, [version for version, _ in found.values()])
     plan = solution.plan(asked)
     check_fits(plan, means.engine.slots, means.engine.name)
     inputs = tuple(
@@ -129,14 +135,37 @@ def rerun(means: Means, asset_id: str) -> Job:
     return submit(means, Request(made.solution, inputs, made.parameters))
 
 
-def open_inputs(database: Database, actor: Actor, inputs: tuple[JobInput, ...]) -> dict[str, Asset]:
-    """The assets of a job's inputs, as long as `actor` may read them. Raises `NotFound`, `Forbidden`."""
+def open_asked(database: Database, job: Job) -> Asked:
+    """What a job was asked for, as long as its actor may read the inputs. Raises `NotFound`, `Forbidden`."""
     found = {}
-    for one in inputs:
-        version, asset = find_home(database, actor, one.asset_id)
-        _check_read(database, actor, version)
+    for one in job.inputs:
+        version, asset = find_home(database, job.actor, one.asset_id)
+        _check_read(database, job.actor, version)
         found[one.name] = asset
-    return found
+    description = find_solution(job.solution).description
+    return Asked(found, job.parameters, _atlases(database, job.actor, description, found))
+
+
+def _atlases(
+    database: Database, actor: Actor, description: SolutionDescription, found: Mapping[str, Asset]
+) -> dict[str, Installed]:
+    """The atlas of each input that is to be a template of one, in the newest version that has it. Raises `Invalid`."""
+    wanted = [one.name for one in description.inputs if one.of_atlas and one.name in found]
+    if not wanted:
+        return {}
+    of_template = {
+        part.asset_id: one
+        for one in reversed(list_atlases(database, actor, all_versions=True))
+        for part in one.atlas.parts
+        if part.kind is PartKind.TEMPLATE
+    }
+    for name in wanted:
+        if found[name].id not in of_template:
+            raise Invalid(
+                f"input {name!r} is to be a template of an installed atlas, and {found[name].name} is of none",
+                hint="name an atlas: pulvinar atlas list shows them",
+            )
+    return {name: of_template[found[name].id] for name in wanted}
 
 
 def _inputs(
@@ -163,7 +192,7 @@ def _found(means: Means, wanted: Input, named: str) -> tuple[Version, Asset]:
         version = get_version(means.database, means.actor, dataset_id)
         asset = find_asset(version, name)
     else:
-        version, asset = find_home(means.database, means.actor, named)
+        version, asset = find_home(means.database, means.actor, _template(means, named) if wanted.of_atlas else named)
     _check_read(means.database, means.actor, version)
     if asset.kind not in wanted.kinds:
         raise Invalid(
@@ -171,6 +200,14 @@ def _found(means: Means, wanted: Input, named: str) -> tuple[Version, Asset]:
             f"{asset.kind.value}"
         )
     return version, asset
+
+
+def _template(means: Means, named: str) -> str:
+    """The first template of the atlas that is called `named`, or `named` itself."""
+    for one in list_atlases(means.database, means.actor):
+        if one.atlas.name == named and one.atlas.has(PartKind.TEMPLATE):
+            return one.atlas.part(PartKind.TEMPLATE).asset_id
+    return named
 
 
 def _check_read(database: Database, actor: Actor, version: Version) -> None:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -32,17 +32,19 @@ from pulvinar.storage.slabs import SlabSource
 from pulvinar.storage.sources import Voxels, VoxelSource
 from pulvinar.storage.space import room_in
 from pulvinar.storage.store import Store
-from pulvinar.storage.volumes import StoredVolume
+from pulvinar.storage.volumes import LevelSource, StoredVolume
 from pulvinar.storage.zarr_metadata import volume_documents
 
 __all__ = [
     "Block",
+    "NoLedger",
     "PyramidPlan",
     "ShardLedger",
     "finished_voxels",
     "load_kernels",
     "plan_levels",
     "plan_pyramid",
+    "write_block",
     "write_pyramid",
 ]
 
@@ -87,26 +89,55 @@ def write_pyramid(
     with room_in(scratch), ExitStack() as stack:
         run = _Run(plan.volume, store, prefix, ledger, scratch, progress)
         stack.callback(run.close)
-        workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))
-        reader = stack.enter_context(ThreadPoolExecutor(1, "read"))
-        stored = StoredVolume(store, prefix, plan.volume, cache_bytes=_CACHE_BYTES)
+        writing = _Writing(run, threads, stack)
         stage = 0
         for block in plan.blocks:
             if block.stage > stage:
                 # it reads what the stage before has stored
                 run.settle(leave=0)
                 stage = block.stage
-            with ExitStack() as within:
-                voxels: VoxelSource = source if block.stage == 0 else _StoredLevel(stored, block.base)
-                if block.slabbed:
-                    voxels = within.enter_context(SlabSource(voxels, block.window, block.slab_shape, scratch))
-                passed = run.passed if block.stage == 0 else _ignore
-                watch = observe if block.stage == 0 else None
-                given = BlockInput(plan.volume, voxels, stored.read, run.finished, watch, passed)
-                BlockWriter(block, given, run, workers, reader, scratch).run()
+            writing.write(block, source if block.stage == 0 else None, observe)
         run.put_documents()
         run.settle(leave=0)
     return tuple(sorted(run.objects.values(), key=lambda item: item.path))
+
+
+def write_block(
+    source: VoxelSource | None,
+    block: Block,
+    volume: Volume,
+    store: Store,
+    prefix: str,
+    *,
+    scratch: Path,
+    threads: int = 1,
+    observe: Callable[[Window, Voxels], None] | None = None,
+) -> tuple[StoredObject, ...]:
+    """Write one block of a plan of `volume` and return every shard of it that isn't empty, sorted by path: for many
+    workers, of which each makes some blocks.
+
+    `source` is that of level 0; None for a block of a later stage, all of whose stage before is stored. No document of
+    the volume is written: `volume_documents` has them. Raises as `write_pyramid`.
+    """
+    if source is not None:
+        _check(source, volume)
+    with room_in(scratch), ExitStack() as stack:
+        run = _Run(volume, store, prefix, NoLedger(), scratch, None)
+        stack.callback(run.close)
+        _Writing(run, threads, stack).write(block, source, observe)
+        run.settle(leave=0)
+    return tuple(sorted(run.objects.values(), key=lambda item: item.path))
+
+
+class NoLedger:
+    """Satisfies `ShardLedger` for what is made anew when its making was stopped."""
+
+    def finished(self) -> Mapping[str, StoredObject]:
+        """Nothing."""
+        return {}
+
+    def record(self, objects: Sequence[StoredObject]) -> None:
+        """Nothing is kept."""
 
 
 def load_kernels() -> None:
@@ -151,7 +182,7 @@ class _Run:
         scratch: Path,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        self._volume, self._store, self._prefix, self._scratch = volume, store, prefix, scratch
+        self.volume, self.store, self.prefix, self.scratch = volume, store, prefix, scratch
         self._ledger, self._progress = ledger, progress
         self._documents = volume_documents(volume)
         self._finishers = ThreadPoolExecutor(_FINISHING, "finish")
@@ -162,11 +193,11 @@ class _Run:
         self.objects = dict(self.finished)
 
     def start(self, path: str, grid: Shape5) -> ShardWriter:
-        key = f"{self._prefix}/{path}"
-        local = self._store.scratch_for(key, self._scratch)
+        key = f"{self.prefix}/{path}"
+        local = self.store.scratch_for(key, self.scratch)
         local.unlink(missing_ok=True)
         # a file that isn't moved but sent is read once more
-        return ShardWriter(local, grid, cached=self._store.local_path(key) is None)
+        return ShardWriter(local, grid, cached=self.store.local_path(key) is None)
 
     def finish(self, path: str, writer: ShardWriter) -> None:
         if writer.empty:
@@ -177,7 +208,7 @@ class _Run:
     def _store_shard(self, path: str, writer: ShardWriter) -> StoredObject:
         try:
             item = writer.finish(path)
-            self._store.put_file(f"{self._prefix}/{path}", writer.path)
+            self.store.put_file(f"{self.prefix}/{path}", writer.path)
         except BaseException:
             writer.discard()
             raise
@@ -195,7 +226,7 @@ class _Run:
         for path, data in self._documents.items():
             item = StoredObject(path, len(data), hashlib.sha256(data).hexdigest())
             if self.finished.get(path) != item:
-                self._store.put_bytes(f"{self._prefix}/{path}", data)
+                self.store.put_bytes(f"{self.prefix}/{path}", data)
                 items.append(item)
         self.settle(leave=0)
         self._record(items)
@@ -204,7 +235,7 @@ class _Run:
         self._done += voxels
         self.settle(leave=2 * _FINISHING)
         if self._progress:
-            self._progress(self._done, self._volume.levels[0].voxels)
+            self._progress(self._done, self.volume.levels[0].voxels)
 
     def close(self) -> None:
         """Record what became whole in spite of a failure elsewhere."""
@@ -217,29 +248,26 @@ class _Run:
             self.objects.update((item.path, item) for item in items)
 
 
-class _StoredLevel:
-    """A finished level as the source of the next ones."""
+class _Writing:
+    """The threads that blocks of a run are written by, ended with `stack`."""
 
-    def __init__(self, stored: StoredVolume, number: int) -> None:
-        self._stored, self._number = stored, number
+    def __init__(self, run: _Run, threads: int, stack: ExitStack) -> None:
+        self._run = run
+        self._workers = stack.enter_context(ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encode"))
+        self._reader = stack.enter_context(ThreadPoolExecutor(1, "read"))
+        self._stored = StoredVolume(run.store, run.prefix, run.volume, cache_bytes=_CACHE_BYTES)
 
-    @property
-    def shape(self) -> Shape5:
-        return self._stored.volume.levels[self._number].shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self._stored.volume.dtype)
-
-    @property
-    def block_shape(self) -> Shape5:
-        return self._stored.volume.levels[self._number].chunk_shape
-
-    def read(self, window: Window) -> Voxels:
-        return self._stored.read(self._number, window)
-
-    def release(self, voxels: Voxels) -> None:
-        pass
+    def write(self, block: Block, source: VoxelSource | None, observe: Callable[[Window, Voxels], None] | None) -> None:
+        """Write `block` from `source`, or from the level that it says where there is none."""
+        run = self._run
+        with ExitStack() as within:
+            voxels: VoxelSource = source if source is not None else LevelSource(self._stored, block.base)
+            if block.slabbed:
+                voxels = within.enter_context(SlabSource(voxels, block.window, block.slab_shape, run.scratch))
+            passed = run.passed if source is not None else _ignore
+            watch = observe if source is not None else None
+            given = BlockInput(run.volume, voxels, self._stored.read, run.finished, watch, passed)
+            BlockWriter(block, given, run, self._workers, self._reader, run.scratch).run()
 
 
 def _check(source: VoxelSource, volume: Volume) -> None:

@@ -91,13 +91,17 @@ def factors_between(finer: Level, coarser: Level) -> Factors:
     return z, y, x
 
 
-def plan_pyramid(volume: Volume, source_block_shape: Shape5) -> PyramidPlan:
-    """Cut `volume` into blocks that suit a source which decodes `source_block_shape` at once."""
+def plan_pyramid(volume: Volume, source_block_shape: Shape5, levels_a_stage: int = _LEVELS_A_STAGE) -> PyramidPlan:
+    """Cut `volume` into blocks that suit a source which decodes `source_block_shape` at once.
+
+    Fewer `levels_a_stage` make smaller blocks, for more workers, and more that is read back.
+    """
     blocks: list[Block] = []
     stage, base, first = 0, 0, 0
     while first < len(volume.levels):
         decoded = source_block_shape if stage == 0 else volume.levels[base].chunk_shape
-        made = _plan_stage(volume, stage, base, first, decoded)
+        last = min(first + levels_a_stage, len(volume.levels)) - 1
+        made = _plan_stage(volume, stage, base, range(first, last + 1), decoded)
         blocks += made
         base = made[0].levels[-1]
         stage, first = stage + 1, base + 1
@@ -181,17 +185,15 @@ def _next_factors(level: Level) -> Factors:
     return z, y, x
 
 
-def _plan_stage(volume: Volume, stage: int, base: int, first: int, decoded: Shape5) -> list[Block]:
+def _plan_stage(volume: Volume, stage: int, base: int, levels: range, decoded: Shape5) -> list[Block]:
     shape, itemsize = volume.levels[base].shape, np.dtype(volume.dtype).itemsize
     most = (_WHOLE_ROWS_BYTES, _READ_BYTES) if stage == 0 else (_READ_BACK_BYTES, _READ_BACK_BYTES)
     read_shape, slab_shape = _read_shapes(volume.levels[base], decoded, itemsize, *most)
-    last = min(first + _LEVELS_A_STAGE, len(volume.levels)) - 1
-    extent = _extent(volume, base, range(first, last + 1), slab_shape)
+    extent = _extent(volume, base, levels, slab_shape)
     if all(e >= n for e, n in zip(extent[2:], shape[2:], strict=True)):
         # one block holds the whole volume: no need to read anything back
-        last = len(volume.levels) - 1
-        extent = _extent(volume, base, range(first, last + 1), slab_shape)
-    levels = range(first, last + 1)
+        levels = range(levels.start, len(volume.levels))
+        extent = _extent(volume, base, levels, slab_shape)
     grid = morton([range(-(-n // e)) for n, e in zip(shape, extent, strict=True)])
     windows = (clip(cell, extent, Window.whole(shape)) for cell in grid)
     return [Block(stage, base, levels, window, read_shape, slab_shape) for window in windows]

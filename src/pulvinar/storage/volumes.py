@@ -10,14 +10,14 @@ import tensorstore
 
 from pulvinar.errors import NotFound
 from pulvinar.model.space import Window
-from pulvinar.model.volume import Volume, volume_from_json
+from pulvinar.model.volume import Shape5, Volume, volume_from_json
 from pulvinar.storage.shards import ROOT
 from pulvinar.storage.sources import Voxels
 from pulvinar.storage.store import Store
 from pulvinar.storage.stored_arrays import reading, shared_context
 from pulvinar.storage.zarr_metadata import array_document, unsharded_documents, volume_documents
 
-__all__ = ["ReadableVolume", "StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
+__all__ = ["LevelSource", "ReadableVolume", "StoredVolume", "open_volume", "unsharded_documents", "volume_documents"]
 
 _CACHE_BYTES = 128 * 2**20
 
@@ -80,6 +80,32 @@ class StoredVolume:
         }
         context = shared_context(self._cache_bytes)
         return tensorstore.open(spec, context=context, assume_metadata=True, read=True, write=False).result()
+
+
+class LevelSource:
+    """One level of a volume as the source of another (`VoxelSource`), its numbers as `dtype` where that is given."""
+
+    def __init__(self, volume: ReadableVolume, level: int, dtype: np.dtype[Any] | None = None) -> None:
+        self._volume, self._level = volume, level
+        self._held = volume.volume.levels[level]
+        self.dtype = dtype or np.dtype(volume.volume.dtype)
+
+    @property
+    def shape(self) -> Shape5:
+        """The level's."""
+        return self._held.shape
+
+    @property
+    def block_shape(self) -> Shape5:
+        """A chunk."""
+        return self._held.chunk_shape
+
+    def read(self, window: Window) -> Voxels:
+        """As `ReadableVolume.read` says."""
+        return self._volume.read(self._level, window).astype(self.dtype, copy=False)
+
+    def release(self, voxels: Voxels) -> None:
+        """Nothing: what was read is the caller's."""
 
 
 def open_volume(store: Store, prefix: str, volume: Volume | None = None) -> StoredVolume:

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +55,7 @@ class GreedyAligner:
             np.savetxt(folder / "start.mat", start)
             steps = "x".join(map(str, _fitting(self._affine_steps(pair.metric), pair)))
             self._run(folder, pair, f"-a -dof {freedom} -m {_NAMES[pair.metric]} -n {steps} -ia start.mat -o found.mat")
-            return np.loadtxt(folder / "found.mat")
+            return _checked(np.loadtxt(folder / "found.mat"))
 
     def _affine_steps(self, metric: Metric) -> tuple[int, ...]:
         """Local correlation takes long at the finest voxels, where a map of 12 numbers has nothing left to learn."""
@@ -68,7 +72,7 @@ class GreedyAligner:
             self._run(
                 folder, pair, f"-m {_NAMES[pair.metric]} -n {steps} -s {smooth} -it affine.mat -o field.nii -wp 0"
             )
-            return _vectors(folder / "field.nii")
+            return _checked(_vectors(folder / "field.nii"))
 
     def _run(self, folder: Path, pair: Pair, arguments: str) -> None:
         try:
@@ -79,7 +83,8 @@ class GreedyAligner:
             ) from error
         _save(folder / "fixed.nii", pair.fixed)
         _save(folder / "moving.nii", pair.moving)
-        command = f"-d 3 -threads {self.threads} -V 0 -i {folder}/fixed.nii {folder}/moving.nii {arguments}"
+        # a seed that is not 0: the same images give the same map, with one thread to the last bit
+        command = f"-d 3 -threads {self.threads} -seed 1 -V 0 -i {folder}/fixed.nii {folder}/moving.nii {arguments}"
         for name in ("start.mat", "found.mat", "affine.mat", "field.nii"):
             command = command.replace(f" {name}", f" {folder}/{name}")
         if pair.fixed_mask is not None:
@@ -87,9 +92,33 @@ class GreedyAligner:
             command += f" -gm {folder}/mask.nii"
         said = io.StringIO()
         try:
-            Greedy3D().execute(command, out=said, err=said)
+            with _printing_nothing():
+                Greedy3D().execute(command, out=said, err=said)
         except RuntimeError as error:
             raise JobFailed(f"greedy ended without a result: {error}", hint=_last(said)) from error
+
+
+@contextmanager
+def _printing_nothing() -> Iterator[None]:
+    """Its optimiser writes to the process's own output, past Python's."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _checked(found: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if not np.isfinite(found).all():
+        raise JobFailed(
+            "greedy found no map: what it gave are no numbers",
+            hint="look at the image: is it a brain of this species, and is the voxel size right?",
+        )
+    return found
 
 
 def _fitting(steps: tuple[int, ...], pair: Pair) -> tuple[int, ...]:
