@@ -38,7 +38,10 @@ from pulvinar.model.solution import SolutionDescription
 from pulvinar.solutions.solution import output_prefix
 from pulvinar.storage.database import Database
 
-_LIBRARIES = ("numpy", "scipy", "scikit-image", "numba", "tensorstore", "pyarrow", "dask", "distributed")
+_LIBRARIES = (
+    *("numpy", "scipy", "scikit-image", "numba", "tensorstore", "pyarrow", "onnxruntime", "picsl-greedy"),
+    *("dask", "distributed"),
+)
 
 
 def make_visible(

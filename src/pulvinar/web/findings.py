@@ -14,6 +14,15 @@ from pulvinar.web.language import translations
 from pulvinar.web.phrases import Gettext, mark
 
 SENTENCES = (
+    mark("another way to lie fits almost as well (%(other)s against %(taken)s)"),
+    mark("the brain lies %(letters)s, %(stated)s was stated"),
+    mark("the brain alone does not tell left from right, and nobody stated it for this axis"),
+    mark("the outlines overlap only to %(dice)s (Dice)"),
+    mark("the images have no more in common than before"),
+    mark("the deformation folds at %(share)s of the voxels"),
+    mark("volume changes locally by factors of %(low)s to %(high)s"),
+    mark("only %(share)s of the template's tissue could be compared"),
+    mark("going forth and back ends %(um)s um away (95th percentile)"),
     mark("the header has no unit of length: mm is assumed"),
     mark("the header has %(said)s: mm is assumed"),
     mark("the header has no map to the world (no sform, no qform): left and right are not known"),

@@ -10,10 +10,13 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from pulvinar.atlases.installed import list_atlases
 from pulvinar.catalogue.versions import get_version
 from pulvinar.compute import jobs
-from pulvinar.errors import Invalid, PulvinarError
-from pulvinar.model.dataset import Asset, Version
+from pulvinar.errors import Invalid, NotFound, PulvinarError
+from pulvinar.model.access import Actor
+from pulvinar.model.atlas import PartKind
+from pulvinar.model.dataset import Version
 from pulvinar.model.job import Job, JobState
 from pulvinar.model.plan import Plan
 from pulvinar.model.solution import Input, ParameterKind, SolutionDescription
@@ -24,7 +27,9 @@ from pulvinar.solutions.submission import Request as JobRequest
 from pulvinar.solutions.submission import prepare, rerun, submit
 from pulvinar.web import phrases
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.derived import MadePicture, pictures_of
 from pulvinar.web.errors import status_of
+from pulvinar.web.language import language_of
 from pulvinar.web.rendering import render
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
@@ -60,17 +65,53 @@ def solutions(
 ) -> Response:
     """The solutions that are installed; of a dataset, those that one of its assets will do for."""
     shown = get_version(platform.database, actor, dataset, version) if dataset else None
-    found = [one for one in describe_all() if shown is None or _suits(one, shown)]
+    offers = _Offers(platform, actor, shown, language_of(request))
+    found = [one for one in describe_all() if shown is None or offers.suit(one)]
     return render(request, "solutions.html", {"solutions": found, "version": shown, "query": _query(dataset, version)})
 
 
-def _suits(one: SolutionDescription, version: Version) -> bool:
-    wanted = [wanted for wanted in one.inputs if not wanted.optional]
-    return all(_of_kind(wanted, version) for wanted in wanted)
+@dataclass(frozen=True)
+class Offer:
+    """An asset that an input may be, and what it is called in a list."""
+
+    asset_id: str
+    label: str
+    kind: str
 
 
-def _of_kind(wanted: Input, version: Version) -> list[Asset]:
-    return [asset for asset in version.assets if asset.kind in wanted.kinds]
+@dataclass(frozen=True)
+class _Offers:
+    """What may be chosen for an input: assets of a version, and templates of the atlases of its species."""
+
+    platform: Platform
+    actor: Actor
+    version: Version | None
+    language: str
+
+    def of(self, wanted: Input) -> list[Offer]:
+        """What `wanted` may be; nothing where no version is looked at."""
+        if self.version is None:
+            return []
+        if wanted.of_atlas:
+            return self._templates(self.version)
+        return [
+            Offer(asset.id, asset.name, phrases.kind_of(asset))
+            for asset in self.version.assets
+            if asset.kind in wanted.kinds
+        ]
+
+    def suit(self, one: SolutionDescription) -> bool:
+        """Whether there is something for every input that must be given."""
+        return all(self.of(wanted) for wanted in one.inputs if not wanted.optional)
+
+    def _templates(self, version: Version) -> list[Offer]:
+        return [
+            Offer(part.asset_id, f"{one.atlas.label(self.language)}: {part.name}", "image")
+            for one in list_atlases(self.platform.database, self.actor)
+            if one.atlas.species is version.record.species and one.dataset_id != version.dataset_id
+            for part in one.atlas.parts
+            if part.kind is PartKind.TEMPLATE
+        ]
 
 
 def _query(dataset: str, version: int | None) -> str:
@@ -89,7 +130,7 @@ def solution(
 ) -> Response:
     """The form of one solution."""
     shown = get_version(platform.database, actor, dataset, version) if dataset else None
-    form = _Form(find_solution(name).description, shown, {})
+    form = _Form(find_solution(name).description, _Offers(platform, actor, shown, language_of(request)), {})
     return render(request, "solution.html", form.values(_query(dataset, version)))
 
 
@@ -105,7 +146,7 @@ def ask(
 ) -> Response:
     """Say what a job would take, or queue it. What can't be met comes back with the form as it was filled in."""
     shown = get_version(platform.database, actor, dataset, version) if dataset else None
-    form = _Form(find_solution(name).description, shown, fields)
+    form = _Form(find_solution(name).description, _Offers(platform, actor, shown, language_of(request)), fields)
     means = solution_means(platform, actor)
     plan, trouble = None, None
     try:
@@ -123,7 +164,7 @@ class _Form:
     """What is asked of a person, and what was answered so far."""
 
     description: SolutionDescription
-    version: Version | None
+    offers: _Offers
     fields: Mapping[str, str]
 
     def request(self) -> JobRequest:
@@ -153,20 +194,15 @@ class _Form:
         """What the page shows."""
         return {
             "solution": self.description,
-            "version": self.version,
+            "version": self.offers.version,
             "query": query,
-            "offered": {
-                one.name: _of_kind(one, self.version) if self.version else [] for one in self.description.inputs
-            },
+            "offered": {one.name: self.offers.of(one) for one in self.description.inputs},
             "chosen": self._chosen(),
             "card": read_card(self.description.name),
             "fields": self.fields,
             "plan": plan,
             "trouble": trouble,
         }
-
-    def _offered(self, wanted: Input) -> list[Asset]:
-        return _of_kind(wanted, self.version) if self.version else []
 
     def _chosen(self) -> dict[str, Any]:
         """The value of every field: as it was sent, else as it is by default."""
@@ -209,9 +245,22 @@ def job(request: Request, platform: CurrentPlatform, actor: CurrentActor, job_id
     if not part:
         lines = _last_lines(platform, actor, job_id)
         values |= {"lines": lines, "events": f"/api/v1/jobs/{job_id}/events"}
+    values["pictures"] = _pictures(platform, actor, found)
     values["failures"] = jobs.list_failures(platform.database, actor, job_id, limit=10)
     values["solution"] = _description_of(found)
     return render(request, "_job.html" if part else "job.html", values)
+
+
+def _pictures(platform: Platform, actor: Actor, found: Job) -> list[MadePicture]:
+    """Those of what a job has made, as far as it is there and may be seen."""
+    if found.state not in (JobState.DONE, JobState.DONE_EXCEPT):
+        return []
+    try:
+        version = get_version(platform.database, actor, found.dataset_id)
+    except NotFound:
+        return []
+    made = set(found.outputs.values())
+    return [one for asset in version.assets if asset.id in made for one in pictures_of(asset, version)]
 
 
 def _last_lines(platform: Platform, actor: Any, job_id: str) -> Sequence[jobs.LogLine]:

@@ -66,6 +66,11 @@ WHERE = {
     "lab": mark("Lab"),
     "licence": mark("Licence"),
 }
+ALIGNMENT_STAGES = {
+    "rough": mark("Turning and shifting"),
+    "affine": mark("Affine map"),
+    "field": mark("Deformation"),
+}
 JOB_STATES = {
     JobState.QUEUED: mark("Waiting"),
     JobState.RUNNING: mark("Running"),

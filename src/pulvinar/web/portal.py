@@ -41,6 +41,7 @@ from pulvinar.web.dataset_page import (
     profile_of,
     shared_findings,
 )
+from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import region_distances
@@ -178,6 +179,9 @@ def dataset(
         "citation": citation(shown),
         "cover": cover_of(shown.assets),
         "parts": [_part(asset, shown, base, budget) for asset in shown.assets],
+        "makings": makings(platform, actor, shown),
+        "alignments": [one for one in shown.assets if "alignment" in one.details],
+        "pictures_of": pictures_of,
         "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
         "can_view": any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
@@ -207,15 +211,20 @@ def view(
     actor: CurrentActor,
     dataset_id: DatasetId,
     version: WantedVersion = None,
+    asset: Annotated[list[str] | None, Query(max_length=50)] = None,
 ) -> Response:
-    """The viewer. Links that are copied from it name the version, so that they go on showing the same data."""
+    """The viewer, also with assets of other datasets that lie on volumes of this one.
+
+    Links that are copied from it name the version, so that they go on showing the same data.
+    """
     shown = get_version(platform.database, actor, dataset_id, version)
+    asked = urlencode([("version", shown.number), *(("asset", one) for one in asset or ())])
     values = {
         "version": shown,
         "record": shown.record,
         "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
-        "scene": f"/api/v1/scenes/{shown.dataset_id}?version={shown.number}",
-        "link": f"/datasets/{shown.dataset_id}/view?version={shown.number}",
+        "scene": f"/api/v1/scenes/{shown.dataset_id}?{asked}",
+        "link": f"/datasets/{shown.dataset_id}/view?{asked}",
         "back": f"/datasets/{shown.dataset_id}?version={shown.number}",
         "what": phrases.mark("Dataset"),
     }

@@ -79,6 +79,7 @@ def render(
         "why_said": partial(phrases.why_said, words.gettext, language),
         "facet_value": partial(phrases.facet_value, language),
         "planes": phrases.PLANES,
+        "stage_names": phrases.ALIGNMENT_STAGES,
         "sides": phrases.SIDES,
         "plane_of": plane_of,
     }

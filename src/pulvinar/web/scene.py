@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from pulvinar.catalogue.versions import get_version
+from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.errors import Invalid
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
+from pulvinar.solutions.grids import grid_space_name
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import can_show
 
@@ -84,18 +86,44 @@ class Scene(BaseModel):
 
 @router.get("/{dataset_id}")
 def get_scene(
-    platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetId, version: WantedVersion = None
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    version: WantedVersion = None,
+    asset: Annotated[
+        list[str] | None, Query(max_length=50, description="Assets of other datasets that lie on its volumes.")
+    ] = None,
 ) -> Scene:
     """What the viewer shows of a dataset: of its newest version, or of the one with that number."""
-    return build_scene(get_version(platform.database, actor, dataset_id, version))
+    shown = get_version(platform.database, actor, dataset_id, version)
+    guests = [find_home(platform.database, actor, one) for one in asset or () if one]
+    hosts = {grid_space_name(one) for one in shown.assets}
+    for _, guest in guests:
+        if _space_of(guest) not in hosts:
+            raise Invalid(
+                f"{guest.name} does not lie on a volume of dataset {dataset_id}",
+                hint="it is shown on the page of its own dataset",
+            )
+    return build_scene(shown, guests)
 
 
-def build_scene(version: Version) -> Scene:
-    """The scene of `version`: all of its assets that can be drawn, the first image and the first labels switched on."""
+def build_scene(version: Version, guests: Sequence[tuple[Version, Asset]] = ()) -> Scene:
+    """The scene of `version`: all of its assets that can be drawn, the first image and the first labels switched on.
+
+    What is known to lie in another space than the first is there to be switched on. `guests` are assets of other
+    datasets that lie on a volume of this one: they are shown.
+    """
     parts = [_Part(asset, version.digest) for asset in version.assets if can_show(asset)]
     parts.sort(key=lambda part: _ORDER.index(part.kind))
+    apart = [part for part in parts if part.space != parts[0].space and part.space]
+    parts = [part for part in parts if part not in apart]
+    parts += [_Part(asset, home.digest) for home, asset in guests if can_show(asset)]
     layers = [layer for part in parts for layer in part.layers()]
     _choose_visible(layers)
+    hidden = [layer for part in apart for layer in part.layers()]
+    for layer in hidden:
+        layer.visible = False
+    layers += hidden
     for index, layer in enumerate(layer for layer in layers if layer.kind in ("skeleton", "mesh", "points")):
         layer.color = _GEOMETRY_COLOURS[index % len(_GEOMETRY_COLOURS)]
     shown = [part for part in parts if part.reference] or parts
@@ -127,6 +155,11 @@ _SHOWN_AS: dict[AssetKind, Kind] = {
 _ORDER: tuple[Kind, ...] = ("image", "labels", "mesh", "points", "skeleton")
 
 
+def _space_of(asset: Asset) -> str:
+    """The name of the space that an asset is known to lie in, "" where nobody said."""
+    return str(asset.details.get("space", {}).get("name", ""))
+
+
 class _Part:
     """One asset as the viewer sees it."""
 
@@ -135,6 +168,7 @@ class _Part:
         self._root = f"/data/{version_digest}/{asset.id}"
         self._volume = volume_from_json(asset.details["volume"]) if asset.kind is AssetKind.VOLUME else None
         self.kind: Kind = self._volume.kind.value if self._volume else _SHOWN_AS[asset.kind]
+        self.space = _space_of(asset)
         self.reference = self.kind in ("image", "labels")
         self.transform = self._transform()
 

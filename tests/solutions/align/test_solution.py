@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 import pytest
+from tests.solutions.align.small_mouse import as_microscope, small_atlas
 from tests.solutions.stored import catalogued, stored_volume
 
 from pulvinar.access.work import UnitOfWork
@@ -16,17 +17,16 @@ from pulvinar.catalogue.transforms import find_route, list_transforms, transform
 from pulvinar.compute.jobs import get_job, read_log
 from pulvinar.errors import Invalid
 from pulvinar.ingest.atlas_install import install_atlas
-from pulvinar.ingest.packing import PackedAtlas, PackedVolume
+from pulvinar.ingest.packing import PackedAtlas
 from pulvinar.ingest.request import Means as IngestMeans
 from pulvinar.ingest.sandbox import Limits
 from pulvinar.model.access import LOCAL_OWNER
 from pulvinar.model.dataset import Asset
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import Job, JobState
-from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Points, Window
-from pulvinar.model.volume import VolumeKind, volume_from_json
+from pulvinar.model.volume import volume_from_json
 from pulvinar.solutions.align import reference_brains as brains
 from pulvinar.solutions.align.known_warps import KnownBrain, known_brain
 from pulvinar.solutions.align.quality import region_dice
@@ -37,7 +37,6 @@ from pulvinar.solutions.solution_contract import SolutionContract
 from pulvinar.solutions.submission import Means, Request, prepare, submit
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import S3Access
-from pulvinar.storage.sources import ArraySource
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import open_volume
 
@@ -55,28 +54,7 @@ def mouse(samples) -> brains.Reference:
 
 @pytest.fixture(scope="module")
 def packed(mouse) -> PackedAtlas:
-    template, size = mouse.template, tuple(mouse.template.voxel_size_um.tolist())
-
-    def volume(name: str, kind: VolumeKind, voxels: np.ndarray) -> PackedVolume:
-        return PackedVolume(name, kind, ArraySource(voxels[None, None]), size, template.voxel_to_space_um)
-
-    ids = [int(one) for one in np.unique(mouse.labels) if one]
-    root = Region("small", 10**9, "root", "root")
-    return PackedAtlas(
-        name="small_mouse",
-        version="1",
-        title="A small mouse",
-        title_zh="小鼠",
-        species=Species.MOUSE,
-        space=template.space,
-        licence="CC-BY-4.0",
-        citation="nobody",
-        source="a sample",
-        templates=(volume("average", VolumeKind.IMAGE, np.asarray(template.voxels).astype(np.uint16)),),
-        annotation=volume("annotation", VolumeKind.LABELS, mouse.labels.astype(np.uint32)),
-        regions=(root, *(Region("small", one, f"r{one}", f"region {one}", root.id) for one in ids)),
-        ontology_version="1",
-    )
+    return small_atlas(mouse)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +70,7 @@ def atlas(database: Database, folder_store: Store, tmp_path, packed: PackedAtlas
 
 @pytest.fixture
 def image(folder_store: Store, tmp_path, known: KnownBrain) -> tuple[Asset, list]:
-    gray = known.image.voxels - known.image.voxels.min()
-    voxels = (gray * (4000 / gray.max())).astype(np.uint16)[None, None]
+    voxels = as_microscope(known)
     return stored_volume(folder_store, tmp_path / "scratch", voxels, size_um=(VOXEL_UM,) * 3)
 
 

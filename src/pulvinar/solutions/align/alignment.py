@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from pulvinar.atlases.inversion import InversionError, inverse_in_memory
 from pulvinar.atlases.transforms import invert
 from pulvinar.errors import Invalid
 from pulvinar.model.transform import DisplacementTransform, FieldGrid, Outside
+from pulvinar.model.volume import Triple
 from pulvinar.solutions.align.aligner import Aligner, Metric, Pair
 from pulvinar.solutions.align.brain_image import BrainImage, Gray, Mask, Matrix, WorkLevel, rows_of, work_level
 from pulvinar.solutions.align.doubts import Doubt, doubts_of
@@ -23,6 +25,9 @@ from pulvinar.solutions.align.uncertainty import uncertainty_um
 
 WORK_VOXELS = 1_000_000
 """A level of some so many voxels is aligned when nobody says otherwise."""
+_FINER = 1.5
+"""Between a template's voxels there is more to be told: known warps of the mouse at 200 um are found to a region Dice
+of 0.862 on its own voxels, of 0.888 on ones finer by this, of 0.887 on ones half as large."""
 _COARSE_TISSUE = 6_000
 """How a brain lies is looked for where its template has so many voxels of tissue."""
 _RIM = 3
@@ -100,10 +105,16 @@ def align(
     return _told(template, brain, fixed, moving, rough, affine, vectors, compared, pose.orientation, engine)
 
 
-def fitting_voxel_um(template: BrainImage, voxels: int = WORK_VOXELS) -> float:
-    """The edge of cubes of which the template has `voxels`, but none smaller than its own."""
-    size = template.voxel_size_um
-    return max(float((np.prod(size) * template.voxels.size / voxels) ** (1 / 3)), float(size.min()))
+def fitting_voxel_um(template: BrainImage) -> float:
+    """The edge of cubes of which the template has a million, but not much smaller than its own."""
+    z, y, x = template.voxel_size_um.tolist()
+    return fitting_edge_um((z, y, x), template.voxels.shape)
+
+
+def fitting_edge_um(voxel_size_um: Triple, shape: tuple[int, ...]) -> float:
+    """The same of a template with `shape` voxels (z, y, x) of that size."""
+    million: float = (prod(voxel_size_um) * prod(shape) / WORK_VOXELS) ** (1 / 3)
+    return max(million, min(voxel_size_um) / _FINER)
 
 
 def _posed(fixed: WorkLevel, moving: WorkLevel, template: BrainImage, brain: BrainImage, engine: Aligner) -> Pose:

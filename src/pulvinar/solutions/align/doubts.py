@@ -16,11 +16,10 @@ _GROWN = (0.1, 8.0)
 
 @dataclass(frozen=True)
 class Doubt:
-    """One reason: `name` for programs, `text` and `text_zh` for people."""
+    """One reason: `name` for programs, `text` for people (which pages say in other languages too)."""
 
     name: str
     text: str
-    text_zh: str
 
 
 def doubts_of(
@@ -33,7 +32,6 @@ def doubts_of(
             Doubt(
                 "inverse",
                 f"going forth and back ends {inversion.p95_um:.3g} um away (95th percentile)",
-                f"往返变换后的偏差为 {inversion.p95_um:.3g} 微米（第 95 百分位）",
             )
         )
     return tuple(found)
@@ -46,7 +44,6 @@ def _of_orientation(found: Orientation) -> list[Doubt]:
             Doubt(
                 "orientation-unsure",
                 f"another way to lie fits almost as well ({found.runner_up:.2f} against {found.alikeness:.2f})",
-                f"另一种朝向的吻合度几乎相同（{found.runner_up:.2f} 对 {found.alikeness:.2f}）",
             )
         )
     if found.stated and found.stated != found.letters:
@@ -54,7 +51,6 @@ def _of_orientation(found: Orientation) -> list[Doubt]:
             Doubt(
                 "orientation-differs",
                 f"the brain lies {found.letters}, {found.stated} was stated",
-                f"脑的实际朝向为 {found.letters}，而声明的是 {found.stated}",
             )
         )
     if found.left_right in (LeftRight.UNKNOWN, LeftRight.HANDEDNESS):
@@ -62,7 +58,6 @@ def _of_orientation(found: Orientation) -> list[Doubt]:
             Doubt(
                 "left-right",
                 "the brain alone does not tell left from right, and nobody stated it for this axis",
-                "仅凭脑图像无法区分左右，且该轴的左右没有声明",
             )
         )
     return doubts
@@ -76,7 +71,6 @@ def _of_quality(quality: Quality) -> list[Doubt]:
             Doubt(
                 "outline",
                 f"the outlines overlap only to {last.tissue_dice:.2f} (Dice)",
-                f"轮廓重叠度（Dice）仅为 {last.tissue_dice:.2f}",
             )
         )
     if last.mutual_information <= rough.mutual_information:
@@ -84,7 +78,6 @@ def _of_quality(quality: Quality) -> list[Doubt]:
             Doubt(
                 "no-gain",
                 "the images have no more in common than before",
-                "对齐后两幅图像的互信息没有增加",
             )
         )
     if quality.folded_share > 0:
@@ -92,7 +85,6 @@ def _of_quality(quality: Quality) -> list[Doubt]:
             Doubt(
                 "folds",
                 f"the deformation folds at {quality.folded_share:.2%} of the voxels",
-                f"形变在 {quality.folded_share:.2%} 的体素处发生折叠",
             )
         )
     low, high = quality.growth_range
@@ -101,7 +93,6 @@ def _of_quality(quality: Quality) -> list[Doubt]:
             Doubt(
                 "growth",
                 f"volume changes locally by factors of {low:.2f} to {high:.2f}",
-                f"局部体积变化的倍数为 {low:.2f} 至 {high:.2f}",
             )
         )
     if quality.covered < _COVERED:
@@ -109,7 +100,6 @@ def _of_quality(quality: Quality) -> list[Doubt]:
             Doubt(
                 "partial",
                 f"only {quality.covered:.0%} of the template's tissue could be compared",
-                f"模板组织中只有 {quality.covered:.0%} 可以比较",
             )
         )
     return doubts

@@ -23,7 +23,7 @@ from pulvinar.solutions.align.aligner import Aligner
 from pulvinar.solutions.align.alignment import Alignment, align
 from pulvinar.solutions.align.brain_image import BrainImage, rows_of, work_level
 from pulvinar.solutions.align.known_warps import known_brain
-from pulvinar.solutions.align.quality import Labels, dice, region_dice
+from pulvinar.solutions.align.quality import Labels, dice, local_correlation, region_dice
 from pulvinar.solutions.align.warping import warped_array
 from pulvinar.solutions.cards import Figure
 
@@ -62,7 +62,7 @@ def known_warp(reference: brains.Reference, seed: int, *, slab: bool = False, al
     template, labels, voxel_um = reference.template, reference.labels, reference.voxel_um
     brain = known_brain(template, labels, voxel_um, seed, slab=slab)
     start = time.process_time()
-    found = align(template, brain.image, voxel_um=voxel_um, aligner=aligner)
+    found = align(template, brain.image, aligner=aligner)
     cpu_s = time.process_time() - start
     seen = labels_on(brain.image, labels, template, found)
     regions = region_dice(brain.labels, seen)
@@ -89,11 +89,11 @@ def real_pairs(samples: Path, species: Sequence[str] = ()) -> Iterator[Figure]:
         yield from _mouse(samples)
     if not species or "zebrafish" in species:
         for fish in ("fish1", "fish3"):
-            found = align(brains.zbrain(samples), brains.live_fish(samples, fish), voxel_um=10.0)
+            found = align(brains.zbrain(samples), brains.live_fish(samples, fish))
             yield _one(f"zebrafish {fish} to Z-Brain: Dice of the outlines within what was imaged", "OUTLINE", found)
     if not species or "macaque" in species:
         for brain in (brains.yerkes19(samples), brains.mebrains(samples), brains.yerkes19(samples, "T2w")):
-            found = align(brains.inia19(samples), brain, voxel_um=1000.0)
+            found = align(brains.inia19(samples), brain)
             yield _one(f"{brain.space.name} to INIA19: Dice of the outlines", "OUTLINE", found)
     if not species or "human" in species:
         yield from _human(samples)
@@ -128,21 +128,32 @@ def _mouse(samples: Path) -> Iterator[Figure]:
     level = work_level(brain, 100.0)
     brain = BrainImage(brain.space, level.voxels, rows_of(level.to_space_um))
     reference = brains.mouse_in_ccf(samples)
-    ours = align(template, brain, voxel_um=150.0)
+    ours = align(template, brain)
     theirs = align(reference, brain, voxel_um=100.0)
     labels = [labels_on(brain, annotation, reference, found) for found in (theirs, ours)]
     what = "mouse autofluorescence to CCFv3, against the reference registration: "
     regions = list(region_dice(labels[0], labels[1]).values())
     yield _single(f"{what}Dice of the whole brain", "SILVER", dice(labels[0] > 0, labels[1] > 0))
     yield _mean(f"{what}Dice of regions over 500 voxels", "SILVER", regions)
+    for whose, found in (("the reference's", theirs), ("ours", ours)):
+        at_template = FieldGrid(template.voxels.shape, template.voxel_to_space_um)
+        seen = warped_array(brain.voxels, brain.voxel_to_space_um, invert(found.transform), at_template)
+        yield _single(f"{what}local correlation with the template, {whose}", "", _alike(template, seen))
     far = float(np.percentile(boundary_distances(labels[1], labels[0], brain.voxel_size_um), 95))
     yield _single(f"{what}boundary distance, 95th percentile", "SILVER", far, "um")
+
+
+def _alike(template: BrainImage, seen: npt.NDArray[np.generic]) -> float:
+    """The mean squared local correlation, 0 to 1, over the template's tissue."""
+    level = work_level(template, float(template.voxel_size_um.min()))
+    own = work_level(BrainImage(template.space, seen, template.voxel_to_space_um), level.voxel_um)
+    return float(local_correlation(level.voxels, own.voxels)[level.tissue].mean())
 
 
 def _human(samples: Path) -> Iterator[Figure]:
     template, truth = brains.mni152(), brains.mni_tissues()
     head, tissues = brains.human_head(samples)
-    found = align(template, head, voxel_um=2000.0)
+    found = align(template, head)
     yield _one("human T1 to MNI152: Dice of the outlines", "OUTLINE", found)
     grid = FieldGrid(template.voxels.shape, template.voxel_to_space_um)
     seen = warped_array(tissues, head.voxel_to_space_um, invert(found.transform), grid, VolumeKind.LABELS)

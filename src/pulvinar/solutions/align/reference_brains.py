@@ -51,7 +51,8 @@ def ccf_annotation(samples: Path) -> Labels:
 
 
 def mouse_brain(samples: Path) -> BrainImage:
-    """A whole mouse brain, autofluorescence, 50x40x40 um; its planes are coronal, and it is said to lie "PSL"."""
+    """A whole mouse brain, autofluorescence, 50x40x40 um, whose planes are coronal. It is handed over as "psl", which
+    names the corner where it begins, as BrainGlobe does: its axes rise to the other sides."""
     import tifffile
 
     with tarfile.open(_file(samples, f"{_MOUSE}/brain_270slices.tar.xz")) as packed:
@@ -59,7 +60,7 @@ def mouse_brain(samples: Path) -> BrainImage:
         opened = ((one.name, packed.extractfile(one)) for one in packed if ".tif" in one.name)
         planes = {name: tifffile.imread(io.BytesIO(file.read())) for name, file in opened if file}
     voxels = np.stack([planes[name] for name in sorted(planes)])
-    return BrainImage(Space("mouse brain", "mouse", "PSL"), voxels, rows_of(np.diag([50.0, 40.0, 40.0, 1.0])))
+    return BrainImage(Space("mouse brain", "mouse", "AIR"), voxels, rows_of(np.diag([50.0, 40.0, 40.0, 1.0])))
 
 
 def mouse_in_ccf(samples: Path) -> BrainImage:

@@ -40,13 +40,13 @@ from pulvinar.model.transform import (
     space_to_world,
 )
 from pulvinar.model.volume import Channel, Level, Shape5, Triple, Volume, VolumeKind, volume_from_json
-from pulvinar.solutions.align.alignment import WORK_VOXELS, Alignment, align
+from pulvinar.solutions.align.alignment import Alignment, align, fitting_edge_um
 from pulvinar.solutions.align.brain_image import MOST_VOXELS, BrainImage
 from pulvinar.solutions.align.greedy import GreedyAligner
 from pulvinar.solutions.align.pictures import checkerboard, contours
 from pulvinar.solutions.align.quality import Labels
 from pulvinar.solutions.align.warping import BUDGET_BYTES, Warped, warped_array
-from pulvinar.solutions.grids import grid_space, level_affine
+from pulvinar.solutions.grids import grid_space, grid_space_name, level_affine
 from pulvinar.solutions.solution import Asked, Desk
 from pulvinar.solutions.volume_output import VolumeOutput, store_volume
 from pulvinar.storage.pyramid import plan_levels
@@ -246,9 +246,8 @@ class _Task:
     @cached_property
     def work_voxel_um(self) -> float:
         volume, _ = self.template
-        size, given = volume.voxel_size_um, float(self.asked.parameters["work_voxel_um"])
-        fitting = (prod(size) * prod(volume.shape[2:]) / WORK_VOXELS) ** (1 / 3)
-        return given or max(fitting, min(size))
+        given = float(self.asked.parameters["work_voxel_um"])
+        return given or fitting_edge_um(volume.voxel_size_um, volume.shape[2:])
 
     @property
     def work_voxels(self) -> int:
@@ -397,8 +396,13 @@ def _describe(task: _Task, desk: Desk) -> BlockResult:
         names = tuple(LabelName(one.id, one.name, one.acronym, one.color.upper()) for one in ontology)
         more, details, _ = task.regions.described(desk, task.species, names)
         made += more
-        told["regions"] = {"name": f"regions of {atlas.name} on {task.image.name}", **details}
+        told["regions"] = {"name": f"regions of {atlas.name} on {task.image.name}", **details, **_on(task.image)}
     return BlockResult(objects=made, details=told)
+
+
+def _on(image: Asset) -> dict[str, Any]:
+    """What the details of an output say that lies on a volume's own voxels."""
+    return {"space": {"name": grid_space_name(image), "certainty": Certainty.MEASURED.value}}
 
 
 def _quality(found: Alignment) -> dict[str, Any]:
