@@ -182,9 +182,8 @@ class _Part:
         return (step, step, step)
 
     def _transform(self) -> Matrix | None:
-        if self._volume is None or self._volume.affine_um is None:
-            return None
-        return np.asarray(self._volume.affine_um, np.float64)[:3]
+        rows = self._volume.affine_um if self._volume else self._asset.details.get("to_world_um")
+        return None if rows is None else np.asarray(rows, np.float64)[:3]
 
     def bounds(self) -> tuple[Triple, Triple]:
         """The box around everything, in the world."""

@@ -60,7 +60,7 @@ def test_a_job_finds_the_cells_that_the_verb_finds(means: Means, work: Callable,
     done = get_job(means.database, means.actor, job.id)
     assert done.state is JobState.DONE, (done.reason, read_log(means.database, means.actor, job.id))
     (made,) = get_version(means.database, means.actor, done.dataset_id).assets
-    cells = cells_from_table(pq.read_table(io.BytesIO(folder_store.read(f"{made.prefix}/table.parquet"))))
+    cells = cells_from_table(pq.read_table(io.BytesIO(folder_store.read(f"{made.prefix}/points.parquet"))))
     voxels = np.stack([scene.signal, scene.background])
     # the volume is stored with voxels of 2 x 1 x 1 um
     search = VolumeSearch((12.0, 12.0, 12.0), background=1)

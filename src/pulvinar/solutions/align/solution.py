@@ -37,16 +37,15 @@ from pulvinar.model.transform import (
     DisplacementTransform,
     FieldGrid,
     affine_rows,
-    space_to_world,
 )
-from pulvinar.model.volume import Channel, Level, Shape5, Triple, Volume, VolumeKind, volume_from_json
+from pulvinar.model.volume import Channel, Level, Shape5, Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.align.alignment import Alignment, align, fitting_edge_um
 from pulvinar.solutions.align.brain_image import MOST_VOXELS, BrainImage
 from pulvinar.solutions.align.greedy import GreedyAligner
 from pulvinar.solutions.align.pictures import checkerboard, contours
 from pulvinar.solutions.align.quality import Labels
 from pulvinar.solutions.align.warping import BUDGET_BYTES, Warped, warped_array
-from pulvinar.solutions.grids import grid_space, grid_space_name, level_affine
+from pulvinar.solutions.grids import box_grid, grid_space, grid_space_name, level_affine, planned_volume
 from pulvinar.solutions.solution import Asked, Desk
 from pulvinar.solutions.volume_output import VolumeOutput, store_volume
 from pulvinar.storage.pyramid import plan_levels
@@ -266,7 +265,7 @@ class _Task:
         """Of the brain in the atlas's space: the template's box, in cubes as large as the brain's voxels."""
         volume, part = self.template
         edge = float(self.asked.parameters["output_voxel_um"]) or prod(self.volume.voxel_size_um) ** (1 / 3)
-        return _regridded(_lies(part), volume.voxel_size_um, volume.shape[2:], edge)
+        return box_grid(_lies(part), volume.voxel_size_um, volume.shape[2:], edge)
 
     @cached_property
     def own_grid(self) -> FieldGrid:
@@ -281,8 +280,8 @@ class _Task:
 
     @cached_property
     def aligned(self) -> VolumeOutput:
-        times, channels = self.volume.shape[:2]
-        made = _planned(self.grid, self.space, self.volume.dtype, self.volume.channels, (times, channels))
+        times = self.volume.shape[0]
+        made = planned_volume(self.grid, self.space, self.volume.dtype, self.volume.channels, times)
         return VolumeOutput("aligned", replace(made, time_step_s=self.volume.time_step_s), _block(made.levels[0]))
 
     @cached_property
@@ -427,36 +426,14 @@ def _as_stored(values: Any) -> Any:
 
 def _uncertainty(task: _Task, found: Alignment) -> tuple[VoxelSource, Volume]:
     """How far off a place is to be expected, as a volume in the atlas's space."""
-    volume = _planned(found.grid, task.space, "float32", (Channel("uncertainty (um)"),), (1, 1))
+    volume = planned_volume(found.grid, task.space, "float32", (Channel("uncertainty (um)"),))
     return ArraySource(found.uncertainty_um[None, None]), volume
-
-
-def _planned(
-    grid: FieldGrid, space: Space, dtype: str, channels: tuple[Channel, ...], times: tuple[int, int]
-) -> Volume:
-    """An image on `grid` of `space`, with its levels."""
-    rows = np.array(grid.voxel_to_space_um)
-    size = np.linalg.norm(rows[:3, :3], axis=0)
-    z, y, x = size.tolist()
-    levels = plan_levels((*times, *grid.shape), (z, y, x), dtype, VolumeKind.IMAGE)
-    world = affine_rows(np.array(space_to_world(space)) @ rows) if space.orientation else None
-    return Volume(VolumeKind.IMAGE, dtype, levels, channels, world)
 
 
 def _block(level: Level) -> Shape5:
     """What a warped volume is made in at once."""
     z, y, x = (min(_SIDE, n) for n in level.shape[2:])
     return 1, 1, z, y, x
-
-
-def _regridded(affine: Affine, size_um: Triple, shape: tuple[int, ...], edge_um: float) -> FieldGrid:
-    """The box of voxels of `size_um` that `affine` places, cut into cubes of about `edge_um`."""
-    counts = [max(1, round(n * size / edge_um)) for n, size in zip(shape, size_um, strict=True)]
-    factor = np.array(shape) / counts
-    step = np.diag([*factor, 1.0])
-    step[:3, 3] = (factor - 1) / 2
-    z, y, x = counts
-    return FieldGrid((z, y, x), affine_rows(np.array(affine) @ step))
 
 
 def _level(volume: Volume, voxel_um: float) -> int:

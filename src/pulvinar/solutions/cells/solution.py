@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pulvinar.compute.engine import BlockResult
 from pulvinar.errors import Invalid
-from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.anchor import Certainty
+from pulvinar.model.dataset import AssetKind
 from pulvinar.model.plan import Block, BlockGrid, Need, Plan, Step, StepKind
 from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Words
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.cells.blocks import Voxel, block_of
 from pulvinar.solutions.cells.cell_table import cells_from_table, cells_to_table
+from pulvinar.solutions.cells.points import put_cells
 from pulvinar.solutions.cells.search import cells_of_block, merged
 from pulvinar.solutions.cells.volumes import VolumeSearch
+from pulvinar.solutions.grids import grid_space_name, grid_to_world
 from pulvinar.solutions.solution import Asked, Desk
 
 _FIXED_BYTES = 600_000_000
@@ -37,10 +37,10 @@ def _number(name: str, title: Words, default: float, low: float, high: float, un
 
 DESCRIPTION = SolutionDescription(
     name="cells",
-    version="1",
+    version="2",
     title=Words("Find cells", "查找细胞"),
     summary=Words(
-        "Labelled cell bodies in a volume: where each is, how large, and how sure that is, as one table.",
+        "Labelled cell bodies in a volume: where each is, how large, and how sure that is, as points with a table.",
         "在三维体数据中查找被标记的细胞体：给出每个细胞的位置、大小与可信度，汇成一张表。",
     ),
     inputs=(
@@ -51,7 +51,7 @@ DESCRIPTION = SolutionDescription(
             help=Words("A volume of light-sheet or serial two-photon microscopy.", "光片或序列双光子显微体数据。"),
         ),
     ),
-    outputs=(Output("cells", Words("Cells", "细胞"), AssetKind.TABLE),),
+    outputs=(Output("cells", Words("Cells", "细胞"), AssetKind.POINTS),),
     parameters=(
         _number(
             "diameter_um",
@@ -196,11 +196,7 @@ def _join(desk: Desk) -> BlockResult:
     empty = cells_to_table(merged([], task.search))
     parts = [pa.table(result.values["cells"], empty.schema) for _, result in desk.results()]
     table = cells_to_table(merged(map(cells_from_table, parts), task.search))
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    made = desk.put("cells", "table.parquet", sink.getvalue())
-    return BlockResult(objects=(made,), details={"cells": _details(desk.asset("image"), table)})
-
-
-def _details(image: Asset, table: pa.Table) -> dict[str, Any]:
-    return {"name": f"cells of {image.name}", "count": table.num_rows, "columns": table.column_names}
+    image = desk.asset("image")
+    made, details = put_cells(desk, "cells", table, grid_to_world(task.volume))
+    lies = {"name": grid_space_name(image), "certainty": Certainty.MEASURED.value}
+    return BlockResult(objects=made, details={"cells": {"name": f"cells of {image.name}", **details, "space": lies}})
