@@ -38,13 +38,18 @@ class TestLocal(EngineContract):
         return local_engine
 
 
-@pytest.fixture(scope="module")
-def slurm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """On two nodes of a real Slurm that runs here."""
+def require_slurm() -> None:
+    """Skip where there is no Slurm, but not where there has to be one."""
     if shutil.which("sbatch") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(
             "Slurm is not installed: deploy/slurm/simulated.py --install"
         )
+
+
+@pytest.fixture(scope="module")
+def slurm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """On two nodes of a real Slurm that runs here."""
+    require_slurm()
     folder = tmp_path_factory.mktemp("slurm")
     with pytest.MonkeyPatch.context() as patch, simulated_slurm(folder / "cluster", Nodes(2, 1, 2000)) as configuration:
         patch.setenv("SLURM_CONF", str(configuration))
