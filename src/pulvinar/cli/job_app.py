@@ -54,7 +54,11 @@ def submit(
     solution: Annotated[str, typer.Argument(help="Name of a solution: pulvinar job solutions lists them.")],
     inputs: Annotated[
         list[str],
-        typer.Option("--input", metavar="NAME=ASSET", help="An asset, by its identifier or as DATASET:NAME; a template also by its atlas."),
+        typer.Option(
+            "--input",
+            metavar="NAME=ASSET",
+            help="An asset, by its identifier or as DATASET:NAME; a template also by its atlas.",
+        ),
     ],
     parameters: Set = None,
     title: Annotated[str, typer.Option(help="What the outputs are called.")] = "",

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.answers import check_geometry
 from pulvinar.ingest.reader import (
+    ColumnPlaces,
     ConnectivityData,
     GeometryData,
     Matrix,
@@ -53,6 +54,8 @@ def geometry_to_wire(data: GeometryData) -> tuple[dict[str, Any], list[memoryvie
             described["columns"] = [[name, _described(array, parts)] for name, array in value.items()]
         elif isinstance(value, str):
             described["texts"][field.name] = value
+        elif isinstance(value, ColumnPlaces):
+            described["places"] = {"names": value.names, "step_um": value.step_um}
         elif not isinstance(value, np.ndarray):
             described["matrix"] = {"type": value.dtype.name, "shape": list(value.shape)}
         else:
@@ -136,6 +139,8 @@ def geometry_from_wire(
         if "matrix" in described and matrix is not None:
             rows, columns = map(int, described["matrix"]["shape"])
             given["values"] = matrix((rows, columns), str(described["matrix"]["type"]))
+        if kind is PointsData and "places" in described:
+            given["places"] = _column_places(described["places"])
         if "columns" in {field.name for field in fields(kind)}:
             given["columns"] = {str(name): reading.column(value) for name, value in described["columns"]}
         data = kind(**given)
@@ -143,6 +148,11 @@ def geometry_from_wire(
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UnreadableFile(f"the reader sent data that can't be: {plain(error)}") from None
     return data
+
+
+def _column_places(described: dict[str, Any]) -> ColumnPlaces:
+    (z, y, x), (dz, dy, dx) = map(str, described["names"]), map(float, described["step_um"])
+    return ColumnPlaces((z, y, x), (dz, dy, dx))
 
 
 class _Reading:

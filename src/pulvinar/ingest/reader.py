@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
@@ -173,15 +174,41 @@ class MeshData:
     columns: Mapping[str, TableColumn] = field(default_factory=dict)
 
 
+_ROWS_AT_ONCE = 40_000
+
+
+@dataclass(frozen=True)
+class ColumnPlaces:
+    """Places that stand in columns of numbers: the names of those of (z, y, x), and how long a step is, in um."""
+
+    names: tuple[str, str, str]
+    step_um: Triple
+
+
 @dataclass(frozen=True, eq=False)
 class PointsData:
     """A table of places: `zyx_um` float64 (n, 3), and every column of the file, by name, each of length n.
 
-    Columns are in the file's order.
+    Columns are in the file's order. Where `places` only say in which columns they stand, they don't leave the reader's
+    process a second time.
     """
 
-    zyx_um: npt.NDArray[np.float64]
+    places: npt.NDArray[np.float64] | ColumnPlaces
     columns: Mapping[str, TableColumn]
+
+    @cached_property
+    def zyx_um(self) -> npt.NDArray[np.float64]:
+        """The places, float64 (n, 3), NaN where a row has none."""
+        if not isinstance(self.places, ColumnPlaces):
+            return self.places
+        columns = [self.columns[name] for name in self.places.names]
+        found = np.empty((len(columns[0]), 3))
+        for first in range(0, len(found), _ROWS_AT_ONCE):
+            # three columns become rows while they lie in the processor's cache
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            for axis, (column, length) in enumerate(zip(columns, self.places.step_um, strict=True)):
+                np.multiply(column[rows], length, out=found[rows, axis], dtype=np.float64)
+        return found
 
 
 @dataclass(frozen=True, eq=False)

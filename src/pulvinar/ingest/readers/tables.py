@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.ingest.reader import (
+    ColumnPlaces,
     Finding,
     FoundAsset,
     GeometryData,
@@ -27,11 +29,12 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.parquet import column_names, numeric_columns, open_parquet, read_parquet
-from pulvinar.ingest.readers.places import places_of_columns, step_um
+from pulvinar.ingest.readers.places import column_axes, places_of_columns, step_um
 from pulvinar.ingest.readers.streams import stem_of
 from pulvinar.ingest.readers.table_columns import PlaceColumns, image_column, is_numeric, place_columns
 from pulvinar.ingest.readers.text import encoding_findings
 from pulvinar.model.dataset import AssetKind
+from pulvinar.model.volume import Triple
 
 _PARQUET = b"PAR1"
 
@@ -75,7 +78,7 @@ class TableReader:
             places = _places(dialect)
         if places is None or _apart(list(columns), places, options):
             return TableData(columns)
-        return PointsData(zyx_um(columns, places, name, options), columns)
+        return PointsData(_placed(columns, places, name, options), columns)
 
 
 def _places(dialect: Dialect) -> PlaceColumns | None:
@@ -144,14 +147,32 @@ def place_findings(places: PlaceColumns, options: Options) -> Iterator[Finding]:
         yield Finding(Severity.QUESTION, text, "--voxel-size")
 
 
-def zyx_um(columns: Mapping[str, TableColumn], places: PlaceColumns, name: str, options: Options) -> Any:
+def _placed(
+    columns: Mapping[str, TableColumn], places: PlaceColumns, name: str, options: Options
+) -> npt.NDArray[np.float64] | ColumnPlaces:
+    """The places, or where they stand when each is a column as it is."""
+    named = (places.z, places.y, places.x)
+    if options.orientation or any(len(one) != 1 for one in named) or column_axes(options) != "xyz":
+        return zyx_um(columns, places, name, options)
+    for one in named:
+        _middle(columns, one, name)
+    (z,), (y,), (x,) = named
+    return ColumnPlaces((z, y, x), _step(places, options))
+
+
+def zyx_um(
+    columns: Mapping[str, TableColumn], places: PlaceColumns, name: str, options: Options
+) -> npt.NDArray[np.float64]:
     """The places of a table's rows in micrometres, float64 (n, 3), NaN where a row has none."""
     parts = [_middle(columns, part, name) for part in (places.x, places.y)]
     parts.append(_middle(columns, places.z, name) if places.z else np.zeros_like(parts[0]))
+    return places_of_columns(parts, options, _step(places, options))
+
+
+def _step(places: PlaceColumns, options: Options) -> Triple:
     if not options.unit and places.unit and places.unit_um is None:
         options = replace(options, unit="voxel")
-    step = step_um(options, places.unit_um or 1.0)
-    return places_of_columns(parts, options, step)
+    return step_um(options, places.unit_um or 1.0)
 
 
 def _middle(columns: Mapping[str, TableColumn], names: tuple[str, ...], name: str) -> Any:
