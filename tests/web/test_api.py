@@ -270,8 +270,9 @@ def test_metadata_is_given_in_the_words_of_others(api, image):
     for name, known in FORMATS.items():
         answer = api.get(path, params={"format": name.value, "version": 1})
         assert answer.headers["content-type"].partition(";")[0] == known.media_type
-        found, said = read_document(answer.text if name is FormatName.OME else answer.json())
-        assert (found, said["species"]) == (name, "mouse")
+        if known.keeps:
+            found, said = read_document(answer.text if name is FormatName.OME else answer.json())
+            assert (found, said["species"]) == (name, "mouse")
     assert api.get(path).json()["schema_version"] == 2
     assert api.get(path, params={"format": "marc"}).status_code == 422
     assert api.get("/api/v1/datasets/nothing/metadata").status_code == 404

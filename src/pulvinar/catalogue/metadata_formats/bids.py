@@ -23,10 +23,14 @@ from pulvinar.catalogue.metadata_formats.parts import (
     species_key,
     text_of,
     texts_of,
+    unlike,
     without_empty,
 )
+from pulvinar.catalogue.metadata_formats.provenance import derivations_of
 from pulvinar.catalogue.terms import Vocabulary, by_identifier, known_as, latin_name, recognise
 from pulvinar.model.dataset import Version
+from pulvinar.model.derivation import Derivation
+from pulvinar.model.job import JobInput
 from pulvinar.model.record import Record, Subject
 
 BIDS_VERSION = "1.10.0"
@@ -55,7 +59,7 @@ def write(version: Version) -> Document:
     record = version.record
     subject = record.subject or Subject("unknown", record.species)
     name = f"sub-{_label(subject.name)}"
-    files: Document = {DESCRIPTION: _description(record), _PEOPLE: _table(_participant(name, subject))}
+    files: Document = {DESCRIPTION: _description(version), _PEOPLE: _table(_participant(name, subject))}
     if age := age_of(subject.age):
         files[_COLUMNS] = {"age": {"Description": "Age of the subject at recording", "Units": age[1]}}
     suffix = known_as(Vocabulary.MODALITY, record.acquisition.modality, "bids")
@@ -68,12 +72,15 @@ def write(version: Version) -> Document:
     return files
 
 
-def _description(record: Record) -> Document:
+def _description(version: Version) -> Document:
+    record, made_by = version.record, derivations_of(version)
     made: Document = without_empty(
         {
             "Name": record.title,
             "BIDSVersion": BIDS_VERSION,
-            "DatasetType": "raw",
+            "DatasetType": "derivative" if made_by else "raw",
+            "GeneratedBy": unlike([_generator(one) for one in made_by]),
+            "SourceDatasets": unlike([_source(source) for one in made_by for source in one.inputs]),
             "License": record.licence,
             "Authors": [person.name for person in record.contributors],
             "Keywords": list(record.keywords),
@@ -87,6 +94,15 @@ def _description(record: Record) -> Document:
         }
     )
     return made
+
+
+def _generator(made: Derivation) -> Document:
+    libraries = ", ".join(f"{name} {number}" for name, number in made.libraries.items())
+    return {"Name": f"Pulvinar {made.solution}", "Version": made.solution_version, "Description": libraries}
+
+
+def _source(source: JobInput) -> Document:
+    return {"URL": f"urn:pulvinar:{source.dataset_id}", "Version": f"{source.version} (sha256:{source.digest})"}
 
 
 def _participant(name: str, subject: Subject) -> Document:

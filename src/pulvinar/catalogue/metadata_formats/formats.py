@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pulvinar.catalogue.metadata_formats import bids, datacite, nwb, ome, openminds
+from pulvinar.catalogue.metadata_formats import bids, datacite, nwb, ome, openminds, provenance
 from pulvinar.catalogue.metadata_formats.parts import Document, object_of
 from pulvinar.catalogue.record_schema import record_fields
 from pulvinar.errors import Invalid
@@ -26,19 +26,22 @@ class FormatName(StrEnum):
     NWB = "nwb"
     OME = "ome"
     OPENMINDS = "openminds"
+    RO_CRATE = "ro-crate"
+    PROV = "prov"
 
 
 @dataclass(frozen=True)
 class MetadataFormat:
-    """One format. `write` gives JSON values or text; `keeps` are the fields that come back, "*" for all."""
+    """One format. `write` gives JSON values or text; `keeps` are the fields that come back, "*" for all, and none of a
+    format that is only written."""
 
     title: str
     media_type: str
     suffix: str
     keeps: tuple[str, ...]
     write: Callable[[Version], Any]
-    recognises: Callable[[Any], bool]
-    read: Callable[[Any], Document]
+    recognises: Callable[[Any], bool] = lambda _: False
+    read: Callable[[Any], Document] = lambda _: {}
 
 
 def _write_ours(version: Version) -> Document:
@@ -74,6 +77,10 @@ FORMATS = {
         "openMINDS 4", "application/ld+json", "openminds.jsonld",
         openminds.KEEPS, openminds.write, openminds.recognises, openminds.read,
     ),
+    FormatName.RO_CRATE: MetadataFormat(
+        "RO-Crate 1.1", "application/ld+json", "ro-crate-metadata.json", (), provenance.write_crate
+    ),
+    FormatName.PROV: MetadataFormat("W3C PROV", "application/json", "prov.json", (), provenance.write_prov),
     FormatName.PULVINAR: MetadataFormat(
         "Pulvinar", "application/json", "record.json", ("*",), _write_ours, _is_ours, _read_ours
     ),
@@ -95,7 +102,7 @@ def read_document(document: Any) -> tuple[FormatName, Document]:
     for name, known in FORMATS.items():
         if known.recognises(document):
             return name, known.read(document)
-    titles = ", ".join(known.title for known in FORMATS.values())
+    titles = ", ".join(known.title for known in FORMATS.values() if known.keeps)
     raise Invalid(
         f"this is no metadata that Pulvinar reads: {titles}", hint="pulvinar template writes a record to fill in"
     )
