@@ -41,7 +41,7 @@ QUESTIONS: st.SearchStrategy[Wanted] = st.recursive(
     ),
     max_leaves=7,
 )
-SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PORTION": 2, "_MANY": 1}
+SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_PORTION": 2, "_MANY": 1}
 
 
 def plainly(wanted: Wanted, words: list[str]) -> bool:

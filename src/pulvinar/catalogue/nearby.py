@@ -140,13 +140,14 @@ class _Walk:
         smallest = min(near, key=lambda one: one.blocks)
         self._listed = smallest if smallest.blocks <= _MOST_BLOCKS else None
         self._words_share = self._listed_share = 0.0
-        self._looked = 0
+        self._looked = self._near_looked = 0
 
     def found(self, below: int | None, limit: int) -> Iterator[int]:
         """What is found below a number, newest first; of more than `limit` the rest may be asked for in vain."""
         size, length, count = _FIRST, _LENGTH, 0
         while True:
-            if self._looks(limit - count, count):
+            looks = self._looks(limit - count)
+            if looks:
                 numbers = walk(self._session, WordIndex.ASSETS, self._wanted, below, size)
                 if not numbers:
                     return
@@ -157,30 +158,33 @@ class _Walk:
             else:
                 assert below is not None
                 least = max(below - length, 0)
-                portions = self._both(least, below)
+                portions = self._both(least, below, limit - count)
                 below, ended, length = least, least == 0, _GROWTH * length
             for number in self._held(portions, max(_FIRST, 4 * limit)):
                 count += 1
+                self._near_looked += looks
                 yield number
             if ended:
                 return
 
-    def _looks(self, left: int, count: int) -> bool:
-        """Whether to look at what the words find, rather than to list what the figure holds."""
+    def _looks(self, left: int) -> bool:
+        """Whether to look at what the words find, rather than to list what the figure holds, where so many are left to
+        be found."""
         if self._listed is None or not self._looked:
             return True
         if self._words_share * _LISTING < self._listed_share:
             return True
-        return count > 0 and left * self._looked / count * _LOOKING <= self._listed.blocks
+        return left * self._looked * _LOOKING <= self._listed.blocks * self._near_looked
 
-    def _both(self, least: int, below: int) -> Iterator[list[int]]:
-        """What the words find of what the figure may hold from a number up to another, newest first, in portions."""
+    def _both(self, least: int, below: int, left: int) -> Iterator[list[int]]:
+        """What the words find of what the figure may hold from a number up to another, newest first, in portions, where
+        so many are left to be found."""
         assert self._listed is not None
         listed = self._listed.between(least, below)
         self._listed_share = len(listed) / (below - least)
         numbers: list[int] = listed.tolist()
         if len(numbers) * _READING < self._words_share * (below - least):
-            for portion in _growing(numbers):
+            for portion in _growing(numbers, max(_FIRST, left)):
                 yield matching(self._session, WordIndex.ASSETS, self._wanted, portion)
         elif numbers:
             found = set(within(self._session, WordIndex.ASSETS, self._wanted, least, below))
@@ -197,10 +201,9 @@ class _Walk:
                 yield from left
 
 
-def _growing(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """The numbers in portions of which each is larger than the one before."""
+def _growing(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
+    """The numbers in portions, the first of a size, each larger than the one before."""
     left = iter(numbers)
-    size = _FIRST
     while portion := list(islice(left, size)):
         yield portion
         size = min(2 * size, _MOST)

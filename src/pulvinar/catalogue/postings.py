@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.words import Reach, Run, is_chinese
 
-_WINDOW = 1_000
+_WINDOW = 250
+_PHRASE_WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
@@ -227,11 +228,15 @@ _ROWS = (
 
 
 def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    """First compare the newest 1,000 rows, which is enough for common words; for others go on block by block."""
+    """First compare the newest rows, which is enough for common words; for others go on block by block.
+
+    Of a phrase the index tells only which rows have its words: every such row of a block has to be read, and so the
+    newest are compared for longer.
+    """
     asked = _tsquery(wanted)
     if below is None:
         below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
-    start = below - _WINDOW
+    start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
     here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
     # nearly every window lies in one block: its rows are compared once
@@ -241,6 +246,12 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
         older = {"asked": asked, "block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
         found += session.scalars(text(_BLOCKS.format(index=index)), older)
     return found
+
+
+def _has_phrase(wanted: Wanted) -> bool:
+    if isinstance(wanted, Term):
+        return len(wanted.words) > 1
+    return any(map(_has_phrase, (wanted.part, wanted.without) if isinstance(wanted, But) else wanted.parts))
 
 
 def _tsquery(wanted: Wanted) -> str:
