@@ -290,6 +290,7 @@ def every_page(database: Database, actor: Actor, query: str, limit: int) -> list
 SMALL = {
     "_BLOCK": dict.fromkeys(postings.WordIndex, 3),
     "_WINDOW": 2,
+    "_PHRASE_WINDOW": 2,
     "_PREFIX_LISTS": 1,
     "_MOST_BEGINNINGS": 2,
 }

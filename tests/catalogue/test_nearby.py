@@ -29,10 +29,17 @@ from pulvinar.storage.database import Database
 
 MOUSE = Space("allen_ccfv3", "mouse", "PIR")
 RAT = Space("rat", "mouse", "PIR")
-WAYS = ({"FEW": 10**6}, {"FEW": -1}, {"FEW": 10**6, "_FIRST": 2, "_ROWS": 3}, {"FEW": -1, "_FIRST": 2, "_MOST": 4})
+ROWS = {"_FIRST": 2, "_LENGTH": 3, "_GROWTH": 2, "_LOOKING": 10**6, "_LISTING": 10**6}
+WAYS = (
+    {"_FIRST": 100},
+    {"_MOST_BLOCKS": -1, "_FIRST": 2, "_MOST": 4},
+    ROWS | {"_READING": 0},
+    ROWS | {"_READING": 10**6},
+    {"_FIRST": 2, "_LENGTH": 3, "_GROWTH": 2},
+)
 
 
-@pytest.fixture(params=WAYS, ids=["listed", "looked at", "listed little by little", "looked at little by little"])
+@pytest.fixture(params=WAYS, ids=["as it is", "looked at", "listed and read", "listed and walked", "mixed"])
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     with patch.multiple(nearby, **request.param):
         yield

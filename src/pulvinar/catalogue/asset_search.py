@@ -117,9 +117,17 @@ def search_assets(
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {MOST}")
     with database.session() as session:
         search = prepare(session, actor, query, tools, distances)
-        found = search.page(*search.place_of(cursor), limit + 1) if cursor else search.first_page(limit + 1)
-        if not found and not cursor and search.begin_last_word():
-            found = search.first_page(limit + 1)
+        most = COUNTED_NEAR if search.plan.near else COUNTED
+        newest: list[int] = []
+        if cursor:
+            found = search.page(*search.place_of(cursor), limit + 1)
+            newest = search.newest(most + 1) if facets else []
+        else:
+            wanted = max(limit + 1, most + 1 if facets else 0)
+            newest = search.newest(wanted)
+            if not newest and search.begin_last_word():
+                newest = search.newest(wanted)
+            found = search.first_page(limit + 1, newest, whole=len(newest) < wanted)
         shown = found[:limit]
         hits = read_hits(session, actor, [number for _, number in shown])
         items = explain(session, search.query, search.plan, hits)
@@ -128,11 +136,8 @@ def search_assets(
             next_cursor = f"{shown[-1][0]}.{search.asset_of(shown[-1][1])}"
         if not facets:
             return ResultPage(items, next_cursor)
-        whole = cursor is None and len(found) <= limit
-        most = COUNTED_NEAR if search.plan.near else COUNTED
-        numbers = [number for _, number in found] if whole else search.newest(most + 1)
-        told = count_facets(session, numbers[:most], search.trees)
-    return ResultPage(items, next_cursor, told, min(len(numbers), most), capped=len(numbers) > most)
+        told = count_facets(session, newest[:most], search.trees)
+    return ResultPage(items, next_cursor, told, min(len(newest), most), capped=len(newest) > most)
 
 
 def prepare(
@@ -202,23 +207,29 @@ class Search:
         self._tiers = _steps(self.plan)
         return True
 
-    def first_page(self, limit: int) -> list[tuple[int, int]]:
-        """The best results as (tier, number).
+    def first_page(self, limit: int, newest: list[int], *, whole: bool) -> list[tuple[int, int]]:
+        """The best results as (tier, number), where `newest` are the newest of all, or all when these are the `whole`.
 
-        What finds little has to be looked for everywhere: that is done once, and not once a tier.
+        What finds little, and what is near a place, has to be looked for everywhere: that is done once, and not once a
+        tier. Nor is the last tier looked for: of the newest at most those are missing that came before.
         """
-        newest = self.newest(limit)
-        if len(self._tiers) == 1:
-            return [(0, number) for number in newest]
-        return self._page(0, None, limit, newest if len(newest) < limit else None)
+        known = whole and (len(newest) < limit or bool(self._near))
+        last = len(self._tiers) - 1
+        found = self._page(0, None, limit, newest if known else None, tiers=last)
+        before = {number for _, number in found}
+        rest = [number for number in newest if number not in before]
+        return [*found, *((last, number) for number in rest[: limit - len(found)])]
 
     def page(self, tier: int, below: int, limit: int) -> list[tuple[int, int]]:
         """The next results as (tier, number), from below a number of a tier on."""
-        return self._page(tier, below, limit)
+        return self._page(tier, below, limit, tiers=len(self._tiers))
 
-    def _page(self, tier: int, below: int | None, limit: int, only: list[int] | None = None) -> list[tuple[int, int]]:
+    def _page(
+        self, tier: int, below: int | None, limit: int, only: list[int] | None = None, *, tiers: int
+    ) -> list[tuple[int, int]]:
+        """Of the tiers from one up to another."""
         found: list[tuple[int, int]] = []
-        for at in range(tier, len(self._tiers)):
+        for at in range(tier, tiers):
             numbers = self._walk(self._tiers[at], below if at == tier else None, limit - len(found), only)
             found += [(at, number) for number in numbers]
             if len(found) >= limit:

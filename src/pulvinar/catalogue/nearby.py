@@ -1,17 +1,16 @@
 """Which assets of the search have a node or a cell in a figure, looked for from the newest down, whoever may see them.
 
-Of a figure with few places the assets are listed by number, and then looked for in the index of words. Of a larger one
-it is the other way round: what the words find is looked at one asset after the other, for a good share lies in it. So
-that neither costs more than a page when the archive grows.
+Of a small figure the assets are listed by number, part by part from the newest down, and their words compared. Of a
+larger one it is the other way round: what the words find is looked at one asset after the other, for a good share lies
+in it. So that neither costs more than a page when the archive grows.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import count, islice
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,55 +19,59 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
-from pulvinar.catalogue.postings import Wanted, WordIndex, is_sqlite, matching, walk
+from pulvinar.catalogue.postings import Wanted, WordIndex, is_sqlite, matching, walk, within
 from pulvinar.model.space import Space
 
-FEW = 40_000
-"""Up to so many places in the blocks of a figure its assets are listed."""
+Numbers = npt.NDArray[np.int64]
+
+_NONE: Numbers = np.zeros(0, np.int64)
 _FIRST = 100
-_ROWS = 1_000
+_LENGTH = 1_000
+"""So many numbers of assets are looked through at first where the assets of a figure are listed."""
+_GROWTH = 8
 _MOST = 8_000
+_MOST_BLOCKS = 8_192
+"""Of a figure of more blocks the assets are not listed: a good share of all lies in it."""
+_LOOKING = 3
+"""To look at an asset takes as long as to look into so many blocks of the index by number,"""
+_LISTING = 20
+"""or to list so many assets; to read the words of one as long as to walk over half as many."""
+_READING = 10
 
 # By whether the database is SQLite. OFFSET 0 keeps PostgreSQL from joining in another order, CROSS JOIN keeps SQLite:
-# both ask the index for one range after the other, whatever they believe of how many places a range has.
-_RANGES = {
-    True: "(SELECT value ->> 0 AS first, value ->> 1 AS last FROM json_each(:rows)) AS asked",
-    False: (
-        "(SELECT CAST(one ->> 0 AS bigint) AS first, CAST(one ->> 1 AS bigint) AS last "
-        "FROM json_array_elements(CAST(:rows AS json)) AS one) AS asked"
+# both ask the index for one block after the other, whatever they believe of how many places a block has. Pairs come as
+# one text: tens of thousands of rows would take longer to hand over than to find.
+_IN_BLOCK = (
+    "space = :space AND role IN ('node', 'cell') AND block = {} "
+    "AND place_block.number >= :least AND place_block.number < :below"
+)
+_BETWEEN = {
+    True: (
+        "SELECT group_concat(number), group_concat(block) FROM (SELECT number, block FROM json_each(:rows) AS asked "
+        f"CROSS JOIN place_block INDEXED BY place_block_by_number WHERE {_IN_BLOCK.format('asked.value')})"
     ),
-}
-_IN_RANGE = "space = :space AND role IN ('node', 'cell') AND block BETWEEN first AND last AND number {}"
-_BY_NUMBER = {
-    True: "CROSS JOIN place_block INDEXED BY place_block_by_number WHERE {}",
-    False: "CROSS JOIN LATERAL (SELECT number, block FROM place_block WHERE {} OFFSET 0) AS found",
-}
-_COUNT = {
-    lite: (
-        f"SELECT count(*) FROM (SELECT 1 FROM {_RANGES[lite]} {join.format(_IN_RANGE.format('> 0'))} "
-        "LIMIT :most) AS counted"
-    )
-    for lite, join in _BY_NUMBER.items()
-}
-_NEWEST = {
-    lite: (
-        f"SELECT number, block FROM {_RANGES[lite]} {join.format(_IN_RANGE.format('< :below'))} "
-        "ORDER BY number DESC LIMIT :most"
-    )
-    for lite, join in _BY_NUMBER.items()
+    False: (
+        "SELECT string_agg(CAST(number AS text), ','), string_agg(CAST(block AS text), ',') "
+        "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
+        "AS asked CROSS JOIN LATERAL (SELECT number, block FROM place_block "
+        f"WHERE {_IN_BLOCK.format('asked.code')} OFFSET 0) AS found"
+    ),
 }
 _OF_ASSET = "place_block.asset_id = entry.asset_id AND space = :space AND block BETWEEN {}"
 _CUBES = {
     True: (
-        "SELECT DISTINCT entry.number, block >> :bits FROM json_each(:rows) AS asked "
+        "SELECT group_concat(number), group_concat(cube) "
+        "FROM (SELECT DISTINCT entry.number AS number, block >> :bits AS cube FROM json_each(:rows) AS asked "
         "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
-        f"CROSS JOIN place_block INDEXED BY place_block_by_asset ON {_OF_ASSET.format(':first AND :last')}"
+        f"CROSS JOIN place_block INDEXED BY place_block_by_asset ON {_OF_ASSET.format(':first AND :last')})"
     ),
     False: (
-        "SELECT DISTINCT entry.number, block >> CAST(:bits AS integer) FROM (SELECT number, asset_id FROM asset_entry "
+        "SELECT string_agg(CAST(number AS text), ','), string_agg(CAST(cube AS text), ',') "
+        "FROM (SELECT DISTINCT entry.number, block >> CAST(:bits AS integer) AS cube "
+        "FROM (SELECT number, asset_id FROM asset_entry "
         "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
         "OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block FROM place_block "
-        f"WHERE {_OF_ASSET.format(':first AND :last')} OFFSET 0) AS found"
+        f"WHERE {_OF_ASSET.format(':first AND :last')} OFFSET 0) AS found) AS pairs"
     ),
 }
 _PLACES = {
@@ -107,11 +110,11 @@ class NearAssets(Protocol):
     """The assets near a place: the seam to the index of places."""
 
     @property
-    def count(self) -> int:
-        """About how many there are, for choosing where to begin; more than `FEW` when they can't be listed."""
+    def blocks(self) -> int:
+        """In how many blocks it lies: the fewer, the sooner its assets are listed."""
 
-    def listed(self, below: int) -> Iterator[list[int]]:
-        """The numbers of all that may be near, from below a number on, newest first, in portions."""
+    def between(self, least: int, below: int) -> Numbers:
+        """The numbers from one up to another of all that may be near, falling, each once; int64 (n,)."""
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """Those of `numbers` that are near."""
@@ -119,45 +122,88 @@ class NearAssets(Protocol):
 
 def walk_near(session: Session, wanted: Wanted, near: Sequence[NearAssets], below: int | None, limit: int) -> list[int]:
     """The numbers of the newest `limit` assets below a number that `wanted` finds near all of `near`, newest first."""
-    return [*islice(_held(near, _portions(session, wanted, near, below), max(_FIRST, 4 * limit)), limit)]
+    return [*islice(_Walk(session, wanted, near).found(below, limit), limit)]
 
 
-def _portions(session: Session, wanted: Wanted, near: Sequence[NearAssets], below: int | None) -> Iterator[list[int]]:
-    """What `wanted` finds, newest first; of what is farther down only what may be near, where that can be listed.
+class _Walk:
+    """Goes through the numbers of assets from the newest down, part by part, each in the way that is shorter there.
 
-    What is rare, and what lies nearly everywhere, is found among the first.
+    What is rare, and what lies nearly everywhere, is found among the first that the words find. Farther down the
+    assets of the figure with the fewest blocks are listed and their words compared, or, where the words find much less
+    than the figure holds, what they find is looked at.
     """
-    size = _FIRST
-    found = walk(session, WordIndex.ASSETS, wanted, below, size)
-    yield found
-    if len(found) < size:
-        return
-    listed = min(near, key=lambda one: one.count)
-    if listed.count <= FEW:
-        for numbers in _growing(number for portion in listed.listed(found[-1]) for number in portion):
-            yield matching(session, WordIndex.ASSETS, wanted, numbers)
-        return
-    while len(found) == size:
-        size = min(2 * size, _MOST)
-        found = walk(session, WordIndex.ASSETS, wanted, found[-1], size)
-        yield found
+
+    def __init__(self, session: Session, wanted: Wanted, near: Sequence[NearAssets]) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._near = near
+        smallest = min(near, key=lambda one: one.blocks)
+        self._listed = smallest if smallest.blocks <= _MOST_BLOCKS else None
+        self._words_share = self._listed_share = 0.0
+        self._looked = self._near_looked = 0
+
+    def found(self, below: int | None, limit: int) -> Iterator[int]:
+        """What is found below a number, newest first; of more than `limit` the rest may be asked for in vain."""
+        size, length, count = _FIRST, _LENGTH, 0
+        while True:
+            looks = self._looks(limit - count)
+            if looks:
+                numbers = walk(self._session, WordIndex.ASSETS, self._wanted, below, size)
+                if not numbers:
+                    return
+                self._words_share = len(numbers) / ((numbers[0] + 1 if below is None else below) - numbers[-1])
+                self._looked += len(numbers)
+                portions = iter([numbers])
+                below, ended, size = numbers[-1], len(numbers) < size, min(2 * size, _MOST)
+            else:
+                assert below is not None
+                least = max(below - length, 0)
+                portions = self._both(least, below, limit - count)
+                below, ended, length = least, least == 0, _GROWTH * length
+            for number in self._held(portions, max(_FIRST, 4 * limit)):
+                count += 1
+                self._near_looked += looks
+                yield number
+            if ended:
+                return
+
+    def _looks(self, left: int) -> bool:
+        """Whether to look at what the words find, rather than to list what the figure holds, where so many are left to
+        be found."""
+        if self._listed is None or not self._looked:
+            return True
+        if self._words_share * _LISTING < self._listed_share:
+            return True
+        return left * self._looked * _LOOKING <= self._listed.blocks * self._near_looked
+
+    def _both(self, least: int, below: int, left: int) -> Iterator[list[int]]:
+        """What the words find of what the figure may hold from a number up to another, newest first, in portions, where
+        so many are left to be found."""
+        assert self._listed is not None
+        listed = self._listed.between(least, below)
+        self._listed_share = len(listed) / (below - least)
+        numbers: list[int] = listed.tolist()
+        if len(numbers) * _READING < self._words_share * (below - least):
+            for portion in _growing(numbers, max(_FIRST, left)):
+                yield matching(self._session, WordIndex.ASSETS, self._wanted, portion)
+        elif numbers:
+            found = set(within(self._session, WordIndex.ASSETS, self._wanted, least, below))
+            yield [number for number in numbers if number in found]
+
+    def _held(self, portions: Iterable[list[int]], size: int) -> Iterator[int]:
+        """Those that are near all, looked at so many at a time: a page that is full asks for no more."""
+        for portion in portions:
+            for start in range(0, len(portion), size):
+                left = portion[start : start + size]
+                for one in self._near:
+                    held = one.holding(left)
+                    left = [number for number in left if number in held]
+                yield from left
 
 
-def _held(near: Sequence[NearAssets], portions: Iterable[list[int]], size: int) -> Iterator[int]:
-    """Those that are near all, looked at so many at a time: a page that is full asks for no more."""
-    for portion in portions:
-        for start in range(0, len(portion), size):
-            left = portion[start : start + size]
-            for one in near:
-                held = one.holding(left)
-                left = [number for number in left if number in held]
-            yield from left
-
-
-def _growing(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """The numbers in portions of which each is larger than the one before."""
+def _growing(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
+    """The numbers in portions, the first of a size, each larger than the one before."""
     left = iter(numbers)
-    size = _FIRST
     while portion := list(islice(left, size)):
         yield portion
         size = min(2 * size, _MOST)
@@ -166,36 +212,20 @@ def _growing(numbers: Iterable[int]) -> Iterator[list[int]]:
 class PlacesNear:
     """The assets with a place in at least one of some figures, each of a space.
 
-    What was read is kept: a page of several steps asks again.
+    Which are near is kept: a page of several steps asks again.
     """
 
     def __init__(self, session: Session, figures: Iterable[tuple[Space, Figure]]) -> None:
         self._parts = [_Part(session, space, figure) for space, figure in figures]
-        self._pages: list[list[int]] = []
-        self._start = 0
 
     @cached_property
-    def count(self) -> int:
-        """As `NearAssets` says: of places."""
-        return sum(part.count() for part in self._parts)
-
-    def listed(self, below: int) -> Iterator[list[int]]:
+    def blocks(self) -> int:
         """As `NearAssets` says."""
-        if below > self._start:
-            self._start, self._pages = below, []
-        for at in count():
-            if at == len(self._pages):
-                self._pages.append(self._next(at))
-            if not self._pages[at]:
-                return
-            yield [number for number in self._pages[at] if number < below]
+        return sum(part.blocks for part in self._parts)
 
-    def _next(self, at: int) -> list[int]:
-        below = self._pages[-1][-1] if self._pages else self._start
-        pages = [part.newest(below, min(_ROWS << at, _MOST)) for part in self._parts]
-        # where one figure ends before all is told, what follows of the others must wait
-        floor = max((page[-1] for page, more in pages if more), default=0)
-        return sorted({number for page, _ in pages for number in page if number >= floor}, reverse=True)
+    def between(self, least: int, below: int) -> Numbers:
+        """As `NearAssets` says."""
+        return np.unique(np.concatenate([part.between(least, below) for part in self._parts]))[::-1]
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """As `NearAssets` says."""
@@ -213,61 +243,63 @@ class _Part:
         self._space = space
         self._figure = figure
         self._cover = cover(space, figure)
-        self._whole = self._cover.whole
-        self._cubes: dict[int, npt.NDArray[np.int64]] = {}
+        self._listed: tuple[Numbers, Numbers] = _NONE, _NONE
         self._held: dict[int, bool] = {}
 
-    def count(self) -> int:
-        """How many nodes and cells lie in its blocks, of what is in the search, at most one more than `FEW`."""
-        return int(self._ask(_COUNT, most=FEW + 1, **self._ranges).scalar_one())
+    @property
+    def blocks(self) -> int:
+        """How many blocks it has."""
+        whole = self._cover.whole
+        return int((whole[:, 1] - whole[:, 0] + 1).sum())
 
-    def newest(self, below: int, most: int) -> tuple[list[int], bool]:
-        """The assets of so many places in its blocks, newest first, from below a number on; and whether there are more.
+    @cached_property
+    def _codes(self) -> str:
+        """The numbers of its blocks."""
+        return json.dumps([code for first, last in self._cover.whole.tolist() for code in range(first, last + 1)])
 
-        Of an asset all or none are among them.
-        """
-        rows = self._ask(_NEWEST, below=below, most=most, **self._ranges).all()
-        blocks: dict[int, list[int]] = defaultdict(list)
-        for number, block in rows:
-            blocks[number].append(block)
-        more = len(rows) == most
-        if more and len(blocks) == 1:
-            return self.newest(below, 4 * most)
-        if more:
-            blocks.popitem()
-        self._cubes |= {number: np.array(some) >> self._cover.bits for number, some in blocks.items()}
-        return list(blocks), more
+    def between(self, least: int, below: int) -> Numbers:
+        """The numbers from one up to another of the assets with a place in its blocks, in any order."""
+        number, block = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
+        self._listed = number, block >> self._cover.bits
+        return number
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """As `NearAssets` says."""
         asked = [number for number in numbers if number not in self._held]
-        unknown = [number for number in asked if number not in self._cubes]
-        if unknown and len(self._whole):
-            self._cubes |= self._look(unknown)
-        self._held |= dict.fromkeys(asked, False)
-        left = []
-        for number in asked:
-            cubes = self._cubes.get(number)
-            if cubes is None:
-                continue
-            if in_ranges(self._cover.inside, cubes << self._cover.bits).any():
-                self._held[number] = True
-            else:
-                left += [
-                    (number, cube) for cube in cubes[in_ranges(self._cover.cut, cubes << self._cover.bits)].tolist()
-                ]
-        self._held |= dict.fromkeys(self._exactly(left), True)
-        return {number for number in numbers if self._held[number]}
+        if asked and len(self._cover.whole):
+            self._held |= dict.fromkeys(asked, False) | dict.fromkeys(self._near_of(asked), True)
+        return {number for number in numbers if self._held.get(number)}
 
-    def _look(self, numbers: Sequence[int]) -> dict[int, npt.NDArray[np.int64]]:
-        """The cubes in which each asset has places, among those from the figure's first to its last."""
-        span = {"first": int(self._whole[0, 0]), "last": int(self._whole[-1, 1])}
-        cubes: dict[int, list[int]] = defaultdict(list)
-        for number, cube in self._ask(_CUBES, rows=json.dumps(numbers), bits=self._cover.bits, **span):
-            cubes[number].append(cube)
-        return {number: np.array(some) for number, some in cubes.items()}
+    def _near_of(self, asked: Sequence[int]) -> set[int]:
+        """Those of `asked` that are in the figure."""
+        number, cube = self._cubes_of(asked)
+        inside = in_ranges(self._cover.inside, cube << self._cover.bits)
+        found = np.unique(number[inside])
+        left = in_ranges(self._cover.cut, cube << self._cover.bits) & ~np.isin(number, found)
+        cut = np.unique(np.stack([number[left], cube[left]], axis=1), axis=0)
+        return {*found.tolist(), *self._exactly(cut.tolist())}
 
-    def _exactly(self, cubes: Sequence[tuple[int, int]]) -> set[int]:
+    def _cubes_of(self, asked: Sequence[int]) -> tuple[Numbers, Numbers]:
+        """The cubes in which each asset has places, among those from the figure's first to its last: of what was just
+        listed those that were read then."""
+        number, cube = self._listed
+        known = np.isin(number, asked)
+        unknown = np.setdiff1d(asked, number[known])
+        if not len(unknown):
+            return number[known], cube[known]
+        whole = self._cover.whole
+        span = {"first": int(whole[0, 0]), "last": int(whole[-1, 1])}
+        others = self._pairs(_CUBES, rows=json.dumps(unknown.tolist()), bits=self._cover.bits, **span)
+        return np.concatenate([number[known], others[0]]), np.concatenate([cube[known], others[1]])
+
+    def _pairs(self, statement: dict[bool, str], **values: Any) -> tuple[Numbers, Numbers]:
+        """What a statement says as two texts of numbers."""
+        numbers, others = (
+            np.fromstring(told or "", np.int64, sep=",") for told in self._ask(statement, **values).one()
+        )
+        return numbers, others
+
+    def _exactly(self, cubes: Sequence[Sequence[int]]) -> set[int]:
         """The assets with a place in the figure, of cubes that its surface cuts, as (number, cube)."""
         bits = self._cover.bits
         told = [(number, cube << bits, ((cube + 1) << bits) - 1) for number, cube in cubes]
@@ -280,10 +312,6 @@ class _Part:
         corners = block_corners(self._space, np.array(blocks, np.int64))
         held = self._figure.holds(np.repeat(corners, count, axis=0) + offsets)
         return set(np.repeat(np.array(numbers, np.int64), count)[held].tolist())
-
-    @property
-    def _ranges(self) -> dict[str, str]:
-        return {"rows": json.dumps(self._whole.tolist())}
 
     def _ask(self, statement: dict[bool, str], **values: Any) -> Any:
         values["space"] = self._space.name

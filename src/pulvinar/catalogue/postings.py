@@ -8,7 +8,8 @@ on what a planner believes of how common words are, or where.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.words import Reach, Run, is_chinese
 
-_WINDOW = 1_000
+_WINDOW = 250
+_PHRASE_WINDOW = 1_000
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
-_CLOSE = 1_000
+_MANY = 4
 
 
 class WordIndex(StrEnum):
@@ -94,6 +96,8 @@ def reaching_all(wanted: Wanted, reaches: Sequence[Reach] = tuple(Reach)) -> Wan
         return Any(tuple(wanted.reaching(reach) for reach in reaches))
     if isinstance(wanted, But):
         return But(reaching_all(wanted.part, reaches), reaching_all(wanted.without, reaches))
+    if isinstance(wanted, Any) and all(isinstance(part, Term) for part in wanted.parts):
+        return Any(tuple(reaching(part, reach) for reach in reaches for part in wanted.parts))
     return type(wanted)(tuple(reaching_all(part, reaches) for part in wanted.parts))
 
 
@@ -129,6 +133,17 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
     return (_walk_sqlite if is_sqlite(session) else _walk_postgresql)(session, index, wanted, below, limit)
 
 
+def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> list[int]:
+    """The numbers of all rows from one number up to another that `wanted` finds, newest first."""
+    if is_sqlite(session):
+        statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
+        asked = {"asked": _fts5(_spelled(session, index, wanted)), "least": least, "below": below}
+        return sorted(session.scalars(text(statement), asked), reverse=True)
+    blocks = {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
+    asked = {"asked": _tsquery(wanted), "least": least, "below": below}
+    return sorted(session.scalars(text(_RANGE.format(index=index)), asked | blocks), reverse=True)
+
+
 def is_sqlite(session: Session) -> bool:
     """Whether it speaks to a SQLite file."""
     return session.get_bind().dialect.name == "sqlite"
@@ -137,28 +152,35 @@ def is_sqlite(session: Session) -> bool:
 def _walk_sqlite(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
     lower = " AND rowid < :below" if below is not None else ""
     statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
-    values: dict[str, object] = {"asked": _fts5(session, index, wanted), "n": limit}
+    values: dict[str, object] = {"asked": _fts5(_spelled(session, index, wanted)), "n": limit}
     return list(session.scalars(text(statement), values | ({"below": below} if below is not None else {})))
 
 
-def _fts5(session: Session, index: WordIndex, wanted: Wanted) -> str:
+def _fts5(wanted: Wanted) -> str:
     """In the language of FTS5."""
     if isinstance(wanted, Term):
-        return f"({_fts5_term(session, index, wanted)})"
+        return f'("{" ".join(wanted.words)}"{"*" if wanted.begins else ""})'
     if isinstance(wanted, But):
-        return f"({_fts5(session, index, wanted.part)} NOT {_fts5(session, index, wanted.without)})"
+        return f"({_fts5(wanted.part)} NOT {_fts5(wanted.without)})"
     between = " AND " if isinstance(wanted, All) else " OR "
-    return f"({between.join(_fts5(session, index, part) for part in wanted.parts)})"
+    return f"({between.join(map(_fts5, wanted.parts))})"
 
 
-def _fts5_term(session: Session, index: WordIndex, term: Term) -> str:
-    """A beginning is written as the words that have it: FTS5 itself would first collect all that have any of them."""
-    words = [" ".join(term.words)]
-    if term.begins and (len(words[0]) > _PREFIX_LISTS or index is WordIndex.ASSETS):
-        words = _beginning_with(session, index, words[0]) or words
-        if len(words) <= _MOST_BEGINNINGS or index is WordIndex.ASSETS:
-            return " OR ".join(f'"{word}"' for word in words)
-    return f'"{" ".join(term.words)}"{"*" if term.begins else ""}'
+def _spelled(session: Session, index: WordIndex, wanted: Wanted) -> Wanted:
+    """A beginning as the words that have it: FTS5 itself would first collect all that have any of them."""
+    if isinstance(wanted, But):
+        return But(_spelled(session, index, wanted.part), _spelled(session, index, wanted.without))
+    if not isinstance(wanted, Term):
+        return type(wanted)(tuple(_spelled(session, index, part) for part in wanted.parts))
+    beginning = " ".join(wanted.words)
+    if not wanted.begins or (len(beginning) <= _PREFIX_LISTS and index is not WordIndex.ASSETS):
+        return wanted
+    words = _beginning_with(session, index, beginning)
+    if not words:
+        return Term(wanted.words)
+    if len(words) > _MOST_BEGINNINGS and index is not WordIndex.ASSETS:
+        return wanted
+    return Any(tuple(Term((word,)) for word in words))
 
 
 def _beginning_with(session: Session, index: WordIndex, beginning: str) -> list[str]:
@@ -179,8 +201,7 @@ def _beginning_with(session: Session, index: WordIndex, beginning: str) -> list[
 # OFFSET 0 keeps the planner from merging the parts: the rows of the window are read and compared, no index is asked.
 _NEWEST = (
     "SELECT seq FROM (SELECT seq, words FROM {index} WHERE seq >= :start AND seq < :below "
-    "ORDER BY seq DESC OFFSET 0) AS newest "
-    "WHERE words @@ (CAST(:asked AS tsquery) || CAST(:before AS tsquery)) ORDER BY seq DESC LIMIT :n"
+    "ORDER BY seq DESC OFFSET 0) AS newest WHERE words @@ {query} ORDER BY seq DESC LIMIT :n"
 )
 # "seq + 0" keeps the planner from walking the whole table by its key rather than the words of a block.
 _BLOCKS = (
@@ -189,20 +210,48 @@ _BLOCKS = (
     "AND seq + 0 < :below ORDER BY seq + 0 DESC LIMIT :n) AS found LIMIT :n"
 )
 
+_RANGE = (
+    "SELECT found.seq FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
+    "CROSS JOIN LATERAL (SELECT seq FROM {index} "
+    "WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
+    "AND seq + 0 >= :least AND seq + 0 < :below OFFSET 0) AS found"
+)
+# A row is compared with the question of its block, which is read once; the function instead of "@@" keeps the planner
+# from asking the index of words.
+_ROWS = (
+    "WITH asked AS MATERIALIZED (SELECT block, CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) AS query "
+    "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
+    "SELECT seq FROM unnest(CAST(:numbers AS bigint[])) AS number "
+    "CROSS JOIN LATERAL (SELECT seq, words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "JOIN asked ON block = number / {size} WHERE ts_match_vq(words, query) ORDER BY seq DESC"
+)
+
 
 def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    """First compare the newest 1,000 rows, which is enough for common words; for others go on block by block."""
+    """First compare the newest rows, which is enough for common words; for others go on block by block.
+
+    Of a phrase the index tells only which rows have its words: every such row of a block has to be read, and so the
+    newest are compared for longer.
+    """
     asked = _tsquery(wanted)
     if below is None:
         below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
-    start = below - _WINDOW
+    start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
     here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
-    found = list(session.scalars(text(_NEWEST.format(index=index)), newest))
+    # nearly every window lies in one block: its rows are compared once
+    query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
+    found = list(session.scalars(text(_NEWEST.format(index=index, query=query)), newest))
     if len(found) < limit and start > 0:
         older = {"asked": asked, "block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
         found += session.scalars(text(_BLOCKS.format(index=index)), older)
     return found
+
+
+def _has_phrase(wanted: Wanted) -> bool:
+    if isinstance(wanted, Term):
+        return len(wanted.words) > 1
+    return any(map(_has_phrase, (wanted.part, wanted.without) if isinstance(wanted, But) else wanted.parts))
 
 
 def _tsquery(wanted: Wanted) -> str:
@@ -232,23 +281,37 @@ def among(
 def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
     """Those of the rows that `wanted` finds, newest first."""
     if is_sqlite(session):
-        return _matching_sqlite(session, index, _fts5(session, index, wanted), numbers)
-    statement = (
-        f"SELECT seq FROM {index} WHERE seq = ANY(CAST(:numbers AS bigint[])) "
-        f"AND words @@ CAST(replace(:asked, '@', CAST(seq / {_BLOCK[index]} AS text)) AS tsquery) ORDER BY seq DESC"
-    )
+        return _matching_sqlite(session, index, wanted, numbers)
+    statement = _ROWS.format(index=index, size=_BLOCK[index])
     return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))
 
 
-def _matching_sqlite(session: Session, index: WordIndex, asked: str, numbers: Sequence[int]) -> list[int]:
-    """FTS5 begins anew for each row that is named: of rows that lie close all between them are walked over instead."""
-    if not numbers:
-        return []
-    least, most = min(numbers), max(numbers)
-    rows = "rowid IN (SELECT value FROM json_each(:numbers))"
-    if most - least < _CLOSE * len(numbers):
-        # the sign keeps SQLite from taking the condition for names of rows
-        rows = f"+{rows} AND rowid BETWEEN :least AND :most"
-    statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND {rows}"
-    values = {"asked": asked, "numbers": str(list(numbers)), "least": least, "most": most}
-    return sorted(session.scalars(text(statement), values), reverse=True)
+def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
+    """The words of each row are read: FTS5 would begin its walk of the lists anew for each row that is named."""
+    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
+    found = session.execute(rows, {"numbers": str(list(numbers))})
+    holds = reader_of(_spelled(session, index, wanted))
+    return sorted((number for number, words in found if holds(f" {words} ")), reverse=True)
+
+
+def reader_of(wanted: Wanted) -> Callable[[str], bool]:
+    """What tells whether `wanted` finds a row by its words in order, with a blank before and after each."""
+    if isinstance(wanted, Term):
+        said = _said(wanted)
+        return lambda words: said in words
+    if isinstance(wanted, But):
+        part, without = reader_of(wanted.part), reader_of(wanted.without)
+        return lambda words: part(words) and not without(words)
+    if isinstance(wanted, Any) and len(wanted.parts) > _MANY and all(isinstance(part, Term) for part in wanted.parts):
+        # a span has dozens of words that begin alike: to look for them one by one would take ten times as long
+        either = re.compile("|".join(re.escape(_said(part)) for part in wanted.parts if isinstance(part, Term)))
+        return lambda words: either.search(words) is not None
+    parts = [reader_of(part) for part in wanted.parts]
+    if isinstance(wanted, All):
+        return lambda words: all(part(words) for part in parts)
+    return lambda words: any(part(words) for part in parts)
+
+
+def _said(term: Term) -> str:
+    """A term as it stands in a row's words."""
+    return f" {' '.join(term.words)}{'' if term.begins else ' '}"

@@ -1,0 +1,88 @@
+"""Every way of asking an index of words finds the same rows, on both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from pulvinar.catalogue import postings
+from pulvinar.catalogue.postings import (
+    All,
+    But,
+    Term,
+    Wanted,
+    WordIndex,
+    among,
+    matching,
+    reaching_all,
+    store_words,
+    walk,
+    within,
+)
+from pulvinar.storage.database import Database
+
+INDEX = WordIndex.ASSETS
+WORDS = ("ab", "abc", "b", "~ab", "__d1_2", "__d1_23", "海马", "马体")
+ROWS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6), min_size=1, max_size=12)
+TERMS = st.builds(Term, st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(tuple)) | st.builds(
+    Term, st.sampled_from([("a",), ("ab",), ("海",), ("__d1",)]), begins=st.just(True)
+)
+QUESTIONS: st.SearchStrategy[Wanted] = st.recursive(
+    TERMS,
+    lambda parts: (
+        st.builds(All, st.lists(parts, min_size=1, max_size=3).map(tuple))
+        | st.builds(postings.Any, st.lists(parts, min_size=1, max_size=6).map(tuple))
+        | st.builds(But, parts, parts)
+    ),
+    max_leaves=7,
+)
+SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_PORTION": 2, "_MANY": 1}
+
+
+def plainly(wanted: Wanted, words: list[str]) -> bool:
+    """Whether a row has what is wanted, read word by word."""
+    if isinstance(wanted, But):
+        return plainly(wanted.part, words) and not plainly(wanted.without, words)
+    if not isinstance(wanted, Term):
+        some = [plainly(part, words) for part in wanted.parts]
+        return all(some) if isinstance(wanted, All) else any(some)
+    *whole, last = wanted.words
+    count = len(wanted.words)
+    starts = range(len(words) - count + 1)
+    return any(
+        words[at : at + count - 1] == whole
+        and (words[at + count - 1].startswith(last) if wanted.begins else words[at + count - 1] == last)
+        for at in starts
+    )
+
+
+@pytest.mark.parametrize("sizes", [{"_MANY": 4}, SMALL], ids=["as they are", "small"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, QUESTIONS, st.booleans(), st.integers(1, 5), st.integers(0, 13))
+def test_every_way_finds_what_a_plain_reading_does(
+    database: Database,
+    sizes: dict[str, Any],
+    rows: list[list[str]],
+    wanted: Wanted,
+    by_owner: bool,
+    limit: int,
+    least: int,
+) -> None:
+    asked = reaching_all(wanted) if by_owner else wanted
+    with database.writing() as session, patch.multiple(postings, **sizes):
+        # what an example before this one left is not to be found
+        session.execute(text(f"DELETE FROM {INDEX}"))
+        for number, words in enumerate(rows, 1):
+            store_words(session, INDEX, number, words)
+        every = [number for number, words in enumerate(rows, 1) if plainly(asked, words)][::-1]
+        numbers = list(range(1, len(rows) + 1))
+        assert walk(session, INDEX, asked, None, 100) == every
+        assert walk(session, INDEX, asked, least, limit) == [one for one in every if one < least][:limit]
+        assert matching(session, INDEX, asked, numbers) == every
+        assert among(session, INDEX, asked, numbers, least, limit) == [one for one in every if one < least][:limit]
+        assert within(session, INDEX, asked, least, 9) == [one for one in every if least <= one < 9]
