@@ -6,12 +6,13 @@ PROV-JSON (w3.org/submissions/prov-json). Both are written, and not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from pulvinar.catalogue.metadata_formats.parts import Document, as_address, without_empty
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.derivation import Derivation, derivation_from_json
+from pulvinar.model.job import JobInput
 
 CRATE = "https://w3id.org/ro/crate/1.1"
 _PULVINAR = "urn:pulvinar:"
@@ -66,16 +67,21 @@ def write_crate(version: Version) -> Document:
     licence = {"@id": "#licence", "@type": "CreativeWork", "name": record.licence}
     graph: list[dict[str, Any]] = [descriptor, root, licence, *people, *parts]
     known = {item["@id"] for item in graph}
+    own = {asset.id for asset in version.assets}
     for derivation, assets in _makings(version):
-        for item in _action(derivation, assets):
+        for item in _action(derivation, assets, own):
             if item["@id"] not in known:
                 known.add(item["@id"])
                 graph.append(item)
     return {"@context": f"{CRATE}/context", "@graph": without_empty(graph)}
 
 
-def _action(made: Derivation, assets: list[Asset]) -> Iterator[dict[str, Any]]:
-    """A job, and all that it names which is not in the version."""
+def _action(made: Derivation, assets: list[Asset], own: Container[str]) -> Iterator[dict[str, Any]]:
+    """A job, and all that it names; inputs that are not the version's `own` are no parts of the crate."""
+
+    def name_of(one: JobInput) -> str:
+        return _asset_id(one.asset_id) if one.asset_id in own else f"#asset-{one.asset_id}"
+
     parameters = [f"#{made.job_id}/{name}" for name in made.parameters]
     yield {
         "@id": _job_id(made.job_id),
@@ -85,7 +91,7 @@ def _action(made: Derivation, assets: list[Asset]) -> Iterator[dict[str, Any]]:
         "agent": {"@id": f"#{made.actor_id}"},
         "startTime": made.started.isoformat(),
         "endTime": made.ended.isoformat(),
-        "object": [{"@id": _asset_id(one.asset_id)} for one in made.inputs] + [{"@id": one} for one in parameters],
+        "object": [{"@id": name_of(one)} for one in made.inputs] + [{"@id": one} for one in parameters],
         "result": [{"@id": _asset_id(one.id)} for one in assets],
     }
     yield {
@@ -101,7 +107,7 @@ def _action(made: Derivation, assets: list[Asset]) -> Iterator[dict[str, Any]]:
         yield {"@id": f"#{made.job_id}/{name}", "@type": "PropertyValue", "name": name, "value": value}
     for one in made.inputs:
         yield {
-            "@id": _asset_id(one.asset_id),
+            "@id": name_of(one),
             "@type": "Dataset",
             "name": one.name,
             "identifier": f"sha256:{one.digest}",
