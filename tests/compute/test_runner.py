@@ -209,6 +209,12 @@ def test_a_job_is_taken_by_one_runner(database: Database):
     assert look(database, job).state is JobState.RUNNING
 
 
+def test_a_runner_that_others_fill_still_takes_an_equal_part(database: Database):
+    late = [queued(database, a_plan(3), BEN).id for _ in range(5)]
+    queued(database, a_plan(3), ANN)
+    assert [one.job.id for one in take(database, this_process(), {"ann": 6}, 6)] == late[:3]
+
+
 def test_a_job_of_a_dead_runner_is_taken_over(database: Database, carrier: PlainCarrier, run: Callable):
     job = queued(database, a_plan(3))
     dead = "/".join([*this_process().split("/")[:3], "999999999", "1", "gone"])

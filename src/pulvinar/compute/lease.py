@@ -38,17 +38,18 @@ def take(
 ) -> list[Taken]:
     """Take jobs from the queue, and over from runners that have died, until this runner has `most`.
 
-    `active` counts what it has by actor. The highest priority comes first, then who has the fewest; who has none gets
-    one even when the runner is full, so that nobody waits behind a thousand jobs of another. So does the first job with
-    a step for each of the `idle` slots, for which what the runner has is of no use.
+    `active` counts what it has by actor. The highest priority comes first, then who has the fewest; who has less than
+    an equal part gets that even when the runner is full, so that nobody waits behind a thousand jobs of another. And
+    for each of the `idle` slots, for which what the runner has is of no use, one job with a step for it.
     """
     with database.session() as session:
         candidates = _candidates(session)
     if not candidates:
         return []
     counts, chosen, left = Counter(active), [], set(idle)
+    part = max(1, most // len({*active, *(row.actor_id for row in candidates)}))
     for row in _in_turn(candidates, counts):
-        if counts.total() >= most and counts[row.actor_id]:
+        if counts.total() >= most and counts[row.actor_id] >= part:
             used = _used_by(row, left)
             if used is None:
                 continue
