@@ -80,6 +80,7 @@ class Machine:
 
     align: Cost
     cells: Cost
+    once: Cost
     planes: int
     scale: float
 
@@ -106,7 +107,10 @@ def _measured(samples: Path) -> Machine:
     cores = len(os.sched_getaffinity(0))
     reference = brains.references(samples)["mouse"]()
     brain, to_align = _timed(lambda: _aligned(samples, reference))
+    _, first = _timed(lambda: _counted(samples, cores))
+    # what is loaded and compiled once is not scaled by voxels
     found, to_count = _timed(lambda: _counted(samples, cores))
+    once = Cost(max(0.0, first.wall_s - to_count.wall_s), max(0.0, first.cpu_s - to_count.cpu_s), 0)
     counted, shape = found
     box_um = np.array(brain.voxels.shape) * brain.voxel_size_um
     crop_um = np.array(shape) * MOUSE_VOXEL_UM
@@ -117,14 +121,14 @@ def _measured(samples: Path) -> Machine:
         f"  alignment of a whole brain of {'x'.join(map(str, brain.voxels.shape))} voxels, with its regions: "
         f"{to_align.wall_s:.0f} s, {to_align.cpu_s:.0f} s of processor time\n"
         f"  cells of a crop of {million:.1f} million voxels: {to_count.wall_s:.2f} s, {to_count.cpu_s:.2f} s of "
-        f"processor time, {counted} cells\n"
+        f"processor time, {counted} cells; once {once.wall_s:.1f} s to load and compile\n"
         f"  the box of the whole brain has {scale:,.0f} times the crop's volume: at the crop's voxel size "
         f"{million * scale / 1e3:,.0f} thousand million voxels"
     )
     level = work_level(brain, 200.0)
     tissue = float(level.tissue.sum()) * 200.0**3 / float(np.prod(crop_um)) * counted
     print(f"  (were the whole brain's tissue as full of cells as the crop, there would be {tissue:,.0f}: not used)")
-    return Machine(to_align, to_count, brain.voxels.shape[0], scale)
+    return Machine(to_align, to_count, once, brain.voxels.shape[0], scale)
 
 
 def _aligned(samples: Path, reference: brains.Reference) -> BrainImage:
