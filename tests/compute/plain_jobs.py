@@ -72,9 +72,11 @@ class PlainCarrier:
     def look_for_work(self) -> None: ...
 
 
-def a_plan(blocks: int = 10, *, tolerates: bool = False, memory_bytes: int = 1000, cpu_s: float = 0.01) -> Plan:
+def a_plan(
+    blocks: int = 10, *, tolerates: bool = False, memory_bytes: int = 1000, cpu_s: float = 0.01, gpus: int = 0
+) -> Plan:
     grid = BlockGrid((1, 1, 1, 1, blocks), (1, 1, 1, 1, 1))
-    need = Need(memory_bytes, cpu_s=cpu_s)
+    need = Need(memory_bytes, gpus=gpus, cpu_s=cpu_s)
     return Plan((Step("square", StepKind.MAP, need, grid, tolerates=tolerates), Step("add", StepKind.REDUCE, need)))
 
 

@@ -172,6 +172,17 @@ def test_nobody_waits_behind_all_jobs_of_another(database: Database, carrier: Pl
     assert set(order) == {*(job.id for job in many), one.id}
 
 
+def test_a_slot_is_not_idle_while_a_job_for_it_is_queued(database: Database, carrier: PlainCarrier):
+    options = EngineOptions("here", (Slot("standard", 1, 10_000), Slot("gpu", 1, 10_000, gpus=1)))
+    for _ in range(4):
+        queued(database, a_plan(20), sleep_s=0.03)
+    with_gpu = queued(database, a_plan(2, gpus=1))
+    a_runner(database, options, carrier, jobs=2).run()
+    order = [job for job, _, _ in begun(carrier)]
+    assert order.index(with_gpu.id) < 40
+    assert {job.state for job in list_jobs(database, LOCAL_OWNER)[0]} == {JobState.DONE}
+
+
 def test_users_share_what_there_is(database: Database, carrier: PlainCarrier, run: Callable):
     queued(database, a_plan(300, cpu_s=0.5), ANN)
     ben = queued(database, a_plan(300, cpu_s=0.5), BEN)
@@ -196,6 +207,12 @@ def test_a_job_is_taken_by_one_runner(database: Database):
     assert [one.job.id for one in take(database, mine, {}, 8)] == [job.id]
     assert take(database, yours, {}, 8) == []
     assert look(database, job).state is JobState.RUNNING
+
+
+def test_a_runner_that_others_fill_still_takes_an_equal_part(database: Database):
+    late = [queued(database, a_plan(3), BEN).id for _ in range(5)]
+    queued(database, a_plan(3), ANN)
+    assert [one.job.id for one in take(database, this_process(), {"ann": 6}, 6)] == late[:3]
 
 
 def test_a_job_of_a_dead_runner_is_taken_over(database: Database, carrier: PlainCarrier, run: Callable):

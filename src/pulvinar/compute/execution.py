@@ -19,6 +19,8 @@ from pulvinar.model.plan import Plan, Step
 BATCH_S = 2.0
 """A batch is worth about so much work: Dask then costs little, and a worker that dies costs little."""
 ATTEMPTS = 3
+_BRIEF_S = 3 * BATCH_S
+"""A batch that ends so soon, the time that it waited for its slot included, may have another wait behind it."""
 _MOST_BLOCKS = 2000
 _BACK_OFF_S = (1.0, 4.0, 15.0)
 
@@ -53,12 +55,26 @@ class _Current:
     lost: int = 0
     mean_s: float | None = None
 
+    @property
+    def expected_s(self) -> float:
+        """What one block takes: as those that have ended, before that as its plan says."""
+        return self.mean_s if self.mean_s is not None else self.step.need.cpu_s
 
-@dataclass(frozen=True)
+
+@dataclass
 class _Running:
+    """A batch under way. `block_s` is what its blocks are expected to take, `since_s` when one of them last ended."""
+
     batch: Batch
     slot: Slot
     left: set[int]
+    block_s: float
+    since_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def pending_s(self) -> float:
+        """What is still to come of it, or what it has taken since a block last ended where that is more."""
+        return max(self.block_s * len(self.left), time.monotonic() - self.since_s)
 
 
 class Execution:
@@ -102,6 +118,15 @@ class Execution:
         return sum(running.slot.cpus for running in self._running.values())
 
     @property
+    def pending_core_s(self) -> float:
+        """Core seconds that its batches under way hold and that no block has told of yet."""
+        return sum(running.pending_s * running.slot.cpus for running in self._running.values())
+
+    def is_brief(self, slot: Slot) -> bool:
+        """Whether all its batches in such slots are expected to end soon."""
+        return all(one.pending_s <= _BRIEF_S for one in self._running.values() if one.slot is slot)
+
+    @property
     def batch_ids(self) -> tuple[str, ...]:
         """Those under way."""
         return tuple(self._running)
@@ -140,7 +165,7 @@ class Execution:
         if not blocks:
             return None
         batch = Batch(new_id("batch"), self._current.task, blocks, self._current.step.timeout_s)
-        self._running[batch.id] = _Running(batch, slot, set(blocks))
+        self._running[batch.id] = _Running(batch, slot, set(blocks), self._current.expected_s)
         return batch
 
     def _ready(self, now: float) -> list[_Again]:
@@ -155,30 +180,36 @@ class Execution:
 
     def _together(self, count: int) -> tuple[int, ...]:
         current = self._current
-        expected_s = current.mean_s if current.mean_s is not None else current.step.need.cpu_s
-        most = min(_MOST_BLOCKS, max(1, int(BATCH_S / max(expected_s, 1e-6))))
+        most = min(_MOST_BLOCKS, max(1, int(BATCH_S / max(current.expected_s, 1e-6))))
         # towards the end batches get smaller, so that all slots end at about the same time
         share = -(-len(current.todo) // (2 * max(1, count)))
         if current.mean_s is None:
             share = min(share, 4)
         return tuple(current.todo.popleft() for _ in range(min(most, share, len(current.todo))))
 
-    def hear(self, told: Told) -> None:
-        """Take in what became of a batch of this job."""
+    def hear(self, told: Told) -> float:
+        """Take in what became of a batch of this job; the core seconds that it tells of."""
         running = self._running.get(told.batch_id)
         if running is None:
-            return
+            return 0.0
+        before = self._page.spent.core_s
+        self._take_in(told, running)
+        took = self._page.spent.core_s - before
+        self._go_on()
+        return took
+
+    def _take_in(self, told: Told, running: _Running) -> None:
         if isinstance(told, BlockSaid):
             self.say(f"{self._current.step.name} {told.block}: {told.text}")
         elif isinstance(told, BatchEnded):
             self._put_back(running)
         elif told.block in running.left:
             running.left.discard(told.block)
+            running.since_s = time.monotonic()
             if isinstance(told, BlockDone):
                 self._hear_done(told, running.slot)
             else:
                 self._hear_failed(told, running.slot)
-        self._go_on()
 
     def _put_back(self, running: _Running) -> None:
         """A batch has ended; what of it did not run is to be done."""
@@ -284,6 +315,6 @@ class Execution:
         work = 0.0
         for number, step in enumerate(self._plan.steps[self._current.number :], self._current.number):
             here = number == self._current.number
-            mean = self._current.mean_s if here and self._current.mean_s is not None else step.need.cpu_s
+            mean = self._current.expected_s if here else step.need.cpu_s
             work += mean * (step.blocks - (self._current.ended if here else 0))
         return work / max(1, self.running)

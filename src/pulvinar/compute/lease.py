@@ -13,6 +13,7 @@ from sqlalchemy import Row, case, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.compute.jobs import change, job_from_row, lives
+from pulvinar.compute.slots import Slot
 from pulvinar.compute.tables import job
 from pulvinar.errors import Conflict
 from pulvinar.model.job import Job, JobState
@@ -32,20 +33,27 @@ class Taken:
     wanted: str
 
 
-def take(database: Database, owner: str, active: Mapping[str, int], most: int) -> list[Taken]:
+def take(
+    database: Database, owner: str, active: Mapping[str, int], most: int, idle: Collection[Slot] = ()
+) -> list[Taken]:
     """Take jobs from the queue, and over from runners that have died, until this runner has `most`.
 
-    `active` counts what it has by actor. The highest priority comes first, then who has the fewest; who has none gets
-    one even when the runner is full, so that nobody waits behind a thousand jobs of another.
+    `active` counts what it has by actor. The highest priority comes first, then who has the fewest; who has less than
+    an equal part gets that even when the runner is full, so that nobody waits behind a thousand jobs of another. And
+    for each of the `idle` slots, for which what the runner has is of no use, one job with a step for it.
     """
     with database.session() as session:
         candidates = _candidates(session)
     if not candidates:
         return []
-    counts, chosen = Counter(active), []
+    counts, chosen, left = Counter(active), [], set(idle)
+    part = max(1, most // len({*active, *(row.actor_id for row in candidates)}))
     for row in _in_turn(candidates, counts):
-        if counts.total() >= most and counts[row.actor_id]:
-            continue
+        if counts.total() >= most and counts[row.actor_id] >= part:
+            used = _used_by(row, left)
+            if used is None:
+                continue
+            left.discard(used)
         counts[row.actor_id] += 1
         chosen.append(row)
     with database.writing() as session:
@@ -69,6 +77,12 @@ def _in_turn(rows: list[Row[Any]], counts: Counter[str]) -> list[Row[Any]]:
         placed.append((-row.priority, turns[row.actor_id], row.seq, row))
         turns[row.actor_id] += 1
     return [row for *_, row in sorted(placed, key=lambda item: item[:3])]
+
+
+def _used_by(row: Row[Any], slots: Collection[Slot]) -> Slot | None:
+    """One of `slots` that a step of the job runs in."""
+    steps = plan_from_json(row.plan).steps if slots else ()
+    return next((slot for step in steps for slot in slots if slot.takes(step.need)), None)
 
 
 def _take_one(session: Session, row: Row[Any], owner: str) -> Taken | None:

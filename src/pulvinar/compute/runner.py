@@ -94,6 +94,7 @@ class Runner:
         self._engine: Engine | None = None
         self._engine_failures = 0
         self._offered: dict[str, int] = {}
+        self._idle: list[Slot] = []
         self._counted = time.monotonic()
         since = datetime.now(UTC) - timedelta(hours=2)
         self._dispatcher = Dispatcher(
@@ -165,7 +166,7 @@ class Runner:
 
     def _admit(self) -> None:
         active = Counter(held.taken.job.actor.id for held in self._held.values())
-        for taken in take(self._database, self._owner, active, self._options.jobs):
+        for taken in take(self._database, self._owner, active, self._options.jobs, self._idle):
             try:
                 self._begin(taken)
             except PulvinarError as error:
@@ -208,6 +209,9 @@ class Runner:
             for slot, batch, execution in self._dispatcher.next_batches(executions, self._offered, given):
                 self._batches[batch.id] = (slot.name, execution.job.id)
                 engine.submit(batch, slot.name)
+            given = Counter(slot for slot, _ in self._batches.values())
+            slots = self._engine_options.slots
+            self._idle = [one for one in slots if given[one.name] < self._offered.get(one.name, 0)]
 
     def _listen(self) -> Sequence[Told]:
         with self._engine_answers() as engine:
@@ -223,7 +227,7 @@ class Runner:
             self._batches.pop(told.batch_id, None)
         held = self._held.get(job_id)
         if held is not None:
-            self._guarded(held, lambda: held.execution.hear(told))
+            self._guarded(held, lambda: self._dispatcher.hear(held.execution, told))
 
     def _keep(self) -> None:
         for held in list(self._held.values()):

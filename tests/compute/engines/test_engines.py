@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +68,17 @@ class TestSlurm(EngineContract):
     @pytest.fixture
     def engine(self, slurm_engine: Engine) -> Engine:
         return slurm_engine
+
+
+def test_the_engine_of_slurm_leaves_interrupts_to_whoever_runs_it():
+    code = """
+import signal
+mine = lambda *_: None
+signal.signal(signal.SIGINT, mine)
+import pulvinar.compute.engines.slurm
+assert signal.getsignal(signal.SIGINT) is mine
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_engine_leaves_nothing_behind(tmp_path: Path):

@@ -19,6 +19,8 @@ from pulvinar.compute.batches import Watch, run_batch
 from pulvinar.compute.engine import Batch, BatchEnded, BlockFailed, Told
 
 _GATHER_S = 0.05
+_QUIET_S = 0.5
+"""How often a worker of which nothing is to be told looks whether its scheduler is there."""
 _LAST_WORDS_S = 0.3
 _GIVEN_UP = 99
 """The exit status of a worker that ended itself with its block."""
@@ -68,12 +70,14 @@ class Teller:
         self._topic = topic
         self._gathered: list[Message] = []
         self._locked = threading.Lock()
+        self._any = threading.Event()
         threading.Thread(target=self._send_what_is_gathered, name="teller", daemon=True).start()
 
     def tell(self, told: Message) -> None:
         """Send it within the moment."""
         with self._locked:
             self._gathered.append(told)
+        self._any.set()
 
     def flush(self) -> None:
         """Send what is gathered."""
@@ -85,7 +89,9 @@ class Teller:
     def _send_what_is_gathered(self) -> None:
         was_open = False
         while True:
-            time.sleep(_GATHER_S)
+            if self._any.wait(_QUIET_S):
+                time.sleep(_GATHER_S)
+                self._any.clear()
             self.flush()
             is_open = not self._worker.batched_stream.closed()
             if was_open and not is_open:

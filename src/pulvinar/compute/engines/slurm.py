@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,14 +18,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from dask_jobqueue.slurm import SLURMJob
-
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.engines.dask_engine import DASK_SETTINGS, DaskEngine, worker_threads
 from pulvinar.compute.engines.dask_scheduler import SchedulerProcess, new_folder
 from pulvinar.compute.slots import Slot
 from pulvinar.errors import Unavailable
 from pulvinar.model.identity import new_id
+
+_interrupted = signal.getsignal(signal.SIGINT)
+from dask_jobqueue.slurm import SLURMJob  # noqa: E402
+
+# to import it takes Ctrl+C away from whoever runs this process, and who lets jobs end in peace
+if _interrupted is not None:
+    signal.signal(signal.SIGINT, _interrupted)
 
 _LOOK_S = 5.0
 _ORPHANED_S = 60
