@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks._processes import watched_run
 from benchmarks._report import machine, report
 from pulvinar.solutions.align import reference_brains as brains
+from pulvinar.solutions.align.alignment import fitting_voxel_um
 from pulvinar.solutions.align.brain_image import BrainImage, rows_of, work_level
 from pulvinar.solutions.align.known_warps import known_brain
 from pulvinar.solutions.align.orientation import Turn
@@ -80,10 +81,12 @@ def _run_all(
 
 
 def _write_pair(samples: Path, species: str, seed: int, folder: Path) -> float:
-    """The template and a brain of known place on cubes of one size, in `folder`; the Dice before."""
+    """The template and a brain of known place on cubes of one size, in `folder`; the Dice before. The size is what
+    `align` takes when nobody says otherwise."""
     reference = brains.references(samples)[species]()
-    brain = known_brain(reference.template, reference.labels, reference.voxel_um, 1000 + seed, turn=STRAIGHT)
-    level = work_level(reference.template, reference.voxel_um)
+    voxel_um = fitting_voxel_um(reference.template)
+    brain = known_brain(reference.template, reference.labels, voxel_um, 1000 + seed, turn=STRAIGHT)
+    level = work_level(reference.template, voxel_um)
     image = BrainImage(reference.template.space, level.voxels, rows_of(level.to_space_um))
     matrix = np.linalg.inv(np.array(reference.template.voxel_to_space_um)) @ level.to_space_um
     at = np.floor(np.einsum("ij,jzyx->izyx", matrix[:3, :3], np.indices(level.voxels.shape)) + 0.5)
@@ -98,7 +101,7 @@ def _write_pair(samples: Path, species: str, seed: int, folder: Path) -> float:
         brain=brain.image.voxels,
         truth=brain.labels.astype(np.int32),
     )
-    space = {"species": species, "orientation": reference.template.stated_orientation, "voxel_um": reference.voxel_um}
+    space = {"species": species, "orientation": reference.template.stated_orientation, "voxel_um": voxel_um}
     (folder / "pair.json").write_text(json.dumps(space))
     before = region_dice(brain.labels, labels)
     return float(np.mean(list(before.values())))

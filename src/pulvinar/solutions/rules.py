@@ -7,7 +7,7 @@ cause, so that whatever is read twice starts nothing twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from pulvinar.access.outbox import Message, mark_read, unread
 from pulvinar.access.work import UnitOfWork
+from pulvinar.atlases.installed import list_atlases
 from pulvinar.catalogue.versions import PUBLISHED
 from pulvinar.errors import Conflict, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor, Right
@@ -61,7 +62,7 @@ def add_rule(
     unknown = sorted(conditions.keys() - set(CONDITIONS))
     if unknown:
         raise Invalid(f"a rule can't ask for {unknown[0]!r}", hint=f"it can ask for {', '.join(CONDITIONS)}")
-    needed = [one.name for one in description.inputs if not one.optional]
+    needed = [one.name for one in description.inputs if not one.optional and not one.of_atlas]
     if len(needed) != 1:
         raise Invalid(f"solution {solution!r} needs the inputs {', '.join(needed)}, and a rule gives one")
     made = Rule(
@@ -115,18 +116,24 @@ def start_what_rules_say(means: Means) -> int:
     if not messages:
         return 0
     rules = [one for one in list_rules(means) if one.enabled]
+    atlases = {one.dataset_id for one in list_atlases(means.database, means.actor, all_versions=True)}
     started = 0
     for message in messages:
         for one in rules if message.kind == PUBLISHED else ():
-            started += sum(_start(means, one, message, asset_id) for asset_id in _matching(one, message.details))
+            matching = _matching(one, message.details, atlases)
+            started += sum(_start(means, one, message, asset_id) for asset_id in matching)
         with means.database.writing() as session:
             mark_read(session, message.number)
     return started
 
 
-def _matching(one: Rule, details: Mapping[str, Any]) -> Iterator[str]:
-    """The published assets that a rule is for; what was made by a solution starts none, lest it never end."""
-    first = next(item for item in find_solution(one.solution).description.inputs if not item.optional)
+def _matching(one: Rule, details: Mapping[str, Any], atlases: Collection[str]) -> Iterator[str]:
+    """The published assets that a rule is for; what was made by a solution starts none, lest it never end, and parts of
+    `atlases` (their datasets) none that works with an atlas."""
+    inputs = find_solution(one.solution).description.inputs
+    first = next(item for item in inputs if not item.optional)
+    if details["dataset"] in atlases and any(item.of_atlas for item in inputs):
+        return
     for asset in details["assets"]:
         said = {**details, "kind": asset["kind"]}
         met = all(said.get(name) == wanted for name, wanted in one.conditions.items())

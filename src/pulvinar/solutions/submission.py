@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import Job, JobInput, JobState
 from pulvinar.model.plan import Plan
+from pulvinar.model.record import Species
 from pulvinar.model.solution import Input, SolutionDescription, Value
 from pulvinar.solutions.derived import derived_record
 from pulvinar.solutions.solution import Asked, Places, find_solution
@@ -177,13 +178,32 @@ def _inputs(
         raise Invalid(
             f"solution {description.name!r} has no input {unknown[0]!r}", hint=f"it has {', '.join(known) or 'none'}"
         )
-    missing = [name for name, one in known.items() if name not in given and not one.optional]
-    if missing:
+    missing = [one for name, one in known.items() if name not in given and not one.optional]
+    lacking = [one for one in missing if not one.of_atlas]
+    if lacking:
         raise Invalid(
-            f"solution {description.name!r} needs the input {missing[0]!r}",
-            hint=f"name an asset of the kind {' or '.join(known[missing[0]].kinds)}",
+            f"solution {description.name!r} needs the input {lacking[0].name!r}",
+            hint=f"name an asset of the kind {' or '.join(lacking[0].kinds)}",
         )
-    return {name: _found(means, known[name], given[name]) for name in known if name in given}
+    found = {name: _found(means, known[name], given[name]) for name in known if name in given}
+    for one in missing:
+        # a rule names no atlas: where the species has one alone, that is meant
+        species = {version.record.species for version, _ in found.values()}
+        found[one.name] = _found(means, one, _only_atlas(means, one.name, species))
+    return found
+
+
+def _only_atlas(means: Means, name: str, species: Collection[Species]) -> str:
+    """The one installed atlas of the species that has a template. Raises `Invalid` where there is none, or several."""
+    atlases = [one.atlas for one in list_atlases(means.database, means.actor)]
+    fitting = [one.name for one in atlases if one.species in species and one.has(PartKind.TEMPLATE)]
+    if len(fitting) != 1:
+        of = ", ".join(sorted(one.value for one in species))
+        raise Invalid(
+            f"the input {name!r} is to be an atlas, and {len(fitting)} of the species {of} have a template here",
+            hint=f"name one: {', '.join(fitting)}" if fitting else "pulvinar atlas install brings one in",
+        )
+    return fitting[0]
 
 
 def _found(means: Means, wanted: Input, named: str) -> tuple[Version, Asset]:

@@ -14,7 +14,7 @@ from pulvinar.atlases.installed import Installed
 from pulvinar.catalogue import get_version, publish
 from pulvinar.catalogue.anchors import anchors_of
 from pulvinar.catalogue.transforms import find_route, list_transforms, transform_points
-from pulvinar.compute.jobs import get_job, read_log
+from pulvinar.compute.jobs import get_job, list_jobs, read_log
 from pulvinar.errors import Invalid
 from pulvinar.ingest.atlas_install import install_atlas
 from pulvinar.ingest.packing import PackedAtlas
@@ -32,6 +32,7 @@ from pulvinar.solutions.align.known_warps import KnownBrain, known_brain
 from pulvinar.solutions.align.quality import region_dice
 from pulvinar.solutions.align.solution import AlignSolution
 from pulvinar.solutions.grids import grid_space_name
+from pulvinar.solutions.rules import add_rule
 from pulvinar.solutions.solution import Asked, Desk, Places
 from pulvinar.solutions.solution_contract import SolutionContract
 from pulvinar.solutions.submission import Means, Request, prepare, submit
@@ -161,3 +162,19 @@ def test_a_template_is_that_of_an_atlas_of_the_same_species(means: Means, image,
             means,
             Request("align", {"image": f"{brain}:brain", "template": "small_mouse"}, {**PARAMETERS, "channel": 3}),
         )
+
+
+def test_the_only_atlas_of_the_species_is_meant_when_none_is_named(means: Means, work: Callable, image, tmp_path):
+    with pytest.raises(Invalid, match="0 of the species mouse have a template"):
+        prepare(means, Request("align", {"image": f"{catalogued(means.database, image)}:brain"}, PARAMETERS))
+
+
+def test_a_rule_aligns_every_new_brain(means: Means, work: Callable, image, atlas: Installed):
+    add_rule(
+        means, "align every mouse", "align", conditions={"species": "mouse", "kind": "volume"}, parameters=PARAMETERS
+    )
+    catalogued(means.database, image)
+    work(means)
+    (done,), _ = list_jobs(means.database, means.actor, state=JobState.DONE)
+    assert done.solution == "align"
+    assert {one.name for one in done.inputs} == {"image", "template"}
