@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pulvinar.catalogue.metadata_formats import FormatName, read_document
+from pulvinar.catalogue.metadata_formats import FORMATS, FormatName, read_document
 from pulvinar.catalogue.terms import Vocabulary
 from pulvinar.cli.app import app
 from pulvinar.cli.errors import exit_code
@@ -87,9 +87,11 @@ def test_the_way_of_a_record(pulvinar, brain, tmp_path):
 
     for name in FormatName:
         printed = pulvinar("show", dataset, "--as", name.value)
-        read, said = read_document(printed if name is FormatName.OME else json.loads(printed))
-        assert read is name
-        assert said["species"] == "macaque"
+        document = printed if name is FormatName.OME else json.loads(printed)
+        if FORMATS[name].keeps:
+            read, said = read_document(document)
+            assert read is name
+            assert said["species"] == "macaque"
 
     more = tmp_path / "more.toml"
     more.write_text('description = "Regions of a macaque"\n[acquisition]\nmodality = "magic lantern"\n', "utf-8")

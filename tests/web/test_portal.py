@@ -184,7 +184,7 @@ def test_a_page_says_terms_in_its_language_and_leads_to_what_is_related(platform
     assert "There is something in it." in english
     assert "其中有数据。" in chinese
     links = re.findall(rf'href="(/api/v1/datasets/{made.id}/metadata[^"]+)" download', english)
-    assert len(links) == 6
+    assert len(links) == 8
     for link in links:
         answer = client.get(link.replace("&amp;", "&"))
         assert answer.status_code == 200

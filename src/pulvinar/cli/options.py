@@ -44,6 +44,8 @@ class FormatChoice(StrEnum):
     NWB = "nwb"
     OME = "ome"
     OPENMINDS = "openminds"
+    RO_CRATE = "ro-crate"
+    PROV = "prov"
 
 
 class ManifestChoice(StrEnum):

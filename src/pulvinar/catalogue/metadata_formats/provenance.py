@@ -131,9 +131,17 @@ def write_prov(version: Version) -> Document:
         }
         for asset in version.assets
     }
+    whole = f"pulvinar:{version.dataset_id}-v{version.number}"
+    members = {f"_:{whole}-{part}": {"prov:collection": whole, "prov:entity": part} for part in entities}
+    entities[whole] = {
+        "prov:type": _qualified("prov:Collection"),
+        "prov:label": version.record.title,
+        "pulvinar:sha256": version.digest,
+    }
     told: Document = {
         "prefix": {"pulvinar": _PULVINAR},
         "entity": entities,
+        "hadMember": members,
         "activity": {},
         "agent": {},
         "used": {},
