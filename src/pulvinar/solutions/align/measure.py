@@ -1,7 +1,7 @@
 """`measure`: the figures of the card, measured again.
 
 Every figure says what its truth is. SIM: a warp that is known. SILVER: real brains, and what another tool made of them.
-OUTLINE: real brains, and no more than whether their outlines meet.
+OUTLINE: real brains, and no more than whether their outlines and intensities meet.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _mouse(samples: Path) -> Iterator[Figure]:
     for whose, found in (("the reference's", theirs), ("ours", ours)):
         at_template = FieldGrid(template.voxels.shape, template.voxel_to_space_um)
         seen = warped_array(brain.voxels, brain.voxel_to_space_um, invert(found.transform), at_template)
-        yield _single(f"{what}local correlation with the template, {whose}", "", _alike(template, seen))
+        yield _single(f"{what}local correlation with the template, {whose}", "OUTLINE", _alike(template, seen))
     far = float(np.percentile(boundary_distances(labels[1], labels[0], brain.voxel_size_um), 95))
     yield _single(f"{what}boundary distance, 95th percentile", "SILVER", far, "um")
 
