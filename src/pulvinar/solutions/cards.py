@@ -25,7 +25,8 @@ class Figure:
     """A figure and its 95 % interval (the value itself where there is none), `metric` by definition.
 
     `truth` is GOLD (manual, of real data), SILVER (of real data, made by a program), OUTLINE (of real data, no more
-    than whether outlines and intensities meet) or SIM (drawn); "" where a figure needs none. `count` values it is the mean of.
+    than whether outlines and intensities meet) or SIM (drawn); "" where a figure needs none. `count` values it is the
+    mean of.
     """
 
     name: str
