@@ -9,8 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from pulvinar.ingest.pictures import Picture, turned
 from pulvinar.solutions.align.alignment import Alignment
-from pulvinar.solutions.align.brain_image import Gray, tissue_of
+from pulvinar.solutions.align.brain_image import Gray, tissue_of, voxel_letters
 from pulvinar.solutions.align.quality import Labels
 
 _PIXELS = 360
@@ -21,7 +22,7 @@ _TEMPLATE, _BRAIN = np.array([255, 140, 0]), np.array([80, 220, 255])
 def checkerboard(found: Alignment) -> bytes:
     """Three sections through the middle, PNG, whose squares show in turn the template and the brain: lines that run on
     from one to the next are aligned."""
-    return _png([_checked(*_pair(found, axis)) for axis in range(3)])
+    return _png([_upright(found, _checked(*_pair(found, axis)), axis) for axis in range(3)])
 
 
 def contours(found: Alignment, labels: Labels | None = None) -> bytes:
@@ -36,8 +37,15 @@ def contours(found: Alignment, labels: Labels | None = None) -> bytes:
             section = _enlarged(_middle(np.asarray(shape), axis).astype(np.float64), order=0)
             edge = ndimage.maximum_filter(section, 3) != ndimage.minimum_filter(section, 3)
             picture[edge] = colour
-        pictures.append(picture)
+        pictures.append(_upright(found, picture, axis))
     return _png(pictures)
+
+
+def _upright(found: Alignment, picture: Picture, axis: int) -> Picture:
+    """A section across `axis` with superior (or anterior) up, where it is known how the template lies."""
+    letters = voxel_letters(found.transform.target, np.array(found.grid.voxel_to_space_um))
+    rest = [other for other in range(3) if other != axis]
+    return turned(picture, letters, rest, (1.0, 1.0))[0]
 
 
 def _pair(found: Alignment, axis: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
