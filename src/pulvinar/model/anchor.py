@@ -78,6 +78,12 @@ class Anchor:
     stale: bool = False
 
 
+def measured_space(name: str, error_um: float | None = None) -> dict[str, Any]:
+    """What an asset's details say when it was measured that it lies in the space `name`, and how far off."""
+    error = {} if error_um is None else {"error_um": error_um}
+    return {"space": {"name": name, "certainty": Certainty.MEASURED.value, **error}}
+
+
 def stated_space(name: str) -> dict[str, Any]:
     """What an asset's details say when its coordinates are stated to be in the space `name`; nothing for ""."""
     return {"space": {"name": name, "certainty": Certainty.STATED.value}} if name else {}

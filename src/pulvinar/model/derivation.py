@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pulvinar.model.dataset import Asset
 from pulvinar.model.job import JobInput
 
 
@@ -35,6 +36,15 @@ class Derivation:
 def derivation_to_json(one: Derivation) -> dict[str, Any]:
     """`one` as JSON values."""
     return {**asdict(one), "started": one.started.isoformat(), "ended": one.ended.isoformat()}
+
+
+def made_by_job(assets: Iterable[Asset]) -> list[tuple[Derivation, list[Asset]]]:
+    """How assets were made, one entry a job, with those that it made; nothing of those that were brought in."""
+    found: dict[str, list[Asset]] = {}
+    for asset in assets:
+        if "derivation" in asset.details:
+            found.setdefault(asset.details["derivation"]["job_id"], []).append(asset)
+    return [(derivation_from_json(some[0].details["derivation"]), some) for some in found.values()]
 
 
 def derivation_from_json(values: Mapping[str, Any]) -> Derivation:

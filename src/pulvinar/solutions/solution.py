@@ -15,9 +15,11 @@ from pulvinar.atlases.installed import Installed, OpenAtlas, grids_in
 from pulvinar.compute.engine import BlockResult, MadeObject, result_from_json
 from pulvinar.errors import NotFound
 from pulvinar.extensions import Registry
+from pulvinar.model.atlas import AtlasPart
 from pulvinar.model.dataset import Asset
 from pulvinar.model.plan import Block, Plan, Step
 from pulvinar.model.solution import SolutionDescription, Value
+from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.external_volume import open_asset_volume
 from pulvinar.storage.store import Store, open_store
@@ -32,6 +34,12 @@ class Asked:
     inputs: Mapping[str, Asset]
     parameters: Mapping[str, Value]
     atlases: Mapping[str, Installed] = field(default_factory=dict)
+
+    def template(self, name: str) -> tuple[Volume, AtlasPart]:
+        """The template that an input is, and the part of its atlas that says where it lies."""
+        asset = self.inputs[name]
+        (part,) = (one for one in self.atlases[name].atlas.parts if one.asset_id == asset.id)
+        return volume_from_json(asset.details["volume"]), part
 
 
 class Solution(Protocol):

@@ -10,7 +10,7 @@ from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, Version
-from pulvinar.model.derivation import Derivation, derivation_from_json
+from pulvinar.model.derivation import Derivation, made_by_job
 from pulvinar.model.job import JobInput
 from pulvinar.model.solution import Words
 from pulvinar.platform import Platform
@@ -66,14 +66,10 @@ def pictures_of(asset: Asset, version: Version) -> list[MadePicture]:
 
 def makings(platform: Platform, actor: Actor, version: Version) -> list[Making]:
     """How the assets of a version were made, one a job; nothing of those that were brought in."""
-    by_job: dict[str, list[Asset]] = {}
-    for asset in version.assets:
-        if "derivation" in asset.details:
-            by_job.setdefault(asset.details["derivation"]["job_id"], []).append(asset)
+    by_job = made_by_job(version.assets)
     titles = {one.name: one.title for one in describe_all()} if by_job else {}
     found = []
-    for assets in by_job.values():
-        derivation = derivation_from_json(assets[0].details["derivation"])
+    for derivation, assets in by_job:
         inputs = (_input(platform, actor, one) for one in derivation.inputs)
         known = tuple(one for one in inputs if one is not None)
         title = titles.get(derivation.solution)

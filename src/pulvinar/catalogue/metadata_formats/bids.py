@@ -26,10 +26,9 @@ from pulvinar.catalogue.metadata_formats.parts import (
     unlike,
     without_empty,
 )
-from pulvinar.catalogue.metadata_formats.provenance import derivations_of
 from pulvinar.catalogue.terms import Vocabulary, by_identifier, known_as, latin_name, recognise
 from pulvinar.model.dataset import Version
-from pulvinar.model.derivation import Derivation
+from pulvinar.model.derivation import Derivation, made_by_job
 from pulvinar.model.job import JobInput
 from pulvinar.model.record import Record, Subject
 
@@ -73,7 +72,7 @@ def write(version: Version) -> Document:
 
 
 def _description(version: Version) -> Document:
-    record, made_by = version.record, derivations_of(version)
+    record, made_by = version.record, [made for made, _ in made_by_job(version.assets)]
     made: Document = without_empty(
         {
             "Name": record.title,

@@ -11,7 +11,7 @@ from typing import Any
 
 from pulvinar.catalogue.metadata_formats.parts import Document, as_address, without_empty
 from pulvinar.model.dataset import Asset, Version
-from pulvinar.model.derivation import Derivation, derivation_from_json
+from pulvinar.model.derivation import Derivation, made_by_job
 from pulvinar.model.job import JobInput
 
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -35,7 +35,7 @@ def write_crate(version: Version) -> Document:
         "version": str(version.number),
         "author": [{"@id": _person_id(index)} for index in range(len(record.contributors))],
         "hasPart": [{"@id": _asset_id(asset.id)} for asset in version.assets],
-        "mentions": [{"@id": _job_id(one.job_id)} for one, _ in _makings(version)],
+        "mentions": [{"@id": _job_id(one.job_id)} for one, _ in made_by_job(version.assets)],
     }
     people = [
         {
@@ -68,7 +68,7 @@ def write_crate(version: Version) -> Document:
     graph: list[dict[str, Any]] = [descriptor, root, licence, *people, *parts]
     known = {item["@id"] for item in graph}
     own = {asset.id for asset in version.assets}
-    for derivation, assets in _makings(version):
+    for derivation, assets in made_by_job(version.assets):
         for item in _action(derivation, assets, own):
             if item["@id"] not in known:
                 known.add(item["@id"])
@@ -149,7 +149,7 @@ def write_prov(version: Version) -> Document:
         "wasDerivedFrom": {},
         "wasAssociatedWith": {},
     }
-    for made, assets in _makings(version):
+    for made, assets in made_by_job(version.assets):
         job, solution, person = (f"pulvinar:{one}" for one in (made.job_id, made.solution, made.actor_id))
         told["activity"][job] = {
             "prov:startTime": made.started.isoformat(),
@@ -193,19 +193,6 @@ def write_prov(version: Version) -> Document:
 
 def _qualified(name: str) -> dict[str, str]:
     return {"$": name, "type": "prov:QUALIFIED_NAME"}
-
-
-def derivations_of(version: Version) -> list[Derivation]:
-    """How the assets of a version were made, one a job."""
-    return [made for made, _ in _makings(version)]
-
-
-def _makings(version: Version) -> list[tuple[Derivation, list[Asset]]]:
-    by_job: dict[str, list[Asset]] = {}
-    for asset in version.assets:
-        if "derivation" in asset.details:
-            by_job.setdefault(asset.details["derivation"]["job_id"], []).append(asset)
-    return [(derivation_from_json(assets[0].details["derivation"]), assets) for assets in by_job.values()]
 
 
 def _asset_id(asset_id: str) -> str:

@@ -24,7 +24,7 @@ from pulvinar.compute.engine import BlockResult, MadeObject
 from pulvinar.errors import Invalid, TooLarge
 from pulvinar.ingest.label_names import LabelName
 from pulvinar.ingest.reader import Finding, Severity
-from pulvinar.model.anchor import Certainty
+from pulvinar.model.anchor import measured_space
 from pulvinar.model.atlas import AtlasPart, PartKind
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.plan import Block, Need, Plan, Step, StepKind
@@ -222,17 +222,11 @@ class _Task:
 
     @cached_property
     def template(self) -> tuple[Volume, AtlasPart]:
-        asset = self.asked.inputs["template"]
-        (part,) = (one for one in self.installed.atlas.parts if one.asset_id == asset.id)
-        return volume_from_json(asset.details["volume"]), part
+        return self.asked.template("template")
 
     @property
     def species(self) -> Species:
         return self.installed.atlas.species
-
-    def placed(self, error_um: float | None) -> dict[str, Any]:
-        """What an output's details say of lying in the atlas's space."""
-        return {"space": {"name": self.space.name, "certainty": Certainty.MEASURED.value, "error_um": error_um}}
 
     @property
     def space(self) -> Space:
@@ -380,7 +374,7 @@ def _align(task: _Task, desk: Desk) -> BlockResult:
         (*made, *uncertain),
         {
             "transform": details,
-            "uncertainty": {"name": f"uncertainty of {task.image.name}", **more, **task.placed(None)},
+            "uncertainty": {"name": f"uncertainty of {task.image.name}", **more, **measured_space(task.space.name)},
         },
     )
 
@@ -389,19 +383,24 @@ def _describe(task: _Task, desk: Desk) -> BlockResult:
     ((_, aligned),) = desk.results("align")
     error_um, atlas = aligned.values["error_um"], task.installed.atlas
     made, details, _ = task.aligned.described(desk, task.species)
-    told = {"aligned": {"name": f"{task.image.name} in {atlas.space.name}", **details, **task.placed(error_um)}}
+    told = {
+        "aligned": {
+            "name": f"{task.image.name} in {atlas.space.name}",
+            **details,
+            **measured_space(task.space.name, error_um),
+        }
+    }
     if task.regions:
         ontology = desk.atlas("template").ontology.regions
         names = tuple(LabelName(one.id, one.name, one.acronym, one.color.upper()) for one in ontology)
         more, details, _ = task.regions.described(desk, task.species, names)
         made += more
-        told["regions"] = {"name": f"regions of {atlas.name} on {task.image.name}", **details, **_on(task.image)}
+        told["regions"] = {
+            "name": f"regions of {atlas.name} on {task.image.name}",
+            **details,
+            **measured_space(grid_space_name(task.image)),
+        }
     return BlockResult(objects=made, details=told)
-
-
-def _on(image: Asset) -> dict[str, Any]:
-    """What the details of an output say that lies on a volume's own voxels."""
-    return {"space": {"name": grid_space_name(image), "certainty": Certainty.MEASURED.value}}
 
 
 def _quality(found: Alignment) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from pulvinar.atlases.transforms import apply, invert
 from pulvinar.compute.engine import BlockResult, MadeObject
 from pulvinar.errors import Invalid
 from pulvinar.ingest.canonical import parquet
-from pulvinar.model.anchor import Certainty
+from pulvinar.model.anchor import measured_space
 from pulvinar.model.atlas import Atlas, PartKind
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.plan import Block, Need, Plan, Step, StepKind
 from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Words
 from pulvinar.model.space import Points
 from pulvinar.model.transform import FieldGrid, Transform, space_to_world
-from pulvinar.model.volume import Channel, volume_from_json
+from pulvinar.model.volume import Channel
 from pulvinar.solutions.cells.cell_table import Cells, cells_from_table, cells_to_table
 from pulvinar.solutions.cells.heat import heat_map
 from pulvinar.solutions.cells.points import put_cells
@@ -149,9 +149,7 @@ class _Task:
     @cached_property
     def heat_grid(self) -> FieldGrid:
         """The template's box, in cubes."""
-        asset = self.asked.inputs["template"]
-        (part,) = (one for one in self.atlas.parts if one.asset_id == asset.id)
-        template = volume_from_json(asset.details["volume"])
+        template, part = self.asked.template("template")
         size, shape = template.voxel_size_um, template.shape[2:]
         edge = max((prod(size) * prod(shape) / _HEAT_VOXELS) ** (1 / 3), min(size))
         assert part.voxel_to_space_um is not None
@@ -168,7 +166,7 @@ def _count(task: _Task, desk: Desk) -> BlockResult:
     columns = {name: counts[name].combine_chunks() for name in counts.column_names}
     table_object = desk.put("counts", "table.parquet", parquet(columns))
     placed = Cells(there.zyx_um, cells.diameter_um, cells.score, cells.snr, cells.channels)
-    lies = {"name": atlas.space.name, "certainty": Certainty.MEASURED.value, "error_um": way.expected_error_um}
+    lies = measured_space(atlas.space.name, way.expected_error_um)
     points, told = put_cells(desk, "placed", cells_to_table(placed), space_to_world(atlas.space))
     heat, seen = _heat(task, desk, there)
     details: Mapping[str, Mapping[str, Any]] = {
@@ -177,8 +175,8 @@ def _count(task: _Task, desk: Desk) -> BlockResult:
             "count": counts.num_rows,
             "columns": counts.column_names,
         },
-        "placed": {"name": f"{asset.name} in {atlas.space.name}", **told, "space": lies},
-        "heat": {"name": f"heat map of {asset.name}", **seen, "space": lies},
+        "placed": {"name": f"{asset.name} in {atlas.space.name}", **told, **lies},
+        "heat": {"name": f"heat map of {asset.name}", **seen, **lies},
     }
     return BlockResult(objects=(table_object, *points, *heat), details=details)
 

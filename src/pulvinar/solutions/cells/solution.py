@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pulvinar.compute.engine import BlockResult
 from pulvinar.errors import Invalid
-from pulvinar.model.anchor import Certainty
+from pulvinar.model.anchor import measured_space
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.plan import Block, BlockGrid, Need, Plan, Step, StepKind
 from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Words
@@ -198,5 +198,5 @@ def _join(desk: Desk) -> BlockResult:
     table = cells_to_table(merged(map(cells_from_table, parts), task.search))
     image = desk.asset("image")
     made, details = put_cells(desk, "cells", table, grid_to_world(task.volume))
-    lies = {"name": grid_space_name(image), "certainty": Certainty.MEASURED.value}
-    return BlockResult(objects=made, details={"cells": {"name": f"cells of {image.name}", **details, "space": lies}})
+    lies = measured_space(grid_space_name(image))
+    return BlockResult(objects=made, details={"cells": {"name": f"cells of {image.name}", **details, **lies}})
