@@ -1,18 +1,20 @@
 """What an actor may see: one meaning, for a list, a look-up and a search.
 
-A dataset is shown to an audience: to everyone once it is published, or to one actor. An actor belongs to some audiences
-and sees what is shown to any of them; the owner of the node sees all.
+A dataset is shown to an audience: to everyone, to whoever has signed in, to a group, or to one actor. An actor belongs
+to some audiences and sees what is shown to any of them; an owner of the node sees all. What a group was given, a member
+has as far as the own role in it goes.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, Select, column, delete, insert, literal, select, table, true, union
+from sqlalchemy import ColumnElement, FromClause, Select, column, delete, false, insert, literal, select, table, true, union
 from sqlalchemy.orm import Session
 
 from pulvinar.access.tables import granted
 from pulvinar.model.access import Actor, Right
 
 EVERYONE = "everyone"
+REGISTERED = "registered"
 
 # The room above owns this table; here only what never changes of a dataset matters.
 _dataset = table("dataset", column("id"), column("seq"), column("species"))
@@ -23,9 +25,9 @@ def audience_of(actor_id: str) -> str:
     return f"actor:{actor_id}"
 
 
-def audiences(actor: Actor) -> tuple[str, ...]:
-    """The audiences to which `actor` belongs."""
-    return EVERYONE, audience_of(actor.id)
+def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
+    """The audiences by which `actor` may have `right`."""
+    return EVERYONE, audience_of(actor.id), *(one.audience for one in actor.memberships if one.most >= right)
 
 
 def visible(actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
@@ -33,10 +35,12 @@ def visible(actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.S
 
     It costs one look into an index for each row that is asked about.
     """
+    if right > actor.ceiling:
+        return false()
     if actor.is_owner:
         return true()
     shown = select(literal(1)).where(
-        granted.c.dataset_id == dataset_id, granted.c.audience.in_(audiences(actor)), granted.c.level >= right
+        granted.c.dataset_id == dataset_id, granted.c.audience.in_(audiences(actor, right)), granted.c.level >= right
     )
     return shown.exists()
 

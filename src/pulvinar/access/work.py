@@ -51,7 +51,7 @@ class UnitOfWork:
         """
         self._asked = True
         if dataset_id is None:
-            if not self.actor.is_owner:
+            if not self.actor.is_owner or right > self.actor.ceiling:
                 raise Forbidden(f"{self.actor.name} may not {right.name.lower()} on this node")
         elif not may(self.session, self.actor, right, dataset_id):
             if not may(self.session, self.actor, Right.SEE, dataset_id):

@@ -19,12 +19,26 @@ class Right(IntEnum):
 
 
 @dataclass(frozen=True)
+class Membership:
+    """An audience that an actor belongs to besides everyone and itself, and the most that the actor may do by it."""
+
+    audience: str
+    most: Right
+
+
+@dataclass(frozen=True)
 class Actor:
-    """Who acts: a person, a job or the local owner. `is_owner` is true for the one local owner of a node."""
+    """Who acts: a person, a job, a link or an owner of the node, for whom `is_owner` is true.
+
+    `memberships` are the audiences that the actor belongs to. Nothing above `ceiling` is allowed, whatever was given:
+    an access token made for reading only reads.
+    """
 
     id: str
     name: str
     is_owner: bool = False
+    memberships: tuple[Membership, ...] = ()
+    ceiling: Right = Right.ADMINISTER
 
 
 LOCAL_OWNER = Actor("local-owner", "local owner", is_owner=True)
