@@ -7,7 +7,20 @@ has as far as the own role in it goes.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, Select, column, delete, false, insert, literal, select, table, true, union
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    column,
+    delete,
+    false,
+    insert,
+    literal,
+    select,
+    table,
+    true,
+    union,
+)
 from sqlalchemy.orm import Session
 
 from pulvinar.access.tables import granted
