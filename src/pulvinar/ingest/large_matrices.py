@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.ingest.canonical import GeometryFiles, parquet
-from pulvinar.ingest.matrices import ArrayMatrix, fits_a_table, window_of
+from pulvinar.ingest.matrices import ArrayMatrix, fits_a_table, lent, window_of
 from pulvinar.ingest.pictures import THUMBNAIL_PIXELS, matrix_picture
 from pulvinar.ingest.reader import ConnectivityData, GeometryData, Matrix, TimeSeriesData
 from pulvinar.ingest.signals import (
@@ -125,13 +124,10 @@ def _write(
 
 def shards_of(matrix: Matrix, layout: MatrixLayout) -> Iterator[tuple[slice, slice, Values]]:
     """The rows, the columns and the values of each shard; the values are there until the next shard is asked for."""
-    room = np.empty(prod(layout.shard_shape), matrix.dtype)
     for columns, downwards in layout.strips():
         for rows in downwards:
-            shape = rows.stop - rows.start, columns.stop - columns.start
-            values = room[: prod(shape)].reshape(shape)
-            matrix.read_into(rows, columns, values)
-            yield rows, columns, values
+            with lent(matrix, rows, columns) as values:
+                yield rows, columns, values
 
 
 def _unseen(rows: slice, columns: slice, values: Values) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,19 @@ def window_of(matrix: Matrix, rows: slice, columns: slice) -> npt.NDArray[Any]:
     return out
 
 
+@runtime_checkable
+class Lender(Protocol):
+    """A `Matrix` that shows values where they are."""
+
+    def lend(self, rows: slice, columns: slice) -> AbstractContextManager[npt.NDArray[Any]]:
+        """The values of a window, uncopied, until the context ends; not to be written to."""
+
+
+def lent(matrix: Matrix, rows: slice, columns: slice) -> AbstractContextManager[npt.NDArray[Any]]:
+    """The values of a window until the context ends: those of a `Lender` where they are, else a copy."""
+    return matrix.lend(rows, columns) if isinstance(matrix, Lender) else nullcontext(window_of(matrix, rows, columns))
+
+
 class ArrayMatrix:
     """An array in memory as a `Matrix`."""
 
@@ -57,6 +71,10 @@ class ArrayMatrix:
     def dtype(self) -> np.dtype[Any]:
         """The array's."""
         return self._values.dtype
+
+    def lend(self, rows: slice, columns: slice) -> AbstractContextManager[npt.NDArray[Any]]:
+        """The array's own values."""
+        return nullcontext(self._values[rows, columns])
 
     def read_into(self, rows: slice, columns: slice, out: npt.NDArray[Any]) -> None:
         """Fill `out`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from types import TracebackType
 from typing import Any, Self
@@ -122,16 +123,24 @@ class RemoteMatrix:
         self.shape = shape
         self.dtype = np.dtype(dtype)
 
-    def read_into(self, rows: slice, columns: slice, out: Voxels) -> None:
-        """Fill `out` with the values of a window. Raises what the reader raises."""
+    @contextmanager
+    def lend(self, rows: slice, columns: slice) -> Iterator[Voxels]:
+        """The values of a window, uncopied, until the context ends. Raises what the reader raises."""
         window = Window((rows.start, 0, 0, 0, columns.start), (rows.stop, 1, 1, 1, columns.stop))
         try:
             voxels = self._source.read(window)
         except BaseException as error:
             self._failure = error
             raise
-        out[...] = voxels[:, 0, 0, 0, :]
-        self._source.release(voxels)
+        try:
+            yield voxels[:, 0, 0, 0, :]
+        finally:
+            self._source.release(voxels)
+
+    def read_into(self, rows: slice, columns: slice, out: Voxels) -> None:
+        """Fill `out` with the values of a window. Raises what the reader raises."""
+        with self.lend(rows, columns) as values:
+            out[...] = values
 
     def close(self) -> None:
         """Let go of the file and of shared memory."""

@@ -21,7 +21,7 @@ Values = npt.NDArray[Any]
 Part = tuple[slice, slice]
 
 _CHUNK_VALUES = 1 << 18
-_SHARD_VALUES = 1 << 23
+_SHARD_VALUES = 1 << 22
 _CACHE_BYTES = 64 << 20
 
 
@@ -38,7 +38,10 @@ class MatrixLayout:
 
     @classmethod
     def planned(cls, shape: tuple[int, int], dtype: str, axes: tuple[str, str], columns: int) -> MatrixLayout:
-        """Chunks of `columns` columns, or more where rows are few, and shards of some 30 to 60 MB."""
+        """Chunks of `columns` columns, or more where rows are few, and shards of some 15 to 30 MB.
+
+        A shard is read into memory that two processes share, which comes from the system slowly.
+        """
         wide = min(shape[1], columns)
         tall = min(shape[0], _CHUNK_VALUES // wide)
         wide = min(shape[1], max(wide, _CHUNK_VALUES // tall))
