@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.catalogue.archive import FISH, OBJECTS, Archive, add_atlas, an_asset, record
 
-from pulvinar.access.visibility import EVERYONE, hide
+from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, open_draft, postings, publish
 from pulvinar.catalogue.asset_search import SearchTools
@@ -157,7 +157,7 @@ def test_nobody_meets_what_is_hidden(archive: Archive, atlas: Ontology) -> None:
             kinds = [value.count for value in page.facets["kind"]]
             assert kinds == [page.count], "facets count what is seen"
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
-        share(work, dataset, GUEST.id)
+        share(work, dataset, audience_of(GUEST.id))
     assert archive.names("neuron", GUEST) == ["open neuron"], "a draft is for the owner, whoever sees its dataset"
 
 
@@ -165,13 +165,13 @@ def test_who_is_given_a_published_dataset_that_not_everyone_sees_finds_it(archiv
     dataset, asset_id = archive.add("controlled", record("Controlled"))
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
         hide(work.session, dataset, EVERYONE)
-        share(work, dataset, GUEST.id)
+        share(work, dataset, audience_of(GUEST.id))
     assert archive.names("controlled", GUEST) == ["controlled"]
     assert archive.names("-fish kind:volume", GUEST) == ["controlled"]
     assert archive.names("controlled", ANONYMOUS) == []
     assert archive.page("", ANONYMOUS, facets=True).count == 0
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
-        unshare(work, dataset, GUEST.id)
+        unshare(work, dataset, audience_of(GUEST.id))
     assert archive.names("controlled", GUEST) == []
     with pytest.raises(Invalid, match="not a cursor"):
         archive.page("controlled", GUEST, cursor=f"0.{asset_id}")

@@ -159,18 +159,18 @@ def test_a_dataset_is_shared_with_one_actor_until_it_is_not(database: Database, 
     guest = Actor("guest", "guest")
     assert titles(database, actor=guest) == []
     with UnitOfWork(database, LOCAL_OWNER) as work:
-        share(work, hidden.id, guest.id)
+        share(work, hidden.id, audience_of(guest.id))
     assert titles(database, actor=guest) == titles(database, "hidden", guest) == ["Hidden"]
     assert titles(database, "hidden", ANONYMOUS) == titles(database, actor=Actor("other", "other")) == []
     with UnitOfWork(database, LOCAL_OWNER) as work:
-        unshare(work, hidden.id, guest.id)
+        unshare(work, hidden.id, audience_of(guest.id))
     assert titles(database, actor=guest) == titles(database, "hidden", guest) == []
 
 
 def test_only_who_may_share_does(database: Database, add: Add):
     seen, guest = add(), Actor("guest", "guest")
     with pytest.raises(Forbidden), UnitOfWork(database, guest) as work:
-        share(work, seen.id, guest.id, Right.ADMINISTER)
+        share(work, seen.id, audience_of(guest.id), Right.ADMINISTER)
 
 
 def test_a_draft_is_found_by_the_owner_alone_until_it_is_published(database: Database, add: Add):
@@ -273,7 +273,7 @@ def make(work: UnitOfWork, case: Case) -> str:
     if case.draft:
         set_record(work, open_draft(work, made.id).id, replace(made.record, title=case.draft))
     if case.shared:
-        share(work, made.id, GUEST.id, Right.SEE)
+        share(work, made.id, audience_of(GUEST.id), Right.SEE)
     return made.id
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.solutions.stored import catalogued, stored_volume
 
-from pulvinar.access.visibility import EVERYONE, hide
+from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_version, publish
 from pulvinar.catalogue.sharing import share
@@ -158,10 +158,10 @@ class TestRights:
 
     def test_a_right_that_is_gone_ends_the_job(self, means: Means, work: Callable, brain: str, image):
         with UnitOfWork(means.database, LOCAL_OWNER) as unit:
-            share(unit, brain, self.guest.id, Right.WRITE)
+            share(unit, brain, audience_of(self.guest.id), Right.WRITE)
         job = submit(replace(means, actor=self.guest), replace(small_blocks(image[0].id), into=brain))
         with UnitOfWork(means.database, LOCAL_OWNER) as unit:
-            share(unit, brain, self.guest.id, Right.SEE)
+            share(unit, brain, audience_of(self.guest.id), Right.SEE)
             hide(unit.session, brain, EVERYONE)
         work(means)
         ended = get_job(means.database, LOCAL_OWNER, job.id)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, SmallInteger, String, Table, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from pulvinar.storage.database import UtcDateTime, metadata
 
@@ -16,8 +28,41 @@ granted = Table(
     Column("level", SmallInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("species", String(32), nullable=False),
+    Column("ends", UtcDateTime),
+    Column("given_by", String(64)),
     Index("granted_by_audience", "audience", "seq"),
     Index("granted_by_species", "audience", "species", "seq"),
+    Index("granted_ends", "ends", sqlite_where=text("ends IS NOT NULL"), postgresql_where=text("ends IS NOT NULL")),
+)
+
+# Whom a dataset is for. One without a row is public once it is published, and in no organisation.
+dataset_access = Table(
+    "dataset_access",
+    metadata,
+    Column("dataset_id", String(64), primary_key=True),
+    Column("tier", String(16), nullable=False),
+    Column("opens", UtcDateTime),
+    Column("home", String(64), ForeignKey("organisation.id"), index=True),
+    Column("made_by", String(64)),
+    Index("dataset_opens", "opens", sqlite_where=text("opens IS NOT NULL"), postgresql_where=text("opens IS NOT NULL")),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("parent", String(64), ForeignKey("organisation.id"), index=True),
+    Column("made", UtcDateTime, nullable=False),
+)
+
+organisation_member = Table(
+    "organisation_member",
+    metadata,
+    Column("organisation_id", String(64), ForeignKey("organisation.id", ondelete="CASCADE"), primary_key=True),
+    Column("actor_id", String(64), primary_key=True, index=True),
+    Column("role", SmallInteger, nullable=False),
 )
 
 event = Table(

@@ -7,15 +7,19 @@ has as far as the own role in it goes.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     column,
     delete,
     false,
     insert,
     literal,
+    or_,
     select,
     table,
     true,
@@ -24,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from pulvinar.access.tables import granted
-from pulvinar.model.access import Actor, Right
+from pulvinar.model.access import Actor, Grant, Right
+from pulvinar.storage.database import UtcDateTime
 
 EVERYONE = "everyone"
 REGISTERED = "registered"
@@ -38,24 +43,40 @@ def audience_of(actor_id: str) -> str:
     return f"actor:{actor_id}"
 
 
+def organisation_audience(organisation_id: str) -> str:
+    """The audience that is the members of an organisation."""
+    return f"organisation:{organisation_id}"
+
+
 def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
     """The audiences by which `actor` may have `right`."""
     return EVERYONE, audience_of(actor.id), *(one.audience for one in actor.memberships if one.most >= right)
 
 
-def visible(actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
+def visible(
+    actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.SEE, *, by_name: bool = False
+) -> ColumnElement[bool]:
     """The condition that `actor` has `right` (to see, unless said otherwise) on the dataset of a row.
 
-    It costs one look into an index for each row that is asked about.
+    `by_name`: because the dataset was shown to the actor or to a group of the actor's, and not to everyone or to all
+    who have signed in. It costs one look into an index for each row that is asked about.
     """
     if right > actor.ceiling:
         return false()
     if actor.is_owner:
         return true()
+    by = audiences(actor, right)
+    if by_name:
+        by = tuple(one for one in by if one not in (EVERYONE, REGISTERED))
     shown = select(literal(1)).where(
-        granted.c.dataset_id == dataset_id, granted.c.audience.in_(audiences(actor, right)), granted.c.level >= right
+        granted.c.dataset_id == dataset_id, granted.c.audience.in_(by), granted.c.level >= right, _lasts()
     )
     return shown.exists()
+
+
+def _lasts() -> ColumnElement[bool]:
+    """The condition that what a row of `granted` gives has not ended."""
+    return or_(granted.c.ends.is_(None), granted.c.ends > datetime.now(UTC))
 
 
 def newest_visible(actor: Actor, *, species: str | None, below: int | None, limit: int) -> Select[tuple[int]]:
@@ -67,7 +88,7 @@ def newest_visible(actor: Actor, *, species: str | None, below: int | None, limi
         return _newest(select(_dataset.c.seq), _dataset, species, below, limit)
     walks = []
     for audience in audiences(actor):
-        shown = select(granted.c.seq).where(granted.c.audience == audience, granted.c.level >= Right.SEE)
+        shown = select(granted.c.seq).where(granted.c.audience == audience, granted.c.level >= Right.SEE, _lasts())
         walks.append(select(_newest(shown, granted, species, below, limit).subquery()))
     either = union(*walks).subquery("either")
     return select(either.c.seq).order_by(either.c.seq.desc()).limit(limit)
@@ -88,6 +109,38 @@ def may(session: Session, actor: Actor, right: Right, dataset_id: str) -> bool:
     return session.scalar(select(visible(actor, literal(dataset_id), right))) or False
 
 
+def grants_to(session: Session, actor: Actor, dataset_id: str) -> tuple[Grant, ...]:
+    """By what an actor who is no owner of the node has rights on a dataset, the highest first: the reasons of `may`."""
+    most = {EVERYONE: Right.ADMINISTER, audience_of(actor.id): Right.ADMINISTER}
+    most |= {one.audience: one.most for one in actor.memberships}
+    mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), _lasts()
+    found = [
+        Grant(row.audience, min(Right(row.level), most[row.audience], actor.ceiling), row.given_by, row.ends)
+        for row in session.execute(select(granted).where(*mine))
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
+
+
+def highest_right(session: Session, actor: Actor, dataset_id: str) -> Right | None:
+    """The most that `actor` may do to a dataset; None where it doesn't exist for the actor."""
+    if actor.is_owner:
+        return actor.ceiling
+    return max((one.right for one in grants_to(session, actor, dataset_id)), default=None)
+
+
+def grants_on(session: Session, dataset_id: str) -> tuple[Grant, ...]:
+    """Who was given what on a dataset, the highest right first."""
+    rows = session.execute(select(granted).where(granted.c.dataset_id == dataset_id, _lasts()))
+    found = (Grant(row.audience, Right(row.level), row.given_by, row.ends) for row in rows)
+    return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
+
+
+def ended_grants(session: Session, limit: int = 100) -> tuple[tuple[str, str], ...]:
+    """The dataset and the audience of what was given for a time that is over, and still stands."""
+    over = select(granted.c.dataset_id, granted.c.audience).where(granted.c.ends <= datetime.now(UTC)).limit(limit)
+    return tuple((row.dataset_id, row.audience) for row in session.execute(over))
+
+
 def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
     """The audiences of `actor` apart from everyone to which anything is shown at all."""
     shown = select(granted.c.audience)
@@ -101,14 +154,23 @@ def anything_shared(session: Session) -> bool:
     return any(session.scalar(select(literal(1)).where(one).limit(1)) for one in (before, after))
 
 
-def show(session: Session, dataset_id: str, audience: str, right: Right) -> None:
-    """Give an audience `right` on a dataset instead of what it had.
+def show(
+    session: Session,
+    dataset_id: str,
+    audience: str,
+    right: Right,
+    *,
+    ends: datetime | None = None,
+    given_by: str | None = None,
+) -> None:
+    """Give an audience `right` on a dataset instead of what it had, until `ends`.
 
     Private to the rooms above, which ask whether it is allowed, and keep the search in step with it.
     """
     hide(session, dataset_id, audience)
-    of = select(_dataset.c.id, literal(audience), literal(int(right)), _dataset.c.seq, _dataset.c.species)
-    columns = ["dataset_id", "audience", "level", "seq", "species"]
+    given = literal(audience), literal(int(right)), literal(ends, UtcDateTime()), literal(given_by, String())
+    of = select(_dataset.c.id, *given, _dataset.c.seq, _dataset.c.species)
+    columns = ["dataset_id", "audience", "level", "ends", "given_by", "seq", "species"]
     session.execute(insert(granted).from_select(columns, of.where(_dataset.c.id == dataset_id)))
 
 
@@ -119,4 +181,4 @@ def hide(session: Session, dataset_id: str, audience: str) -> None:
 
 def shown_to(session: Session, dataset_id: str) -> tuple[str, ...]:
     """The audiences that see a dataset."""
-    return tuple(session.scalars(select(granted.c.audience).where(granted.c.dataset_id == dataset_id)))
+    return tuple(session.scalars(select(granted.c.audience).where(granted.c.dataset_id == dataset_id, _lasts())))

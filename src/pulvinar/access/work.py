@@ -7,14 +7,39 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.tables import event
-from pulvinar.access.visibility import may
+from pulvinar.access.tables import event, organisation
+from pulvinar.access.visibility import may, organisation_audience
 from pulvinar.errors import Forbidden, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.storage.database import Database
+
+
+def check_right(session: Session, actor: Actor, right: Right, dataset_id: str) -> None:
+    """Raise `NotFound` where `actor` can't even see a dataset, `Forbidden` where the actor has not `right` on it."""
+    if may(session, actor, right, dataset_id):
+        return
+    if not may(session, actor, Right.SEE, dataset_id):
+        raise NotFound(f"there is no dataset {dataset_id}")
+    raise Forbidden(f"{actor.name} may not {right.name.lower()} dataset {dataset_id}")
+
+
+def may_on_node(actor: Actor, right: Right) -> bool:
+    """Whether `actor` has `right` on the node itself."""
+    if right > actor.ceiling:
+        return False
+    contributes = right <= Right.WRITE and any(one.most >= Right.WRITE for one in actor.memberships)
+    return actor.is_owner or contributes
+
+
+def may_in(actor: Actor, right: Right, organisation_id: str) -> bool:
+    """Whether `actor` has at least the role `right` in an organisation; an owner of the node has any in all."""
+    if right > actor.ceiling:
+        return False
+    audience = organisation_audience(organisation_id)
+    return actor.is_owner or any(one.audience == audience and one.most >= right for one in actor.memberships)
 
 
 class UnitOfWork:
@@ -47,16 +72,31 @@ class UnitOfWork:
     def ask(self, right: Right, dataset_id: str | None = None) -> None:
         """Go on only if the actor has `right` on the dataset, or on the node when none is named.
 
-        Raises `NotFound` when the actor can't even see the dataset, else `Forbidden`.
+        Owners have every right on the node; to write there, which is to bring in data, may also who may write in some
+        organisation. Raises `NotFound` when the actor can't even see the dataset, else `Forbidden`.
         """
         self._asked = True
-        if dataset_id is None:
-            if not self.actor.is_owner or right > self.actor.ceiling:
-                raise Forbidden(f"{self.actor.name} may not {right.name.lower()} on this node")
-        elif not may(self.session, self.actor, right, dataset_id):
-            if not may(self.session, self.actor, Right.SEE, dataset_id):
-                raise NotFound(f"there is no dataset {dataset_id}")
-            raise Forbidden(f"{self.actor.name} may not {right.name.lower()} dataset {dataset_id}")
+        if dataset_id is not None:
+            check_right(self.session, self.actor, right, dataset_id)
+        elif not may_on_node(self.actor, right):
+            raise Forbidden(f"{self.actor.name} may not {right.name.lower()} on this node")
+
+    def ask_in(self, right: Right, organisation_id: str) -> None:
+        """Go on only if the actor has at least the role `right` in an organisation, as an owner of the node has in all.
+
+        Raises `NotFound` where the actor isn't in it, else `Forbidden`.
+        """
+        self._asked = True
+        if not (may_in(self.actor, Right.SEE, organisation_id) and self._is_organisation(organisation_id)):
+            raise NotFound(f"there is no organisation {organisation_id}")
+        if not may_in(self.actor, right, organisation_id):
+            raise Forbidden(
+                f"{self.actor.name} may not {right.name.lower()} in organisation {organisation_id}",
+                hint="ask one of its administrators",
+            )
+
+    def _is_organisation(self, organisation_id: str) -> bool:
+        return self.session.scalar(select(organisation.c.id).where(organisation.c.id == organisation_id)) is not None
 
     def record_event(self, verb: str, subject_id: str, details: dict[str, Any] | None = None) -> None:
         """Write down what is done; it is committed with the change."""

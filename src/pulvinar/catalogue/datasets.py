@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -10,14 +10,15 @@ from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import newest_visible, visible
+from pulvinar.access.visibility import audience_of, newest_visible, show, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import search
+from pulvinar.catalogue.sharing import settle
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import dataset
 from pulvinar.catalogue.versions import latest_versions
 from pulvinar.errors import Invalid, NotFound
-from pulvinar.model.access import Actor, Right
+from pulvinar.model.access import Access, Actor, Right
 from pulvinar.model.dataset import Dataset
 from pulvinar.model.identity import check_id, new_id
 from pulvinar.model.record import Record, Species, record_from_json, record_to_json
@@ -35,12 +36,23 @@ class Page(Generic[T]):
     next_cursor: str | None = None
 
 
-def create_dataset(work: UnitOfWork, record: Record, *, node: str = "local") -> Dataset:
-    """A new dataset without a version; nobody sees it before `work` is committed."""
-    work.ask(Right.WRITE)
+def create_dataset(work: UnitOfWork, record: Record, *, node: str = "local", access: Access | None = None) -> Dataset:
+    """A new dataset without a version; nobody sees it before `work` is committed.
+
+    Whoever makes it administers it, and so do by their roles the members of its home. Raises `Forbidden`, and
+    `NotFound` for a home that the actor is not in.
+    """
+    access = replace(access or Access(), made_by=work.actor.id)
+    if access.home is None:
+        work.ask(Right.WRITE)
+    else:
+        work.ask_in(Right.WRITE, access.home)
     made = Dataset(new_id(node), record, datetime.now(UTC))
     values = {"id": made.id, "species": record.species.value, "created": made.created}
     work.session.execute(insert(dataset).values(**values, record=record_to_json(record)))
+    settle(work.session, made.id, access)
+    if not work.actor.is_owner:
+        show(work.session, made.id, audience_of(work.actor.id), Right.ADMINISTER)
     search.reindex(work.session, made.id)
     if record.subject:
         link_subject(work.session, made.id, record.subject)

@@ -7,9 +7,11 @@ from collections.abc import Collection
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import EVERYONE, shown_to
-from pulvinar.catalogue.tables import derivation, derivation_input
+from pulvinar.access.dataset_access import access_of, shown_by
+from pulvinar.access.visibility import EVERYONE, grants_on
+from pulvinar.catalogue.tables import derivation, derivation_input, version, version_asset
 from pulvinar.errors import Conflict
+from pulvinar.model.access import Access, Tier
 from pulvinar.model.derivation import Derivation, derivation_from_json, derivation_to_json
 
 
@@ -36,13 +38,25 @@ def derived_among(session: Session, asset_ids: Collection[str]) -> frozenset[str
     return frozenset(session.scalars(select(derivation.c.asset_id).where(mine)))
 
 
-def check_may_be_public(session: Session, dataset_id: str, asset_ids: Collection[str]) -> None:
-    """Raise `Conflict` where one of the assets was made from a dataset that not everyone sees."""
-    mine = derivation_input.c.asset_id.in_(list(asset_ids))
+def check_tier(session: Session, dataset_id: str, access: Access) -> None:
+    """Raise `Conflict` where a dataset would be for more people than one that something in it was made from."""
+    held = version_asset.c.version_id.in_(select(version.c.id).where(version.c.dataset_id == dataset_id))
+    mine = derivation_input.c.asset_id.in_(select(version_asset.c.asset_id).where(held))
     sources = session.scalars(select(derivation_input.c.dataset_id).where(mine).distinct())
-    hidden = sorted(one for one in sources if one != dataset_id and EVERYONE not in shown_to(session, one))
+    hidden = sorted(one for one in sources if one != dataset_id and not _is_as_open(session, one, access))
     if hidden:
         raise Conflict(
-            f"dataset {dataset_id} was made from {hidden[0]}, which is not published and would be shown by it",
+            f"dataset {dataset_id} was made from {hidden[0]}, which fewer may see and which would be shown by it",
             hint=f"publish {hidden[0]} first, or share both with the same people",
         )
+
+
+def _is_as_open(session: Session, source: str, access: Access) -> bool:
+    """Whether a source is, or will be in time, for all those whom `access` names without a name."""
+    tier = Tier.PUBLIC if access.tier is Tier.EMBARGOED else access.tier
+    own = access_of(session, source)
+    if access.opens is not None and own.opens is not None and own.opens <= access.opens:
+        return True
+    given = {one.audience: one.right for one in grants_on(session, source)}
+    everyone = given.get(EVERYONE, 0)
+    return all(max(given.get(audience, 0), everyone) >= right for audience, right in shown_by(tier).items())

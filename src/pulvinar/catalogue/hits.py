@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     Leaf,
@@ -21,9 +20,9 @@ from pulvinar.catalogue.query_nodes import (
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
-from pulvinar.catalogue.versions import asset_from_row, locations_of
+from pulvinar.catalogue.versions import asset_from_row, locations_of, seen_version
 from pulvinar.catalogue.words import Run, texts_of, words_of
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
 from pulvinar.model.record import Record, record_from_json
 
@@ -55,7 +54,7 @@ class Hit:
     why: tuple[Why, ...] = ()
 
 
-def read_hits(session: Session, actor: Actor, numbers: Sequence[int]) -> list[Hit]:
+def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Right = Right.SEE) -> list[Hit]:
     """The assets of those numbers that `actor` may see, in this order."""
     wanted = (
         select(
@@ -70,11 +69,9 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int]) -> list[Hi
         .join(asset, asset.c.id == asset_entry.c.asset_id)
         .join(version_asset, version_asset.c.asset_id == asset.c.id)
         .join(version, version.c.id == version_asset.c.version_id)
-        .where(asset_entry.c.number.in_(numbers), visible(actor, version.c.dataset_id))
+        .where(asset_entry.c.number.in_(numbers), seen_version(actor, version, right))
         .order_by(version.c.number)
     )
-    if not actor.is_owner:
-        wanted = wanted.where(version.c.state == VersionState.PUBLISHED.value)
     # the newest version of each comes last, and stays
     rows = {row.entry: row for row in session.execute(wanted)}
     places = locations_of(session, {row.id for row in rows.values()})

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
 from pulvinar.catalogue.anchors import InRegion, Span, anchored_in, shares_of
 from pulvinar.catalogue.tables import anchor, asset, version, version_asset
-from pulvinar.catalogue.versions import seen_asset
+from pulvinar.catalogue.versions import seen_asset, seen_version
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.anchor import Role
-from pulvinar.model.dataset import AssetKind, VersionState
+from pulvinar.model.dataset import AssetKind
 from pulvinar.storage.database import Database
 
 _LIMIT = 500
@@ -95,10 +94,8 @@ def _homes(session: Session, actor: Actor, asset_ids: Sequence[str]) -> dict[str
     rising = (
         select(version_asset.c.asset_id, version.c.dataset_id, version.c.number, version.c.record)
         .join(version, version.c.id == version_asset.c.version_id)
-        .where(version_asset.c.asset_id.in_(asset_ids), visible(actor, version.c.dataset_id))
+        .where(version_asset.c.asset_id.in_(asset_ids), seen_version(actor, version))
         .order_by(version.c.number)
     )
-    if not actor.is_owner:
-        rising = rising.where(version.c.state == VersionState.PUBLISHED.value)
     rows = session.execute(rising).all() if asset_ids else ()
     return {row.asset_id: (row.dataset_id, row.number, row.record["title"]) for row in rows}

@@ -23,7 +23,7 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.tables import asset_object
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.storage.database import Database
 
 _AT_ONCE = 1000
@@ -82,7 +82,7 @@ def result_manifest(
     tools: SearchTools | None = None,
     distances: RegionDistances | None = None,
 ) -> Iterator[ManifestFile]:
-    """The files of every asset that `query` finds of what `actor` may see, newest assets first, each sorted by path.
+    """The files of every asset that `query` finds of what `actor` may read, newest assets first, each sorted by path.
 
     Raises `QueryError` at once, not when the first file is asked for. Bytes that others keep are not listed.
     """
@@ -101,7 +101,7 @@ def _files(
     with database.session() as session:
         portions = prepare(session, actor, query, tools, distances).all_numbers()
         for numbers in portions:
-            for hit in read_hits(session, actor, numbers):
+            for hit in read_hits(session, actor, numbers, Right.READ):
                 yield from _files_of(database, hit)
 
 

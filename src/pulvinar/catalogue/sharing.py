@@ -1,24 +1,176 @@
-"""Who else may see a dataset."""
+"""Whom a dataset is for, and who else may see it: tiers, what is given to some, and what ends by itself."""
 
 from __future__ import annotations
 
-from pulvinar.access.visibility import audience_of, hide, show
-from pulvinar.access.work import UnitOfWork
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pulvinar.access.dataset_access import access_of, opening_now, set_access, shown_by
+from pulvinar.access.visibility import (
+    EVERYONE,
+    REGISTERED,
+    audience_of,
+    ended_grants,
+    grants_on,
+    grants_to,
+    hide,
+    organisation_audience,
+    show,
+)
+from pulvinar.access.work import UnitOfWork, check_right
+from pulvinar.catalogue.derivations import check_tier
 from pulvinar.catalogue.search import reindex
-from pulvinar.model.access import Right
+from pulvinar.catalogue.tables import version
+from pulvinar.errors import Invalid, NotFound
+from pulvinar.model.access import Access, Actor, Grant, Right, Tier
+from pulvinar.model.dataset import VersionState
+from pulvinar.storage.database import Database
+
+PLATFORM = Actor("platform", "the platform itself", is_owner=True)
+"""Who acts when something happens because its time has come."""
 
 
-def share(work: UnitOfWork, dataset_id: str, actor_id: str, right: Right = Right.READ) -> None:
-    """Give one actor `right` on a dataset, instead of the one they had. Raises `NotFound` or `Forbidden`."""
+def share(
+    work: UnitOfWork, dataset_id: str, audience: str, right: Right = Right.READ, *, ends: datetime | None = None
+) -> None:
+    """Give an audience (an actor, an organisation) `right` on a dataset until `ends`, instead of what it had.
+
+    Raises `NotFound`, `Forbidden` for who may not share it or for more than the own right, `Invalid` for an end that is
+    past or an audience that a tier is for.
+    """
     work.ask(Right.SHARE, dataset_id)
-    show(work.session, dataset_id, audience_of(actor_id), right)
+    if right > Right.SHARE:
+        work.ask(right, dataset_id)
+    if audience in (EVERYONE, REGISTERED):
+        raise Invalid(
+            f"nothing is shared with {audience} by name", hint="choose the tier of the dataset, and publish it"
+        )
+    if ends is not None and ends <= datetime.now(UTC):
+        raise Invalid(f"the share would have ended on {ends.isoformat()}", hint="name a later moment")
+    show(work.session, dataset_id, audience, right, ends=ends, given_by=work.actor.id)
     reindex(work.session, dataset_id)
-    work.record_event("share", dataset_id, {"actor": actor_id, "right": right.name.lower()})
+    told = {"audience": audience, "right": right.name.lower(), "ends": ends.isoformat() if ends else None}
+    work.record_event("share", dataset_id, told)
 
 
-def unshare(work: UnitOfWork, dataset_id: str, actor_id: str) -> None:
-    """Take from one actor what they were given on a dataset; what is published stays so."""
+def unshare(work: UnitOfWork, dataset_id: str, audience: str) -> None:
+    """Take from an audience what it was given on a dataset; what is published stays so."""
     work.ask(Right.SHARE, dataset_id)
-    hide(work.session, dataset_id, audience_of(actor_id))
+    if audience in (EVERYONE, REGISTERED):
+        raise Invalid(f"what {audience} sees follows from the tier", hint="choose another tier")
+    hide(work.session, dataset_id, audience)
     reindex(work.session, dataset_id)
-    work.record_event("unshare", dataset_id, {"actor": actor_id})
+    work.record_event("unshare", dataset_id, {"audience": audience})
+
+
+def set_tier(work: UnitOfWork, dataset_id: str, tier: Tier, *, opens: datetime | None = None) -> Access:
+    """Say whom the published versions of a dataset are for, now and later; no byte is copied for it.
+
+    `opens`: when an embargo ends, and the dataset becomes public by itself. Raises `NotFound`, `Forbidden`, `Invalid`
+    for an embargo without a day to come, `Conflict` for a tier less strict than that of a dataset it was made from.
+    """
+    work.ask(Right.ADMINISTER, dataset_id)
+    if (tier is Tier.EMBARGOED) != (opens is not None):
+        raise Invalid(f"tier {tier.value} {'needs' if opens is None else 'has no'} day on which it opens")
+    if opens is not None and opens <= datetime.now(UTC):
+        raise Invalid(f"the embargo would have ended on {opens.isoformat()}", hint="name a later moment")
+    access = replace(access_of(work.session, dataset_id), tier=tier, opens=opens)
+    check_tier(work.session, dataset_id, access)
+    return _set_tier(work, dataset_id, tier, opens)
+
+
+def _set_tier(work: UnitOfWork, dataset_id: str, tier: Tier, opens: datetime | None) -> Access:
+    access = replace(access_of(work.session, dataset_id), tier=tier, opens=opens)
+    set_access(work.session, dataset_id, access)
+    apply_tier(work.session, dataset_id)
+    reindex(work.session, dataset_id)
+    work.record_event("set-tier", dataset_id, {"tier": tier.value, "opens": opens.isoformat() if opens else None})
+    return access
+
+
+def apply_tier(session: Session, dataset_id: str) -> None:
+    """Show a dataset to those whom its tier names, once a version of it is published, and to no others of them."""
+    published = version.c.dataset_id == dataset_id, version.c.state == VersionState.PUBLISHED.value
+    is_published = session.scalar(select(version.c.id).where(*published).limit(1)) is not None
+    shown = shown_by(access_of(session, dataset_id).tier) if is_published else {}
+    for audience in (EVERYONE, REGISTERED):
+        if audience in shown:
+            show(session, dataset_id, audience, shown[audience])
+        else:
+            hide(session, dataset_id, audience)
+
+
+def move(work: UnitOfWork, dataset_id: str, organisation_id: str | None) -> None:
+    """Make an organisation the home of a dataset: its members have it by their roles, those of the old one no more.
+
+    Who does it administers the dataset and may bring data into the organisation.
+    """
+    work.ask(Right.ADMINISTER, dataset_id)
+    if organisation_id is not None:
+        work.ask_in(Right.WRITE, organisation_id)
+    access = access_of(work.session, dataset_id)
+    if access.home is not None:
+        hide(work.session, dataset_id, organisation_audience(access.home))
+    settle(work.session, dataset_id, replace(access, home=organisation_id))
+    reindex(work.session, dataset_id)
+    work.record_event("move", dataset_id, {"from": access.home, "to": organisation_id})
+
+
+def settle(session: Session, dataset_id: str, access: Access) -> None:
+    """Write down whom a dataset is for, and give it to its home. Private to the rooms above."""
+    set_access(session, dataset_id, access)
+    if access.home is not None:
+        show(session, dataset_id, organisation_audience(access.home), Right.ADMINISTER, given_by=access.made_by)
+
+
+def hand_over(work: UnitOfWork, dataset_id: str, actor_id: str) -> None:
+    """Give a dataset to somebody else, who administers it from now on; the giver keeps the right to read.
+
+    An owner of the node, and who has the dataset through an organisation, keeps what that gives.
+    """
+    work.ask(Right.ADMINISTER, dataset_id)
+    show(work.session, dataset_id, audience_of(actor_id), Right.ADMINISTER, given_by=work.actor.id)
+    giver = audience_of(work.actor.id)
+    if actor_id != work.actor.id and any(one.audience == giver for one in grants_on(work.session, dataset_id)):
+        show(work.session, dataset_id, giver, Right.READ, given_by=work.actor.id)
+    reindex(work.session, dataset_id)
+    work.record_event("hand-over", dataset_id, {"to": actor_id})
+
+
+def who_may(database: Database, actor: Actor, dataset_id: str) -> tuple[Access, tuple[Grant, ...]]:
+    """Whom a dataset is for, and who was given what on it. For those who may share it; raises `NotFound` and
+    `Forbidden`."""
+    with database.session() as session:
+        check_right(session, actor, Right.SHARE, dataset_id)
+        return access_of(session, dataset_id), grants_on(session, dataset_id)
+
+
+def why(database: Database, actor: Actor, dataset_id: str) -> tuple[Grant, ...]:
+    """By what `actor` has rights on a dataset, the highest first. Raises `NotFound` where by nothing."""
+    with database.session() as session:
+        if actor.is_owner:
+            return (Grant("owner", actor.ceiling),)
+        found = grants_to(session, actor, dataset_id)
+    if not found:
+        raise NotFound(f"there is no dataset {dataset_id}")
+    return found
+
+
+def do_what_is_due(database: Database) -> int:
+    """Open the datasets whose embargo is over, and take back what was given until now; how many of both."""
+    with database.session() as session:
+        if not opening_now(session) and not ended_grants(session):
+            return 0
+    with UnitOfWork(database, PLATFORM) as work:
+        work.ask(Right.ADMINISTER)
+        # once more: another process may have been quicker
+        opening, ended = opening_now(work.session), ended_grants(work.session)
+        for dataset_id in opening:
+            _set_tier(work, dataset_id, Tier.PUBLIC, None)
+        for dataset_id, audience in ended:
+            unshare(work, dataset_id, audience)
+        work.record_event("do-what-is-due", "node", {"opened": len(opening), "ended": len(ended)})
+    return len(opening) + len(ended)

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
+from pulvinar.access.dataset_access import access_of
 from pulvinar.access.outbox import post
-from pulvinar.access.visibility import EVERYONE, show, visible
-from pulvinar.access.work import UnitOfWork
+from pulvinar.access.visibility import highest_right, visible
+from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
-from pulvinar.catalogue.derivations import check_may_be_public, derived_among
+from pulvinar.catalogue.derivations import check_tier, derived_among
 from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.sharing import apply_tier
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import asset, asset_object, dataset, location, version, version_asset
-from pulvinar.errors import Conflict, Invalid, NotFound
-from pulvinar.model.access import Actor, Right
+from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
+from pulvinar.model.access import ANONYMOUS, Actor, Right, Tier
 from pulvinar.model.dataset import (
     Asset,
     AssetKind,
@@ -152,19 +168,21 @@ def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
 
 
 def publish(work: UnitOfWork, version_id: str) -> Version:
-    """Freeze a draft: from now on it never changes, and its digest can be cited.
+    """Freeze a draft: from now on it never changes, its digest can be cited, and those see it whom the dataset's tier
+    names.
 
-    Raises `Conflict` when it is published already or was made from what is not published, `Invalid` when it has no
-    asset.
+    Raises `Conflict` when it is published already or was made from what fewer may see, `Invalid` when it has no asset,
+    `Forbidden` for who may not share it.
     """
     draft = _draft(work, version_id)
     if not draft.assets:
         raise Invalid(f"version {draft.number} of dataset {draft.dataset_id} is empty", hint="ingest something first")
-    check_may_be_public(work.session, draft.dataset_id, [one.id for one in draft.assets])
+    work.ask(Right.SHARE, draft.dataset_id)
+    check_tier(work.session, draft.dataset_id, access_of(work.session, draft.dataset_id))
     published = replace(draft, state=VersionState.PUBLISHED, published=datetime.now(UTC))
     values = {"state": published.state.value, "published": published.published}
     work.session.execute(update(version).where(version.c.id == version_id).values(**values))
-    show(work.session, draft.dataset_id, EVERYONE, Right.READ)
+    apply_tier(work.session, draft.dataset_id)
     reindex(work.session, draft.dataset_id)
     work.record_event("publish", version_id, {"digest": draft.digest, "number": draft.number})
     post(work.session, PUBLISHED, version_id, _announced(work.session, published))
@@ -235,13 +253,18 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
     return tuple(found)
 
 
-def get_version(database: Database, actor: Actor, dataset_id: str, number: int | None = None) -> Version:
-    """One version of a dataset, the newest when no number is given. Raises `NotFound`."""
+def get_version(
+    database: Database, actor: Actor, dataset_id: str, number: int | None = None, right: Right = Right.SEE
+) -> Version:
+    """One version of a dataset, the newest when no number is given. Raises `NotFound`, and `Forbidden` where `actor`
+    has not `right` on what the actor sees."""
     wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
     if number is not None:
         wanted = wanted.where(version.c.number == number)
     with database.session() as session:
         found = _versions(session, session.execute(wanted).all())
+        if found and right > Right.SEE:
+            check_right(session, actor, right, dataset_id)
     if not found:
         asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
         raise NotFound(f"there is no {asked}")
@@ -263,8 +286,8 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
     return {found.dataset_id: found for found in _versions(session, rows)}
 
 
-def seen_asset(actor: Actor, asset_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that a version which `actor` may see holds the asset of a row."""
+def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
+    """The condition that a version which `actor` may see (or more) holds the asset of a row."""
     if actor.is_owner:
         return true()
     # under names of their own: the row may be one of these tables itself
@@ -272,19 +295,28 @@ def seen_asset(actor: Actor, asset_id: ColumnElement[str]) -> ColumnElement[bool
     holders = (
         select(literal(1))
         .select_from(held.join(holder, holder.c.id == held.c.version_id))
-        .where(
-            held.c.asset_id == asset_id,
-            holder.c.state == VersionState.PUBLISHED.value,
-            visible(actor, holder.c.dataset_id),
-        )
+        .where(held.c.asset_id == asset_id, seen_version(actor, holder, right))
     )
     return holders.exists()
 
 
-def _seen(actor: Actor) -> Select[Any]:
-    """Versions that `actor` may see: drafts are for the owner."""
-    seen = select(version).where(visible(actor, version.c.dataset_id))
-    return seen if actor.is_owner else seen.where(version.c.state == VersionState.PUBLISHED.value)
+def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> ColumnElement[bool]:
+    """The condition that `actor` may see (or more) the version of a row of that table, or of an alias of it.
+
+    What is published is for everyone who may see its dataset; a draft for those to whom it was shown by name.
+    """
+    if actor.is_owner:
+        return visible(actor, row.c.dataset_id, right)
+    published = and_(row.c.state == VersionState.PUBLISHED.value, visible(actor, row.c.dataset_id, right))
+    if actor == ANONYMOUS:
+        return published
+    drafts = visible(actor, row.c.dataset_id, max(right, Right.READ), by_name=True)
+    return or_(published, and_(row.c.state == VersionState.DRAFT.value, drafts))
+
+
+def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
+    """Versions that `actor` may see, or more."""
+    return select(version).where(seen_version(actor, version, right))
 
 
 def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
@@ -348,6 +380,8 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
     """
     with database.session() as session:
         found = _versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all())
+        if found:
+            check_right(session, actor, Right.READ, found[0].dataset_id)
     if not found:
         raise NotFound(f"there is no version {version_id}")
     stated = found[0]
@@ -377,29 +411,53 @@ def _manifest_of(one: Asset, objects: Iterable[StoredObject]) -> dict[str, Any]:
     return told
 
 
-def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str) -> Asset:
-    """The asset of the version with that digest. Raises `NotFound`; a draft's digest is gone once it has changed."""
-    seen = _seen(actor).where(version.c.digest == digest).subquery("seen")
-    wanted = (
-        select(asset)
-        .join(version_asset, version_asset.c.asset_id == asset.c.id)
-        .join(seen, seen.c.id == version_asset.c.version_id)
-        .where(asset.c.id == asset_id)
-        .limit(1)
+@dataclass(frozen=True)
+class Resolved:
+    """An asset of a version, and how much the actor who asked may do to their dataset."""
+
+    asset: Asset
+    dataset_id: str
+    right: Right
+    tier: Tier
+
+
+def resolve(database: Database, actor: Actor, digest: str, asset_id: str, right: Right = Right.READ) -> Resolved:
+    """The asset of the version with that digest, for who has `right` on it.
+
+    Raises `NotFound`; a draft's digest is gone once it has changed. `Forbidden` for who sees it and may do less.
+    """
+    held = (
+        _seen(actor)
+        .add_columns(asset)
+        .join(version_asset, version_asset.c.version_id == version.c.id)
+        .join(asset, asset.c.id == version_asset.c.asset_id)
+        .where(version.c.digest == digest, asset.c.id == asset_id)
     )
     with database.session() as session:
-        row = session.execute(wanted).first()
-        places = locations_of(session, [asset_id]) if row is not None else {}
-    if row is None:
-        raise NotFound(f"there is no asset {asset_id} in a version {digest}")
-    return asset_from_row(row, places.get(asset_id))
+        rows = session.execute(held.with_only_columns(asset, version.c.dataset_id)).all()
+        rights = {row.dataset_id: highest_right(session, actor, row.dataset_id) for row in rows}
+        best = max(rows, key=lambda row: rights[row.dataset_id] or 0, default=None)
+        if best is None or not (own := rights[best.dataset_id]):
+            raise NotFound(f"there is no asset {asset_id} in a version {digest}")
+        if own < right:
+            raise Forbidden(
+                f"{actor.name} may not {right.name.lower()} asset {asset_id}",
+                hint=f"the page of dataset {best.dataset_id} says how to ask for it",
+            )
+        found = asset_from_row(best, locations_of(session, [asset_id]).get(asset_id))
+        return Resolved(found, best.dataset_id, own, access_of(session, best.dataset_id).tier)
 
 
-def find_home(database: Database, actor: Actor, asset_id: str) -> tuple[Version, Asset]:
-    """An asset by its identifier alone, and the newest version that holds it and that `actor` may see. Raises
-    `NotFound`."""
+def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str, right: Right = Right.READ) -> Asset:
+    """As `resolve`, the asset alone."""
+    return resolve(database, actor, digest, asset_id, right).asset
+
+
+def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Right.READ) -> tuple[Version, Asset]:
+    """An asset by its identifier alone, and the newest version that holds it and of which `actor` may have `right`.
+    Raises `NotFound`."""
     wanted = (
-        _seen(actor)
+        _seen(actor, right)
         .join(version_asset, version_asset.c.version_id == version.c.id)
         .where(version_asset.c.asset_id == asset_id)
         .order_by(version.c.number.desc())
@@ -413,21 +471,23 @@ def find_home(database: Database, actor: Actor, asset_id: str) -> tuple[Version,
 
 
 def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:
-    """Every object of an asset that `actor` may see, sorted by path; nothing for another one."""
-    wanted = _objects_seen(actor, asset_id).order_by(asset_object.c.path)
+    """Every object of an asset that `actor` may read, sorted by path; nothing for another one."""
+    wanted = _objects_seen(actor, asset_id, Right.READ).order_by(asset_object.c.path)
     with database.session() as session:
         return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted))
 
 
-def find_object(database: Database, actor: Actor, asset_id: str, path: str) -> StoredObject | None:
-    """One object of an asset that `actor` may see, or None."""
+def find_object(
+    database: Database, actor: Actor, asset_id: str, path: str, right: Right = Right.READ
+) -> StoredObject | None:
+    """One object of an asset on which `actor` has `right`, or None."""
     with database.session() as session:
-        row = session.execute(_objects_seen(actor, asset_id).where(asset_object.c.path == path)).first()
+        row = session.execute(_objects_seen(actor, asset_id, right).where(asset_object.c.path == path)).first()
     return StoredObject(row.path, row.size_bytes, row.sha256) if row else None
 
 
-def _objects_seen(actor: Actor, asset_id: str) -> Select[Any]:
-    seen = _seen(actor).subquery("seen")
+def _objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
+    seen = _seen(actor, right).subquery("seen")
     holders = (
         select(version_asset.c.version_id)
         .join(seen, seen.c.id == version_asset.c.version_id)

@@ -4,18 +4,80 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 
 class Right(IntEnum):
-    """What an actor may do to a dataset; each includes those before it."""
+    """What an actor may do to a dataset; each includes those before it.
+
+    SEE: that it is there, and what its record says. VIEW: pictures and voxels as coarse as a screen shows them. READ:
+    every byte.
+    """
 
     SEE = 1
-    READ = 2
-    WRITE = 3
-    SHARE = 4
-    ADMINISTER = 5
+    VIEW = 2
+    READ = 3
+    WRITE = 4
+    SHARE = 5
+    ADMINISTER = 6
+
+
+class Tier(StrEnum):
+    """Whom a dataset's published versions are for, beside those who are named; the later, the stricter."""
+
+    PUBLIC = "public"
+    REGISTERED = "registered"
+    """Everyone sees the record; whoever has signed in reads."""
+    CONTROLLED = "controlled"
+    """Everyone sees the record; reading is asked for, and granted to a person."""
+    EMBARGOED = "embargoed"
+    """Nobody until a date; then everyone."""
+    PRIVATE = "private"
+
+    @property
+    def strictness(self) -> int:
+        """0 of what is public, and more the fewer it is for."""
+        return list(Tier).index(self)
+
+
+class OrganisationKind(StrEnum):
+    """What people belong to together."""
+
+    LAB = "lab"
+    PROJECT = "project"
+    TEAM = "team"
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """Who works together. A member of `parent` is one of this too, with the same role."""
+
+    id: str
+    name: str
+    kind: OrganisationKind
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whom a dataset is for: `opens` is when an embargo ends, `home` the organisation whose members have it by their
+    roles, `made_by` who brought it in."""
+
+    tier: Tier = Tier.PUBLIC
+    opens: datetime | None = None
+    home: str | None = None
+    made_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one audience was given on a dataset, by whom and until when (None: until it is taken back)."""
+
+    audience: str
+    right: Right
+    given_by: str | None = None
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True)

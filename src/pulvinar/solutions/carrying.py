@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
+from pulvinar.access.memberships import renewed
 from pulvinar.compute.dispatch import Quotas
 from pulvinar.compute.engine import result_to_json
 from pulvinar.compute.ledger import results
@@ -31,12 +33,18 @@ class SolutionCarrier:
     def task(self, job: Job, plan: Plan, step: int) -> SolutionTask:
         """The task of a step, once the results of the one before lie in the store. Raises `NotFound` and `Forbidden`
         where the job's actor may not read an input any more."""
+        job = self._acting(job)
         asked = open_asked(self._means.database, job)
         if step:
             self._spool(job, step - 1)
         keys = {before.name: _results_key(job, number) for number, before in enumerate(plan.steps[:step])}
         desk = Desk(job.id, asked, job.outputs, self._means.places, keys)
         return SolutionTask(job.solution, plan.steps[step], desk)
+
+    def _acting(self, job: Job) -> Job:
+        """The job of an actor with the rights of this moment."""
+        with self._means.database.session() as session:
+            return replace(job, actor=renewed(session, job.actor))
 
     def _spool(self, job: Job, step: int) -> None:
         lines = (
@@ -47,6 +55,7 @@ class SolutionCarrier:
 
     def finish(self, job: Job, plan: Plan, owner: str, reason: str) -> None:
         """Make the outputs visible and end the job."""
+        job = self._acting(job)
         database, scratch = self._means.database, self._means.engine.scratch
         make_visible(
             database,

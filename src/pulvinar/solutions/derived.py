@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import EVERYONE, show, shown_to
-from pulvinar.access.work import UnitOfWork
+from pulvinar.access.dataset_access import strictest as strictest_access
+from pulvinar.access.visibility import EVERYONE, REGISTERED, grants_on, show
+from pulvinar.access.work import UnitOfWork, may_in
 from pulvinar.catalogue.anchors import set_anchor
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import create_dataset
@@ -29,7 +30,7 @@ from pulvinar.compute.ledger import results
 from pulvinar.errors import Conflict, Invalid, JobFailed
 from pulvinar.ingest.anchoring import Anchorer
 from pulvinar.model.access import Right
-from pulvinar.model.dataset import Asset, StoredObject, Version, asset_digest
+from pulvinar.model.dataset import Asset, Dataset, StoredObject, Version, asset_digest
 from pulvinar.model.derivation import Derivation, derivation_to_json
 from pulvinar.model.job import Job, JobState
 from pulvinar.model.plan import Plan
@@ -73,7 +74,7 @@ def make_visible(
     with UnitOfWork(database, job.actor) as work:
         for one in job.inputs:
             work.ask(Right.READ, one.dataset_id)
-        dataset_id = job.into or create_dataset(work, record, node=job.id.partition("-")[0]).id
+        dataset_id = job.into or _new_home(work, record, job).id
         draft = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, draft.id, asset, objects)
@@ -81,11 +82,19 @@ def make_visible(
             for found in anchors[asset.id]:
                 set_anchor(work.session, asset.id, found.anchor, found.positions, found.blocks, found.known)
         index_assets(work.session, dataset_id, [asset_id for asset_id, placed in anchors.items() if placed])
-        if not job.into:
-            _show_as_inputs(work.session, dataset_id, [one.dataset_id for one in job.inputs])
         work.record_event("derive", draft.id, {"job": job.id, "assets": [asset.id for asset, _ in assets]})
         release(work.session, job.id, owner, state, reason, dataset_id=dataset_id)
     return dataset_id
+
+
+def _new_home(work: UnitOfWork, record: Record, job: Job) -> Dataset:
+    """A dataset for what `job` made, for no more people than its inputs are."""
+    access = strictest_access(work.session, {one.dataset_id for one in job.inputs})
+    if access.home is not None and not may_in(work.actor, Right.WRITE, access.home):
+        access = replace(access, home=None)
+    made = create_dataset(work, record, node=job.id.partition("-")[0], access=access)
+    _show_as_inputs(work.session, made.id, [one.dataset_id for one in job.inputs])
+    return made
 
 
 def _derivations(job: Job, engine: str) -> dict[str, Derivation]:
@@ -126,7 +135,6 @@ def _assets(
                 _add_object(objects, job, one)
             for name, known in result.details.items():
                 details[name] |= known
-    strict = {"tier": "controlled"} if any(one.details.get("tier") == "controlled" for one in sources) else {}
     built = []
     for output in description.outputs:
         asset_id, held = job.outputs[output.name], list(objects[output.name].values())
@@ -145,7 +153,6 @@ def _assets(
             details={
                 "findings": [],
                 **details[output.name],
-                **strict,
                 "derivation": derivation_to_json(made[asset_id]),
             },
         )
@@ -191,12 +198,11 @@ def derived_record(description: SolutionDescription, title: str, sources: Sequen
 
 
 def _show_as_inputs(session: Session, dataset_id: str, sources: Collection[str]) -> None:
-    """Let those see the dataset who see every one of its sources; everyone only once it is published."""
-    audiences = [set(shown_to(session, one)) for one in set(sources)]
-    everyone = [EVERYONE in one for one in audiences]
-    named = set[str]().union(*audiences) - {EVERYONE}
-    for audience in sorted(named):
-        if all(audience in one or public for one, public in zip(audiences, everyone, strict=True)):
+    """Let those who were named read the dataset who may read every one of its sources; others once it is published."""
+    given = [{one.audience for one in grants_on(session, source) if one.right >= Right.READ} for source in set(sources)]
+    known = {one.audience for one in grants_on(session, dataset_id)}
+    for audience in sorted(set[str]().union(*given) - known - {EVERYONE, REGISTERED}):
+        if all(not one.isdisjoint({audience, EVERYONE}) for one in given):
             show(session, dataset_id, audience, Right.READ)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
+from pulvinar.access.memberships import renewed
 from pulvinar.access.outbox import Message, mark_read, unread
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import list_atlases
@@ -76,7 +77,7 @@ def add_rule(
         priority,
     )
     with UnitOfWork(means.database, means.actor) as work:
-        work.ask(Right.WRITE)
+        work.ask(Right.ADMINISTER)
         if work.session.scalar(select(rule.c.id).where(rule.c.name == name)) is not None:
             raise Conflict(f"there is a rule {name!r} already", hint="give this one another name")
         work.session.execute(insert(rule).values(**_to_row(made)))
@@ -93,7 +94,7 @@ def list_rules(means: Means) -> tuple[Rule, ...]:
 def set_enabled(means: Means, name: str, *, enabled: bool) -> None:
     """Switch a rule on or off. Raises `NotFound`, `Forbidden`."""
     with UnitOfWork(means.database, means.actor) as work:
-        work.ask(Right.WRITE)
+        work.ask(Right.ADMINISTER)
         changed = work.session.execute(update(rule).where(rule.c.name == name).values(enabled=enabled))
         if not changed.rowcount:  # type: ignore[attr-defined]
             raise NotFound(f"there is no rule {name!r}")
@@ -103,7 +104,7 @@ def set_enabled(means: Means, name: str, *, enabled: bool) -> None:
 def remove_rule(means: Means, name: str) -> None:
     """Take a rule away; jobs that it has started go on. Raises `NotFound`, `Forbidden`."""
     with UnitOfWork(means.database, means.actor) as work:
-        work.ask(Right.WRITE)
+        work.ask(Right.ADMINISTER)
         if not work.session.execute(delete(rule).where(rule.c.name == name)).rowcount:  # type: ignore[attr-defined]
             raise NotFound(f"there is no rule {name!r}")
         work.record_event("remove-rule", name)
@@ -146,14 +147,15 @@ def _start(means: Means, one: Rule, message: Message, asset_id: str) -> bool:
     request = Request(
         one.solution, {first: asset_id}, one.parameters, one.name, project=one.project, priority=one.priority
     )
-    acting = replace(means, actor=one.actor, job_limit=0)
+    with means.database.session() as session:
+        acting = replace(means, actor=renewed(session, one.actor), job_limit=0)
     try:
         submit(acting, request, cause=f"{one.id}:{message.number}:{asset_id}")
     except Conflict:
         return False
     except PulvinarError as error:
         _log.warning("rule %s can't start %s for %s: %s", one.name, one.solution, asset_id, error.message)
-        with UnitOfWork(means.database, one.actor) as work:
+        with UnitOfWork(means.database, acting.actor) as work:
             work.ask(Right.SEE, message.details["dataset"])
             work.record_event("rule-failed", one.id, {"asset": asset_id, "reason": error.message})
         return False

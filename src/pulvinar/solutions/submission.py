@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pulvinar.access.visibility import may
-from pulvinar.access.work import UnitOfWork
+from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import Installed, list_atlases
 from pulvinar.catalogue.derivations import derivation_of
 from pulvinar.catalogue.versions import find_asset, find_home, get_version
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.jobs import enqueue
 from pulvinar.compute.slots import check_fits
-from pulvinar.errors import Forbidden, Invalid, NotFound
+from pulvinar.errors import Invalid
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, Version
@@ -140,7 +139,7 @@ def open_asked(database: Database, job: Job) -> Asked:
     """What a job was asked for, as long as its actor may read the inputs. Raises `NotFound`, `Forbidden`."""
     found = {}
     for one in job.inputs:
-        version, asset = find_home(database, job.actor, one.asset_id)
+        version, asset = find_home(database, job.actor, one.asset_id, Right.SEE)
         _check_read(database, job.actor, version)
         found[one.name] = asset
     description = find_solution(job.solution).description
@@ -212,7 +211,8 @@ def _found(means: Means, wanted: Input, named: str) -> tuple[Version, Asset]:
         version = get_version(means.database, means.actor, dataset_id)
         asset = find_asset(version, name)
     else:
-        version, asset = find_home(means.database, means.actor, _template(means, named) if wanted.of_atlas else named)
+        wanted_id = _template(means, named) if wanted.of_atlas else named
+        version, asset = find_home(means.database, means.actor, wanted_id, Right.SEE)
     _check_read(means.database, means.actor, version)
     if asset.kind not in wanted.kinds:
         raise Invalid(
@@ -232,8 +232,4 @@ def _template(means: Means, named: str) -> str:
 
 def _check_read(database: Database, actor: Actor, version: Version) -> None:
     with database.session() as session:
-        if may(session, actor, Right.READ, version.dataset_id):
-            return
-        if may(session, actor, Right.SEE, version.dataset_id):
-            raise Forbidden(f"{actor.name} may see dataset {version.dataset_id}, and not read it")
-    raise NotFound(f"there is no dataset {version.dataset_id}")
+        check_right(session, actor, Right.READ, version.dataset_id)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
-from pulvinar.catalogue.versions import find_asset, get_version
+from pulvinar.catalogue.versions import find_asset, get_version, resolve
 from pulvinar.errors import Invalid
+from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.heat_map import heat_map
@@ -42,7 +43,7 @@ def matrix(
     version: WantedVersion = None,
 ) -> Response:
     """A connectivity matrix: its heat map, and its strongest connections as a table."""
-    shown = get_version(platform.database, actor, dataset_id, version)
+    shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
     asset = find_asset(shown, asset_id)
     if not shows_every_cell(asset):
         low, high = asset.details["range"] or (None, None)
@@ -63,10 +64,12 @@ def matrix_picture(
     version: WantedVersion = None,
 ) -> Response:
     """Every cell of a matrix, or of a large one the mean of some, as a square of its colour, WebP without loss."""
-    asset = find_asset(get_version(platform.database, actor, dataset_id, version), asset_id)
+    shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
+    found = resolve(platform.database, actor, shown.digest, find_asset(shown, asset_id).id)
+    asset = found.asset
     is_whole = shows_every_cell(asset)
     values = read_matrix(platform.store, asset)[2] if is_whole else read_overview(platform.store, asset)
-    headers = {"cache-control": cache_control(asset).decode(), "etag": f'"{asset.digest}"'}
+    headers = {"cache-control": cache_control(asset, found.tier).decode(), "etag": f'"{asset.digest}"'}
     return Response(heat_map(values), media_type="image/webp", headers=headers)
 
 
@@ -82,7 +85,7 @@ def signals(
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Signals over time: some of them as lines, and the list to choose others from."""
-    shown = get_version(platform.database, actor, dataset_id, version)
+    shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
     asset = find_asset(shown, asset_id)
     names = series_names(platform.store, asset)
     chosen = list(dict.fromkeys(series or range(min(_AT_FIRST, len(names)))))[:_MOST]

@@ -14,6 +14,9 @@ from pulvinar.storage.volumes import unsharded_documents
 NUMBER = "(0|[1-9][0-9]{0,8})"
 """A number in an address, as a regular expression: there is one way to write it."""
 
+SCREEN_VOXELS = 1024
+"""Who may view a volume and not read it gets the levels that have so many voxels along each axis at most."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -49,6 +52,9 @@ class ChunkGrid:
         self.levels = tuple(LevelGrid(number, level) for number, level in enumerate(volume.levels))
         documents = unsharded_documents(volume) if asset.location is None else _external(asset, volume)
         self.documents = {path: _document(data) for path, data in documents.items()}
+        coarse = (number for number, level in enumerate(volume.levels) if max(level.shape[2:]) <= SCREEN_VOXELS)
+        self.screen_level = next(coarse, len(volume.levels) - 1)
+        """The finest level that is no finer than a screen."""
 
 
 def _external(asset: Asset, volume: Volume) -> dict[str, bytes]:

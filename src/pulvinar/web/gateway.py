@@ -6,8 +6,9 @@ Below `/data/<version digest>/<asset>/` lie
 - `chunks/...`: a volume's chunks as an OME-Zarr without shards: one GET a chunk, no index to read;
 - `precomputed/...`: a volume in Neuroglancer's older format, decoded; for programs that can't read the others.
 
-An address holds its version's digest, so what it answers never changes. A thing that isn't there or that the actor
-can't see is 404; what is refused is 401 and never 403, because viewers take 403 for an empty chunk. A chunk that holds
+An address holds its version's digest, so what it answers never changes. An asset that isn't there and one that the
+actor may not view are 401 alike; so is what is refused, and never 403, because viewers take 403 for an empty chunk. Of
+an asset that the actor may view, what isn't there is 404. A chunk that holds
 only the fill value isn't stored, and is 404 too; a stored one that is lost or damaged is 500. Of a volume that others
 own, chunks come from its source: as long as that is what was indexed, or as an error.
 
@@ -23,7 +24,7 @@ from typing import NamedTuple
 
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import StoredObject
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources
@@ -40,6 +41,8 @@ from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, hea
 from pulvinar.web.shard_indexes import ShardIndexes
 
 ROOT = "/data/"
+_PICTURES = "quality/"
+"""Below it lie the pictures of an asset, for all who may view it."""
 _CHUNK = re.compile(f"{NUMBER}/c/{'/'.join([NUMBER] * 5)}")
 _ASKING = frozenset({b"range", b"if-none-match"})
 """Headers that ask for something else than the whole."""
@@ -111,12 +114,20 @@ class Gateway:
         actor = self._actor_of(scope)
         holding = self._holdings.at_once(actor, parts[2], parts[3])
         if holding is None:
-            holding = await self._holdings.find(actor, parts[2], parts[3])
+            holding = await self._ask_for(actor, parts[2], parts[3])
         chunk = _CHUNK.fullmatch(parts[5]) if parts[4] == "chunks" else None
         if chunk:
             await self._answer_chunk(actor, holding, map(int, chunk.groups()), scope, send)
         else:
             await self._answer_other(actor, holding, parts[4], parts[5], scope, send)
+
+    async def _ask_for(self, actor: Actor, version_digest: str, asset_id: str) -> Holding:
+        try:
+            return await self._holdings.find(actor, version_digest, asset_id)
+        except NotFound as error:
+            # the same for what isn't there as for what is there for others: 404 is for who may know
+            hint = "sign in, or use an access token; and check the address"
+            raise NotAuthenticated("nothing is served here to who asks", hint=hint) from error
 
     async def _answer_chunk(
         self, actor: Actor, holding: Holding, numbers: Iterable[int], scope: Scope, send: Send
@@ -125,6 +136,8 @@ class Gateway:
         grid = holding.grid
         if grid is None or number >= len(grid.levels):
             raise NotFound(f"{scope['path']} is not the address of a chunk")
+        if number < holding.finest:
+            raise Forbidden(f"level {number} is finer than may be viewed", hint=f"from level {holding.finest} on")
         level = grid.levels[number]
         place = level.place(*chunk)
         if place is None:
@@ -180,7 +193,7 @@ class Gateway:
             await self._answer_document(holding, path, scope, send)
         elif view == "objects":
             await self._answer_object(actor, holding, path, scope, send)
-        elif view == "precomputed" and holding.grid is not None:
+        elif view == "precomputed" and holding.grid is not None and holding.right >= Right.READ:
             run = self._source.run if holding.asset.location is None else self._externals.run
             document = await run(self._precomputed.read, holding.asset, path)
             await self._send_document(document, holding, scope, send)
@@ -200,9 +213,11 @@ class Gateway:
 
     async def _answer_object(self, actor: Actor, holding: Holding, path: str, scope: Scope, send: Send) -> None:
         asset = holding.asset
+        if holding.right < Right.READ and not path.startswith(_PICTURES):
+            raise Forbidden(f"asset {asset.id} may be viewed here, and not be taken along")
         stored = self._objects.get((asset.id, path))
         if stored is None:
-            stored = await self._source.run(find_object, self._database, actor, asset.id, path)
+            stored = await self._source.run(find_object, self._database, actor, asset.id, path, holding.right)
             if stored is None:
                 raise NotFound(f"asset {asset.id} has no object {path!r}")
             self._objects.put((asset.id, path), stored)

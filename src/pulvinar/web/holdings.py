@@ -6,8 +6,8 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from pulvinar.catalogue.versions import resolve_asset
-from pulvinar.model.access import Actor
+from pulvinar.catalogue.versions import resolve
+from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.storage.database import Database
 from pulvinar.web.chunk_grid import ChunkGrid
@@ -22,27 +22,30 @@ NO_STORE = b"no-store"
 
 @dataclass(frozen=True)
 class Holding:
-    """One asset that an actor may read: where its bytes are, its chunks when it is a volume, how long to keep them."""
+    """One asset that an actor may read or view: where its bytes are, its chunks when it is a volume, how long to keep
+    them; `finest` is the first level that the actor gets, 0 for who may read."""
 
     version_digest: str
     asset: Asset
     grid: ChunkGrid | None
     cache_control: bytes
+    right: Right
+    finest: int
 
 
 class Holdings:
-    """Which assets an actor may read. Every answer is at most `lifetime_s` old: then a revoked right bites."""
+    """Which assets an actor may view or read. Every answer is at most `lifetime_s` old: then a revoked right bites."""
 
     def __init__(self, database: Database, *, lifetime_s: float = 1.0, size: int = 4096) -> None:
         self._database = database
         self._lifetime_s = lifetime_s
-        self._known: Recent[tuple[str, str, str], tuple[float, Holding]] = Recent(size)
-        self._asking: dict[tuple[str, str, str], asyncio.Task[Holding]] = {}
+        self._known: Recent[tuple[Actor, str, str], tuple[float, Holding]] = Recent(size)
+        self._asking: dict[tuple[Actor, str, str], asyncio.Task[Holding]] = {}
         self._grids: Recent[tuple[str, str], ChunkGrid] = Recent(size)
 
     def at_once(self, actor: Actor, version_digest: str, asset_id: str) -> Holding | None:
         """The answer when it is remembered and still fresh."""
-        known = self._known.get((actor.id, version_digest, asset_id))
+        known = self._known.get((actor, version_digest, asset_id))
         return known[1] if known and known[0] > time.monotonic() else None
 
     async def find(self, actor: Actor, version_digest: str, asset_id: str) -> Holding:
@@ -53,18 +56,20 @@ class Holdings:
         holding = self.at_once(actor, version_digest, asset_id)
         if holding is not None:
             return holding
-        key = (actor.id, version_digest, asset_id)
+        key = (actor, version_digest, asset_id)
         task = self._asking.get(key)
         if task is None:
-            task = self._asking[key] = asyncio.create_task(self._ask(actor, key))
+            task = self._asking[key] = asyncio.create_task(self._ask(key))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, actor: Actor, key: tuple[str, str, str]) -> Holding:
+    async def _ask(self, key: tuple[Actor, str, str]) -> Holding:
         # The age counts from before the question: a right revoked while it is answered isn't kept any longer.
         asked = time.monotonic()
-        asset = await asyncio.to_thread(resolve_asset, self._database, actor, key[1], key[2])
-        holding = Holding(key[1], asset, self._grid(asset), cache_control(asset))
+        found = await asyncio.to_thread(resolve, self._database, *key, Right.VIEW)
+        grid = self._grid(found.asset)
+        finest = 0 if found.right >= Right.READ or grid is None else grid.screen_level
+        holding = Holding(key[1], found.asset, grid, cache_control(found.asset, found.tier), found.right, finest)
         self._known.put(key, (asked + self._lifetime_s, holding))
         return holding
 
@@ -78,8 +83,8 @@ class Holdings:
         return grid
 
 
-def cache_control(asset: Asset) -> bytes:
+def cache_control(asset: Asset, tier: Tier) -> bytes:
     """How long a client may keep what it reads of `asset`: nothing of controlled data is kept."""
-    if asset.details.get("tier") == "controlled":
+    if tier is Tier.CONTROLLED:
         return NO_STORE
     return IMMUTABLE if asset.location is None else FOR_A_WHILE

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.errors import Invalid
+from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.grids import grid_space_name
@@ -95,8 +96,8 @@ def get_scene(
     ] = None,
 ) -> Scene:
     """What the viewer shows of a dataset: of its newest version, or of the one with that number."""
-    shown = get_version(platform.database, actor, dataset_id, version)
-    guests = [find_home(platform.database, actor, one) for one in asset or () if one]
+    shown = get_version(platform.database, actor, dataset_id, version, Right.VIEW)
+    guests = [find_home(platform.database, actor, one, Right.VIEW) for one in asset or () if one]
     hosts = {grid_space_name(one) for one in shown.assets}
     for _, guest in guests:
         if _space_of(guest) not in hosts:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from pulvinar.catalogue.versions import find_object, resolve_asset
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, StoredObject
 from pulvinar.model.volume import Shape5
 from pulvinar.storage.database import Database
@@ -76,10 +76,10 @@ class ShardIndexes:
 
     async def _load(self, actor: Actor, holding: Holding, level: LevelGrid, place: Shape5) -> Shard:
         asset, path = holding.asset, shard_path(level.number, place)
-        stored = await self._source.run(find_object, self._database, actor, asset.id, path)
+        stored = await self._source.run(find_object, self._database, actor, asset.id, path, Right.VIEW)
         if stored is None:
             # No such shard, or no right any more? What this actor can't see must not be empty to the others.
-            await self._source.run(resolve_asset, self._database, actor, holding.version_digest, asset.id)
+            await self._source.run(resolve_asset, self._database, actor, holding.version_digest, asset.id, Right.VIEW)
             shard = Shard("", b"", None)
         else:
             shard = await self._read(asset, stored, level)

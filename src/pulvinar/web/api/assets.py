@@ -13,9 +13,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from pulvinar.catalogue.versions import find_object, resolve_asset
+from pulvinar.catalogue.versions import Resolved, find_object, resolve, resolve_asset
 from pulvinar.errors import Invalid, NotFound
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.platform import Platform
@@ -49,7 +49,7 @@ def get_asset(
     platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> AssetOut:
     """One asset of one version."""
-    return asset_out(resolve_asset(platform.database, actor, version_digest, asset_id), version_digest)
+    return asset_out(resolve_asset(platform.database, actor, version_digest, asset_id, Right.SEE), version_digest)
 
 
 @router.get("/anchors")
@@ -57,7 +57,7 @@ def get_anchors(
     platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> list[AnchorOut]:
     """Where the asset lies: its box and its regions in each atlas, and how sure that is."""
-    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
+    asset = resolve_asset(platform.database, actor, version_digest, asset_id, Right.SEE)
     return [anchor_out(one) for one in named_anchors(platform, actor, [asset.id]).get(asset.id, ())]
 
 
@@ -66,8 +66,8 @@ def get_thumbnail(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> Response:
     """A small picture of a volume, a neuron, a mesh or points."""
-    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
-    return _picture(platform, actor, asset, "quality/thumbnail.webp", request)
+    found = resolve(platform.database, actor, version_digest, asset_id, Right.VIEW)
+    return _picture(platform, actor, found, "quality/thumbnail.webp", request)
 
 
 @router.get("/sections/{axis}", response_class=Response, responses=IMAGE)
@@ -80,15 +80,16 @@ def get_section(
     axis: Literal["z", "y", "x"],
 ) -> Response:
     """The mid-section of a volume that is cut across `axis`."""
-    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
-    return _picture(platform, actor, asset, f"quality/section-{axis}.webp", request)
+    found = resolve(platform.database, actor, version_digest, asset_id, Right.VIEW)
+    return _picture(platform, actor, found, f"quality/section-{axis}.webp", request)
 
 
-def _picture(platform: Platform, actor: Actor, asset: Asset, path: str, request: Request) -> Response:
-    stored = find_object(platform.database, actor, asset.id, path)
+def _picture(platform: Platform, actor: Actor, found: Resolved, path: str, request: Request) -> Response:
+    asset = found.asset
+    stored = find_object(platform.database, actor, asset.id, path, Right.VIEW)
     if stored is None:
         raise NotFound(f"asset {asset.id} has no picture {path}")
-    headers = {"etag": f'"{stored.sha256}"', "cache-control": cache_control(asset).decode()}
+    headers = {"etag": f'"{stored.sha256}"', "cache-control": cache_control(asset, found.tier).decode()}
     if matches_etag(request.headers.get("if-none-match", "").encode(), headers["etag"].encode()):
         return Response(status_code=304, headers=headers)
     data = platform.store.read(f"{asset.prefix}/{path}")
@@ -113,14 +114,14 @@ def get_cutout(
     Refused with 413, before anything is read, when it is larger than this server allows; the hint then names the level
     at which the same box fits. 64-bit labels stay 64-bit in every format, though some programs can't read such NIfTI.
     """
-    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
-    volume = _volume_of(asset)
+    found = resolve(platform.database, actor, version_digest, asset_id)
+    asset, volume = found.asset, _volume_of(found.asset)
     wish = Wish(level, _corner(start), _corner(stop), channel, time)
     cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
     stored = open_asset_volume(platform.store, platform.sources, asset)
     pieces = write(cutout, lambda window: stored.read(level, window), form, platform.settings.resolved_scratch())
     name = f"{asset.name}-{_place_of(wish)}{SUFFIXES[form]}"
-    headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset).decode()}
+    headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset, found.tier).decode()}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
 
 

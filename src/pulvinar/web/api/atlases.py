@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
 from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.errors import Invalid, NotFound
+from pulvinar.model.access import Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
@@ -199,7 +200,7 @@ def get_atlas_scene(
 ) -> Scene:
     """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
     shown = [atlas.ontology.find(one) for one in region or () if one]
-    guests = [find_home(platform.database, actor, one) for one in asset or () if one]
+    guests = [find_home(platform.database, actor, one, Right.VIEW) for one in asset or () if one]
     for _, guest in guests:
         lies = guest.details.get("space", {}).get("name", atlas.atlas.space.name)
         if lies != atlas.atlas.space.name:
