@@ -13,7 +13,9 @@ import uvicorn
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.sharing import set_tier
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.model.access import Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, Species
@@ -123,6 +125,17 @@ def draft(platform: Platform) -> Shown:
     voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
     asset, objects = stored_volume(platform, "draft", voxels, VolumeKind.IMAGE)
     return Shown(add_dataset(platform, "A draft", [(asset, objects)], published=False), asset, voxels)
+
+
+@pytest.fixture
+def wide(platform: Platform) -> Shown:
+    """A volume of a private dataset, whose first level is wider than a screen."""
+    voxels = np.ones((1, 1, 20, 20, 1100), np.uint8)
+    asset, objects = stored_volume(platform, "wide", voxels, VolumeKind.IMAGE)
+    version = add_dataset(platform, "A wide one", [(asset, objects)])
+    with UnitOfWork(platform.database, platform.actor) as work:
+        set_tier(work, version.dataset_id, Tier.PRIVATE)
+    return Shown(version, asset, voxels)
 
 
 def _shown(platform: Platform, name: str, voxels: np.ndarray, kind: VolumeKind) -> Shown:

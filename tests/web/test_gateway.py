@@ -6,6 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulvinar.access.visibility import EVERYONE, hide, show
+from pulvinar.access.visibility import EVERYONE, audience_of, hide, show
 from pulvinar.catalogue.versions import objects_of
 from pulvinar.errors import Forbidden, NotAuthenticated
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right
@@ -262,7 +264,9 @@ STRANGER = Actor("somebody", "somebody")
 def test_a_draft_is_not_there_for_a_stranger(make, platform, draft):
     for path in ("chunks/zarr.json", "chunks/0/c/0/0/0/0/0", "objects/image.ome.zarr/zarr.json", "precomputed/info"):
         assert ask(make(), f"{draft.data}/{path}").status == 200
-        assert ask(make(lambda _: STRANGER), f"{draft.data}/{path}").status == 404
+        refused = ask(make(lambda _: STRANGER), f"{draft.data}/{path}")
+        nowhere = ask(make(lambda _: STRANGER), f"/data/{'0' * 64}/{draft.asset.id}/{path}")
+        assert (refused.status, refused.error["message"]) == (401, nowhere.error["message"])
 
 
 def test_a_right_that_is_taken_away_bites_within_two_seconds(make, platform, image):
@@ -280,10 +284,48 @@ def test_a_right_that_is_taken_away_bites_within_two_seconds(make, platform, ima
 
     try:
         assert asyncio.run(until_refused()) < 2
-        assert ask(gateway, path).status == 404
+        assert ask(gateway, path).status == 401
     finally:
         with platform.database.writing() as session:
             show(session, image.version.dataset_id, EVERYONE, Right.READ)
+
+
+def give(platform: Platform, shown: Shown, right: Right, **more: Any) -> None:
+    with platform.database.writing() as session:
+        show(session, shown.version.dataset_id, audience_of(STRANGER.id), right, **more)
+
+
+def test_who_may_only_view_gets_coarse_levels_and_pictures(make, platform, wide):
+    gateway = make(lambda _: STRANGER)
+    give(platform, wide, Right.VIEW)
+    assert ask(gateway, f"{wide.data}/chunks/zarr.json").status == 200
+    assert ask(gateway, f"{wide.data}/chunks/1/c/0/0/0/0/0").status == 200
+    assert ask(gateway, f"{wide.data}/objects/quality/thumbnail.webp").status == 200
+    for path in ("chunks/0/c/0/0/0/0/0", "objects/image.ome.zarr/zarr.json", "precomputed/info"):
+        assert ask(gateway, f"{wide.data}/{path}").status in (401, 404), path
+    give(platform, wide, Right.READ)
+    assert ask(make(lambda _: STRANGER), f"{wide.data}/chunks/0/c/0/0/0/0/0").status == 200
+
+
+def test_who_may_only_see_gets_no_byte(make, platform, wide):
+    give(platform, wide, Right.SEE)
+    for path in ("chunks/zarr.json", "chunks/1/c/0/0/0/0/0", "objects/quality/thumbnail.webp"):
+        assert ask(make(lambda _: STRANGER), f"{wide.data}/{path}").status == 401
+
+
+def test_what_was_given_for_a_time_is_over_when_the_time_is(make, platform, wide):
+    give(platform, wide, Right.READ, ends=datetime.now(UTC) + timedelta(seconds=0.5))
+    gateway, path = make(lambda _: STRANGER), f"{wide.data}/chunks/0/c/0/0/0/0/0"
+    assert ask(gateway, path).status == 200
+    time.sleep(2)
+    assert ask(gateway, path).status == 401
+
+
+def test_a_token_for_seeing_reads_nothing_though_its_person_may(make, platform, wide):
+    give(platform, wide, Right.READ)
+    path = f"{wide.data}/chunks/0/c/0/0/0/0/0"
+    assert ask(make(lambda _: STRANGER), path).status == 200
+    assert ask(make(lambda _: replace(STRANGER, ceiling=Right.SEE)), path).status == 401
 
 
 @pytest.fixture

@@ -125,6 +125,8 @@ class Gateway:
         try:
             return await self._holdings.find(actor, version_digest, asset_id)
         except NotFound as error:
+            if actor.is_owner:
+                raise
             # the same for what isn't there as for what is there for others: 404 is for who may know
             hint = "sign in, or use an access token; and check the address"
             raise NotAuthenticated("nothing is served here to who asks", hint=hint) from error
