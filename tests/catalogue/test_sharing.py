@@ -8,20 +8,32 @@ import pytest
 from sqlalchemy import select, update
 
 from pulvinar.access.dataset_access import access_of
+from pulvinar.access.links import follow, links_to
 from pulvinar.access.memberships import renewed
 from pulvinar.access.organisations import make_organisation, set_member
-from pulvinar.access.tables import dataset_access, event, granted
+from pulvinar.access.tables import dataset_access, event, granted, share_link
 from pulvinar.access.visibility import EVERYONE, audience_of, highest_right, organisation_audience
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.datasets import create_dataset, get_dataset, list_datasets
-from pulvinar.catalogue.sharing import do_what_is_due, hand_over, move, set_tier, share, unshare, who_may, why
+from pulvinar.catalogue.sharing import (
+    do_what_is_due,
+    end_link,
+    hand_over,
+    move,
+    set_tier,
+    share,
+    share_by_link,
+    unshare,
+    who_may,
+    why,
+)
 from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish, resolve
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Access, Actor, Organisation, OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.identity import new_id
-from pulvinar.model.record import Record, Species
+from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.storage.database import Database
 
 ADA, BO, CY = Actor("ada", "Ada"), Actor("bo", "Bo"), Actor("cy", "Cy")
@@ -241,3 +253,53 @@ def test_who_has_only_an_account_brings_nothing_in(database, now, lab):
     with database.session() as session:
         assert access_of(session, made) == Access(made_by=BO.id)
     assert right_of(database, ADA, made) is None
+
+
+def test_a_link_shows_the_draft_to_whoever_has_it_and_ends(database, now, lab):
+    made = bring(database, now(ADA), Access(home=lab.id))
+    with UnitOfWork(database, now(ADA)) as work:
+        link, secret = share_by_link(work, made, ends=datetime.now(UTC) + TOMORROW, label="Reviewer 2")
+    with database.session() as session:
+        followed = follow(session, secret)
+        assert followed is not None
+        found, guest = followed
+        assert (found, links_to(session, made)) == (link, (link,))
+        assert follow(session, secret[:-1]) is None
+        assert secret not in str(session.execute(select(share_link)).all())
+    assert get_version(database, guest, made, right=Right.READ).number == 1
+    with pytest.raises(Forbidden), UnitOfWork(database, guest) as work:
+        share(work, made, audience_of(CY.id))
+    with UnitOfWork(database, now(ADA)) as work:
+        end_link(work, made, link.id)
+    with pytest.raises(NotFound):
+        get_version(database, guest, made)
+    with database.session() as session:
+        assert follow(session, secret) is None
+
+
+def test_a_blind_link_tells_no_name_and_is_not_searched(database, now, lab):
+    person = Contributor("Ada Lovelace", "author")
+    record = replace(RECORD, contributors=(person,), lab="Lab of vision", citation="Lovelace (1843)")
+    with UnitOfWork(database, now(ADA)) as work:
+        made = create_dataset(work, record, access=Access(home=lab.id)).id
+        open_draft(work, made)
+        _, secret = share_by_link(work, made, ends=datetime.now(UTC) + TOMORROW, blind=True)
+    with database.session() as session:
+        followed = follow(session, secret)
+    assert followed is not None
+    guest = followed[1]
+    seen = get_version(database, guest, made)
+    for told in (seen.record, seen.document, get_dataset(database, guest, made), list_datasets(database, guest).items):
+        assert RECORD.title in str(told)
+        assert "Lovelace" not in str(told)
+        assert "vision" not in str(told)
+    for query in ("Lovelace", "vision", "brain"):
+        assert not list_datasets(database, guest, query=query).items
+
+
+@pytest.mark.parametrize("wrong", [{"right": Right.WRITE}, {"ends": datetime(2020, 1, 1, tzinfo=UTC)}])
+def test_a_link_gives_no_right_to_change_and_ends_some_day(database, now, lab, wrong):
+    made = bring(database, now(ADA), Access(home=lab.id))
+    asked = {"ends": datetime.now(UTC) + TOMORROW} | wrong
+    with pytest.raises(Invalid), UnitOfWork(database, now(ADA)) as work:
+        share_by_link(work, made, **asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -45,6 +46,21 @@ dataset_access = Table(
     Column("home", String(64), ForeignKey("organisation.id"), index=True),
     Column("made_by", String(64)),
     Index("dataset_opens", "opens", sqlite_where=text("opens IS NOT NULL"), postgresql_where=text("opens IS NOT NULL")),
+)
+
+# Of a link's secret only the digest is kept. What it shows is a row of `granted`.
+share_link = Table(
+    "share_link",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("dataset_id", String(64), nullable=False, index=True),
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    Column("right", SmallInteger, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made", UtcDateTime, nullable=False),
 )
 
 organisation = Table(

@@ -33,6 +33,7 @@ from pulvinar.storage.database import UtcDateTime
 
 EVERYONE = "everyone"
 REGISTERED = "registered"
+_LINK = "link:"
 
 # The room above owns this table; here only what never changes of a dataset matters.
 _dataset = table("dataset", column("id"), column("seq"), column("species"))
@@ -46,6 +47,11 @@ def audience_of(actor_id: str) -> str:
 def organisation_audience(organisation_id: str) -> str:
     """The audience that is the members of an organisation."""
     return f"organisation:{organisation_id}"
+
+
+def link_audience(link_id: str) -> str:
+    """The audience that is whoever comes by a link."""
+    return f"{_LINK}{link_id}"
 
 
 def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
@@ -142,9 +148,13 @@ def ended_grants(session: Session, limit: int = 100) -> tuple[tuple[str, str], .
 
 
 def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
-    """The audiences of `actor` apart from everyone to which anything is shown at all."""
+    """The audiences of `actor` apart from everyone to which anything is shown at all.
+
+    None of links: what a link shows is not searched for, or a search could tell the names that it hides.
+    """
     shown = select(granted.c.audience)
-    own = (shown.where(granted.c.audience == one).limit(1) for one in audiences(actor) if one != EVERYONE)
+    named = (one for one in audiences(actor) if one != EVERYONE and not one.startswith(_LINK))
+    own = (shown.where(granted.c.audience == one).limit(1) for one in named)
     return tuple(found for one in own if (found := session.scalar(one)) is not None)
 
 

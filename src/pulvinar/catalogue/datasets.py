@@ -21,7 +21,7 @@ from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Access, Actor, Right
 from pulvinar.model.dataset import Dataset
 from pulvinar.model.identity import check_id, new_id
-from pulvinar.model.record import Record, Species, record_from_json, record_to_json
+from pulvinar.model.record import Record, Species, record_from_json, record_to_json, without_names
 from pulvinar.storage.database import Database
 
 T = TypeVar("T")
@@ -105,12 +105,16 @@ def _read(session: Session, actor: Actor, which: ColumnElement[bool]) -> list[Da
     return [
         Dataset(
             row.id,
-            latest[row.id].record if row.id in latest else record_from_json(row.record),
+            latest[row.id].record if row.id in latest else _told(actor, record_from_json(row.record)),
             row.created,
             latest.get(row.id),
         )
         for row in rows
     ]
+
+
+def _told(actor: Actor, record: Record) -> Record:
+    return without_names(record) if actor.is_blind else record
 
 
 def _species(name: Species | str | None) -> Species | None:

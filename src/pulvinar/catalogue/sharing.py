@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import access_of, opening_now, set_access, shown_by
+from pulvinar.access.links import Link, add_link, drop_link, new_link
 from pulvinar.access.visibility import (
     EVERYONE,
     REGISTERED,
@@ -17,6 +18,7 @@ from pulvinar.access.visibility import (
     grants_on,
     grants_to,
     hide,
+    link_audience,
     organisation_audience,
     show,
 )
@@ -29,6 +31,8 @@ from pulvinar.model.access import Access, Actor, Grant, Right, Tier
 from pulvinar.model.dataset import VersionState
 from pulvinar.storage.database import Database
 
+LONGEST_LINK = timedelta(days=366)
+_LABEL = 200
 PLATFORM = Actor("platform", "the platform itself", is_owner=True)
 """Who acts when something happens because its time has come."""
 
@@ -138,6 +142,42 @@ def hand_over(work: UnitOfWork, dataset_id: str, actor_id: str) -> None:
         show(work.session, dataset_id, giver, Right.READ, given_by=work.actor.id)
     reindex(work.session, dataset_id)
     work.record_event("hand-over", dataset_id, {"to": actor_id})
+
+
+def share_by_link(
+    work: UnitOfWork,
+    dataset_id: str,
+    *,
+    ends: datetime,
+    right: Right = Right.READ,
+    blind: bool = False,
+    label: str = "",
+) -> tuple[Link, str]:
+    """A link by which whoever has it may view or read a dataset, its draft too where they may read, until `ends`; and
+    the link's secret, which is told this once.
+
+    Raises `NotFound`, `Forbidden`, and `Invalid` for an end that is past or too far, or for a right to change.
+    """
+    work.ask(Right.SHARE, dataset_id)
+    if right not in (Right.VIEW, Right.READ):
+        raise Invalid(f"a link can't give the right to {right.name.lower()}", hint="to view or to read")
+    if not datetime.now(UTC) < ends <= datetime.now(UTC) + LONGEST_LINK:
+        raise Invalid(f"the link would end on {ends.isoformat()}", hint=f"within {LONGEST_LINK.days} days from now")
+    made = new_link(dataset_id, right, ends, blind=blind, label=label.strip()[:_LABEL], made_by=work.actor.id)
+    secret = add_link(work.session, made)
+    show(work.session, dataset_id, link_audience(made.id), right, ends=ends, given_by=work.actor.id)
+    told = {"link": made.id, "right": right.name.lower(), "ends": ends.isoformat(), "blind": blind}
+    work.record_event("share-by-link", dataset_id, told)
+    return made, secret
+
+
+def end_link(work: UnitOfWork, dataset_id: str, link_id: str) -> None:
+    """Have a link lead nowhere from now on. Raises `NotFound`."""
+    work.ask(Right.SHARE, dataset_id)
+    if not drop_link(work.session, dataset_id, link_id):
+        raise NotFound(f"dataset {dataset_id} has no link {link_id}")
+    hide(work.session, dataset_id, link_audience(link_id))
+    work.record_event("end-link", dataset_id, {"link": link_id})
 
 
 def who_may(database: Database, actor: Actor, dataset_id: str) -> tuple[Access, tuple[Grant, ...]]:

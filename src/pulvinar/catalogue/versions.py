@@ -48,7 +48,7 @@ from pulvinar.model.dataset import (
     version_digest,
 )
 from pulvinar.model.identity import new_id
-from pulvinar.model.record import Record, record_from_json, record_to_json
+from pulvinar.model.record import Record, record_from_json, record_to_json, without_names
 from pulvinar.storage.database import Database
 
 PUBLISHED = "published"
@@ -247,7 +247,7 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
     """The versions of a dataset that `actor` may see, newest first, with their assets. Raises `NotFound`."""
     wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc())
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all())
+        found = _versions(session, session.execute(wanted).all(), actor)
     if not found:
         raise NotFound(f"there is no dataset {dataset_id}")
     return tuple(found)
@@ -262,7 +262,7 @@ def get_version(
     if number is not None:
         wanted = wanted.where(version.c.number == number)
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all())
+        found = _versions(session, session.execute(wanted).all(), actor)
         if found and right > Right.SEE:
             check_right(session, actor, right, dataset_id)
     if not found:
@@ -283,7 +283,7 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
         newest, (newest.c.dataset_id == version.c.dataset_id) & (newest.c.number == version.c.number)
     )
     rows = session.execute(wanted).all() if dataset_ids else []
-    return {found.dataset_id: found for found in _versions(session, rows)}
+    return {found.dataset_id: found for found in _versions(session, rows, actor)}
 
 
 def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
@@ -319,7 +319,9 @@ def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
     return select(version).where(seen_version(actor, version, right))
 
 
-def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
+def _versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | None = None) -> list[Version]:
+    """The versions of rows of their table, with their assets, as they are told to `actor`."""
+    nameless = actor is not None and actor.is_blind
     assets: dict[str, list[Asset]] = {row.id: [] for row in rows}
     wanted = (
         select(version_asset.c.version_id, asset)
@@ -330,7 +332,8 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
     found = session.execute(wanted).all() if rows else []
     places = locations_of(session, {row.id for row in found})
     for row in found:
-        assets[row.version_id].append(asset_from_row(row, places.get(row.id)))
+        one = asset_from_row(row, places.get(row.id))
+        assets[row.version_id].append(_without_maker(one) if nameless else one)
     return [
         Version(
             id=row.id,
@@ -338,11 +341,11 @@ def _versions(session: Session, rows: Sequence[Row[Any]]) -> list[Version]:
             number=row.number,
             state=VersionState(row.state),
             digest=row.digest,
-            record=record_from_json(row.record),
+            record=without_names(record_from_json(row.record)) if nameless else record_from_json(row.record),
             created=row.created,
             published=row.published,
             assets=tuple(assets[row.id]),
-            document=row.record,
+            document=record_to_json(without_names(record_from_json(row.record))) if nameless else row.record,
         )
         for row in rows
     ]
@@ -355,6 +358,14 @@ def locations_of(session: Session, asset_ids: Collection[str]) -> dict[str, Loca
         row.asset_id: Location(Ownership(row.ownership), row.url, row.owner, row.seen)
         for row in (session.execute(wanted) if asset_ids else ())
     }
+
+
+def _without_maker(one: Asset) -> Asset:
+    """An asset without who had it made."""
+    if "derivation" not in one.details:
+        return one
+    made = one.details["derivation"] | {"actor_id": "", "actor_name": ""}
+    return replace(one, details=one.details | {"derivation": made})
 
 
 def asset_from_row(row: Row[Any], place: Location | None) -> Asset:
@@ -379,7 +390,7 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
     `model.dataset.asset_digest` and `version_digest` of what it holds give the digests that it states.
     """
     with database.session() as session:
-        found = _versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all())
+        found = _versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all(), actor)
         if found:
             check_right(session, actor, Right.READ, found[0].dataset_id)
     if not found:
@@ -464,7 +475,7 @@ def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Ri
         .limit(1)
     )
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all())
+        found = _versions(session, session.execute(wanted).all(), actor)
     if not found:
         raise NotFound(f"there is no asset {asset_id}")
     return found[0], find_asset(found[0], asset_id)

@@ -93,7 +93,7 @@ class Actor:
     """Who acts: a person, a job, a link or an owner of the node, for whom `is_owner` is true.
 
     `memberships` are the audiences that the actor belongs to. Nothing above `ceiling` is allowed, whatever was given:
-    an access token made for reading only reads.
+    an access token made for reading only reads. `is_blind`: names of people and labs are not for this one.
     """
 
     id: str
@@ -101,6 +101,7 @@ class Actor:
     is_owner: bool = False
     memberships: tuple[Membership, ...] = ()
     ceiling: Right = Right.ADMINISTER
+    is_blind: bool = False
 
 
 LOCAL_OWNER = Actor("local-owner", "local owner", is_owner=True)

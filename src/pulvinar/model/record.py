@@ -7,7 +7,7 @@ stored text stays as it was, for the digest of a published version covers it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -130,6 +130,12 @@ class Record:
     funding: tuple[Funding, ...] = ()
     ethics: str = ""
     schema_version: Literal[2] = SCHEMA_VERSION
+
+
+def without_names(record: Record) -> Record:
+    """`record` without what tells who made the data: people, lab, funding, what was published of it, its source."""
+    nobody = replace(record, contributors=(), lab="", funding=(), ethics="")
+    return replace(nobody, citation="", source="", doi="", related=())
 
 
 RECORD = TypeAdapter(Record)

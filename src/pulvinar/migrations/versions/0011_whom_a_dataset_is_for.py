@@ -1,4 +1,4 @@
-"""Whom a dataset is for: tiers, organisations and their members, rights that end; a right to view below that to read"""
+"""Whom a dataset is for: tiers, organisations and their members, rights that end, links; to view apart from to read"""
 
 from __future__ import annotations
 
@@ -54,3 +54,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_dataset_access_home", "dataset_access", ["home"])
     op.create_index("dataset_opens", "dataset_access", ["opens"], sqlite_where=opens, postgresql_where=opens)
+    op.create_table(
+        "share_link",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("dataset_id", sa.String(length=64), nullable=False),
+        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column("right", sa.SmallInteger(), nullable=False),
+        sa.Column("ends", _MOMENT, nullable=False),
+        sa.Column("blind", sa.Boolean(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("made_by", sa.String(length=64), nullable=False),
+        sa.Column("made", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_share_link"),
+        sa.UniqueConstraint("secret_sha256", name="uq_share_link_secret_sha256"),
+    )
+    op.create_index("ix_share_link_dataset_id", "share_link", ["dataset_id"])
