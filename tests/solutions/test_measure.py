@@ -13,11 +13,11 @@ from tests.solutions.stored import catalogued, stored_volume
 from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_version, publish
-from pulvinar.catalogue.sharing import share
+from pulvinar.catalogue.sharing import set_tier, share, who_may
 from pulvinar.compute.jobs import get_job, read_log
 from pulvinar.compute.slots import Slot
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
-from pulvinar.model.access import LOCAL_OWNER, Actor, Right
+from pulvinar.model.access import LOCAL_OWNER, Actor, Right, Tier
 from pulvinar.model.dataset import Asset
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import Job, JobState
@@ -166,7 +166,7 @@ class TestRights:
         work(means)
         ended = get_job(means.database, LOCAL_OWNER, job.id)
         assert ended.state is JobState.FAILED
-        assert "may see dataset" in ended.reason
+        assert "may not read dataset" in ended.reason
 
     def test_what_is_made_of_hidden_data_is_not_published(self, means: Means, work: Callable, image, folder_store):
         hidden = catalogued(means.database, image, published=False, licence="CC-BY-NC-4.0")
@@ -175,14 +175,17 @@ class TestRights:
         ended: Job = get_job(means.database, LOCAL_OWNER, job.id)
         version = get_version(means.database, LOCAL_OWNER, ended.dataset_id)
         assert version.record.licence == "CC-BY-NC-4.0"
-        with pytest.raises(Conflict, match="is not published"), UnitOfWork(means.database, LOCAL_OWNER) as unit:
+        with pytest.raises(Conflict, match="which fewer may see"), UnitOfWork(means.database, LOCAL_OWNER) as unit:
             publish(unit, version.id)
 
     def test_outputs_are_of_the_strictest_tier(self, means: Means, work: Callable, image, folder_store: Store):
-        asset, objects = image
-        controlled = replace(asset, details={**asset.details, "tier": "controlled"})
-        brain = catalogued(means.database, (controlled, objects))
+        brain = catalogued(means.database, image)
+        with UnitOfWork(means.database, LOCAL_OWNER) as unit:
+            set_tier(unit, brain, Tier.CONTROLLED)
         job = submit(means, small_blocks(f"{brain}:brain"))
         work(means)
-        made, _ = table_of(means, folder_store, job.id)
-        assert made.details["tier"] == "controlled"
+        made = get_job(means.database, LOCAL_OWNER, job.id).dataset_id
+        access, _ = who_may(means.database, LOCAL_OWNER, made)
+        assert access.tier is Tier.CONTROLLED
+        with pytest.raises(Conflict, match="which fewer may see"), UnitOfWork(means.database, LOCAL_OWNER) as unit:
+            set_tier(unit, made, Tier.PUBLIC)

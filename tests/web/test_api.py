@@ -246,10 +246,10 @@ def test_a_public_server_shows_visitors_what_is_published_and_no_more(platform: 
         assert visitor.get(f"{image.data}/chunks/zarr.json").status_code == 200
         for path in (
             f"/datasets/{draft.version.dataset_id}",
-            f"{draft.data}/chunks/zarr.json",
             f"{draft.api}/thumbnail",
         ):
             assert visitor.get(path).status_code == 404, path
+        assert visitor.get(f"{draft.data}/chunks/zarr.json").status_code == 401
 
 
 def test_more_than_the_budget_is_refused_with_a_level_that_fits(platform: Platform, serving, image):
