@@ -11,6 +11,7 @@ PulvinarError
 │   └── SpaceMismatch     places of two spaces were mixed
 ├── Conflict            it clashes with what is stored (a published version, a second writer)
 ├── TooLarge            more than the stated budget
+├── TooOften            asked again too soon
 ├── Unavailable         a store, a database or a helper process does not answer
 ├── JobFailed           a processing ended without its result
 └── Corrupt             stored bytes are not the bytes that were stored
@@ -74,6 +75,14 @@ class Conflict(PulvinarError):
 
 class TooLarge(PulvinarError):
     """More than the stated budget."""
+
+
+class TooOften(PulvinarError):
+    """Asked again too soon; `wait_s` says how long to wait."""
+
+    def __init__(self, message: str, *, hint: str = "", wait_s: float = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.wait_s = wait_s
 
 
 class Unavailable(PulvinarError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,15 +13,19 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from pulvinar.access.known_actors import KnownActors
+from pulvinar.access.mail import Postman, open_mailer
+from pulvinar.access.sealing import Sealer, open_sealer
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.slots import parse_slots
 from pulvinar.model.access import LOCAL_OWNER, Actor
-from pulvinar.settings import Settings, load_settings, made_folder
+from pulvinar.settings import Settings, load_settings, made_folder, read_secret
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.store import Store, open_store
 
 if TYPE_CHECKING:
+    from pulvinar.access.external_identities import IdentityProvider
     from pulvinar.solutions.submission import Means
 
 _WITHOUT_ASSET_SEARCH = ("0001", "0002", "0003")
@@ -36,8 +41,39 @@ class Platform:
     actor: Actor = field(default=LOCAL_OWNER)
     sources: ExternalSources = field(default_factory=ExternalSources)
 
+    @cached_property
+    def known_actors(self) -> KnownActors:
+        """Who signs in by which secret."""
+        return KnownActors(self.database)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals small secrets for the database. Raises `Unavailable` without a key."""
+        return open_sealer(self.settings.resolved_secret_key_file())
+
+    @cached_property
+    def postman(self) -> Postman:
+        """Takes mail to people. Raises `Invalid` for an address of a mail server that is none."""
+        password = read_secret(self.settings.smtp_password_file, "smtp_password_file")
+        return Postman(open_mailer(self.settings.smtp_url, self.settings.mail_from, password))
+
+    @cached_property
+    def identity_provider(self) -> IdentityProvider | None:
+        """Where people may sign in, too. Raises `Invalid` for a secret that can't be read."""
+        settings = self.settings
+        if not settings.oidc_issuer:
+            return None
+        from pulvinar.access.open_id import OpenIdProvider
+
+        secret = read_secret(settings.oidc_client_secret_file, "oidc_client_secret_file")
+        return OpenIdProvider(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_name)
+
     def close(self) -> None:
-        """Let go of the database."""
+        """Send what mail is left, and let go of the database."""
+        # only what was used at all was made
+        for made in ("postman", "known_actors"):
+            if made in self.__dict__:
+                self.__dict__[made].close()
         self.database.close()
 
     def __enter__(self) -> Self:

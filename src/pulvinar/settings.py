@@ -95,6 +95,36 @@ class Settings(BaseModel):
         "without it, whoever reaches the server acts as its owner.",
     )
 
+    address: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#\s]+/?)?$",
+        description="Address under which people reach the server, as https://brains.institute.org: what links in mails "
+        "begin with. Under https, who is signed in is kept in a cookie that no other way can read.",
+    )
+    secret_key_file: Path | None = Field(
+        None,
+        description="File of the key that seals small secrets in the database, the same for every server of it; made "
+        "where there is none. Empty: the file 'secret.key' in home.",
+    )
+    sign_in_days: int = Field(14, ge=1, le=90, description="How long a browser stays signed in at most, in days.")
+    smtp_url: str = Field(
+        "",
+        description="Server that mail is handed to, as smtp://user@mail.institute.org:587 or smtps://; empty: mail is "
+        "printed on the console.",
+        repr=False,
+    )
+    smtp_password_file: Path | None = Field(None, description="File of the password for the mail server.")
+    mail_from: str = Field("", description="Sender of mail, as Pulvinar <pulvinar@institute.org>.")
+    oidc_issuer: str = Field(
+        "", description="OpenID Connect provider at which people may sign in, too: its issuer, an https:// address."
+    )
+    oidc_name: str = Field("", description="What people call that provider; empty: its host.")
+    oidc_client_id: str = Field("", description="Name of this server at the provider.")
+    oidc_client_secret_file: Path | None = Field(None, description="File of this server's secret at the provider.")
+    oidc_new_accounts: bool = Field(
+        True, description="Whether who signs in at the provider, and is new here, may make an account."
+    )
+
     def resolved_database_url(self) -> str:
         """`database_url`, or the SQLite file in `home`."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'catalogue.sqlite'}"
@@ -102,6 +132,15 @@ class Settings(BaseModel):
     def resolved_store_url(self) -> str:
         """`store_url`, or the folder `store` in `home`."""
         return self.store_url or (self.home / "store").absolute().as_uri()
+
+    def resolved_secret_key_file(self) -> Path:
+        """`secret_key_file`, or the file `secret.key` in `home`."""
+        return (self.secret_key_file or self.home / "secret.key").absolute()
+
+    def resolved_address(self) -> str:
+        """`address`, or that of the web server, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.address.rstrip("/") or f"http://{host}:{self.port}"
 
     def resolved_scratch(self) -> Path:
         """`scratch`, or the folder `scratch` in `home`; absolute, for the reader process works elsewhere."""
@@ -137,6 +176,14 @@ def made_folder(path: Path, setting: str) -> Path:
             hint="choose a folder that you may write in",
         ) from error
     return path
+
+
+def read_secret(file: Path | None, setting: str) -> str:
+    """The secret in a file; empty where none is named. Raises `Invalid`, naming the setting, for what can't be read."""
+    try:
+        return file.read_text("utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"setting {setting!r} leads to {file}, which can't be read: {error}") from error
 
 
 def _from_toml(file: Path) -> dict[str, Any]:

@@ -186,6 +186,7 @@ def test_every_kind_of_failure_has_a_status():
         "SpaceMismatch": 422,
         "Conflict": 409,
         "TooLarge": 413,
+        "TooOften": 429,
         "Unavailable": 503,
         "JobFailed": 500,
         "Corrupt": 500,

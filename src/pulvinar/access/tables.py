@@ -1,4 +1,4 @@
-"""The tables of rights, events and messages, private to this room."""
+"""The tables of rights, events, messages and accounts, private to this room."""
 
 from __future__ import annotations
 
@@ -103,4 +103,127 @@ outbox = Table(
     Column("posted", UtcDateTime, nullable=False),
     Column("taken", UtcDateTime),
     Index("outbox_unread", "seq", sqlite_where=text("taken IS NULL"), postgresql_where=text("taken IS NULL")),
+)
+
+# `login` is written in lower case, so that two names never differ by case alone
+account = Table(
+    "account",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("email", String(254), nullable=False, index=True),
+    Column("orcid", String(19), nullable=False),
+    Column("lab", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("is_owner", Boolean, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+
+def _of_account(*, primary_key: bool = False, index: bool = False, nullable: bool = False) -> Column[str]:
+    return Column(
+        "account_id",
+        String(64),
+        ForeignKey("account.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        index=index,
+        nullable=nullable,
+    )
+
+
+password = Table(
+    "password",
+    metadata,
+    _of_account(primary_key=True),
+    Column("hash", String(255), nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
+)
+
+# `secret` is sealed. It counts once it is confirmed; `last_step` is the newest step of time whose code was used.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    _of_account(primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("confirmed", UtcDateTime),
+    Column("last_step", BigInteger, nullable=False),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    _of_account(primary_key=True),
+    Column("digest", String(64), primary_key=True),
+)
+
+# of tokens and links that open something, only the SHA-256 is here
+sign_in = Table(
+    "sign_in",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    _of_account(index=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("seen", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("agent", String(200), nullable=False),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    _of_account(index=True),
+    Column("name", String(100), nullable=False),
+    Column("ceiling", SmallInteger, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+    Column("used", UtcDateTime),
+)
+
+external_identity = Table(
+    "external_identity",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    _of_account(index=True),
+    Column("linked", UtcDateTime, nullable=False),
+)
+
+one_time_link = Table(
+    "one_time_link",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    _of_account(index=True, nullable=True),
+    Column("details", JSON, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+)
+
+device_login = Table(
+    "device_login",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_code", String(16), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    _of_account(index=True, nullable=True),
+    Column("ceiling", SmallInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asked", UtcDateTime),
+    Column("ends", UtcDateTime, nullable=False),
+)
+
+# how often in a row something failed for one account or one address, and until when nobody may try again
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", UtcDateTime, nullable=False),
+    Column("held_until", UtcDateTime, nullable=False),
 )

@@ -98,6 +98,19 @@ class UnitOfWork:
     def _is_organisation(self, organisation_id: str) -> bool:
         return self.session.scalar(select(organisation.c.id).where(organisation.c.id == organisation_id)) is not None
 
+    def ask_own(self, account_id: str) -> None:
+        """Go on only if the actor is this account, not held below what it was given. Raises `Forbidden`."""
+        self._asked = True
+        if self.actor.id != account_id or self.actor.ceiling < Right.ADMINISTER:
+            raise Forbidden(f"{self.actor.name} may not change this account")
+
+    def ask_own_or_node(self, account_id: str) -> None:
+        """Go on only if the actor is this account, or may administer the node. Raises `Forbidden`."""
+        if self.actor.id == account_id:
+            self.ask_own(account_id)
+        else:
+            self.ask(Right.ADMINISTER)
+
     def record_event(self, verb: str, subject_id: str, details: dict[str, Any] | None = None) -> None:
         """Write down what is done; it is committed with the change."""
         self._recorded = True

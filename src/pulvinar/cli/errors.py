@@ -14,6 +14,7 @@ from pulvinar.errors import (
     NotFound,
     PulvinarError,
     TooLarge,
+    TooOften,
     Unavailable,
 )
 from pulvinar.model.text import plain
@@ -28,6 +29,7 @@ EXIT_CODES: dict[type[PulvinarError], int] = {
     JobFailed: 8,
     NotAuthenticated: 9,
     Forbidden: 10,
+    TooOften: 11,
 }
 """Exit code of each kind of error; 0 is success, 1 anything unforeseen, 130 an interruption by the person."""
 

@@ -31,6 +31,7 @@ from pulvinar.errors import (
     NotFound,
     PulvinarError,
     TooLarge,
+    TooOften,
     Unavailable,
 )
 
@@ -52,6 +53,7 @@ _KINDS: dict[str, type[PulvinarError]] = {
     "forbidden": Forbidden,
     "conflict": Conflict,
     "too_large": TooLarge,
+    "too_often": TooOften,
     "unavailable": Unavailable,
     "invalid": Invalid,
     "query_error": Invalid,

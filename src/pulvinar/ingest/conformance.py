@@ -31,6 +31,7 @@ from pulvinar.ingest.record import (
     unknown_term_zh,
 )
 from pulvinar.model.dataset import Asset, AssetKind, Version
+from pulvinar.model.orcid import is_orcid
 from pulvinar.model.record import record_to_json
 from pulvinar.model.volume import volume_from_json
 
@@ -223,17 +224,6 @@ def _orcids(checked: Checked) -> Failures:
     given = [one["orcid"] for one in checked.said("contributors") or [] if one.get("orcid")]
     wrong = [orcid for orcid in given if not is_orcid(orcid)]
     return [Failure(f"{orcid} is no ORCID", f"{orcid} 不是 ORCID") for orcid in wrong] if given else None
-
-
-def is_orcid(text: str) -> bool:
-    """Whether `text` is an ORCID without an address, with the check digit of ISO 7064 MOD 11-2."""
-    if not re.fullmatch(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]", text, re.ASCII):
-        return False
-    plain = text.replace("-", "")
-    total = 0
-    for digit in plain[:-1]:
-        total = (total + int(digit)) * 2
-    return "0123456789X"[(12 - total % 11) % 11] == plain[-1]
 
 
 def _where_from(checked: Checked) -> Failures:

@@ -21,6 +21,7 @@ from pulvinar.errors import (
     NotFound,
     PulvinarError,
     TooLarge,
+    TooOften,
     Unavailable,
 )
 
@@ -42,6 +43,7 @@ STATUS: dict[type[PulvinarError], int] = {
     Invalid: 422,
     Conflict: 409,
     TooLarge: 413,
+    TooOften: 429,
     Unavailable: 503,
     JobFailed: 500,
     Corrupt: 500,
