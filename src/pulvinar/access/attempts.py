@@ -58,11 +58,11 @@ def begin(database: Database, tries: Sequence[Tries]) -> None:
 
     What succeeds is taken back by `forget` or `take_back`.
     """
-    now = datetime.now(UTC)
     with database.writing() as session:
-        session.execute(delete(attempt).where(attempt.c.last < now - _FORGOTTEN_AFTER))
+        session.execute(delete(attempt).where(attempt.c.last < datetime.now(UTC) - _FORGOTTEN_AFTER))
         # in one order, so that two who try at once don't wait for each other
-        rows = {one: _locked(session, one, now) for one in sorted(tries, key=lambda one: one.digest)}
+        rows = {one: _locked(session, one) for one in sorted(tries, key=lambda one: one.digest)}
+        now = datetime.now(UTC)
         wait_s = max((held_until - now).total_seconds() for _, held_until in rows.values())
         if wait_s <= 0:
             for one, (failures, _) in rows.items():
@@ -71,8 +71,9 @@ def begin(database: Database, tries: Sequence[Tries]) -> None:
         raise TooOften("too many tries", hint=f"wait {ceil(wait_s)} s and try again", wait_s=wait_s)
 
 
-def _locked(session: Session, one: Tries, now: datetime) -> tuple[int, datetime]:
+def _locked(session: Session, one: Tries) -> tuple[int, datetime]:
     """The failures so far and until when nobody may try; the row is there from now on, and is ours until the end."""
+    now = datetime.now(UTC)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     first = insert(attempt).values(digest=one.digest, failures=0, last=now, held_until=now)
     session.execute(first.on_conflict_do_nothing())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from math import ceil
 from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request
@@ -13,21 +14,24 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from pulvinar.errors import Invalid, NotFound, PulvinarError
+from pulvinar.errors import Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.platform import Platform
-from pulvinar.web import gateway, portal, scene
-from pulvinar.web.api import assets, atlases, datasets, health, jobs, metadata, search, solutions, transforms
+from pulvinar.web import gateway, portal, scene, sign_in_pages
+from pulvinar.web.api import assets, atlases, datasets, health, jobs, me, metadata, search, solutions, transforms
 from pulvinar.web.api.schemas import Envelope
-from pulvinar.web.context import actor_of
+from pulvinar.web.context import actor_at_once, actor_of
 from pulvinar.web.cors import Cors
 from pulvinar.web.errors import MethodNotAllowed, tell
-from pulvinar.web.requests import Application, Receive, Scope, Send
+from pulvinar.web.identification import bearer_of
+from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
 
 API_ROOT = "/api/v1"
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 _FAILURES = {
     401: "Nobody is signed in.",
+    429: "Asked again too soon; Retry-After says when to try again.",
     404: "It doesn't exist, or you may not see it.",
     422: "What was given can't be right.",
     413: "It is more than this server allows.",
@@ -45,9 +49,11 @@ class WebApplication:
             platform.database,
             platform.store,
             actor_of=lambda scope: actor_of(platform, scope),
+            actor_at_once=lambda scope: actor_at_once(platform, scope),
             cors=cors,
             sources=platform.sources,
         )
+        self._forget = platform.known_actors.forget
         self.pages = _pages(platform, self.gateway.close)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
         self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(self.pages, cors))))
@@ -57,7 +63,19 @@ class WebApplication:
         if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
             await self.gateway(scope, receive, send)
         else:
-            await self._guarded(scope, receive, send)
+            await self._guarded(scope, receive, self._forgetting(scope, send))
+
+    def _forgetting(self, scope: Scope, send: Send) -> Send:
+        """`send`, before which what is known of who is who is forgotten: what was asked for may have changed it."""
+        if scope["type"] != "http" or scope["method"] in _SAFE:
+            return send
+
+        async def forgetting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._forget()
+            await send(message)
+
+        return forgetting
 
 
 def create_app(platform: Platform) -> WebApplication:
@@ -80,6 +98,8 @@ def describe_api() -> FastAPI:
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
         api.include_router(part.router)
+    api.include_router(me.router)
+    api.include_router(me.device_router)
     pages.include_router(api)
     pages.include_router(health.router)
     return pages
@@ -109,8 +129,15 @@ def _told(request: Request, error: Exception) -> Response:
     failure = tell(_as_known(error, request), request.state.request_id)
     request.state.told = True
     if wants_page(request):
-        return portal.error_page(request, failure)
-    return Response(failure.body, failure.status, headers=_allowed(error), media_type="application/json")
+        asks_who = isinstance(error, NotAuthenticated) and request.method == "GET" and bearer_of(request.scope) is None
+        return sign_in_pages.ask_first(request) if asks_who else portal.error_page(request, failure)
+    headers = _allowed(error) | _waiting(error)
+    return Response(failure.body, failure.status, headers=headers, media_type="application/json")
+
+
+def _waiting(error: Exception) -> dict[str, str]:
+    """The header of an answer of 429: when to try again."""
+    return {"retry-after": str(ceil(error.wait_s))} if isinstance(error, TooOften) else {}
 
 
 def _allowed(error: Exception) -> dict[str, str]:

@@ -7,18 +7,51 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Query, Request
 
-from pulvinar.errors import Forbidden
+from pulvinar.access.accounts import get_account
+from pulvinar.access.tokens import PREFIX
+from pulvinar.errors import Forbidden, NotAuthenticated, NotFound, PulvinarError
 from pulvinar.model.access import ANONYMOUS, Actor
+from pulvinar.model.account import Account
 from pulvinar.platform import Platform
+from pulvinar.web.identification import bearer_of, cookie_of
 from pulvinar.web.requests import Scope
 
 
 def actor_of(platform: Platform, scope: Scope) -> Actor:
-    """Who asks, until people can sign in: a visitor where the server is public, else the platform's own actor.
+    """Who asks: where the server is public whoever is signed in, else a visitor; elsewhere the platform's own actor.
 
-    The one place that will change then.
+    Raises `NotAuthenticated` for an access token that signs nobody in; a browser whose sign-in has ended is a visitor.
     """
-    return ANONYMOUS if platform.settings.public else platform.actor
+    at_once = actor_at_once(platform, scope)
+    if at_once is not None:
+        return at_once
+    bearer = bearer_of(scope)
+    actor = platform.known_actors.find(_secret(platform, scope, bearer))
+    return actor or _nobody(bearer)
+
+
+def actor_at_once(platform: Platform, scope: Scope) -> Actor | None:
+    """Who asks, where that needs no question to the database; None where it does."""
+    if not platform.settings.public:
+        return platform.actor
+    bearer = bearer_of(scope)
+    secret = _secret(platform, scope, bearer)
+    if not secret:
+        return _nobody(bearer)
+    known = platform.known_actors.at_once(secret)
+    return (known[0] or _nobody(bearer)) if known else None
+
+
+def _secret(platform: Platform, scope: Scope, bearer: str | None) -> str:
+    if bearer is None:
+        return cookie_of(platform.settings, scope)
+    return bearer if bearer.startswith(PREFIX) else ""
+
+
+def _nobody(bearer: str | None) -> Actor:
+    if bearer is not None:
+        raise NotAuthenticated("this access token signs nobody in", hint="it has ended or was revoked: make another")
+    return ANONYMOUS
 
 
 def current_platform(request: Request) -> Platform:
@@ -30,6 +63,35 @@ def current_platform(request: Request) -> Platform:
 def current_actor(request: Request) -> Actor:
     """Who sends `request`."""
     return actor_of(current_platform(request), request.scope)
+
+
+def current_account(request: Request) -> Account:
+    """The account of who sends `request`. Raises `NotAuthenticated` for a visitor, `NotFound` where nobody signs in."""
+    platform, actor = current_platform(request), current_actor(request)
+    if not platform.settings.public:
+        raise NotFound("nobody signs in here: whoever reaches this server is its owner", hint="set PULVINAR_PUBLIC")
+    if actor == ANONYMOUS:
+        raise NotAuthenticated("nobody is signed in", hint="sign in first")
+    return get_account(platform.database, actor, actor.id)
+
+
+def browser_account(request: Request) -> Account:
+    """The account that is signed in by a browser: a program's token may not do what needs its person.
+
+    Raises as `current_account` does, and `Forbidden` for a token.
+    """
+    if bearer_of(request.scope) is not None:
+        raise Forbidden("an access token may not do this", hint="sign in by a browser")
+    return current_account(request)
+
+
+def who_is_signed_in(request: Request) -> Actor | None:
+    """Who a page greets; None for a visitor, and where a page can't know."""
+    try:
+        actor = current_actor(request)
+    except PulvinarError:
+        return None
+    return None if actor == ANONYMOUS else actor
 
 
 def refuse_other_sites(request: Request) -> None:
@@ -55,3 +117,5 @@ WantedVersion = Annotated[
 ]
 CurrentPlatform = Annotated[Platform, Depends(current_platform)]
 CurrentActor = Annotated[Actor, Depends(current_actor)]
+CurrentAccount = Annotated[Account, Depends(current_account)]
+BrowserAccount = Annotated[Account, Depends(browser_account)]

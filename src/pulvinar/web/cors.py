@@ -7,7 +7,7 @@ from pulvinar.web.requests import Scope, header
 Headers = list[tuple[bytes, bytes]]
 
 EXPOSED = b"accept-ranges, content-length, content-range, etag, x-request-id"
-ASKABLE = b"range, if-range, if-none-match, content-type"
+ASKABLE = b"authorization, range, if-range, if-none-match, content-type"
 
 
 class Cors:

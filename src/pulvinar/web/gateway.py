@@ -17,6 +17,7 @@ This is plain ASGI, without a framework: a request that finds everything in memo
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +68,7 @@ class Extent(NamedTuple):
 
 
 class Gateway:
-    """The ASGI application below `/data/`. `actor_of` says who asks."""
+    """The ASGI application below `/data/`. `actor_of` says who asks, `actor_at_once` where that takes no question."""
 
     def __init__(
         self,
@@ -76,11 +77,13 @@ class Gateway:
         *,
         actor_of: Callable[[Scope], Actor],
         cors: Cors,
+        actor_at_once: Callable[[Scope], Actor | None] | None = None,
         sources: ExternalSources | None = None,
     ) -> None:
         sources = sources or ExternalSources()
         self._database = database
         self._actor_of = actor_of
+        self._actor_at_once = actor_at_once or actor_of
         self._cors = cors
         self._source = ByteSource(store)
         self._precomputed = PrecomputedViews(store, sources)
@@ -111,7 +114,9 @@ class Gateway:
         parts: list[str] = scope["path"].split("/", 5)
         if len(parts) < 6:
             raise NotFound(f"nothing is served at {scope['path']}", hint="/data/<version digest>/<asset>/chunks/...")
-        actor = self._actor_of(scope)
+        actor = self._actor_at_once(scope)
+        if actor is None:
+            actor = await asyncio.to_thread(self._actor_of, scope)
         holding = self._holdings.at_once(actor, parts[2], parts[3])
         if holding is None:
             holding = await self._ask_for(actor, parts[2], parts[3])

@@ -10,6 +10,7 @@ from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
+from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.job import FailureKind, JobState
 from pulvinar.model.record import Species
@@ -30,6 +31,14 @@ SPECIES = {
     Species.HUMAN: mark("Human"),
     Species.ZEBRAFISH: mark("Zebrafish"),
 }
+RIGHTS = {
+    Right.SEE: mark("see what there is"),
+    Right.READ: mark("read and download"),
+    Right.WRITE: mark("bring in and change data"),
+    Right.SHARE: mark("share with others"),
+    Right.ADMINISTER: mark("everything that I may"),
+}
+"""What an access token may do at most."""
 KINDS = {
     "image": mark("Image volume"),
     "labels": mark("Label volume"),

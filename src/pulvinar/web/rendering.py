@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.model.record import Species
 from pulvinar.web import findings, phrases
+from pulvinar.web.context import current_platform, who_is_signed_in
 from pulvinar.web.dataset_page import plane_of
 from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
 
@@ -66,6 +67,9 @@ def render(
         "_": words.gettext,
         "ngettext": words.ngettext,
         "language": language,
+        "who": who_is_signed_in(request),
+        "public": current_platform(request).settings.public,
+        "this_address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "release": metadata.version("pulvinar"),
         "html_language": html_tag(language),
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
