@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pulvinar.cli.account_app import accounts_app, sign_in_app
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.job_app import job_app, rule_app
@@ -52,6 +53,8 @@ app.add_typer(atlas_app, name="atlas")
 app.add_typer(transform_app, name="transform")
 app.add_typer(job_app, name="job")
 app.add_typer(rule_app, name="rule")
+app.add_typer(sign_in_app)
+app.add_typer(accounts_app, name="accounts")
 
 
 def run() -> None:

@@ -296,6 +296,8 @@ def serve_platform(platform: Platform) -> None:
     from pulvinar.web.server import serve
 
     settings = platform.settings
+    if settings.public:
+        _prepare_sign_in(platform)
     if settings.host not in _LOOPBACK and not settings.public:
         print(
             f"note: whoever reaches {settings.host} acts as the owner and sees drafts too; "
@@ -306,8 +308,34 @@ def serve_platform(platform: Platform) -> None:
         platform,
         host=settings.host,
         port=settings.port,
-        ready=lambda address: print(f"Pulvinar is at {address}  (end it with Ctrl+C)", flush=True),
+        ready=lambda address: _ready(platform, address),
     )
+
+
+def _prepare_sign_in(platform: Platform) -> None:
+    """Find out what would keep people from signing in before the first of them does. Raises as what it opens does."""
+    _ = platform.sealer, platform.postman, platform.identity_provider
+    if not platform.settings.address.startswith("https://") and platform.settings.host not in _LOOPBACK:
+        print(
+            "note: passwords go over the line as they are; put a proxy with https before this server, "
+            "and name its address by PULVINAR_ADDRESS",
+            file=sys.stderr,
+        )
+
+
+def _ready(platform: Platform, address: str) -> None:
+    """Say where the server is, and on a first start how its owner comes in."""
+    from pulvinar.access.accounts import has_owner
+    from pulvinar.cli.accounts import first_owner_link
+
+    print(f"Pulvinar is at {address}  (end it with Ctrl+C)", flush=True)
+    if not platform.settings.public:
+        return
+    with platform.database.session() as session:
+        is_owned = has_owner(session)
+    if not is_owned:
+        link = first_owner_link(platform, address)
+        print(f"nobody owns it yet. Make the owner's account, once, within a day:\n  {link}", flush=True)
 
 
 def show_settings(*, as_json: bool) -> None:

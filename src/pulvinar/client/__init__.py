@@ -23,6 +23,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from pulvinar.client.sign_ins import token_for
 from pulvinar.errors import (
     Conflict,
     Forbidden,
@@ -60,16 +61,20 @@ _KINDS: dict[str, type[PulvinarError]] = {
 }
 
 
-def connect(url: str) -> Client:
-    """The Pulvinar at `url`; nothing is asked yet."""
-    return Client(url)
+def connect(url: str, token: str | None = None) -> Client:
+    """The Pulvinar at `url`; nothing is asked yet.
+
+    `token` is an access token; without one, what `pulvinar login` keeps for this server, and "" is nobody.
+    """
+    return Client(url, token)
 
 
 class Client:
     """One Pulvinar. Its failures are those of `pulvinar.errors`; `Unavailable` when it doesn't answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self._token = token_for(self.url) if token is None else token
         self._http: httpx2.Client | None = None
 
     def __repr__(self) -> str:
@@ -154,6 +159,16 @@ class Client:
                 raise _failure(answer)
             yield from answer.iter_lines()
 
+    def me(self) -> dict[str, Any]:
+        """Who you are there; raises `NotAuthenticated` when you aren't signed in."""
+        told: dict[str, Any] = self.json("/api/v1/me")
+        return told
+
+    @property
+    def signed_in(self) -> dict[str, str]:
+        """The headers that say who asks."""
+        return {"authorization": f"Bearer {self._token}"} if self._token else {}
+
     def close(self) -> None:
         """Let go of connections."""
         if self._http is not None:
@@ -164,6 +179,13 @@ class Client:
         """What the API answers at `path` to a question of JSON values."""
         return self.answer(path, {}, json.dumps(asked).encode(), "application/json").json()
 
+    def delete(self, path: str) -> None:
+        """Have the API take away what is at `path`."""
+        with self._answering():
+            answer = self._connected().delete(path)
+        if answer.status_code != 204:
+            raise _failure(answer)
+
     def answer(
         self, path: str, query: dict[str, str], data: bytes | None = None, kind: str = "application/octet-stream"
     ) -> httpx2.Response:
@@ -172,7 +194,7 @@ class Client:
         with self._answering():
             method, headers = ("GET", {}) if data is None else ("POST", {"content-type": kind})
             answer = self._connected().request(method, path, params=query, content=data, headers=headers)
-        if answer.status_code != 200:
+        if answer.status_code not in (200, 201):
             raise _failure(answer)
         return answer
 
@@ -180,7 +202,7 @@ class Client:
         import httpx2
 
         if self._http is None:
-            self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+            self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S, headers=self.signed_in)
         return self._http
 
     @contextmanager
@@ -316,7 +338,7 @@ class RemoteAsset:
         levels = self.details["volume"]["levels"]
         if not 0 <= level < len(levels):
             raise Invalid(f"{self.name} has no level {level}", hint=f"levels 0 to {len(levels) - 1}")
-        return _lazy(f"{self._client.url}{self._links['chunks']}{level}/", self, level)
+        return _lazy(self._client, f"{self._links['chunks']}{level}/", self, level)
 
     def skeleton(self) -> Skeleton:
         """A neuron's nodes. Raises `Invalid` when it isn't one."""
@@ -392,7 +414,8 @@ class RemoteAsset:
             return None
         import dask.array
 
-        reader = _Reader(_opened(f"{self._client.url}{self._links['objects']}{self.details['array']['path']}/"))
+        path = f"{self._links['objects']}{self.details['array']['path']}/"
+        reader = _Reader(_opened(self._client, path))
         blocks = tuple(min(size, _BLOCK_SIDE) for size in reader.shape)
         return dask.array.from_array(reader, chunks=blocks, name=f"{self.digest}-values", asarray=False)
 
@@ -451,12 +474,12 @@ class Found:
         yield from (json.loads(line) for line in lines if line)
 
 
-def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
+def _lazy(client: Client, path: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
     import dask.array
     import numpy as np
     import xarray
 
-    store = _opened(address)
+    store = _opened(client, path)
     volume = asset.details["volume"]
     about = volume["levels"][level]
     array = dask.array.from_array(
@@ -478,10 +501,12 @@ def _lazy(address: str, asset: RemoteAsset, level: int) -> xarray.DataArray:
     return xarray.DataArray(array, dims=("t", "c", "z", "y", "x"), coords=coordinates, name=asset.name, attrs=facts)
 
 
-def _opened(address: str) -> Any:
+def _opened(client: Client, path: str) -> Any:
     import tensorstore
 
-    return tensorstore.open({"driver": "zarr3", "kvstore": address}, open=True, read=True).result()
+    headers = [f"{name}: {value}" for name, value in client.signed_in.items()]
+    served = {"driver": "http", "base_url": client.url, "path": path, "headers": headers}
+    return tensorstore.open({"driver": "zarr3", "kvstore": served}, open=True, read=True).result()
 
 
 def _block(chunk: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
