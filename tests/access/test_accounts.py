@@ -22,7 +22,6 @@ from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Membership, Rig
 from pulvinar.model.account import AccountState, Profile
 from pulvinar.model.identity import new_id
 
-
 SAID = [("Ada", "ada"), (" ada.l ", "ada.l"), ("ＡＤＡ", "ada"), ("a-1_2", "a-1_2")]
 NO_LOGIN = ["", "a", "1ada", "ada..l", "-ada", "ada-", "аda", "ada\nx", "a" * 33, "ada l", "ada@x"]
 NO_EMAIL = ["ada", "a@b", "a@b.org\r\nBcc: x@y.org", "a b@c.org", "a@b.org,c@d.org", "<a@b.org>"]

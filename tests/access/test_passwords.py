@@ -5,7 +5,6 @@ import pytest
 from pulvinar.access.passwords import check_rules, hash_password, is_old, is_right
 from pulvinar.errors import Invalid
 
-
 GOOD = [
     "four unrelated words",
     "海马齿状回颗粒细胞层的厚度",

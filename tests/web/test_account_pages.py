@@ -167,7 +167,7 @@ def test_the_first_owner_comes_in_by_a_link_that_works_once(platform, visitor):
         link, spare = first_owner_link(work), first_owner_link(work)
     page = visitor.get(f"/join?link={link}")
     assert "The first owner" in page.text
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "same-origin"
     said = {"link": link, "name": "Ada L", "login": "ada", "email": "ada@lab.org", "orcid": "0000-0002-1825-0097"}
     refused = visitor.post("/join", data={**said, "password": "short", "again": "short"})
     assert refused.status_code == 422

@@ -71,13 +71,12 @@ def go_to(address: str) -> RedirectResponse:
 def private_page(
     request: Request, template: str, values: Mapping[str, Any], trouble: PulvinarError | None = None
 ) -> Response:
-    """A page that nothing keeps and that no other site hears of; with what is wrong, where something is."""
+    """A page that nothing keeps; with what is wrong, where something is."""
     status = status_of(trouble) if trouble else 200
     wait_s = trouble.wait_s if isinstance(trouble, TooOften) else 0
     given = {"trouble": trouble, "wait_s": wait_s, "form": Form({}), **values}
     response = render(request, template, given, status=status)
     response.headers["cache-control"] = "no-store"
-    response.headers["referrer-policy"] = "no-referrer"
     if wait_s:
         response.headers["retry-after"] = str(int(wait_s) + 1)
     return response

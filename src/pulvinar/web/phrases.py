@@ -188,6 +188,24 @@ def lasting(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+# each names those before it, too: Edge says that it is Chrome, and Chrome that it is Safari
+_BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari", "python": "Python"}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+def browser(agent: str) -> str:
+    """A browser as people call it, by what it says of itself: "Firefox, Linux"; its first words where it is unknown."""
+    known = (next((name for sign, name in names.items() if sign in agent), "") for names in (_BROWSERS, _SYSTEMS))
+    return ", ".join(filter(None, known)) or agent[:40]
+
+
 def kind_of(asset: Asset) -> str:
     """The key of `asset` in `KINDS`."""
     if asset.kind is AssetKind.VOLUME:

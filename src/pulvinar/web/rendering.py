@@ -51,6 +51,7 @@ def _environment() -> Environment:
         "said": findings.translated,
         "address": phrases.identifier_address,
         "lasting": phrases.lasting,
+        "browser": phrases.browser,
         "words": getattr,
     }
     return environment
