@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.tables import event, organisation
 from pulvinar.access.visibility import may, organisation_audience
 from pulvinar.errors import Forbidden, NotFound
-from pulvinar.model.access import Actor, Right
+from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.storage.database import Database
 
 
@@ -99,9 +99,9 @@ class UnitOfWork:
         return self.session.scalar(select(organisation.c.id).where(organisation.c.id == organisation_id)) is not None
 
     def ask_own(self, account_id: str) -> None:
-        """Go on only if the actor is this account, not held below what it was given. Raises `Forbidden`."""
+        """Go on only if the actor is this account, and not held below what it was given. Raises `Forbidden`."""
         self._asked = True
-        if self.actor.id != account_id or self.actor.ceiling < Right.ADMINISTER:
+        if self.actor.id != account_id or self.actor == ANONYMOUS or self.actor.ceiling < Right.ADMINISTER:
             raise Forbidden(f"{self.actor.name} may not change this account")
 
     def ask_own_or_node(self, account_id: str) -> None:

@@ -118,7 +118,8 @@ def depart(request: Request, platform: CurrentPlatform, form: SentForm) -> Respo
     with platform.database.writing() as session:
         account_id = None if actor == ANONYMOUS else actor.id
         secret = make_link(session, LinkKind.EXTERNAL, account_id=account_id, details=details)
-    response = go_to(departure.address)
+    # a page, no redirect: the policy on forms would hold for every address that the other service passes on to
+    response = private_page(request, "leaving.html", {"address": departure.address, "provider": provider.title})
     # strict would not come back with the browser; the state is held to this browser by it
     response.set_cookie(
         _DEPARTURE_COOKIE,
