@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.conftest import free_ports
+
 PASSWORD = "granule cells in rows"
 
 
@@ -32,7 +34,9 @@ def command_line(home: Path, *words: str) -> tuple[list[str], dict[str, str]]:
 
 @contextmanager
 def public_server(home: Path, **settings: str) -> Iterator[PublicServer]:
-    command, environment = command_line(home, "serve", "--port", "0")
+    (port,) = free_ports(1)
+    command, environment = command_line(home, "serve", "--port", str(port))
+    environment["PULVINAR_ADDRESS"] = f"http://127.0.0.1:{port}"
     environment |= {f"PULVINAR_{name.upper()}": value for name, value in settings.items()}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
