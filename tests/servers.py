@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-
 from tests.conftest import free_ports
 
 PASSWORD = "granule cells in rows"

@@ -4,10 +4,10 @@ import time
 
 import pyotp
 import pytest
-
-from pulvinar.web.language import LANGUAGES
 from tests.access.providers import an_open_id_provider
 from tests.servers import PASSWORD, PublicServer, public_server
+
+from pulvinar.web.language import LANGUAGES
 
 pytestmark = pytest.mark.browser
 
@@ -20,8 +20,11 @@ def issuer():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, issuer):
+    folder = tmp_path_factory.mktemp("accounts")
+    (folder / "secret").write_text("hush")
     settings = {"oidc_issuer": issuer, "oidc_client_id": "pulvinar", "oidc_name": "The institute"}
-    with public_server(tmp_path_factory.mktemp("accounts"), **settings) as found:
+    settings["oidc_client_secret_file"] = str(folder / "secret")
+    with public_server(folder, **settings) as found:
         yield found
 
 

@@ -83,6 +83,8 @@ class OpenIdProvider:
             self.client_secret,
             scope=_SCOPE,
             redirect_uri=back,
+            # a client without a secret shows by the verifier of the code who it is
+            token_endpoint_auth_method="client_secret_basic" if self.client_secret else "none",
             code_challenge_method="S256",
         )
 
