@@ -107,9 +107,11 @@ def test_sign_ins_are_listed_and_ended(platform):
 def test_a_token_may_no_more_than_it_was_made_for(platform, private):
     ada = a_person(platform.database, is_owner=True)
     chunk = f"{private.data}/chunks/0/c/0/0/0/0/0"
+    _, see = a_token(platform, ada, Right.SEE)
     _, read = a_token(platform, ada, Right.READ)
-    with program(platform, read) as reading:
+    with program(platform, see) as seeing, program(platform, read) as reading:
         assert reading.get(chunk).status_code == 200
+        assert seeing.get(chunk).status_code == 401
         assert reading.get("/accounts").status_code == 403
         asked = {"name": "x", "ceiling": "read", "days": "1"}
         assert reading.post("/profile/tokens", data=asked).status_code == 403
@@ -189,7 +191,7 @@ def test_the_last_chunk_is_served_within_five_seconds_of_another_process_taking_
         while client.get(chunk).status_code == 200:
             assert time.monotonic() - began < 5
             time.sleep(0.02)
-        assert client.get(chunk).status_code == (401 if by == "token" else 404)
+        assert client.get(chunk).status_code == 401
 
 
 def test_in_the_same_process_it_is_at_once(platform, private):
@@ -199,7 +201,7 @@ def test_in_the_same_process_it_is_at_once(platform, private):
         chunk = f"{private.data}/chunks/0/c/0/0/0/0/0"
         assert other.get(chunk).status_code == 200
         client.post("/profile/sign-ins/end", data={"go": "on"})
-        assert other.get(chunk).status_code == 404
+        assert other.get(chunk).status_code == 401
 
 
 def test_a_program_is_signed_in_by_its_person(platform):

@@ -17,6 +17,7 @@ class CeilingChoice(StrEnum):
     """What a token may do at most; a test compares them with the model's, which is heavy to import."""
 
     SEE = "see"
+    VIEW = "view"
     READ = "read"
     WRITE = "write"
     SHARE = "share"

@@ -33,6 +33,7 @@ SPECIES = {
 }
 RIGHTS = {
     Right.SEE: mark("see what there is"),
+    Right.VIEW: mark("look at pictures, as coarse as a screen"),
     Right.READ: mark("read and download"),
     Right.WRITE: mark("bring in and change data"),
     Right.SHARE: mark("share with others"),

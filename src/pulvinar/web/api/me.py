@@ -27,7 +27,7 @@ device_router = APIRouter(
     prefix="/device-logins", tags=["me"], dependencies=[Depends(refuse_other_sites), Depends(only_public)]
 )
 
-RightName = Literal["see", "read", "write", "share", "administer"]
+RightName = Literal["see", "view", "read", "write", "share", "administer"]
 TokenId = Annotated[str, Path(max_length=100, description="Identifier of an access token.")]
 SignInId = Annotated[str, Path(max_length=100, description="Identifier of a sign-in.")]
 
