@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from pulvinar.access import links
 from pulvinar.access.accounts import actor_for, read_account
 from pulvinar.access.chance import digest_of
 from pulvinar.access.sign_ins import account_signed_in, note_seen
@@ -24,7 +25,7 @@ _NOTED_EVERY = timedelta(minutes=5)
 
 
 class KnownActors:
-    """Who signs in by a secret, that of a browser or an access token. An answer is at most `lifetime_s` old.
+    """Who comes by a secret, that of a browser, an access token or a link. An answer is at most `lifetime_s` old.
 
     That is how long whoever was signed out elsewhere is still let in; what is changed through this very process is
     forgotten at once, by `forget`.
@@ -66,13 +67,19 @@ class KnownActors:
         # the age counts from before the question, and what was forgotten meanwhile is not remembered
         asked, generation = time.monotonic(), self._generation
         with self._database.session() as session:
-            actor = self._by_token(session, digest) if secret.startswith(PREFIX) else self._by_browser(session, digest)
+            actor = self._by_secret(session, secret, digest)
         with self._lock:
             if generation == self._generation:
                 while len(self._known) >= self._size:
                     self._known.pop(next(iter(self._known)))
                 self._known[digest] = (asked + self._lifetime_s, actor)
         return actor
+
+    def _by_secret(self, session: Session, secret: str, digest: str) -> Actor | None:
+        if secret.startswith(links.PREFIX):
+            followed = links.follow(session, secret)
+            return followed[1] if followed else None
+        return self._by_token(session, digest) if secret.startswith(PREFIX) else self._by_browser(session, digest)
 
     def _by_token(self, session: Session, digest: str) -> Actor | None:
         found = account_of_token(session, digest)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
+from pulvinar.access.chance import digest_of, new_secret
 from pulvinar.access.tables import share_link
 from pulvinar.access.visibility import link_audience
 from pulvinar.model.access import Actor, Membership, Right
 from pulvinar.model.identity import new_id
 
-_SECRET_BYTES = 24
+PREFIX = "link_"
+"""How the secret of a link begins."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Link:
 def add_link(session: Session, made: Link) -> str:
     """Write a link down; its secret, which nobody can read again. Private to the rooms above, which ask whether it is
     allowed and show the dataset to it."""
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    values = {**vars(made), "right": int(made.right), "secret_sha256": _digest(secret)}
+    secret = new_secret(PREFIX)
+    values = {**vars(made), "right": int(made.right), "secret_sha256": digest_of(secret)}
     session.execute(insert(share_link).values(**values))
     return secret
 
@@ -55,7 +55,7 @@ def links_to(session: Session, dataset_id: str) -> tuple[Link, ...]:
 
 def follow(session: Session, secret: str) -> tuple[Link, Actor] | None:
     """The link with that secret, and who comes by it; None where there is none any more."""
-    wanted = share_link.c.secret_sha256 == _digest(secret), share_link.c.ends > datetime.now(UTC)
+    wanted = share_link.c.secret_sha256 == digest_of(secret), share_link.c.ends > datetime.now(UTC)
     row = session.execute(select(share_link).where(*wanted)).first()
     if row is None:
         return None
@@ -71,8 +71,3 @@ def new_link(dataset_id: str, right: Right, ends: datetime, *, blind: bool, labe
 
 def _link(row: Row[tuple[object, ...]]) -> Link:
     return Link(row.id, row.dataset_id, Right(row.right), row.ends, row.blind, row.label, row.made_by, row.made)
-
-
-def _digest(secret: str) -> str:
-    # 24 random bytes need no slow hash
-    return hashlib.sha256(secret.encode()).hexdigest()

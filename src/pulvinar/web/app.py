@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from pulvinar.web.api import assets, atlases, datasets, health, jobs, me, metada
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
 from pulvinar.web.cors import Cors
+from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, tell
 from pulvinar.web.identification import bearer_of
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
@@ -107,7 +109,7 @@ def describe_api() -> FastAPI:
 
 def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
     pages = describe_api()
-    pages.router.lifespan_context = _closing(close)
+    pages.router.lifespan_context = _lasting(Clock(platform.database), close)
     pages.state.platform = platform
     portal.mount(pages)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
@@ -115,10 +117,12 @@ def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
     return pages
 
 
-def _closing(close: Callable[[], None]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lasting(clock: Clock, close: Callable[[], None]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        clock.start()
         yield
+        await asyncio.to_thread(clock.stop)
         close()
 
     return lifespan

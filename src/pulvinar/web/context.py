@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Query, Request
 
 from pulvinar.access.accounts import get_account
+from pulvinar.access.links import PREFIX as LINK_PREFIX
 from pulvinar.access.tokens import PREFIX
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound, PulvinarError
 from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.model.account import Account
 from pulvinar.platform import Platform
-from pulvinar.web.identification import bearer_of, cookie_of
+from pulvinar.web.identification import bearer_of, cookie_of, link_of
 from pulvinar.web.requests import Scope
 
 
@@ -26,8 +28,8 @@ def actor_of(platform: Platform, scope: Scope) -> Actor:
     if at_once is not None:
         return at_once
     bearer = bearer_of(scope)
-    actor = platform.known_actors.find(_secret(platform, scope, bearer))
-    return actor or _nobody(bearer)
+    found = (platform.known_actors.find(secret) for secret in _secrets(platform, scope, bearer))
+    return next((actor for actor in found if actor), None) or _nobody(bearer)
 
 
 def actor_at_once(platform: Platform, scope: Scope) -> Actor | None:
@@ -35,17 +37,22 @@ def actor_at_once(platform: Platform, scope: Scope) -> Actor | None:
     if not platform.settings.public:
         return platform.actor
     bearer = bearer_of(scope)
-    secret = _secret(platform, scope, bearer)
-    if not secret:
-        return _nobody(bearer)
-    known = platform.known_actors.at_once(secret)
-    return (known[0] or _nobody(bearer)) if known else None
+    for secret in _secrets(platform, scope, bearer):
+        known = platform.known_actors.at_once(secret)
+        if known is None:
+            return None
+        if known[0]:
+            return known[0]
+    return _nobody(bearer)
 
 
-def _secret(platform: Platform, scope: Scope, bearer: str | None) -> str:
+def _secrets(platform: Platform, scope: Scope, bearer: str | None) -> Iterator[str]:
+    """What says who asks, the first first: who came by a link looks by it, and not as who is signed in."""
     if bearer is None:
-        return cookie_of(platform.settings, scope)
-    return bearer if bearer.startswith(PREFIX) else ""
+        found = link_of(platform.settings, scope), cookie_of(platform.settings, scope)
+    else:
+        found = (bearer if bearer.startswith((PREFIX, LINK_PREFIX)) else "", "")
+    yield from filter(None, found)
 
 
 def _nobody(bearer: str | None) -> Actor:

@@ -10,7 +10,7 @@ from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
-from pulvinar.model.access import Right
+from pulvinar.model.access import OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.job import FailureKind, JobState
 from pulvinar.model.record import Species
@@ -40,6 +40,36 @@ RIGHTS = {
     Right.ADMINISTER: mark("everything that I may"),
 }
 """What an access token may do at most."""
+ACCESS = {
+    Right.SEE: mark("See the record"),
+    Right.VIEW: mark("Look at it on the screen"),
+    Right.READ: mark("Read and download"),
+    Right.WRITE: mark("Change drafts"),
+    Right.SHARE: mark("Publish and share"),
+    Right.ADMINISTER: mark("Administer"),
+}
+"""What somebody may do with a dataset."""
+ROLES = {
+    Right.SEE: mark("guest"),
+    Right.VIEW: mark("viewer"),
+    Right.READ: mark("reader"),
+    Right.WRITE: mark("contributor"),
+    Right.SHARE: mark("curator"),
+    Right.ADMINISTER: mark("administrator"),
+}
+"""What a member of an organisation is."""
+TIERS = {
+    Tier.PUBLIC: (mark("Public"), mark("Everyone reads what is published.")),
+    Tier.REGISTERED: (mark("Registered"), mark("Everyone sees the record; whoever has signed in reads.")),
+    Tier.CONTROLLED: (mark("Controlled"), mark("Everyone sees the record; reading is asked for and granted.")),
+    Tier.EMBARGOED: (mark("Embargoed"), mark("Nobody but those who are named, until a day; then it is public.")),
+    Tier.PRIVATE: (mark("Private"), mark("Nobody but those who are named.")),
+}
+ORGANISATIONS = {
+    OrganisationKind.LAB: mark("Lab"),
+    OrganisationKind.PROJECT: mark("Project"),
+    OrganisationKind.TEAM: mark("Team"),
+}
 KINDS = {
     "image": mark("Image volume"),
     "labels": mark("Label volume"),

@@ -6,12 +6,15 @@ Each is whole without scripts; htmx only saves a reload while somebody types int
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
+from pulvinar.access.visibility import highest_right
+from pulvinar.access.work import may_on_node
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
 from pulvinar.catalogue.query import LONGEST, parse
@@ -21,19 +24,22 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.versions import get_version, list_versions
-from pulvinar.model.access import ANONYMOUS, Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform
 from pulvinar.web import (
+    access_pages,
     account_pages,
     asset_pages,
     atlas_pages,
     device_pages,
     job_pages,
     joining_pages,
+    organisation_pages,
     phrases,
     profile_pages,
+    review_pages,
     sign_in_pages,
     usage_page,
 )
@@ -74,6 +80,8 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
     for one in (sign_in_pages, joining_pages, profile_pages, device_pages, account_pages):
+        pages.include_router(one.router)
+    for one in (access_pages, organisation_pages, review_pages):
         pages.include_router(one.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
@@ -143,7 +151,7 @@ def home(
     values = {
         "page": page,
         "partial": part,
-        "cover_of": cover_of,
+        "cover_of": partial(_viewable_cover, _viewable(platform, actor, page)),
         "chosen": chosen,
         "query": q.strip(),
         "first": cursor is None,
@@ -166,6 +174,17 @@ def _datasets_of(platform: Platform, actor: Actor, found: ResultPage) -> tuple[D
     return tuple(get_dataset(platform.database, actor, one) for one in ids)
 
 
+def _viewable(platform: Platform, actor: Actor, page: Page[Dataset]) -> frozenset[str]:
+    with platform.database.session() as session:
+        rights = {one.id: highest_right(session, actor, one.id) for one in page.items}
+    return frozenset(one for one, right in rights.items() if right is not None and right >= Right.VIEW)
+
+
+def _viewable_cover(viewable: frozenset[str], dataset: Dataset) -> Asset | None:
+    """The asset whose picture stands for a dataset; none where the actor may not look at it."""
+    return cover_of(dataset.latest.assets) if dataset.latest and dataset.id in viewable else None
+
+
 def _home_address(parts: Mapping[str, str | None]) -> str:
     given = {key: value for key, value in parts.items() if value}
     return f"/?{urlencode(given)}" if given else "/"
@@ -184,25 +203,30 @@ def dataset(
     shown = get_version(platform.database, actor, dataset_id, version)
     base = str(request.base_url).rstrip("/")
     budget = platform.settings.cutout_budget_mb * 1_000_000
+    with platform.database.session() as session:
+        right = highest_right(session, actor, dataset_id) or Right.SEE
+    may_view, may_read = right >= Right.VIEW, right >= Right.READ
     values = {
         "dataset": known,
         "version": shown,
+        "may_view": may_view,
+        "may_read": may_read,
         "record": shown.record,
         "versions": list_versions(platform.database, actor, dataset_id),
         "citation": citation(shown),
-        "cover": cover_of(shown.assets),
+        "cover": cover_of(shown.assets) if may_view else None,
         "parts": [_part(asset, shown, base, budget) for asset in shown.assets],
         "makings": makings(platform, actor, shown),
         "alignments": [one for one in shown.assets if "alignment" in one.details],
         "pictures_of": pictures_of,
         "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
-        "can_view": any(map(can_show, shown.assets)),
+        "can_view": may_view and any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
         "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
         "profile": profile_of(shown, language_of(request)),
-        "may_run": actor != ANONYMOUS,
+        "may_run": may_read and may_on_node(actor, Right.WRITE),
         "base": base,
     }
     return render(request, "dataset.html", values)
