@@ -43,7 +43,7 @@ class _Access:
         """The whole page; `shown` is what is to be seen this once."""
         database, dataset_id = self.platform.database, self.dataset.id
         mine = sharing.why(database, self.actor, dataset_id)
-        values: dict[str, Any] = {"dataset": self.dataset, "mine": mine, "right": mine[0].right}
+        values: dict[str, Any] = {"dataset": self.dataset, "mine": mine, "right": mine[0].right, "me": self.actor.id}
         values |= {"rights": ACCESS, "tiers": TIERS}
         if mine[0].right >= Right.SHARE:
             access, grants = sharing.who_may(database, self.actor, dataset_id)

@@ -18,7 +18,20 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pulvinar.errors import Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
-from pulvinar.web.api import assets, atlases, datasets, health, jobs, me, metadata, search, solutions, transforms
+from pulvinar.web.api import (
+    access,
+    assets,
+    atlases,
+    datasets,
+    health,
+    jobs,
+    me,
+    metadata,
+    organisations,
+    search,
+    solutions,
+    transforms,
+)
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
 from pulvinar.web.cors import Cors
@@ -99,6 +112,8 @@ def describe_api() -> FastAPI:
     )
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
+        api.include_router(part.router)
+    for part in (access, organisations):
         api.include_router(part.router)
     api.include_router(me.router)
     api.include_router(me.device_router)
