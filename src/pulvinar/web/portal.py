@@ -254,7 +254,7 @@ def view(
 
     Links that are copied from it name the version, so that they go on showing the same data.
     """
-    shown = get_version(platform.database, actor, dataset_id, version)
+    shown = get_version(platform.database, actor, dataset_id, version, Right.VIEW)
     asked = urlencode([("version", shown.number), *(("asset", one) for one in asset or ())])
     values = {
         "version": shown,
