@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pulvinar.cli.access_app import access_app, organisations_app
 from pulvinar.cli.account_app import accounts_app, sign_in_app
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.errors import exit_code, tell
@@ -55,6 +56,8 @@ app.add_typer(job_app, name="job")
 app.add_typer(rule_app, name="rule")
 app.add_typer(sign_in_app)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(access_app, name="access")
+app.add_typer(organisations_app, name="organisations")
 
 
 def run() -> None:
