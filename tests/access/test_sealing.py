@@ -126,7 +126,9 @@ def test_the_last_seal_that_is_gone_shows(sealed: Database):
     assert (found.seals, found.fault.seq) == (2, seqs(sealed)[6])
 
 
-@pytest.mark.parametrize("values", [{"count": 4}, {"first_seq": 7}, {"previous": "1" * 64}, {"hash": "2" * 64}], ids=str)
+@pytest.mark.parametrize(
+    "values", [{"count": 4}, {"first_seq": 7}, {"previous": "1" * 64}, {"hash": "2" * 64}], ids=str
+)
 def test_a_changed_seal_shows(sealed: Database, values):
     change(sealed, update(event_seal).where(event_seal.c.number == 2).values(**values))
     assert verify_chain(sealed).fault.seal == 2

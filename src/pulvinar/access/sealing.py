@@ -197,7 +197,7 @@ def _sealed(session: Session, end: int) -> Iterator[tuple[Row[Any], Iterator[Row
 
 
 def _seal_of(row: Row[Any]) -> Seal:
-    return Seal(row.number, row.first_seq, row.last_seq, row.count, row.chain, row.previous, row.at)
+    return Seal(row.number, row.first_seq, row.last_seq, row._mapping["count"], row.chain, row.previous, row.at)
 
 
 def _moment(at: datetime) -> str:

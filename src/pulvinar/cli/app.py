@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulvinar.cli.atlas_app import atlas_app
+from pulvinar.cli.audit_app import audit_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.metadata_app import metadata_app
@@ -52,6 +53,7 @@ app.add_typer(atlas_app, name="atlas")
 app.add_typer(transform_app, name="transform")
 app.add_typer(job_app, name="job")
 app.add_typer(rule_app, name="rule")
+app.add_typer(audit_app, name="audit")
 
 
 def run() -> None:

@@ -13,18 +13,23 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from pulvinar.access.reads import ReadCounter
 from pulvinar.errors import Invalid, NotFound, PulvinarError
+from pulvinar.operations.log_keeping import LogKeeper
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene
-from pulvinar.web.api import assets, atlases, datasets, health, jobs, metadata, search, solutions, transforms
+from pulvinar.web.api import assets, atlases, audit, datasets, health, jobs, metadata, search, solutions, transforms
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
 from pulvinar.web.errors import MethodNotAllowed, tell
+from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Receive, Scope, Send
 from pulvinar.web.security import Guarded
 
 API_ROOT = "/api/v1"
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _FAILURES = {
     401: "Nobody is signed in.",
@@ -41,16 +46,19 @@ class WebApplication:
 
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
+        reads = ReadCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
             platform.store,
             actor_of=lambda scope: actor_of(platform, scope),
             cors=cors,
             sources=platform.sources,
+            reads=reads,
         )
-        self.pages = _pages(platform, self.gateway.close)
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
+        counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
-        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(self.pages, cors))))
+        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,6 +66,17 @@ class WebApplication:
             await self.gateway(scope, receive, send)
         else:
             await self._guarded(scope, receive, send)
+
+    def _running(self, keeper: LogKeeper) -> Lifespan:
+        """What goes on beside the answers: the log is kept until the last answer is out."""
+
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            with keeper:
+                yield
+                self.gateway.close()
+
+        return lifespan
 
 
 def create_app(platform: Platform) -> WebApplication:
@@ -78,30 +97,21 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
+    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
     pages.include_router(api)
     pages.include_router(health.router)
     return pages
 
 
-def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
+def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
     pages = describe_api()
-    pages.router.lifespan_context = _closing(close)
+    pages.router.lifespan_context = lifespan
     pages.state.platform = platform
     portal.mount(pages)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
     return pages
-
-
-def _closing(close: Callable[[], None]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        close()
-
-    return lifespan
 
 
 def _told(request: Request, error: Exception) -> Response:

@@ -25,7 +25,7 @@ from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform
-from pulvinar.web import asset_pages, atlas_pages, job_pages, phrases, usage_page
+from pulvinar.web import asset_pages, atlas_pages, audit_page, job_pages, phrases, usage_page
 from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
@@ -62,6 +62,7 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
+    pages.include_router(audit_page.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
