@@ -61,14 +61,18 @@ def open_platform(settings: Settings | None = None) -> Platform:
     made_folder(settings.resolved_scratch(), "scratch")
     database = Database(settings.resolved_database_url())
     migrate(database)
-    store = open_store(
+    return Platform(settings, database, open_store_of(settings), sources=external_sources(settings))
+
+
+def open_store_of(settings: Settings) -> Store:
+    """The store that `settings` name. Raises `Unavailable` when it doesn't answer."""
+    return open_store(
         settings.resolved_store_url(),
         endpoint=settings.s3_endpoint,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
     )
-    return Platform(settings, database, store, sources=external_sources(settings))
 
 
 def solution_means(platform: Platform, actor: Actor | None = None) -> Means:

@@ -152,7 +152,7 @@ def test_a_backup_is_of_one_moment(
         yield from lines
 
     monkeypatch.setattr(module, "dump_tables", meanwhile)
-    made = back_up(database, folder_store, shelf, scratch=tmp_path)
+    back_up(database, folder_store, shelf, scratch=tmp_path)
     into = open_store((tmp_path / "into").as_uri())
     assert restored(shelf, anew, into, tmp_path).chain.fault is None
     with anew.session() as session:

@@ -11,6 +11,7 @@ import typer
 
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.audit_app import audit_app
+from pulvinar.cli.backup_app import backup_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.metadata_app import metadata_app
@@ -54,6 +55,7 @@ app.add_typer(transform_app, name="transform")
 app.add_typer(job_app, name="job")
 app.add_typer(rule_app, name="rule")
 app.add_typer(audit_app, name="audit")
+app.add_typer(backup_app)
 
 
 def run() -> None:

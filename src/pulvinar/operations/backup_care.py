@@ -73,7 +73,9 @@ def _missing(backup: Store, snapshot: Snapshot, kept: dict[bytes, int], scratch:
             if name == OBJECTS:
                 for one in named(read_lines(path)):
                     if kept.get(bytes.fromhex(one.sha256)) != one.size_bytes:
-                        yield Damage(kept_as(one.sha256), f"is missing; snapshot {snapshot.id} has it as {one.key}")
+                        yield Damage(
+                            kept_as(one.sha256), f"is missing or cut short; snapshot {snapshot.id} has it as {one.key}"
+                        )
 
 
 def _look(backup: Store, name: str) -> list[Damage]:
