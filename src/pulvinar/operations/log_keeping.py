@@ -30,10 +30,11 @@ class LogKeeper:
         self._reads = reads
         self._interval_s = interval_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log-keeper", daemon=True)
         self._failing = False
 
     def __enter__(self) -> Self:
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="log-keeper", daemon=True)
         self._thread.start()
         return self
 

@@ -22,7 +22,8 @@ from pulvinar.web.api import assets, atlases, audit, datasets, health, jobs, met
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
 from pulvinar.web.cors import Cors
-from pulvinar.web.errors import MethodNotAllowed, tell
+from pulvinar.web.errors import MethodNotAllowed, TooOften, tell
+from pulvinar.web.limits import Buckets
 from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Receive, Scope, Send
 from pulvinar.web.security import Guarded
@@ -36,6 +37,7 @@ _FAILURES = {
     404: "It doesn't exist, or you may not see it.",
     422: "What was given can't be right.",
     413: "It is more than this server allows.",
+    429: "It is asked for too often; Retry-After says when to come again.",
     500: "The server failed; its log says more under the request id.",
     503: "The store or the database does not answer.",
 }
@@ -108,6 +110,7 @@ def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
     pages = describe_api()
     pages.router.lifespan_context = lifespan
     pages.state.platform = platform
+    pages.state.buckets = Buckets(platform.settings.costly_per_minute)
     portal.mount(pages)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
@@ -119,12 +122,16 @@ def _told(request: Request, error: Exception) -> Response:
     failure = tell(_as_known(error, request), request.state.request_id)
     request.state.told = True
     if wants_page(request):
-        return portal.error_page(request, failure)
-    return Response(failure.body, failure.status, headers=_allowed(error), media_type="application/json")
+        page = portal.error_page(request, failure)
+        page.headers.update(_headers(error))
+        return page
+    return Response(failure.body, failure.status, headers=_headers(error), media_type="application/json")
 
 
-def _allowed(error: Exception) -> dict[str, str]:
-    """The header that an answer of 405 must have: what can be done here."""
+def _headers(error: Exception) -> dict[str, str]:
+    """The headers that an answer of 405 or 429 must have: what can be done here, and when."""
+    if isinstance(error, TooOften):
+        return {"retry-after": str(error.retry_after_s)}
     headers = error.headers if isinstance(error, HTTPException) else None
     return {name: value for name, value in (headers or {}).items() if name.lower() == "allow"}
 
@@ -141,6 +148,9 @@ def _as_known(error: Exception, request: Request) -> Exception:
         return NotFound(f"nothing is served at {request.url.path}")
     if isinstance(error, HTTPException) and error.status_code == 405:
         return MethodNotAllowed(f"{request.method} is not for {request.url.path}")
+    # bytes that are no text, where JSON was to come
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        return Invalid("the body can't be read", hint="send JSON in UTF-8")
     return error
 
 

@@ -33,12 +33,21 @@ class OutOfRange(Invalid):
     """A range of bytes that the object doesn't have."""
 
 
+class TooOften(Unavailable):
+    """Somebody asks more often than is allowed; `retry_after_s` says when to come again."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, hint=f"ask again in {retry_after_s} s; a program should wait as Retry-After says")
+        self.retry_after_s = retry_after_s
+
+
 STATUS: dict[type[PulvinarError], int] = {
     NotFound: 404,
     NotAuthenticated: 401,
     Forbidden: 403,
     MethodNotAllowed: 405,
     OutOfRange: 416,
+    TooOften: 429,
     Invalid: 422,
     Conflict: 409,
     TooLarge: 413,

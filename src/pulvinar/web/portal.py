@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
@@ -44,6 +44,7 @@ from pulvinar.web.dataset_page import (
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
+from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -91,7 +92,7 @@ class _Bundle(StaticFiles):
         return response
 
 
-@router.get("/")
+@router.get("/", dependencies=[Depends(costly)])
 def home(
     request: Request,
     platform: CurrentPlatform,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -26,6 +26,7 @@ from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, Version
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.holdings import cache_control
+from pulvinar.web.limits import costly
 from pulvinar.web.reads import count_as, reading_of
 from pulvinar.web.requests import matches_etag
 from pulvinar.web.stored_tables import read_matrix
@@ -98,7 +99,7 @@ def _picture(platform: Platform, actor: Actor, found: Resolved, path: str, reque
     return Response(data, media_type="image/webp", headers=headers)
 
 
-@router.get("/cutout", response_class=Response, responses=FILE)
+@router.get("/cutout", dependencies=[Depends(costly)], response_class=Response, responses=FILE)
 def get_cutout(
     request: Request,
     platform: CurrentPlatform,
@@ -137,7 +138,7 @@ class MatrixOut(BaseModel):
     values: list[list[float | None]] = Field(description="One list a row; null where a value is not known.")
 
 
-@router.get("/matrix")
+@router.get("/matrix", dependencies=[Depends(costly)])
 def get_matrix(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> MatrixOut:

@@ -84,7 +84,11 @@ def list_events(
     return PageOut(items=[_event_out(one) for one in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/export", response_class=StreamingResponse, responses={200: {"content": {LINES: {}}}})
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {LINES: {}}}},
+)
 def export(platform: CurrentPlatform, actor: CurrentActor, wanted: WantedEvents) -> StreamingResponse:
     """Every event that matches, oldest first, as JSON Lines. Only for owners of the node."""
     found = export_events(platform.database, actor, wanted)
