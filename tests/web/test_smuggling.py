@@ -6,12 +6,13 @@ from urllib.parse import urlsplit
 import pytest
 
 ASKED = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+POST = b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\n"
 AMBIGUOUS = {
-    "two lengths": b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ncontent-length: 40\r\n\r\nabcd",
-    "length and chunks": b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nG",
-    "a length that is none": b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: +4\r\n\r\nabcd",
-    "a blank before the colon": b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
-    "a coding nobody knows": b"POST /api/v1/jobs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "two lengths": POST + b"content-length: 4\r\ncontent-length: 40\r\n\r\nabcd",
+    "length and chunks": POST + b"content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nG",
+    "a length that is none": POST + b"content-length: +4\r\n\r\nabcd",
+    "a blank before the colon": POST + b"transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    "a coding nobody knows": POST + b"transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
     "a header over two lines": b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: a\r\n b\r\nbad\r\n\r\n",
 }
 

@@ -18,6 +18,7 @@ from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.operations.log_keeping import LogKeeper
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene
+from pulvinar.web.admission import Admission
 from pulvinar.web.api import assets, atlases, audit, datasets, health, jobs, metadata, search, solutions, transforms
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_of
@@ -61,9 +62,13 @@ class WebApplication:
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
         self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
+        self._admitted = Admission(self._answer, platform.settings.requests_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or say that it is too much now."""
+        await self._admitted(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
             await self.gateway(scope, receive, send)
         else:
