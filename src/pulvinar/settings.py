@@ -92,7 +92,7 @@ class Settings(BaseModel):
     requests_at_once: int = Field(
         4096,
         ge=1,
-        description="How many requests one server process has under way; beyond, it says 503 with Retry-After.",
+        description="How many requests one server process has under way; more get 503 with Retry-After.",
     )
     costly_per_minute: int = Field(
         240,

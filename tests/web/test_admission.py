@@ -60,7 +60,7 @@ def test_beyond_the_limit_it_is_said_when_to_come_again():
 
 
 def test_a_place_is_free_again_after_a_failure():
-    found, waiting, admission = asyncio.run(several(["/fails", "/fails"], 2))
+    found, _, admission = asyncio.run(several(["/fails", "/fails"], 2))
     assert all(isinstance(one, ZeroDivisionError) for one in found)
     assert admission._under_way == 0
 
