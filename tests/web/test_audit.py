@@ -11,7 +11,9 @@ from tests.web.conftest import add_dataset, stored_volume
 
 from pulvinar.access.reads import reads_of
 from pulvinar.access.sealing import verify_chain
-from pulvinar.model.access import LOCAL_OWNER
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.sharing import set_tier
+from pulvinar.model.access import LOCAL_OWNER, Right, Tier
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
@@ -31,8 +33,10 @@ def brain(platform):
     """A published volume of controlled data: its version and asset."""
     voxels = np.random.default_rng(1).integers(0, 4000, (1, 1, 40, 50, 60)).astype(np.uint16)
     asset, objects = stored_volume(platform, "secret", voxels, VolumeKind.IMAGE)
-    asset = replace(asset, details={**asset.details, "tier": "controlled"})
-    return add_dataset(platform, "A controlled brain", [(asset, objects)]), asset
+    version = add_dataset(platform, "A controlled brain", [(asset, objects)])
+    with UnitOfWork(platform.database, platform.actor) as work:
+        set_tier(work, version.dataset_id, Tier.CONTROLLED)
+    return version, asset
 
 
 @pytest.fixture
@@ -55,11 +59,11 @@ def test_an_owner_pages_through_what_happened(owner, brain):
         page = owner.get("/api/v1/audit/events", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
         seen += page["items"]
         cursor = page["next_cursor"]
-    assert [one["verb"] for one in seen] == ["publish", "add-asset", "open-draft", "create"]
+    assert [one["verb"] for one in seen] == ["set-tier", "publish", "add-asset", "open-draft", "create"]
     found = owner.get("/api/v1/audit/events", params={"verb": "publish", "subject": version.id}).json()["items"]
     assert [one["actor"] for one in found] == ["local-owner"]
     lines = owner.get("/api/v1/audit/export").text.splitlines()
-    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4]
+    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "limit=0", "since=yesterday", "since=2026-01-01T00:00:00", "actor=%00"])
@@ -87,9 +91,6 @@ def test_the_page_shows_and_narrows(owner, brain):
 
 
 def test_text_of_others_is_no_markup(owner, platform, brain):
-    from pulvinar.access.work import UnitOfWork
-    from pulvinar.model.access import Right
-
     with UnitOfWork(platform.database, LOCAL_OWNER, reason="<script>alert(1)</script>") as work:
         work.ask(Right.ADMINISTER)
         work.record_event("<b>", "<i>\r\nx")
@@ -117,7 +118,7 @@ def test_reads_of_controlled_data_are_counted_and_sealed(platform, brain):
     assert sum(row.size_bytes for row in rows) == sum(sizes)
     assert sum(row.chunks for row in rows) == len(sizes) + 1
     found = verify_chain(platform.database)
-    assert (found.fault, found.unsealed, found.events) == (None, 0, 4)
+    assert (found.fault, found.unsealed, found.events) == (None, 0, 5)
     with TestClient(create_app(platform), base_url="http://testserver") as client:
         assert client.get("/api/v1/audit/reads").json()[0]["asset_id"] == asset.id
         assert asset.id in client.get("/audit/reads", headers=ENGLISH).text
