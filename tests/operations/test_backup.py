@@ -366,3 +366,18 @@ def test_json_moments_and_bytes_are_the_same_afterwards(
     assert rows_of(database) == rows_of(empty)
     shutil.rmtree(tmp_path / "into")
     empty.close()
+
+
+def test_what_refers_to_a_later_row_of_its_table_comes_back(
+    database: Database, empty: Database, folder_store: Store, shelf: Store, tmp_path: Path
+):
+    """As an organisation that was put below a younger one."""
+    added = "INSERT INTO organisation (id, name, kind, parent, made) VALUES (:id, 'x', 'lab', :parent, :made)"
+    made = AT if not database.is_sqlite else "2026-01-01 00:00:00.000000"
+    with database.writing() as session:
+        for name, parent in (("c", None), ("b", "c"), ("a", "b"), ("d", "a")):
+            session.execute(text(added), {"id": name, "parent": parent, "made": made})
+    back_up(database, folder_store, shelf, scratch=tmp_path)
+    restored(shelf, empty, open_store((tmp_path / "into").as_uri()), tmp_path)
+    assert rows_of(empty) == rows_of(database)
+    empty.close()

@@ -70,7 +70,7 @@ def dump_tables(connection: Connection) -> Iterator[str]:
         kinds = [kind for _, kind in columns]
         asked = select(*(_read(each, is_sqlite) for each in one.columns)).order_by(*one.primary_key.columns)
         rows = connection.execution_options(yield_per=_BATCH).execute(asked)
-        for row in rows:
+        for row in _parents_first(one, rows):
             yield _line([_said(value, kind) for value, kind in zip(row, kinds, strict=True)])
 
 
@@ -119,6 +119,25 @@ def drop_all_tables(connection: Connection) -> None:
     for one in [*words, *(each for each in reversed(found.sorted_tables) if each not in words)]:
         if inspect(connection).has_table(one.name):
             one.drop(connection)
+
+
+def _parents_first(of: Table, rows: Iterable[Any]) -> Iterator[Any]:
+    """`rows` so that each comes after the row of the same table that it refers to; where none does, as they come."""
+    names = [each.name for each in of.columns]
+    own = [key for key in of.foreign_keys if key.column.table is of]
+    if not own:
+        yield from rows
+        return
+    pairs = [(names.index(key.parent.name), names.index(key.column.name)) for key in own]
+    waiting, placed = list(rows), set[tuple[int, Any]]()
+    while waiting:
+        free = [row for row in waiting if all(row[a] is None or (b, row[a]) in placed for a, b in pairs)]
+        # rows that refer to each other in a circle have no order
+        free = free or waiting
+        yield from free
+        placed.update((b, row[b]) for row in free for _, b in pairs)
+        gone = set(map(id, free))
+        waiting = [row for row in waiting if id(row) not in gone]
 
 
 def _put(connection: Connection, into: str, kinds: dict[str, str], waiting: list[dict[str, Any]]) -> None:
