@@ -10,7 +10,7 @@ LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix bench cards viewer lock reference wheel clean
+.PHONY: help demo test lint fix audit bench cards viewer lock reference wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,15 +23,19 @@ test: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale lint  ##
 	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python $(CURDIR)/viewer/node.py):$$PATH" npm test --silent
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
-lint: $(STAMPS)/dev  ## ruff, mypy and the layers contract
+lint: $(STAMPS)/dev  ## ruff, mypy, bandit and the layers contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit -q -c pyproject.toml -r src/pulvinar
 	@$(BIN)/lint-imports
 
 fix: $(STAMPS)/dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+audit: $(STAMPS)/dev  ## known weaknesses of the libraries that are pinned; asks a service on the internet
+	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
 
 bench: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## one figure against its goal: make bench NAME=ingest
 	@$(BIN)/python -m benchmarks.$(or $(NAME),$(error name one: make bench NAME=ingest)) $(ARGS)

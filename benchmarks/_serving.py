@@ -35,7 +35,7 @@ def pulvinar_server(home: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def nginx_server(root: Path, folder: Path) -> Iterator[Server]:
+def nginx_server(root: Path, folder: Path, connections: int = 1024) -> Iterator[Server]:
     """nginx with one worker, serving the files below `root`; `folder` takes what it writes."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def nginx_server(root: Path, folder: Path) -> Iterator[Server]:
     user = "user root root;" if os.geteuid() == 0 else ""
     configuration.write_text(
         f"{user} worker_processes 1; daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'};\n"
-        "events { worker_connections 1024; }\n"
+        f"worker_rlimit_nofile {connections + 4096}; events {{ worker_connections {connections}; }}\n"
         f"http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; {temporary}\n"
         f"  open_file_cache max=1000; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )

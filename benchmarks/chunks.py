@@ -53,7 +53,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pulvinar-chunks-") as folder:
         home = Path(folder) / "home"
         voxels = tissue(SHAPE)
-        chunks = _stored(home, voxels)
+        chunks = stored(home, voxels)
         print(f"{len(chunks)} chunks, {np.mean([chunk.size for chunk in chunks]) / 1e3:.0f} kB each on average")
         with pulvinar_server(home) as ours, nginx_server(home / "store", Path(folder) / "nginx") as nginx:
             ratio = _measure(ours, nginx, chunks, Path(folder), chosen.rounds, chosen.seconds)
@@ -75,7 +75,7 @@ def tissue(shape: Shape5) -> np.ndarray:
     return (smooth + 60 * noise).clip(0, 65535).astype(np.uint16)[None, None]
 
 
-def _stored(home: Path, voxels: np.ndarray) -> list[Chunk]:
+def stored(home: Path, voxels: np.ndarray) -> list[Chunk]:
     """Store `voxels` as a published volume, and find every chunk of its finest level."""
     platform = new_platform(home)
     version, asset, volume = add_volume(platform, "tissue", voxels)

@@ -12,12 +12,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from pulvinar.access.known_actors import KnownActors
 from pulvinar.access.mail import Postman, open_mailer
 from pulvinar.access.sealing import Sealer, open_sealer
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.slots import parse_slots
+from pulvinar.errors import Invalid
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder, read_secret
 from pulvinar.storage.database import Database
@@ -95,14 +97,18 @@ def open_platform(settings: Settings | None = None) -> Platform:
     made_folder(settings.resolved_scratch(), "scratch")
     database = Database(settings.resolved_database_url())
     migrate(database)
-    store = open_store(
+    return Platform(settings, database, open_store_of(settings), sources=external_sources(settings))
+
+
+def open_store_of(settings: Settings) -> Store:
+    """The store that `settings` name. Raises `Unavailable` when it doesn't answer."""
+    return open_store(
         settings.resolved_store_url(),
         endpoint=settings.s3_endpoint,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
     )
-    return Platform(settings, database, store, sources=external_sources(settings))
 
 
 def solution_means(platform: Platform, actor: Actor | None = None) -> Means:
@@ -148,20 +154,35 @@ def external_sources(settings: Settings) -> ExternalSources:
     return ExternalSources(settings.external_sources, private=settings.external_private, s3=_s3_access(settings))
 
 
-def migrate(database: Database) -> None:
-    """Bring the tables of `database` to the newest revision; costs one look when they are there already."""
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the tables of `database` to the newest revision; costs one look when they are there already.
+
+    An older `revision` can be named for tables that are new. Raises `Invalid` for one that this release doesn't know.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    wanted = _known_revision(ScriptDirectory.from_config(config), revision)
     with database.writing() as session:
         connection = session.connection()
         current = MigrationContext.configure(connection).get_current_revision()
-        if current == newest:
+        if current == wanted:
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if current in _WITHOUT_ASSET_SEARCH:
+        command.upgrade(config, wanted)
+        if current in _WITHOUT_ASSET_SEARCH and revision == "head":
             # a migration makes tables; what they hold is made by the code of the day, once all of them are there
             from pulvinar.catalogue.search import reindex_all
 
             reindex_all(session)
+
+
+def _known_revision(scripts: ScriptDirectory, revision: str) -> str:
+    if revision == "head":
+        return scripts.get_current_head() or ""
+    try:
+        found = scripts.get_revision(revision)
+    except CommandError:
+        found = None
+    if found is None:
+        raise Invalid(f"this release knows no tables {revision!r}", hint="use the release that wrote them, or a newer")
+    return found.revision

@@ -89,6 +89,17 @@ class Settings(BaseModel):
     job_limit: int = Field(0, ge=0, description="How many jobs a user may have that have not ended; 0: no limit.")
     user_cores: int = Field(0, ge=0, description="How many cores one user's jobs may hold at a time; 0: all.")
     project_cores: int = Field(0, ge=0, description="How many cores one project's jobs may hold at a time; 0: all.")
+    requests_at_once: int = Field(
+        4096,
+        ge=1,
+        description="How many requests one server process has under way; more get 503 with Retry-After.",
+    )
+    costly_per_minute: int = Field(
+        240,
+        ge=0,
+        description="How many searches, cut-outs, matrices and exports one person, or one address of visitors, may ask "
+        "for within a minute; 0: no limit.",
+    )
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

@@ -31,11 +31,17 @@ def test_a_platform_from_before_the_search_of_assets_finds_them_once_it_is_opene
     with database.writing() as session:
         later = ("job_block", "job_failure", "job_log", "job", "usage_job", "usage_offer", "outbox", "rule")
         later += ("derivation_input", "derivation")
+        later += ("event_seal", "access_read", "share_link", "dataset_access", "organisation_member", "organisation")
         for table in ("asset_words_vocabulary", "asset_words", "asset_entry", "atlas_tree", *later):
             session.execute(text(f"DROP TABLE IF EXISTS {table}"))
         for index in ("asset_transforms", "place_block_by_number", "place_block_by_asset"):
             session.execute(text(f"DROP INDEX {index}"))
-        session.execute(text("ALTER TABLE place_block DROP COLUMN number"))
+        for index in ("event_by_time", "event_by_actor", "event_by_verb", "event_by_seal", "granted_ends"):
+            session.execute(text(f"DROP INDEX {index}"))
+        columns = {"place_block": ("number",), "event": ("seal", "chain"), "granted": ("ends", "given_by")}
+        for table, column in ((table, column) for table, names in columns.items() for column in names):
+            session.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        session.execute(text("UPDATE granted SET level = level - 1 WHERE level > 2"))
         session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
     migrate(database)

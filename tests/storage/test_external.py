@@ -184,8 +184,41 @@ def test_private_networks_are_reached_only_when_that_is_allowed(folder, tmp_path
 def test_which_addresses_are_public():
     for address in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"):
         assert _is_public(address)
-    for address in ("127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::10.0.0.1", "2002:7f00:1::", "224.0.0.1", "fe80::1%eth0"):
-        assert not _is_public(address)
+    older = (
+        "127.0.0.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.0.1",
+        "198.18.0.1",
+        "240.0.0.1",
+        "224.0.0.1",
+    )
+    newer = ("::1", "::", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1", "2001:db8::1", "100::1", "5f00::1")
+    holding = (
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2001:0:7f00:1::",
+    )
+    for address in (*older, *newer, *holding):
+        assert not _is_public(address), address
+
+
+def test_a_web_server_leads_to_no_folder(folder, tmp_path):
+    with served(tmp_path, redirect=f"{folder.as_uri()}/zarr.json") as (address, _):
+        allowed = ExternalSources(f"{address} {folder.as_uri()}", private=True)
+        with pytest.raises(Forbidden, match="on no web server"):
+            allowed.open(f"{address}/brain").read("zarr.json")
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "localhost.", "①②⑦.⓪.⓪.①"])
+def test_other_ways_to_write_an_address_lead_nowhere_else(host):
+    with pytest.raises((Forbidden, Unavailable)):
+        checked_connection(host, 80, private=False)
 
 
 def test_a_name_whose_address_changes_leads_nowhere_else(folder, tmp_path, monkeypatch):

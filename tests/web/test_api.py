@@ -207,6 +207,12 @@ def test_an_unknown_failure_shows_its_name_and_nothing_else(api, monkeypatch, ca
     assert "swordfish" in str(record.exc_info)
 
 
+def test_a_body_that_is_no_text_is_refused(api):
+    headers = {"content-type": "application/json"}
+    answer = api.post("/api/v1/transforms/points", content=b"\xff\xfe\x13", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+
+
 def test_bodies_are_limited(api):
     answer = api.post("/api/v1/datasets", content=b"x" * (2 << 20))
     assert answer.status_code in (405, 413)

@@ -90,7 +90,47 @@ event = Table(
     Column("subject_id", String(64), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("details", JSON, nullable=False),
+    # the seal that holds it, and the chain of digests up to and with it, see `audit_chain`; NULL until it is sealed
+    Column("seal", BigInteger),
+    Column("chain", String(64)),
     Index("event_by_subject", "subject_id", "seq"),
+    Index("event_by_time", "at", "seq"),
+    Index("event_by_actor", "actor_id", "at", "seq"),
+    Index("event_by_verb", "verb", "at", "seq"),
+    Index("event_by_seal", "seal", "seq"),
+)
+
+event_seal = Table(
+    "event_seal",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("chain", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# what an actor read of an asset of controlled data, added up by the hour; `told` once an event says so
+access_read = Table(
+    "access_read",
+    metadata,
+    Column("actor_id", String(64), primary_key=True),
+    Column("asset_id", String(64), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("dataset_id", String(64), nullable=False),
+    Column("chunks", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("told", Boolean, nullable=False),
+    Index("access_read_of_dataset", "dataset_id", "hour"),
+    Index(
+        "access_read_untold",
+        "hour",
+        sqlite_where=text("NOT told"),
+        postgresql_where=text("NOT told"),
+    ),
 )
 
 outbox = Table(

@@ -46,11 +46,13 @@ class UnitOfWork:
     """`with UnitOfWork(database, actor) as work:` one transaction, durable when the block ends.
 
     It refuses to commit, with a `RuntimeError`, unless a right was asked and an event recorded: neither can be
-    forgotten. An error that leaves the block undoes everything.
+    forgotten. An error that leaves the block undoes everything. `reason`, given or set on the way, is written down with
+    each event from then on: why an owner of the node acts on what belongs to others.
     """
 
-    def __init__(self, database: Database, actor: Actor) -> None:
+    def __init__(self, database: Database, actor: Actor, *, reason: str = "") -> None:
         self.actor = actor
+        self.reason = reason
         self._writing: AbstractContextManager[Session] = database.writing()
         self._asked = False
         self._recorded = False
@@ -115,5 +117,6 @@ class UnitOfWork:
         """Write down what is done; it is committed with the change."""
         self._recorded = True
         now = datetime.now(UTC)
+        said = {**(details or {}), "reason": self.reason} if self.reason else details or {}
         values = {"actor_id": self.actor.id, "verb": verb, "subject_id": subject_id, "at": now}
-        self.session.execute(insert(event).values(**values, details=details or {}))
+        self.session.execute(insert(event).values(**values, details=said))

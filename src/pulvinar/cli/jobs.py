@@ -226,6 +226,7 @@ def work(*, until_idle: bool) -> None:
     """`pulvinar work`."""
     from pulvinar.compute.dispatch import Quotas
     from pulvinar.compute.runner import slots_in_words
+    from pulvinar.operations.log_keeping import LogKeeper
     from pulvinar.platform import solution_means
     from pulvinar.solutions.carrying import make_runner
 
@@ -236,7 +237,8 @@ def work(*, until_idle: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: runner.stop())
         print(f"engine {means.engine.name}: {slots_in_words(means.engine.slots)}", file=sys.stderr, flush=True)
-        runner.run()
+        with LogKeeper(platform.database):
+            runner.run()
 
 
 @contextmanager

@@ -117,3 +117,12 @@ class Event:
     subject_id: str
     at: datetime
     details: dict[str, Any]
+    seq: int = 0
+    """Its number in the log."""
+    seal: int | None = None
+    """The number of the seal that holds it; None until it is sealed."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was done, where somebody had to say so."""
+        return str(self.details.get("reason", ""))

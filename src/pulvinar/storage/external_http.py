@@ -24,7 +24,11 @@ _TIMEOUT_S = 30.0
 _MOST_REDIRECTIONS = 3
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
+_SCHEMES = ("http", "https")
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# All that is given out to anybody lies here; what lies elsewhere is for one network, or holds an older address in a way
+# of its own, which some gateways still unpack.
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 
 
 class HttpSource:
@@ -68,6 +72,9 @@ class HttpSource:
             if status in _REDIRECTIONS and "location" in found:
                 # whoever is allowed may send us on to where we may go, and to nowhere else
                 url = self._check(urljoin(url, found["location"]))
+                if urlsplit(url).scheme not in _SCHEMES:
+                    # a folder is allowed for people to index, not for a web server to reach through us
+                    raise Forbidden(f"{self.url}/{path} leads to {url}, which is on no web server")
                 continue
             return self._answer(url, status, found, data)
         raise Unavailable(f"{self.url}/{path} leads from one address to the next without end")
@@ -194,5 +201,7 @@ def _is_public(address: str) -> bool:
         inner = found.ipv4_mapped or found.sixtofour
         if found in _TRANSLATED:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inner is None and found not in _GIVEN_OUT:
+            return False
         found = inner or found
     return found.is_global and not found.is_multicast

@@ -15,13 +15,17 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from pulvinar.access.reads import ReadCounter
 from pulvinar.errors import Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
+from pulvinar.operations.log_keeping import LogKeeper
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
+from pulvinar.web.admission import Admission
 from pulvinar.web.api import (
     access,
     assets,
     atlases,
+    audit,
     datasets,
     health,
     jobs,
@@ -38,11 +42,15 @@ from pulvinar.web.cors import Cors
 from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, tell
 from pulvinar.web.identification import bearer_of
+from pulvinar.web.limits import Buckets
+from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
 
 API_ROOT = "/api/v1"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _FAILURES = {
     401: "Nobody is signed in.",
@@ -60,6 +68,7 @@ class WebApplication:
 
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
+        reads = ReadCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
             platform.store,
@@ -67,14 +76,21 @@ class WebApplication:
             actor_at_once=lambda scope: actor_at_once(platform, scope),
             cors=cors,
             sources=platform.sources,
+            reads=reads,
         )
         self._forget = platform.known_actors.forget
-        self.pages = _pages(platform, self.gateway.close)
+        self._clock = Clock(platform.database)
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
+        counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
-        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(self.pages, cors))))
+        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
+        self._admitted = Admission(self._answer, platform.settings.requests_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or say that it is too much now."""
+        await self._admitted(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
             await self.gateway(scope, receive, send)
         else:
@@ -91,6 +107,19 @@ class WebApplication:
             await send(message)
 
         return forgetting
+
+    def _running(self, keeper: LogKeeper) -> Lifespan:
+        """What goes on beside the answers: the log is kept until the last answer is out."""
+
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            self._clock.start()
+            with keeper:
+                yield
+                await asyncio.to_thread(self._clock.stop)
+                self.gateway.close()
+
+        return lifespan
 
 
 def create_app(platform: Platform) -> WebApplication:
@@ -111,7 +140,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
+    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
     for part in (access, organisations):
         api.include_router(part.router)
@@ -122,25 +151,15 @@ def describe_api() -> FastAPI:
     return pages
 
 
-def _pages(platform: Platform, close: Callable[[], None]) -> FastAPI:
+def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
     pages = describe_api()
-    pages.router.lifespan_context = _lasting(Clock(platform.database), close)
+    pages.router.lifespan_context = lifespan
     pages.state.platform = platform
+    pages.state.buckets = Buckets(platform.settings.costly_per_minute)
     portal.mount(pages)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
     return pages
-
-
-def _lasting(clock: Clock, close: Callable[[], None]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        clock.start()
-        yield
-        await asyncio.to_thread(clock.stop)
-        close()
-
-    return lifespan
 
 
 def _told(request: Request, error: Exception) -> Response:
@@ -149,18 +168,16 @@ def _told(request: Request, error: Exception) -> Response:
     request.state.told = True
     if wants_page(request):
         asks_who = isinstance(error, NotAuthenticated) and request.method == "GET" and bearer_of(request.scope) is None
-        return sign_in_pages.ask_first(request) if asks_who else portal.error_page(request, failure)
-    headers = _allowed(error) | _waiting(error)
-    return Response(failure.body, failure.status, headers=headers, media_type="application/json")
+        page = sign_in_pages.ask_first(request) if asks_who else portal.error_page(request, failure)
+        page.headers.update(_headers(error))
+        return page
+    return Response(failure.body, failure.status, headers=_headers(error), media_type="application/json")
 
 
-def _waiting(error: Exception) -> dict[str, str]:
-    """The header of an answer of 429: when to try again."""
-    return {"retry-after": str(ceil(error.wait_s))} if isinstance(error, TooOften) else {}
-
-
-def _allowed(error: Exception) -> dict[str, str]:
-    """The header that an answer of 405 must have: what can be done here."""
+def _headers(error: Exception) -> dict[str, str]:
+    """The headers that an answer of 405 or 429 must have: what can be done here, and when."""
+    if isinstance(error, TooOften):
+        return {"retry-after": str(ceil(error.wait_s))}
     headers = error.headers if isinstance(error, HTTPException) else None
     return {name: value for name, value in (headers or {}).items() if name.lower() == "allow"}
 
@@ -177,6 +194,9 @@ def _as_known(error: Exception, request: Request) -> Exception:
         return NotFound(f"nothing is served at {request.url.path}")
     if isinstance(error, HTTPException) and error.status_code == 405:
         return MethodNotAllowed(f"{request.method} is not for {request.url.path}")
+    # bytes that are no text, where JSON was to come
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        return Invalid("the body can't be read", hint="send JSON in UTF-8")
     return error
 
 

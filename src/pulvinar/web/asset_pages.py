@@ -15,6 +15,7 @@ from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.heat_map import heat_map
 from pulvinar.web.holdings import cache_control
+from pulvinar.web.reads import count_as, reading_of
 from pulvinar.web.rendering import render
 from pulvinar.web.stored_tables import (
     read_matrix,
@@ -44,7 +45,9 @@ def matrix(
 ) -> Response:
     """A connectivity matrix: its heat map, and its strongest connections as a table."""
     shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
-    asset = find_asset(shown, asset_id)
+    found = resolve(platform.database, actor, shown.digest, find_asset(shown, asset_id).id)
+    asset = found.asset
+    count_as(request, reading_of(actor, found))
     if not shows_every_cell(asset):
         low, high = asset.details["range"] or (None, None)
         data = {"strongest": asset.details["strongest"], "low": low, "high": high, "averaged": True}
@@ -57,6 +60,7 @@ def matrix(
 
 @router.get("/datasets/{dataset_id}/assets/{asset_id}/matrix.webp")
 def matrix_picture(
+    request: Request,
     platform: CurrentPlatform,
     actor: CurrentActor,
     dataset_id: DatasetId,
@@ -67,6 +71,7 @@ def matrix_picture(
     shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
     found = resolve(platform.database, actor, shown.digest, find_asset(shown, asset_id).id)
     asset = found.asset
+    count_as(request, reading_of(actor, found))
     is_whole = shows_every_cell(asset)
     values = read_matrix(platform.store, asset)[2] if is_whole else read_overview(platform.store, asset)
     headers = {"cache-control": cache_control(asset, found.tier).decode(), "etag": f'"{asset.digest}"'}
@@ -86,7 +91,9 @@ def signals(
 ) -> Response:
     """Signals over time: some of them as lines, and the list to choose others from."""
     shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
-    asset = find_asset(shown, asset_id)
+    found = resolve(platform.database, actor, shown.digest, find_asset(shown, asset_id).id)
+    asset = found.asset
+    count_as(request, reading_of(actor, found))
     names = series_names(platform.store, asset)
     chosen = list(dict.fromkeys(series or range(min(_AT_FIRST, len(names)))))[:_MOST]
     if any(not 0 <= at < len(names) for at in chosen):

@@ -23,6 +23,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from pulvinar.access.reads import ReadCounter
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor, Right
@@ -37,6 +38,7 @@ from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_reque
 from pulvinar.web.externals import Externals
 from pulvinar.web.holdings import NO_STORE, Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
+from pulvinar.web.reads import counting
 from pulvinar.web.recent import Recent
 from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, header, matches_etag, wanted_range
 from pulvinar.web.shard_indexes import ShardIndexes
@@ -79,12 +81,14 @@ class Gateway:
         cors: Cors,
         actor_at_once: Callable[[Scope], Actor | None] | None = None,
         sources: ExternalSources | None = None,
+        reads: ReadCounter | None = None,
     ) -> None:
         sources = sources or ExternalSources()
         self._database = database
         self._actor_of = actor_of
         self._actor_at_once = actor_at_once or actor_of
         self._cors = cors
+        self._reads = reads or ReadCounter(database)
         self._source = ByteSource(store)
         self._precomputed = PrecomputedViews(store, sources)
         self._externals = Externals(sources)
@@ -120,6 +124,8 @@ class Gateway:
         holding = self._holdings.at_once(actor, parts[2], parts[3])
         if holding is None:
             holding = await self._ask_for(actor, parts[2], parts[3])
+        if holding.reading is not None:
+            send = counting(self._reads, holding.reading, send)
         chunk = _CHUNK.fullmatch(parts[5]) if parts[4] == "chunks" else None
         if chunk:
             await self._answer_chunk(actor, holding, map(int, chunk.groups()), scope, send)

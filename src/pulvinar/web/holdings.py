@@ -11,6 +11,7 @@ from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.storage.database import Database
 from pulvinar.web.chunk_grid import ChunkGrid
+from pulvinar.web.reads import Reading, reading_of
 from pulvinar.web.recent import Recent
 
 IMMUTABLE = b"private, max-age=31536000, immutable"
@@ -23,7 +24,8 @@ NO_STORE = b"no-store"
 @dataclass(frozen=True)
 class Holding:
     """One asset that an actor may read or view: where its bytes are, its chunks when it is a volume, how long to keep
-    them; `finest` is the first level that the actor gets, 0 for who may read."""
+    them; `finest` is the first level that the actor gets, 0 for who may read; `reading` is what is counted, of
+    controlled data."""
 
     version_digest: str
     asset: Asset
@@ -31,6 +33,7 @@ class Holding:
     cache_control: bytes
     right: Right
     finest: int
+    reading: Reading | None = None
 
 
 class Holdings:
@@ -69,7 +72,8 @@ class Holdings:
         found = await asyncio.to_thread(resolve, self._database, *key, Right.VIEW)
         grid = self._grid(found.asset)
         finest = 0 if found.right >= Right.READ or grid is None else grid.screen_level
-        holding = Holding(key[1], found.asset, grid, cache_control(found.asset, found.tier), found.right, finest)
+        kept = cache_control(found.asset, found.tier)
+        holding = Holding(key[1], found.asset, grid, kept, found.right, finest, reading_of(key[0], found))
         self._known.put(key, (asked + self._lifetime_s, holding))
         return holding
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.access.visibility import highest_right
@@ -33,6 +33,7 @@ from pulvinar.web import (
     account_pages,
     asset_pages,
     atlas_pages,
+    audit_page,
     device_pages,
     job_pages,
     joining_pages,
@@ -61,6 +62,7 @@ from pulvinar.web.dataset_page import (
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
+from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -83,6 +85,7 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     for one in (access_pages, organisation_pages, review_pages):
         pages.include_router(one.router)
+    pages.include_router(audit_page.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
@@ -111,7 +114,7 @@ class _Bundle(StaticFiles):
         return response
 
 
-@router.get("/")
+@router.get("/", dependencies=[Depends(costly)])
 def home(
     request: Request,
     platform: CurrentPlatform,

@@ -21,6 +21,9 @@ _FIXED = [
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
 
+# Whoever came by TLS once shall come by nothing else for a year. Other names below this host are not ours to bind.
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+
 
 class Guarded:
     """An ASGI application with limits on what comes in and security headers on what goes out.
@@ -69,6 +72,7 @@ class _Answer:
             *_FIXED,
             (b"content-security-policy", _POLICY),
             (b"x-request-id", request_id.encode()),
+            *([_HTTPS_ONLY] if scope.get("scheme") == "https" else []),
             *(cors.preflight(scope) or cors.headers(scope)),
         ]
         self.begun = False

@@ -14,6 +14,11 @@ from pulvinar.web.app import create_app
 STOP_TIMEOUT_S = 10
 """How long answers that are under way may take to end once the server is told to stop."""
 
+# When thousands come at once, who finds the queue full tries again only after seconds, then after many.
+_WAITING_CONNECTIONS = 8192
+# From here a connection is idle once its answer is handed to the kernel, while a slow reader may still be reading it.
+_KEEP_ALIVE_S = 75
+
 
 def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve `platform` at `host` and `port` (0: a free one) until SIGINT or SIGTERM, then end what is under way.
@@ -39,6 +44,8 @@ def configuration(platform: Platform) -> uvicorn.Config:
         proxy_headers=False,
         log_level="warning",
         server_header=False,
+        backlog=_WAITING_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -26,6 +26,8 @@ from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, Version
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.holdings import cache_control
+from pulvinar.web.limits import costly
+from pulvinar.web.reads import count_as, reading_of
 from pulvinar.web.requests import matches_etag
 from pulvinar.web.stored_tables import read_matrix
 
@@ -85,6 +87,7 @@ def get_section(
 
 
 def _picture(platform: Platform, actor: Actor, found: Resolved, path: str, request: Request) -> Response:
+    count_as(request, reading_of(actor, found))
     asset = found.asset
     stored = find_object(platform.database, actor, asset.id, path, Right.VIEW)
     if stored is None:
@@ -96,8 +99,9 @@ def _picture(platform: Platform, actor: Actor, found: Resolved, path: str, reque
     return Response(data, media_type="image/webp", headers=headers)
 
 
-@router.get("/cutout", response_class=Response, responses=FILE)
+@router.get("/cutout", dependencies=[Depends(costly)], response_class=Response, responses=FILE)
 def get_cutout(
+    request: Request,
     platform: CurrentPlatform,
     actor: CurrentActor,
     version_digest: VersionDigest,
@@ -115,6 +119,7 @@ def get_cutout(
     at which the same box fits. 64-bit labels stay 64-bit in every format, though some programs can't read such NIfTI.
     """
     found = resolve(platform.database, actor, version_digest, asset_id)
+    count_as(request, reading_of(actor, found))
     asset, volume = found.asset, _volume_of(found.asset)
     wish = Wish(level, _corner(start), _corner(stop), channel, time)
     cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
@@ -133,13 +138,14 @@ class MatrixOut(BaseModel):
     values: list[list[float | None]] = Field(description="One list a row; null where a value is not known.")
 
 
-@router.get("/matrix")
+@router.get("/matrix", dependencies=[Depends(costly)])
 def get_matrix(
-    platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> MatrixOut:
     """The values of a connectivity matrix, with the names of its rows and columns."""
-    asset = resolve_asset(platform.database, actor, version_digest, asset_id)
-    sources, targets, values = read_matrix(platform.store, asset)
+    found = resolve(platform.database, actor, version_digest, asset_id)
+    count_as(request, reading_of(actor, found))
+    sources, targets, values = read_matrix(platform.store, found.asset)
     known = values.astype(object)
     known[~np.isfinite(values)] = None
     return MatrixOut(sources=sources, targets=targets, values=known.tolist())

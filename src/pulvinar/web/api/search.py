@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -18,9 +18,10 @@ from pulvinar.web.api.assets import disposition
 from pulvinar.web.api.datasets import Cursor
 from pulvinar.web.api.schemas import AssetOut, PageOut, asset_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import region_distances
 
-router = APIRouter(prefix="/search", tags=["search"])
+router = APIRouter(prefix="/search", tags=["search"], dependencies=[Depends(costly)])
 
 Question = Annotated[
     str, Query(max_length=LONGEST, description="A question in the language of searches, in Chinese or English.")

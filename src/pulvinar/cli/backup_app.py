@@ -1,0 +1,56 @@
+"""The commands `pulvinar backup` and `pulvinar restore`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pulvinar.cli.options import Json
+
+backup_app = typer.Typer()
+
+Where = Annotated[str, typer.Argument(help="A folder, or file:///folder or s3://bucket/prefix.")]
+
+
+@backup_app.command()
+def backup(
+    to: Where,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every byte that is kept there, and copy none.")
+    ] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the snapshots that are there, and copy none.")] = False,
+    keep: Annotated[
+        int, typer.Option(help="Afterwards, remove all but the newest so many snapshots; 0 keeps all.", min=0)
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Copy the database, as of one moment, and every object that it names. What is there already isn't copied again.
+
+    Interrupted, the same command goes on with what is missing. S3 is reached with the keys of the settings.
+    """
+    from pulvinar.cli.backup import list_snapshots, make_backup, run_verify
+
+    if verify and listing:
+        raise typer.BadParameter("--verify or --list, one of them")
+    if listing:
+        list_snapshots(to, as_json=json)
+    elif verify:
+        run_verify(to, as_json=json)
+    else:
+        make_backup(to, keep, as_json=json)
+
+
+@backup_app.command()
+def restore(
+    source: Where,
+    snapshot: Annotated[str, typer.Option(help="Which of its snapshots; without it, the newest.")] = "",
+    json: Json = False,
+) -> None:
+    """Bring a backup back into an empty platform: the home, the database and the store that the settings name.
+
+    Also from SQLite into PostgreSQL, and from a folder into S3, or the other way round.
+    """
+    from pulvinar.cli.backup import run_restore
+
+    run_restore(source, snapshot, as_json=json)
