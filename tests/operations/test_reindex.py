@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from tests.catalogue.archive import BRAIN, OBJECTS, Archive, an_asset
 
 from pulvinar.access.work import UnitOfWork
@@ -20,30 +22,44 @@ from pulvinar.model.record import Record, Species
 from pulvinar.model.space import Space
 from pulvinar.operations.reindex import rebuild_search
 from pulvinar.platform import migrate
-from pulvinar.storage.database import Database
+from pulvinar.storage.database import Database, metadata
 from pulvinar.storage.store import Store, open_store
 
 
-def test_a_platform_from_before_the_search_of_assets_finds_them_once_it_is_opened(database: Database) -> None:
+def _back_to(revision: str, database: Database, folder: Path) -> None:
+    """Take from the tables what came after a revision, as an empty database of that revision shows it."""
+    old = Database(f"sqlite:///{folder / 'old.sqlite'}")
+    migrate(old, revision)
+    then, now = inspect(old.engine), inspect(database.engine)
+    kept = set(then.get_table_names())
+    with database.writing() as session:
+        # those of words are no plain tables on every database
+        newer = [one.name for one in reversed(metadata.sorted_tables) if one.name not in kept]
+        for table in ("asset_words_vocabulary", "asset_words", *newer):
+            session.execute(text(f"DROP TABLE IF EXISTS {table}"))
+        for table in kept & set(now.get_table_names()):
+            own = [one for one in now.get_indexes(table) if "duplicates_constraint" not in one]
+            for index in _names(own) - _names(then.get_indexes(table)):
+                session.execute(text(f"DROP INDEX IF EXISTS {index}"))
+            for column in _names(now.get_columns(table)) - _names(then.get_columns(table)):
+                session.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        session.execute(text("UPDATE granted SET level = level - 1 WHERE level > 2"))
+        session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
+        session.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
+    old.close()
+
+
+def _names(found: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {one["name"] for one in found}
+
+
+def test_a_platform_from_before_the_search_of_assets_finds_them_once_it_is_opened(
+    database: Database, tmp_path: Path
+) -> None:
     archive = Archive(database)
     archive.add("an old neuron")
     archive.add("an old secret", published=False)
-    with database.writing() as session:
-        later = ("job_block", "job_failure", "job_log", "job", "usage_job", "usage_offer", "outbox", "rule")
-        later += ("derivation_input", "derivation")
-        later += ("event_seal", "access_read", "share_link", "dataset_access", "organisation_member", "organisation")
-        for table in ("asset_words_vocabulary", "asset_words", "asset_entry", "atlas_tree", *later):
-            session.execute(text(f"DROP TABLE IF EXISTS {table}"))
-        for index in ("asset_transforms", "place_block_by_number", "place_block_by_asset"):
-            session.execute(text(f"DROP INDEX {index}"))
-        for index in ("event_by_time", "event_by_actor", "event_by_verb", "event_by_seal", "granted_ends"):
-            session.execute(text(f"DROP INDEX {index}"))
-        columns = {"place_block": ("number",), "event": ("seal", "chain"), "granted": ("ends", "given_by")}
-        for table, column in ((table, column) for table, names in columns.items() for column in names):
-            session.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-        session.execute(text("UPDATE granted SET level = level - 1 WHERE level > 2"))
-        session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
-        session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    _back_to("0003", database, tmp_path)
     migrate(database)
     assert archive.names("old", ANONYMOUS) == ["an old neuron"]
     assert archive.names("old") == ["an old secret", "an old neuron"]
