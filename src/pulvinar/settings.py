@@ -89,6 +89,10 @@ class Settings(BaseModel):
     job_limit: int = Field(0, ge=0, description="How many jobs a user may have that have not ended; 0: no limit.")
     user_cores: int = Field(0, ge=0, description="How many cores one user's jobs may hold at a time; 0: all.")
     project_cores: int = Field(0, ge=0, description="How many cores one project's jobs may hold at a time; 0: all.")
+    upload_quota_gb: float = Field(
+        1000.0, ge=0, description="How many GB a user may have handed in that are not brought in yet; 0: no limit."
+    )
+    upload_days: float = Field(7.0, gt=0, description="How many days an upload is kept that nobody goes on with.")
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

@@ -30,7 +30,9 @@ from pulvinar.web.api import (
     organisations,
     search,
     solutions,
+    submissions,
     transforms,
+    uploads,
 )
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
@@ -111,7 +113,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs):
+    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, submissions, uploads):
         api.include_router(part.router)
     for part in (access, organisations):
         api.include_router(part.router)
