@@ -265,6 +265,24 @@ def ingest(
 
 
 @app.command()
+def upload(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    to: Annotated[str, typer.Option(help="Address of the Pulvinar; without it, this machine's.")] = "",
+    title: Annotated[str, typer.Option(help="What it is called while it is on its way.")] = "",
+    parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 3,
+    json: Json = False,
+) -> None:
+    """Hand PATHS in to a Pulvinar elsewhere, over any line. What breaks goes on by itself.
+
+    Interrupted, the same command goes on from what is there. In the end it says where the data are described, and
+    brought in.
+    """
+    from pulvinar.cli.uploads import run_upload
+
+    run_upload(paths, to, title, parallel, as_json=json)
+
+
+@app.command()
 def index(
     source: Annotated[
         str,

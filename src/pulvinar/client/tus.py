@@ -58,6 +58,14 @@ class Range:
     begun: bool = False
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Bytes to send, and their SHA-256."""
+
+    data: memoryview
+    digest: bytes
+
+
 class Broken(Exception):
     """The line or the server failed; to go on is worth another try."""
 
@@ -94,6 +102,8 @@ class Sender:
         self._headers, self._submission, self._over = headers, submission_id, over
         self._connection: http.client.HTTPConnection | None = None
         self._in_doubt = False
+        # one for all pieces: fresh memory costs as much as to read into it
+        self._buffer = bytearray(PIECE_BYTES)
 
     def send(self, one: Range, count: Callable[[int], None]) -> tuple[str, dict[int, str]]:
         """Send what is missing of a range; its upload, and the SHA-256 of each piece by its place in the file.
@@ -104,18 +114,18 @@ class Sender:
         with one.path.open("rb") as content:
             # a small file needs one request, not two
             small = not one.partial and not one.begun and 0 < one.size_bytes <= PIECE_BYTES
-            piece = _read(content.fileno(), one, 0) if small else b""
+            piece = self._read(content.fileno(), one, 0) if small else None
             upload_id, offset = persistently(partial(self._begin, one, piece), self._over)
             count(offset if small else 0)
-            if small and offset == one.size_bytes:
-                sent[one.first] = hashlib.sha256(piece).hexdigest()
+            if piece is not None and offset == one.size_bytes:
+                sent[one.first] = piece.digest.hex()
             while offset < one.size_bytes:
                 if self._over.is_set():
                     raise Unavailable("the upload was ended")
-                piece = _read(content.fileno(), one, offset)
+                piece = self._read(content.fileno(), one, offset)
                 now = persistently(partial(self._step, upload_id, offset, piece), self._over)
-                if now == offset + len(piece):
-                    sent[one.first + offset] = hashlib.sha256(piece).hexdigest()
+                if now == offset + len(piece.data):
+                    sent[one.first + offset] = piece.digest.hex()
                 count(now - offset)
                 offset = now
         return upload_id, sent
@@ -131,7 +141,7 @@ class Sender:
             self._connection.close()
             self._connection = None
 
-    def _begin(self, one: Range, piece: bytes) -> tuple[str, int]:
+    def _begin(self, one: Range, piece: _Piece | None) -> tuple[str, int]:
         """Open the upload of a range, with its bytes where there are some, or find the one that was; where it
         stands."""
         said = {"submission": self._submission, "path": one.name}
@@ -142,11 +152,11 @@ class Sender:
         pairs = (f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
         headers["upload-metadata"] = ",".join(pairs)
         # after a break the upload may be there already, and whole
-        body = b"" if self._in_doubt else piece
-        answer = self._ask("POST", _ROOT, {**headers, **(_about(body) if body else {})}, body)
+        body = None if self._in_doubt else piece
+        answer = self._ask("POST", _ROOT, headers, body)
         return answer["location"].rpartition("/")[2], int(answer["upload-offset"])
 
-    def _step(self, upload_id: str, offset: int, piece: bytes) -> int:
+    def _step(self, upload_id: str, offset: int, piece: _Piece) -> int:
         """Send a piece; where the upload stands then. After a break, what the server has decides."""
         address = f"{_ROOT}/{upload_id}"
         if self._in_doubt:
@@ -154,14 +164,24 @@ class Sender:
             self._in_doubt = False
             if now != offset:
                 return now
-        headers = {"upload-offset": str(offset), **_about(piece)}
-        return int(self._ask("PATCH", address, headers, piece)["upload-offset"])
+        return int(self._ask("PATCH", address, {"upload-offset": str(offset)}, piece)["upload-offset"])
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> dict[str, str]:
+    def _read(self, handle: int, one: Range, offset: int) -> _Piece:
+        """The piece of a range at `offset`, which is good until the next is read."""
+        data = memoryview(self._buffer)[: min(PIECE_BYTES, one.size_bytes - offset)]
+        if os.preadv(handle, [data], one.first + offset) < len(data):
+            raise Corrupt(f"{one.path} has become shorter while it was handed in", hint="hand it in once more")
+        return _Piece(data, hashlib.sha256(data).digest())
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], piece: _Piece | None = None) -> dict[str, str]:
         """The headers of the answer, in lower case. Raises `Broken`, and what the server refuses for good."""
         if self._connection is None:
             self._connection = self._make(self._place, timeout=_TIMEOUT_S)
+        body = piece.data if piece is not None else b""
         said = {"tus-resumable": "1.0.0", "content-length": str(len(body)), **self._headers(), **headers}
+        if piece is not None:
+            said["content-type"] = "application/offset+octet-stream"
+            said["upload-checksum"] = f"sha256 {base64.b64encode(piece.digest).decode()}"
         try:
             self._connection.request(method, self._base + path, body, said)
             answer = self._connection.getresponse()
@@ -176,12 +196,6 @@ class Sender:
         return {name.lower(): value for name, value in answer.getheaders()}
 
 
-def _about(piece: bytes) -> dict[str, str]:
-    """The headers of a body: its media type, and its SHA-256."""
-    digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
-    return {"content-type": "application/offset+octet-stream", "upload-checksum": f"sha256 {digest}"}
-
-
 def _refusal(status: int, text: bytes) -> Exception:
     """The error of an answer: one that may be over in a moment, or one for good."""
     try:
@@ -191,11 +205,3 @@ def _refusal(status: int, text: bytes) -> Exception:
         message, hint = f"the server answered {status}", ""
     kind = _KINDS.get(status)
     return kind(message, hint=hint) if kind else Broken(message)
-
-
-def _read(handle: int, one: Range, offset: int) -> bytes:
-    wanted = min(PIECE_BYTES, one.size_bytes - offset)
-    piece = os.pread(handle, wanted, one.first + offset)
-    if len(piece) < wanted:
-        raise Corrupt(f"{one.path} has become shorter while it was handed in", hint="hand it in once more")
-    return piece
