@@ -282,6 +282,14 @@ def upload(
     run_upload(paths, to, title, parallel, as_json=json)
 
 
+@app.command(hidden=True)
+def receive() -> None:
+    """Look at what was handed in, and bring in what was submitted, until nothing waits. A server does it by itself."""
+    from pulvinar.cli.uploads import receive as receive_all
+
+    receive_all()
+
+
 @app.command()
 def index(
     source: Annotated[
@@ -485,10 +493,11 @@ def serve(
     from contextlib import nullcontext
 
     from pulvinar.cli.jobs import working
+    from pulvinar.cli.uploads import receiving
     from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
-    with working() if work else nullcontext():
+    with working() if work else nullcontext(), receiving(platform):
         serve_platform(platform)
 
 
@@ -521,12 +530,13 @@ def demo(
     """Bring in real brains from installed packages (and the samples folder, where there is one), and serve them."""
     from pulvinar.cli.demo import bring_in_brains
     from pulvinar.cli.jobs import working
+    from pulvinar.cli.uploads import receiving
     from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
     all_shown = bring_in_brains(platform)
     if not no_serve:
-        with working():
+        with working(), receiving(platform):
             serve_platform(platform)
     if not all_shown:
         raise typer.Exit(1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +16,10 @@ from pulvinar.cli.show import print_json
 if TYPE_CHECKING:
     from pulvinar.client import Client
     from pulvinar.client.uploads import RemoteSubmission
+    from pulvinar.platform import Platform
+
+_LOOK_S = 1.0
+_SWEEP_S = 3600.0
 
 
 def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, as_json: bool) -> None:
@@ -44,3 +52,50 @@ def _uploaded(client: Client, paths: Sequence[Path], title: str, parallel: int) 
             parallel=parallel,
             progress=lambda at, total: bar.update(task, completed=at, total=total),
         )
+
+
+def receive() -> None:
+    """`pulvinar receive`."""
+    from pulvinar.cli.verbs import means_of, opened
+    from pulvinar.ingest.uploads.work import do_waiting
+    from pulvinar.platform import landing_of
+
+    with opened() as platform:
+        do_waiting(landing_of(platform), means_of(platform))
+
+
+@contextmanager
+def receiving(platform: Platform) -> Iterator[None]:
+    """Within it what is handed in is looked at and brought in, by a process of its own whenever something waits."""
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(platform, over), name="receiving", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(platform: Platform, over: threading.Event) -> None:
+    from pulvinar.errors import Unavailable
+    from pulvinar.ingest.uploads.work import anything_to_do, sweep_expired
+    from pulvinar.platform import landing_of
+
+    code = "from pulvinar.ingest.landlock import die_with_parent as d; d(); from pulvinar.cli import main; main()"
+    swept = -_SWEEP_S
+    while not over.wait(_LOOK_S):
+        try:
+            if time.monotonic() - swept > _SWEEP_S:
+                sweep_expired(landing_of(platform))
+                swept = time.monotonic()
+            if not anything_to_do(platform.database):
+                continue
+        except Unavailable:
+            # the database is away for a while; whoever asks for a page is told
+            continue
+        worker = subprocess.Popen([sys.executable, "-c", code, "receive"], stdin=subprocess.DEVNULL)
+        while worker.poll() is None and not over.wait(_LOOK_S / 4):
+            pass
+        worker.terminate()
+        worker.wait()
