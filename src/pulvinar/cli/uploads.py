@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulvinar.cli.show import print_json
+from pulvinar.errors import NotFound
 
 if TYPE_CHECKING:
     from pulvinar.client import Client
     from pulvinar.client.uploads import RemoteSubmission
+    from pulvinar.ingest.request import Request
     from pulvinar.platform import Platform
 
 _LOOK_S = 1.0
 _SWEEP_S = 3600.0
+_WATCH_S = 10.0
 
 
 def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, as_json: bool) -> None:
@@ -52,6 +55,22 @@ def _uploaded(client: Client, paths: Sequence[Path], title: str, parallel: int) 
             parallel=parallel,
             progress=lambda at, total: bar.update(task, completed=at, total=total),
         )
+
+
+def watch_folder(folder: Path, request: Request, quiet_s: float, *, once: bool) -> None:
+    """`pulvinar watch`."""
+    from pulvinar.cli.verbs import means_of, opened
+    from pulvinar.ingest.drop_folder import DropFolder
+
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder}")
+    with opened() as platform:
+        drop = DropFolder(means_of(platform), folder, request, quiet_s=quiet_s)
+        while True:
+            drop.look(say=lambda line: print(line, flush=True))
+            if once:
+                return
+            time.sleep(min(max(quiet_s / 4, 0.2), _WATCH_S))
 
 
 def receive() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -31,6 +33,7 @@ from pulvinar.web import findings, phrases
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.errors import status_of
 from pulvinar.web.job_pages import Fields
+from pulvinar.web.language import language_of, translations
 from pulvinar.web.rendering import render
 
 router = APIRouter(prefix="/submissions", include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
@@ -118,6 +121,7 @@ def _page(
     }
     if found.state in (_S.LOOKED, _S.FAILED):
         values |= _form(platform, found, fields)
+        values["in_form"] = partial(_in_form, language_of(request))
     if found.state is _S.DONE:
         values |= _made(platform, actor, found)
     return render(request, "submission.html", values, status=status_of(trouble) if trouble else 200)
@@ -167,6 +171,27 @@ def _checked(platform: Platform, found: UploadedSubmission) -> Conformance | Non
         # the form says what is wrong with it
         return None
     return check(replace(known, in_chinese=findings.in_chinese))
+
+
+_FLAG = re.compile(r"--([a-z][a-z-]*)")
+
+
+def _in_form(language: str, text: str) -> str:
+    """A remedy that names a flag of the command line, with the field of the form in its place."""
+    words = translations(language).gettext
+
+    def label(flag: re.Match[str]) -> str:
+        name = {"contributor": "contributors", "keyword": "keywords"}.get(flag[1], flag[1].replace("-", "_"))
+        path = next((one.path for group in FIELDS.values() for one in group if one.name == name), None)
+        if path is not None:
+            said = str(record_fields()[path]["zh" if language == "zh" else "en"])
+        elif name in phrases.READING:
+            said = words(phrases.READING[name][0])
+        else:
+            return flag[0]
+        return f"「{said}」" if language == "zh" else f"“{said}”"
+
+    return _FLAG.sub(label, text)
 
 
 def _facts(asset: FoundAsset) -> str:

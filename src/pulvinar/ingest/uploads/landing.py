@@ -48,7 +48,8 @@ class Landing:
     def refuse_without_room(self, session: Session, actor: Actor, more_bytes: int) -> None:
         """Raise `TooLarge` where `more_bytes` are beyond the quota of `actor`, `Unavailable` beyond the disk's room."""
         if self.quota_bytes:
-            has = _total(session, submission.c.size_bytes, submission.c.actor_id == actor.id)
+            own = (submission.c.actor_id == actor.id) & (submission.c.state != "done")
+            has = _total(session, submission.c.size_bytes, own)
             if has + more_bytes > self.quota_bytes:
                 raise TooLarge(
                     f"{more_bytes:,} bytes more are beyond your quota of {self.quota_bytes:,}: submissions of yours "

@@ -164,7 +164,7 @@ def _take_in(landing: Landing, means: Means, row: Row[Any]) -> None:
     request = replace(request_of(row.said, landing.files(row.id)), label=row.title)
     done = ingest(means, request, _Said(landing.database, row.id))
     dataset = {"dataset_id": done.version.dataset_id, "version": done.version.number}
-    _changed(landing, row.id, SubmissionState.DONE, size_bytes=0, received_bytes=0, **dataset)
+    _changed(landing, row.id, SubmissionState.DONE, **dataset)
     # kept, they are in the store now; else nobody wants them
     remove_tree(landing.files(row.id))
 
