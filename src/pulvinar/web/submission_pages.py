@@ -191,7 +191,8 @@ def _in_form(language: str, text: str) -> str:
             return flag[0]
         return f"「{said}」" if language == "zh" else f"“{said}”"
 
-    return _FLAG.sub(label, text)
+    said = _FLAG.sub(label, text)
+    return re.sub(" ?(「[^」]+」) ?", r"\1", said)
 
 
 def _facts(asset: FoundAsset) -> str:

@@ -11,7 +11,7 @@ async function ask(path, options = {}) {
   const answer = await fetch(path, options);
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => null);
-  const error = new Error(told ? `${told.error.message}. ${told.error.hint}` : `${answer.status}`);
+  const error = new Error(told ? [told.error.message, told.error.hint].filter(Boolean).join(" — ") : `${answer.status}`);
   // these may be over in a moment: busy, locked, torn on the way
   error.passing = [408, 423, 429, 460, 500, 502, 503, 504].includes(answer.status);
   throw error;
@@ -123,6 +123,8 @@ class Upload {
       this.stop.abort();
       this.toggle.textContent = this.section.dataset.resume;
       this.say("");
+      // other files may be picked instead
+      this.section.querySelector("[data-drop]").hidden = false;
       const trouble = this.section.querySelector("[data-trouble]");
       trouble.textContent = error.message;
       trouble.hidden = false;
