@@ -160,11 +160,22 @@ class Sender:
         """Send a piece; where the upload stands then. After a break, what the server has decides."""
         address = f"{_ROOT}/{upload_id}"
         if self._in_doubt:
-            now = int(self._ask("HEAD", address, {})["upload-offset"])
-            self._in_doubt = False
+            now = self._offset(address)
             if now != offset:
                 return now
-        return int(self._ask("PATCH", address, {"upload-offset": str(offset)}, piece)["upload-offset"])
+        try:
+            return int(self._ask("PATCH", address, {"upload-offset": str(offset)}, piece)["upload-offset"])
+        except Conflict:
+            # the request that broke was still being written when the offset was asked for
+            now = self._offset(address)
+            if now == offset:
+                raise
+            return now
+
+    def _offset(self, address: str) -> int:
+        now = int(self._ask("HEAD", address, {})["upload-offset"])
+        self._in_doubt = False
+        return now
 
     def _read(self, handle: int, one: Range, offset: int) -> _Piece:
         """The piece of a range at `offset`, which is good until the next is read."""

@@ -13,6 +13,7 @@ async function ask(path, options = {}) {
   const told = await answer.json().catch(() => null);
   const error = new Error(told ? [told.error.message, told.error.hint].filter(Boolean).join(" — ") : `${answer.status}`);
   // these may be over in a moment: busy, locked, torn on the way
+  error.status = answer.status;
   error.passing = [408, 423, 429, 460, 500, 502, 503, 504].includes(answer.status);
   throw error;
 }
@@ -235,15 +236,23 @@ class Upload {
 
   async sendPiece(address, at, piece, sum, tries) {
     // after a break, what the server has decides
-    const standing = tries ? Number((await ask(address, { method: "HEAD", headers: tus({}) })).headers.get("upload-offset")) : at;
-    if (standing !== at) return standing;
+    const standing = async () => Number((await ask(address, { method: "HEAD", headers: tus({}) })).headers.get("upload-offset"));
+    const before = tries ? await standing() : at;
+    if (before !== at) return before;
     const headers = tus({
       "upload-offset": String(at),
       "content-type": "application/offset+octet-stream",
       ...(sum ? { "upload-checksum": `sha256 ${base64(sum)}` } : {}),
     });
-    const answer = await ask(address, { method: "PATCH", headers, body: piece, signal: this.stop.signal });
-    return Number(answer.headers.get("upload-offset"));
+    try {
+      const answer = await ask(address, { method: "PATCH", headers, body: piece, signal: this.stop.signal });
+      return Number(answer.headers.get("upload-offset"));
+    } catch (error) {
+      // the request that broke was still being written when the offset was asked for
+      const now = error.status === 409 ? await standing() : at;
+      if (now === at) throw error;
+      return now;
+    }
   }
 }
 
