@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,7 +94,7 @@ class Sender:
     """Sends ranges, one after the other, over a connection of its own; `over` ends it between two pieces."""
 
     def __init__(
-        self, url: str, headers: Callable[[], dict[str, str]], submission_id: str, over: threading.Event
+        self, url: str, headers: Mapping[str, str], submission_id: str, over: threading.Event
     ) -> None:
         parts = urlsplit(url)
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -189,7 +189,7 @@ class Sender:
         if self._connection is None:
             self._connection = self._make(self._place, timeout=_TIMEOUT_S)
         body = piece.data if piece is not None else b""
-        said = {"tus-resumable": "1.0.0", "content-length": str(len(body)), **self._headers(), **headers}
+        said = {"tus-resumable": "1.0.0", "content-length": str(len(body)), **self._headers, **headers}
         if piece is not None:
             said["content-type"] = "application/offset+octet-stream"
             said["upload-checksum"] = f"sha256 {base64.b64encode(piece.digest).decode()}"
