@@ -93,9 +93,7 @@ def persistently(attempt: Callable[[], _T], over: threading.Event | None = None)
 class Sender:
     """Sends ranges, one after the other, over a connection of its own; `over` ends it between two pieces."""
 
-    def __init__(
-        self, url: str, headers: Mapping[str, str], submission_id: str, over: threading.Event
-    ) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], submission_id: str, over: threading.Event) -> None:
         parts = urlsplit(url)
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._place, self._base = parts.netloc, parts.path
