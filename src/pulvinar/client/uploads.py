@@ -202,9 +202,7 @@ class _Sending:
     def _send(self, one: Range) -> None:
         sender: Sender | None = getattr(self._own, "sender", None)
         if sender is None:
-            sender = self._own.sender = Sender(
-                self._client.url, lambda: self._client.signed_in, self._submission, self._over
-            )
+            sender = self._own.sender = Sender(self._client.url, self._client.signed_in, self._submission, self._over)
         upload_id, digests = sender.send(one, self._counter.add)
         with self._lock:
             self.sent |= {(one.name, first): digest for first, digest in digests.items()}
