@@ -28,6 +28,7 @@ from pulvinar.storage.store import Store, open_store
 
 if TYPE_CHECKING:
     from pulvinar.access.external_identities import IdentityProvider
+    from pulvinar.ingest.uploads.landing import Landing
     from pulvinar.solutions.submission import Means
 
 _WITHOUT_ASSET_SEARCH = ("0001", "0002", "0003")
@@ -127,6 +128,20 @@ def solution_means(platform: Platform, actor: Actor | None = None) -> Means:
         actor=actor or platform.actor,
         node=settings.node,
         job_limit=settings.job_limit,
+    )
+
+
+def landing_of(platform: Platform) -> Landing:
+    """Where the uploads of `platform` land."""
+    from pulvinar.ingest.uploads.landing import Landing
+
+    settings = platform.settings
+    return Landing(
+        platform.database,
+        settings.resolved_scratch() / "uploads",
+        settings.node,
+        quota_bytes=int(settings.upload_quota_gb * 1e9),
+        keep_s=settings.upload_days * 86_400,
     )
 
 

@@ -100,6 +100,10 @@ class Settings(BaseModel):
         description="How many searches, cut-outs, matrices and exports one person, or one address of visitors, may ask "
         "for within a minute; 0: no limit.",
     )
+    upload_quota_gb: float = Field(
+        1000.0, ge=0, description="How many GB a user may have handed in that are not brought in yet; 0: no limit."
+    )
+    upload_days: float = Field(7.0, gt=0, description="How many days an upload is kept that nobody goes on with.")
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

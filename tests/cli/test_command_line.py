@@ -10,8 +10,8 @@ from pulvinar import errors
 from pulvinar.cli.app import app
 from pulvinar.cli.errors import EXIT_CODES, exit_code
 from pulvinar.cli.samples import known_samples
-from pulvinar.cli.units import voxel_size
 from pulvinar.errors import Invalid, MetadataMissing, PulvinarError
+from pulvinar.ingest.units import voxel_size
 from pulvinar.settings import Settings
 
 

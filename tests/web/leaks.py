@@ -27,12 +27,14 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.sharing import set_tier, share_by_link
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.ingest.uploads.parts import open_part
+from pulvinar.ingest.uploads.submissions import create_submission
 from pulvinar.model.access import LOCAL_OWNER, Access, Actor, Organisation, OrganisationKind, Right, Tier
 from pulvinar.model.account import Account
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.model.volume import VolumeKind
-from pulvinar.platform import Platform
+from pulvinar.platform import Platform, landing_of
 from pulvinar.web.app import WebApplication, create_app
 
 WORDS = ("Quetzalword", "Xylophonlab", "Wombatperson")
@@ -83,6 +85,8 @@ class Thing:
     account_id: str
     job_id: str = field(default_factory=new_id)
     link_id: str = field(default_factory=new_id)
+    submission_id: str = field(default_factory=new_id)
+    upload_id: str = field(default_factory=new_id)
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
@@ -214,7 +218,15 @@ class Matrix:
             if state != "draft":
                 publish(work, draft.id)
         digest = get_version(self._platform.database, LOCAL_OWNER, made.id).digest
-        return Thing(made.id, digest, asset.id, self._lab.id, self._owner.id)
+        submission, upload = self._hand_in()
+        more = {"submission_id": submission, "upload_id": upload}
+        return Thing(made.id, digest, asset.id, self._lab.id, self._owner.id, **more)
+
+    def _hand_in(self) -> tuple[str, str]:
+        """What is on its way to become such a dataset."""
+        landing, keeper = landing_of(self._platform), self._keeper()
+        submission = create_submission(landing, keeper, SECRET_RECORD.title)
+        return submission.id, open_part(landing, keeper, submission.id, f"{WORDS[0]}.nii", 100).id
 
     def run(self, states: tuple[str, ...] = STATES, progress: Callable[[str], None] = lambda _: None) -> Found:
         """Look at every case of some states."""

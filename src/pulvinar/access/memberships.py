@@ -7,9 +7,10 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from pulvinar.access.tables import organisation, organisation_member
+from pulvinar.access.tables import account, organisation, organisation_member
 from pulvinar.access.visibility import REGISTERED, organisation_audience
 from pulvinar.model.access import ANONYMOUS, Actor, Membership, Right
+from pulvinar.model.account import AccountState
 
 
 def memberships_of(session: Session, actor_id: str) -> tuple[Membership, ...]:
@@ -38,7 +39,17 @@ def roles_of(session: Session, actor_id: str) -> dict[str, Right]:
 
 
 def renewed(session: Session, actor: Actor) -> Actor:
-    """An actor who was written down earlier, with what the actor belongs to now."""
-    if actor.is_owner or actor.id == ANONYMOUS.id:
-        return actor
+    """An actor who was written down earlier, with what the actor is and belongs to now.
+
+    Whose account was disabled since is a visitor. One without an account is the owner of the machine, or a visitor.
+    """
+    row = session.execute(select(account.c.state, account.c.is_owner).where(account.c.id == actor.id)).first()
+    if row is None:
+        return actor if actor.is_owner or actor.id == ANONYMOUS.id else _member(session, actor)
+    if row.state != AccountState.ACTIVE.value:
+        return replace(actor, is_owner=False, memberships=())
+    return _member(session, replace(actor, is_owner=row.is_owner))
+
+
+def _member(session: Session, actor: Actor) -> Actor:
     return replace(actor, memberships=memberships_of(session, actor.id))

@@ -269,6 +269,72 @@ def ingest(
 
 
 @app.command()
+def upload(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    to: Annotated[str, typer.Option(help="Address of the Pulvinar; without it, this machine's.")] = "",
+    title: Annotated[str, typer.Option(help="What it is called while it is on its way.")] = "",
+    parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 3,
+    json: Json = False,
+) -> None:
+    """Hand PATHS in to a Pulvinar elsewhere, over any line. What breaks goes on by itself.
+
+    Interrupted, the same command goes on from what is there. In the end it says where the data are described, and
+    brought in.
+    """
+    from pulvinar.cli.uploads import run_upload
+
+    run_upload(paths, to, title, parallel, as_json=json)
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(help="The folder into which an instrument writes, a folder each.")],
+    quiet: Annotated[
+        float, typer.Option(help="Whole is what has not changed for so many seconds, and has no manifest.", min=0)
+    ] = 300,
+    species: Annotated[str, typer.Option(help="zebrafish, mouse, macaque or human; also by another usual name.")] = "",
+    licence: Annotated[str, typer.Option("--licence", "--license", help="Licence of the data, as CC-BY-4.0.")] = "",
+    title: Annotated[str, typer.Option(help="Title of the datasets.")] = "",
+    modality: Annotated[str, typer.Option(help="How they are recorded, as 'light-sheet' or 'MRI T1'.")] = "",
+    voxel_size: VoxelSize = "",
+    orientation: Orientation = "",
+    axes: Axes = "",
+    originals: Annotated[
+        OriginalsChoice, typer.Option(help="Keep the files in the store, record where they are, or forget them.")
+    ] = OriginalsChoice.REFERENCE,
+    record: RecordFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+) -> None:
+    """Bring in by itself what lands in FOLDER: each folder in it, once it is whole.
+
+    Whole is what its manifest.sha256 says (as sha256sum writes it), or what nobody has changed for a quiet time. A
+    record.yaml in it says what the options don't. What came of it stands beside it, in NAME.done.txt or
+    NAME.error.txt; nothing is brought in twice.
+    """
+    from pulvinar.cli.uploads import watch_folder
+    from pulvinar.ingest.record import RecordAnswers
+    from pulvinar.ingest.record_file import read_record_file
+    from pulvinar.ingest.request import Originals, Request
+
+    said = read_record_file(record)[1] if record else {}
+    request = Request(
+        path=folder,
+        options=reading_options(voxel_size, orientation, None, axes, None, "", None),
+        answers=RecordAnswers(title=title, species=species, licence=licence, modality=modality, record=said),
+        originals=Originals(originals.value),
+    )
+    watch_folder(folder, request, quiet, once=once)
+
+
+@app.command(hidden=True)
+def receive() -> None:
+    """Look at what was handed in, and bring in what was submitted, until nothing waits. A server does it by itself."""
+    from pulvinar.cli.uploads import receive as receive_all
+
+    receive_all()
+
+
+@app.command()
 def index(
     source: Annotated[
         str,
@@ -471,10 +537,11 @@ def serve(
     from contextlib import nullcontext
 
     from pulvinar.cli.jobs import working
+    from pulvinar.cli.uploads import receiving
     from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
-    with working() if work else nullcontext():
+    with working() if work else nullcontext(), receiving(platform):
         serve_platform(platform)
 
 
@@ -507,12 +574,13 @@ def demo(
     """Bring in real brains from installed packages (and the samples folder, where there is one), and serve them."""
     from pulvinar.cli.demo import bring_in_brains
     from pulvinar.cli.jobs import working
+    from pulvinar.cli.uploads import receiving
     from pulvinar.cli.verbs import serve_platform
 
     platform = _platform(host, port)
     all_shown = bring_in_brains(platform)
     if not no_serve:
-        with working():
+        with working(), receiving(platform):
             serve_platform(platform)
     if not all_shown:
         raise typer.Exit(1)

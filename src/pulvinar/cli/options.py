@@ -119,10 +119,10 @@ def reading_options(
     radius_unknown: bool = False,
 ) -> Options:
     """How files are to be read. Raises `Invalid` for a voxel size that is none."""
-    from pulvinar.cli.units import voxel_size as parse
     from pulvinar.ingest.reader import Form as Forms
     from pulvinar.ingest.reader import Options
     from pulvinar.ingest.reader import TableKind as Kinds
+    from pulvinar.ingest.units import voxel_size as parse
     from pulvinar.model.volume import VolumeKind
 
     return Options(

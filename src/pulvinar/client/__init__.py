@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
     from pulvinar.client.atlas import RemoteAtlas
     from pulvinar.client.transforms import TransformedPoints
+    from pulvinar.client.uploads import RemoteSubmission
 
 TIMEOUT_S = 60.0
 BLOCK_BYTES = 64 << 20
@@ -137,6 +140,23 @@ class Client:
             yield from (RemoteDataset(self, item) for item in page["items"])
             cursor = page["next_cursor"]
 
+    def upload(
+        self,
+        *paths: str | PathLike[str],
+        title: str = "",
+        parallel: int = 3,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> RemoteSubmission:
+        """Hand in files and folders, over any line: what breaks goes on by itself, and when this is called again.
+
+        Every piece is checked by its SHA-256. `progress` is told the bytes that are there, and all of them. What is
+        given back has the address at which the data are described and brought in. Raises `Unavailable` where nothing
+        gets through for ten minutes.
+        """
+        from pulvinar.client.uploads import upload
+
+        return upload(self, [Path(path) for path in paths], title=title, parallel=parallel, progress=progress)
+
     def json(self, path: str, **query: str) -> Any:
         """What the API answers at `path`."""
         return self.answer(path, query).json()
@@ -175,7 +195,7 @@ class Client:
             self._http.close()
             self._http = None
 
-    def ask(self, path: str, asked: dict[str, Any]) -> Any:
+    def ask(self, path: str, asked: Any) -> Any:
         """What the API answers at `path` to a question of JSON values."""
         return self.answer(path, {}, json.dumps(asked).encode(), "application/json").json()
 
@@ -194,7 +214,7 @@ class Client:
         with self._answering():
             method, headers = ("GET", {}) if data is None else ("POST", {"content-type": kind})
             answer = self._connected().request(method, path, params=query, content=data, headers=headers)
-        if answer.status_code not in (200, 201):
+        if answer.status_code not in (200, 201, 204):
             raise _failure(answer)
         return answer
 

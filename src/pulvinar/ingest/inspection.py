@@ -42,8 +42,11 @@ def inspect(
     limits: Limits,
     only: Sequence[str] = (),
     progress: Progress | None = None,
+    label: str = "",
 ) -> Inspection:
     """Say what `path` (a file, a folder or an archive) holds; of its files those that match one of the patterns `only`.
+
+    `label` names what the files don't name, instead of the path.
 
     Raises `Invalid` for an option that can't be, `NotFound`, `UnreadableFile`, `TooLarge`.
     """
@@ -60,7 +63,7 @@ def inspect(
                 assets, unreadable = host.survey(submission.files)
             if unreadable and len(submission.files) == 1:
                 raise unreadable[0].error
-            assets = with_telling_names(assets, path.resolve().name)
+            assets = with_telling_names(assets, label or path.resolve().name)
             assets = with_validation(assets, submission.root, own, progress)
             skipped, unrecognised = submission.left_over(assets, unreadable=[item.name for item in unreadable])
     return Inspection(

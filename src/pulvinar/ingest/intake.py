@@ -138,7 +138,7 @@ def _go_through(
         load_kernels()
         with watched(progress, f"recognising {len(submission.files):,} files"):
             recognised = host.find(submission.files)
-        found = with_telling_names(recognised, request.path.resolve().name)
+        found = with_telling_names(recognised, request.label or request.path.resolve().name)
         found = with_validation(found, submission.root, parts, progress)
         reasons, unrecognised = submission.left_over(found)
         _say_skipped(progress, reasons)

@@ -47,7 +47,7 @@ class Request:
     files whose name in the submission matches one of its patterns. `name` names the asset where there is one only;
     `color` is RRGGBB, or one a channel with commas between. `label_names` is a table of the ids of a label volume.
     `again` ingests once more what the same request has brought in before. `space` names the space that the coordinates
-    are in, "" where nobody says.
+    are in, "" where nobody says. `label` names what the files don't name, instead of the path.
     """
 
     path: Path
@@ -62,6 +62,7 @@ class Request:
     publish: bool = False
     again: bool = False
     space: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ from pulvinar.web.api import (
     organisations,
     search,
     solutions,
+    submissions,
     transforms,
+    uploads,
 )
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
@@ -141,6 +143,8 @@ def describe_api() -> FastAPI:
     )
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
+        api.include_router(part.router)
+    for part in (submissions, uploads):
         api.include_router(part.router)
     for part in (access, organisations):
         api.include_router(part.router)

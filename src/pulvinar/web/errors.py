@@ -24,6 +24,7 @@ from pulvinar.errors import (
     TooOften,
     Unavailable,
 )
+from pulvinar.ingest.uploads.writing import ChecksumMismatch, Locked
 
 
 class MethodNotAllowed(Invalid):
@@ -34,12 +35,24 @@ class OutOfRange(Invalid):
     """A range of bytes that the object doesn't have."""
 
 
+class WrongProtocol(Invalid):
+    """A version of the upload protocol that isn't spoken here."""
+
+
+class WrongMediaType(Invalid):
+    """A body that is declared to be something else than is wanted here."""
+
+
 STATUS: dict[type[PulvinarError], int] = {
     NotFound: 404,
     NotAuthenticated: 401,
     Forbidden: 403,
     MethodNotAllowed: 405,
     OutOfRange: 416,
+    WrongProtocol: 412,
+    WrongMediaType: 415,
+    ChecksumMismatch: 460,
+    Locked: 423,
     Invalid: 422,
     Conflict: 409,
     TooLarge: 413,

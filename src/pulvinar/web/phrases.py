@@ -10,6 +10,7 @@ from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
+from pulvinar.ingest.uploads.submissions import SubmissionState
 from pulvinar.model.access import OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.job import FailureKind, JobState
@@ -120,6 +121,28 @@ JOB_STATES = {
     JobState.DONE: mark("Done"),
     JobState.DONE_EXCEPT: mark("Done, but for some blocks"),
     JobState.FAILED: mark("Failed"),
+}
+SUBMISSION_STATES = {
+    SubmissionState.OPEN: mark("Files are coming"),
+    SubmissionState.LOOKING: mark("Being looked at"),
+    SubmissionState.LOOKED: mark("Waits for your description"),
+    SubmissionState.TAKING: mark("Being brought in"),
+    SubmissionState.DONE: mark("Brought in"),
+    SubmissionState.FAILED: mark("Could not be read"),
+}
+SUBMISSION_STEPS = (mark("Files"), mark("What they are"), mark("Description"), mark("Bringing in"), mark("Draft"))
+FORM_GROUPS = {
+    "dataset": mark("The dataset"),
+    "subject": mark("The animal or person"),
+    "acquisition": mark("How it was recorded"),
+}
+READING = {
+    "voxel_size": (mark("Voxel size (z, y, x)"), mark("As 5,2,2 or 0.5mm: micrometres where no unit is said.")),
+    "orientation": (mark("Orientation"), mark("Where rising z, y, x go, as SPR: three of R L, A P, S I.")),
+    "kind": (mark("Kind of volume"), mark("Labels are never averaged.")),
+    "axes": (mark("Axes of the files"), mark("Slowest first, of the letters t, c, z, y, x.")),
+    "time_step": (mark("Time step (s)"), mark("Seconds between time points.")),
+    "unit": (mark("Unit of lengths"), mark("um, mm, nm or voxel, for neurons, tables and meshes that don't say it.")),
 }
 FAILURES = {
     FailureKind.ERROR: mark("Error"),

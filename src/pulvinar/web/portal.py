@@ -42,6 +42,7 @@ from pulvinar.web import (
     profile_pages,
     review_pages,
     sign_in_pages,
+    submission_pages,
     usage_page,
 )
 from pulvinar.web.anchors import named_anchors
@@ -86,6 +87,7 @@ def mount(pages: FastAPI) -> None:
     for one in (access_pages, organisation_pages, review_pages):
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
+    pages.include_router(submission_pages.router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")

@@ -8,7 +8,8 @@ from pulvinar.web.errors import new_request_id, tell
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send, header
 
 BODY_LIMIT_BYTES = 1 << 20
-"""Nothing is uploaded over HTTP: bodies are small forms and JSON."""
+"""Bodies are small forms and JSON, but for uploads: those are written as they come, and have a size of their own."""
+UPLOADS = "/api/v1/uploads"
 
 # Pages bring policies of their own; whatever else is opened in a browser (JSON, a picture) may load nothing.
 _POLICY = b"default-src 'none'; frame-ancestors 'none'"
@@ -50,7 +51,7 @@ class Guarded:
             return
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._application(asked, _limited(scope, receive), answer.send)
+            await self._application(asked, receive if _is_upload(scope) else _limited(scope, receive), answer.send)
         except Exception as error:
             # The framework raises what it has answered once more; and when headers are out without an answer, only a
             # broken connection can still say that something is wrong.
@@ -95,6 +96,11 @@ class _Answer:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(failure.body))]
         await self.send({"type": "http.response.start", "status": failure.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": failure.body})
+
+
+def _is_upload(scope: Scope) -> bool:
+    path = scope["path"]
+    return scope["method"] in ("POST", "PATCH") and (path == UPLOADS or path.startswith(f"{UPLOADS}/"))
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
