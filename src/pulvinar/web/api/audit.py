@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pulvinar.access.audit import Wanted, event_json, export_events, search_events
 from pulvinar.access.audit_chain import last_seal
 from pulvinar.access.reads import reads_of
-from pulvinar.errors import NotFound
+from pulvinar.errors import Forbidden, NotFound
 from pulvinar.model.access import Event
 from pulvinar.web.api.schemas import PageOut
 from pulvinar.web.context import CurrentActor, CurrentPlatform
@@ -110,8 +110,10 @@ def list_reads(
 
 
 @router.get("/seal")
-def get_seal(platform: CurrentPlatform) -> SealOut:
-    """The newest seal of the log. Anybody may keep it: it tells nothing of what happened."""
+def get_seal(platform: CurrentPlatform, actor: CurrentActor) -> SealOut:
+    """The newest seal of the log. Only for owners of the node: its numbers tell how much happens here."""
+    if not actor.is_owner:
+        raise Forbidden(f"{actor.name} may not see the seals of the log")
     with platform.database.session() as session:
         found = last_seal(session)
     if found is None:
