@@ -17,14 +17,19 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from sqlalchemy import insert
 from tests.access.people import a_person, acting
+from tests.access.terms import TERMS
 from tests.web.accounts import browser, sign_in
 from tests.web.conftest import stored_volume
 
+from pulvinar.access.agreement_tables import acceptance
+from pulvinar.access.agreements import attach, set_agreement
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.tokens import make_token
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.requests import ask_for
 from pulvinar.catalogue.sharing import set_tier, share_by_link
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
 from pulvinar.ingest.uploads.parts import open_part
@@ -60,10 +65,14 @@ RECORD_ALONE = {
     "/api/v1/datasets/{dataset_id}/metadata",
     "/api/v1/datasets/{dataset_id}/conformance",
     "/api/v1/datasets/{dataset_id}/access",
+    "/api/v1/datasets/{dataset_id}/agreements",
+    "/api/v1/datasets/{dataset_id}/use",
+    "/api/v1/datasets/{dataset_id}/export-rules",
     "/api/v1/assets/{version_digest}/{asset_id}",
     "/api/v1/assets/{version_digest}/{asset_id}/anchors",
     "/datasets/{dataset_id}",
     "/datasets/{dataset_id}/access",
+    "/datasets/{dataset_id}/request",
 }
 """What answers, by GET, who sees a record and may read nothing."""
 QUERIES = {
@@ -87,10 +96,14 @@ class Thing:
     link_id: str = field(default_factory=new_id)
     submission_id: str = field(default_factory=new_id)
     upload_id: str = field(default_factory=new_id)
+    agreement_id: str = field(default_factory=new_id)
+    request_id: str = field(default_factory=new_id)
+    acceptance_id: str = field(default_factory=new_id)
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
         fixed = {"number": "1", "axis": "z", "action": "cancel", "audience": f"actor:{self.account_id}"}
+        fixed |= {"decision": "grant", "signing": "countersign", "change": "detach", "kind": "site"}
         return (vars(self) | fixed)[parameter]
 
     def hidden_in(self, text: str) -> str:
@@ -164,6 +177,7 @@ class Matrix:
         self._application = create_app(platform)
         self.routes = routes_of(self._application)
         self._owner = a_person(platform.database, "keeper", email="keeper@hidden.example")
+        self._petitioner = a_person(platform.database, "petitioner", email="petitioner@hidden.example")
         self._lab = self._new_lab("A hidden lab", self._owner)
         voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
         self._stored = [stored_volume(platform, "volume", voxels, VolumeKind.IMAGE) for _ in STATES]
@@ -220,7 +234,20 @@ class Matrix:
         digest = get_version(self._platform.database, LOCAL_OWNER, made.id).digest
         submission, upload = self._hand_in()
         more = {"submission_id": submission, "upload_id": upload}
-        return Thing(made.id, digest, asset.id, self._lab.id, self._owner.id, **more)
+        thing = Thing(made.id, digest, asset.id, self._lab.id, self._owner.id, **more)
+        return thing if state == "public" else self._bound(thing)
+
+    def _bound(self, thing: Thing) -> Thing:
+        """A dataset with an agreement that somebody has accepted, and for which somebody asks."""
+        with UnitOfWork(self._platform.database, self._keeper()) as work:
+            of = set_agreement(work, TERMS, organisation_id=self._lab.id)
+            attach(work, thing.dataset_id, of.id)
+            row = {"id": new_id(), "account_id": self._petitioner.id, "name": WORDS[2], "values": {}}
+            row |= {"agreement_id": of.id, "number": 1, "digest": of.terms.digest, "address": "", "accepted": of.made}
+            work.session.execute(insert(acceptance).values(**row))
+        with UnitOfWork(self._platform.database, acting(self._platform.database, self._petitioner.id)) as work:
+            asked = ask_for(work, thing.dataset_id, f"To see the {WORDS[0]}.")
+        return replace(thing, agreement_id=of.id, request_id=asked.id, acceptance_id=row["id"])
 
     def _hand_in(self) -> tuple[str, str]:
         """What is on its way to become such a dataset."""

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from tests.solutions.stored import catalogued, stored_volume
 
+from pulvinar.access.export_rules import check_leaving, lift_rule, of_dataset, rules_on, set_rule
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.compute.dispatch import Quotas
+from pulvinar.errors import Forbidden
+from pulvinar.model.export_rule import ExportRule, RuleKind, Way
 from pulvinar.model.job import JobState
 from pulvinar.platform import Platform, open_platform, solution_means
 from pulvinar.settings import load_settings
@@ -165,3 +170,42 @@ def test_a_visitor_starts_nothing_and_sees_nobody_s_jobs(platform: Platform, ima
     with serving(Platform(public, platform.database, platform.store)) as address, httpx2.Client() as client:
         assert client.post(f"{address}/api/v1/jobs", json=request_for(image)).status_code == 403
         assert client.get(f"{address}/api/v1/jobs").json()["items"] == []
+
+
+def test_what_a_job_makes_of_bound_data_is_bound(api: httpx2.Client, platform: Platform, image, work: Callable):
+    held, _ = find_home(platform.database, platform.actor, image)
+    elsewhere = api.post("/jobs", json=request_for(image)).json()
+    work()
+    free = api.get(f"/jobs/{elsewhere['id']}").json()["dataset_id"]
+    scope = of_dataset(held.dataset_id)
+    with UnitOfWork(platform.database, platform.actor) as unit:
+        set_rule(unit, ExportRule(scope, RuleKind.AGGREGATES))
+    try:
+        # what was made before is bound, too; and nothing new goes where it would bind what is there
+        assert kinds_on(platform, free) == [RuleKind.AGGREGATES]
+        other = api.post("/jobs", json=request_for(image)).json()
+        work()
+        made = api.get(f"/jobs/{other['id']}").json()["dataset_id"]
+        assert kinds_on(platform, made) == [RuleKind.AGGREGATES]
+        table = get_version(platform.database, platform.actor, made).assets[0]
+        check_leaving(platform.database, platform.actor, made, table, Way.DOWNLOAD)
+        (volume,) = held.assets
+        with pytest.raises(Forbidden, match="aggregates"):
+            check_leaving(platform.database, platform.actor, held.dataset_id, volume, Way.DOWNLOAD)
+        unbound = catalogued(platform.database, stored_of(platform))
+        refused = api.post("/jobs", json={**request_for(image), "into": unbound})
+        assert refused.status_code == 409
+        assert "aggregates" in refused.json()["error"]["message"]
+    finally:
+        with UnitOfWork(platform.database, platform.actor) as unit:
+            lift_rule(unit, scope, RuleKind.AGGREGATES, "end of test")
+
+
+def kinds_on(platform: Platform, dataset_id: str) -> list[RuleKind]:
+    with platform.database.session() as session:
+        return [one.kind for one in rules_on(session, dataset_id)]
+
+
+def stored_of(platform: Platform):
+    voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
+    return stored_volume(platform.store, platform.settings.resolved_scratch(), voxels)

@@ -3,6 +3,9 @@
 A dataset is shown to an audience: to everyone, to whoever has signed in, to a group, or to one actor. An actor belongs
 to some audiences and sees what is shown to any of them; an owner of the node sees all. What a group was given, a member
 has as far as the own role in it goes.
+
+What was given to read or more, on a dataset with an agreement, counts as to see until the actor has accepted it, and
+once that has lapsed; the agreement's own givers are not bound by it.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
+    and_,
     column,
     delete,
     false,
     insert,
     literal,
+    not_,
     or_,
     select,
     table,
@@ -27,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from pulvinar.access.agreement_tables import acceptance, agreement, dataset_agreement
 from pulvinar.access.tables import granted
 from pulvinar.model.access import Actor, Grant, Right
 from pulvinar.storage.database import UtcDateTime
@@ -77,7 +83,36 @@ def visible(
     shown = select(literal(1)).where(
         granted.c.dataset_id == dataset_id, granted.c.audience.in_(by), granted.c.level >= right, _lasts()
     )
+    if right > Right.SEE:
+        shown = shown.where(or_(granted.c.level < Right.READ, not_(bound(actor, granted.c.dataset_id))))
     return shown.exists()
+
+
+def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that an agreement on the dataset of a row keeps `actor`, who gives it not and has no acceptance of
+    it that counts now, from what was given."""
+    now, writes = datetime.now(UTC), audiences(actor, Right.WRITE)
+    # under names of their own: the row that is asked about may be one of these tables itself
+    on, of, kept = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), granted.alias("bound_kept")
+    accepted = select(literal(1)).where(
+        acceptance.c.agreement_id == of.c.id,
+        acceptance.c.account_id == actor.id,
+        acceptance.c.counts_from <= now,
+        or_(acceptance.c.ends.is_(None), acceptance.c.ends > now),
+    )
+    of_dataset = select(literal(1)).where(
+        kept.c.dataset_id == of.c.dataset_id,
+        kept.c.audience.in_(writes),
+        kept.c.level >= Right.WRITE,
+        or_(kept.c.ends.is_(None), kept.c.ends > now),
+    )
+    gives = or_(and_(of.c.giver.is_not(None), of.c.giver.in_(writes)), of_dataset.correlate_except(kept).exists())
+    unmet = (
+        select(literal(1))
+        .select_from(on.join(of, of.c.id == on.c.agreement_id))
+        .where(on.c.dataset_id == dataset_id, not_(accepted.correlate_except(acceptance).exists()), not_(gives))
+    )
+    return unmet.correlate_except(on, of).exists()
 
 
 def _lasts() -> ColumnElement[bool]:
@@ -120,10 +155,13 @@ def grants_to(session: Session, actor: Actor, dataset_id: str) -> tuple[Grant, .
     most = {EVERYONE: Right.ADMINISTER, audience_of(actor.id): Right.ADMINISTER}
     most |= {one.audience: one.most for one in actor.memberships}
     mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), _lasts()
-    found = [
-        Grant(row.audience, min(Right(row.level), most[row.audience], actor.ceiling), row.given_by, row.ends)
-        for row in session.execute(select(granted).where(*mine))
-    ]
+    rows = session.execute(select(granted).where(*mine)).all()
+    held = any(row.level >= Right.READ for row in rows) and session.scalar(select(bound(actor, literal(dataset_id))))
+    found = []
+    for row in rows:
+        awaits = bool(held) and row.level >= Right.READ
+        right = Right.SEE if awaits else min(Right(row.level), most[row.audience], actor.ceiling)
+        found.append(Grant(row.audience, right, row.given_by, row.ends, awaits_agreement=awaits))
     return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
 
 

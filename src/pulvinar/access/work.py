@@ -97,6 +97,13 @@ class UnitOfWork:
                 hint="ask one of its administrators",
             )
 
+    def ask_giver(self, right: Right, organisation_id: str | None, dataset_id: str | None) -> None:
+        """Go on only if the actor has `right` in an organisation, or else on a dataset."""
+        if organisation_id is not None:
+            self.ask_in(right, organisation_id)
+        else:
+            self.ask(right, dataset_id)
+
     def _is_organisation(self, organisation_id: str) -> bool:
         return self.session.scalar(select(organisation.c.id).where(organisation.c.id == organisation_id)) is not None
 

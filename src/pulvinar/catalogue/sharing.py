@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pulvinar.access.agreements import agreements_on
 from pulvinar.access.dataset_access import access_of, opening_now, set_access, shown_by
 from pulvinar.access.links import Link, add_link, drop_link, new_link
 from pulvinar.access.visibility import (
@@ -161,6 +162,8 @@ def share_by_link(
     work.ask(Right.SHARE, dataset_id)
     if right not in (Right.VIEW, Right.READ):
         raise Invalid(f"a link can't give the right to {right.name.lower()}", hint="to view or to read")
+    if right is Right.READ and agreements_on(work.session, dataset_id):
+        raise Invalid("whoever comes by a link accepts no agreement, and can't read", hint="make a link to view")
     if not datetime.now(UTC) < ends <= datetime.now(UTC) + LONGEST_LINK:
         raise Invalid(f"the link would end on {ends.isoformat()}", hint=f"within {LONGEST_LINK.days} days from now")
     made = new_link(dataset_id, right, ends, blind=blind, label=label.strip()[:_LABEL], made_by=work.actor.id)

@@ -11,6 +11,7 @@ import typer
 
 from pulvinar.cli.access_app import access_app, organisations_app
 from pulvinar.cli.account_app import accounts_app, sign_in_app
+from pulvinar.cli.agreement_app import agreement_app, request_app
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.audit_app import audit_app
 from pulvinar.cli.backup_app import backup_app
@@ -59,6 +60,8 @@ app.add_typer(rule_app, name="rule")
 app.add_typer(sign_in_app)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(access_app, name="access")
+app.add_typer(request_app, name="request")
+app.add_typer(agreement_app, name="agreement")
 app.add_typer(organisations_app, name="organisations")
 app.add_typer(audit_app, name="audit")
 app.add_typer(backup_app)

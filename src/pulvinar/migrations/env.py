@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import pulvinar.access.agreement_tables
 import pulvinar.access.tables
 import pulvinar.atlases.tables
 import pulvinar.catalogue.tables

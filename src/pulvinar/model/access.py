@@ -72,12 +72,16 @@ class Access:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one audience was given on a dataset, by whom and until when (None: until it is taken back)."""
+    """What one audience was given on a dataset, by whom and until when (None: until it is taken back).
+
+    `awaits_agreement`: of an actor who has not accepted the dataset's agreement; `right` is what counts until then.
+    """
 
     audience: str
     right: Right
     given_by: str | None = None
     ends: datetime | None = None
+    awaits_agreement: bool = False
 
 
 @dataclass(frozen=True)

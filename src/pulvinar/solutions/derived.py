@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import strictest as strictest_access
+from pulvinar.access.inheritance import inherit
 from pulvinar.access.visibility import EVERYONE, REGISTERED, grants_on, show
 from pulvinar.access.work import UnitOfWork, may_in
 from pulvinar.catalogue.anchors import set_anchor
@@ -75,6 +76,7 @@ def make_visible(
         for one in job.inputs:
             work.ask(Right.READ, one.dataset_id)
         dataset_id = job.into or _new_home(work, record, job).id
+        inherit(work.session, dataset_id, {one.dataset_id for one in job.inputs} - {dataset_id})
         draft = open_draft(work, dataset_id)
         for asset, objects in assets:
             add_asset(work, draft.id, asset, objects)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pulvinar.access.export_rules import check_kept
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import Installed, list_atlases
 from pulvinar.catalogue.derivations import derivation_of
@@ -120,6 +121,8 @@ def submit(means: Means, request: Request, *, cause: str | None = None) -> Job:
             work.ask(Right.READ, one.dataset_id)
         # to be told now that the outputs may be made, and not when all the work is done
         work.ask(Right.WRITE, request.into or None)
+        if request.into:
+            check_kept(work.session, request.into, {one.dataset_id for one in ready.inputs} - {request.into})
         return enqueue(work, new, ready.plan, limit=means.job_limit, cause=cause)
 
 

@@ -32,9 +32,11 @@ from pulvinar.web.api import (
     me,
     metadata,
     organisations,
+    requests,
     search,
     solutions,
     submissions,
+    terms,
     transforms,
     uploads,
 )
@@ -146,7 +148,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (submissions, uploads):
         api.include_router(part.router)
-    for part in (access, organisations):
+    for part in (access, organisations, requests, terms):
         api.include_router(part.router)
     api.include_router(me.router)
     api.include_router(me.device_router)

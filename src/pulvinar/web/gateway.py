@@ -23,11 +23,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from pulvinar.access.export_rules import check_leaving
 from pulvinar.access.reads import ReadCounter
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import StoredObject
+from pulvinar.model.export_rule import Way
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources
 from pulvinar.storage.store import Store
@@ -150,7 +152,8 @@ class Gateway:
         if grid is None or number >= len(grid.levels):
             raise NotFound(f"{scope['path']} is not the address of a chunk")
         if number < holding.finest:
-            raise Forbidden(f"level {number} is finer than may be viewed", hint=f"from level {holding.finest} on")
+            why = f", by rule {holding.rule.kind.value!r}" if holding.rule else ""
+            raise Forbidden(f"level {number} is finer than may be viewed{why}", hint=f"from level {holding.finest} on")
         level = grid.levels[number]
         place = level.place(*chunk)
         if place is None:
@@ -208,6 +211,7 @@ class Gateway:
             await self._answer_object(actor, holding, path, scope, send)
         elif view == "precomputed" and holding.grid is not None and holding.right >= Right.READ:
             run = self._source.run if holding.asset.location is None else self._externals.run
+            await self._check_leaving(actor, holding)
             document = await run(self._precomputed.read, holding.asset, path)
             await self._send_document(document, holding, scope, send)
         else:
@@ -228,6 +232,8 @@ class Gateway:
         asset = holding.asset
         if holding.right < Right.READ and not path.startswith(_PICTURES):
             raise Forbidden(f"asset {asset.id} may be viewed here, and not be taken along")
+        if not path.startswith(_PICTURES):
+            await self._check_leaving(actor, holding)
         stored = self._objects.get((asset.id, path))
         if stored is None:
             stored = await self._source.run(find_object, self._database, actor, asset.id, path, holding.right)
@@ -238,6 +244,11 @@ class Gateway:
         media_type = _TYPES.get(path.rpartition(".")[2], _BINARY)
         key = f"{asset.prefix}/{stored.path}"
         await self._send_extent(Extent(key, 0, stored.size_bytes, etag, media_type, holding.cache_control), scope, send)
+
+    async def _check_leaving(self, actor: Actor, holding: Holding) -> None:
+        if holding.rule is not None:
+            way = Way.DOWNLOAD
+            await asyncio.to_thread(check_leaving, self._database, actor, holding.dataset_id, holding.asset, way)
 
     async def _send_extent(self, extent: Extent, scope: Scope, send: Send, data: bytes | None = None) -> None:
         """Answer with `extent`, or with the part of it that is asked for; its bytes are `data` where that is given."""

@@ -6,9 +6,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from pulvinar.catalogue.versions import resolve
+from pulvinar.access.export_rules import rules_on
+from pulvinar.catalogue.versions import Resolved, resolve
 from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.export_rule import ExportRule
 from pulvinar.storage.database import Database
 from pulvinar.web.chunk_grid import ChunkGrid
 from pulvinar.web.reads import Reading, reading_of
@@ -25,7 +27,11 @@ NO_STORE = b"no-store"
 class Holding:
     """One asset that an actor may read or view: where its bytes are, its chunks when it is a volume, how long to keep
     them; `finest` is the first level that the actor gets, 0 for who may read; `reading` is what is counted, of
-    controlled data."""
+    controlled data.
+
+    `rule` is one of those on what may leave the site that bind it: then chunks are for looking, and whatever is taken
+    along is asked about each time.
+    """
 
     version_digest: str
     asset: Asset
@@ -33,6 +39,8 @@ class Holding:
     cache_control: bytes
     right: Right
     finest: int
+    dataset_id: str = ""
+    rule: ExportRule | None = None
     reading: Reading | None = None
 
 
@@ -69,13 +77,22 @@ class Holdings:
     async def _ask(self, key: tuple[Actor, str, str]) -> Holding:
         # The age counts from before the question: a right revoked while it is answered isn't kept any longer.
         asked = time.monotonic()
-        found = await asyncio.to_thread(resolve, self._database, *key, Right.VIEW)
+        found, rule = await asyncio.to_thread(self._look, *key)
         grid = self._grid(found.asset)
-        finest = 0 if found.right >= Right.READ or grid is None else grid.screen_level
-        kept = cache_control(found.asset, found.tier)
-        holding = Holding(key[1], found.asset, grid, kept, found.right, finest, reading_of(key[0], found))
+        # who may write to the data works on them here; to all others a rule shows what a screen can
+        in_full = found.right >= (Right.READ if rule is None else Right.WRITE)
+        finest = 0 if in_full or grid is None else grid.screen_level
+        kept = cache_control(found.asset, found.tier) if rule is None else NO_STORE
+        reading = reading_of(key[0], found)
+        holding = Holding(key[1], found.asset, grid, kept, found.right, finest, found.dataset_id, rule, reading)
         self._known.put(key, (asked + self._lifetime_s, holding))
         return holding
+
+    def _look(self, actor: Actor, version_digest: str, asset_id: str) -> tuple[Resolved, ExportRule | None]:
+        found = resolve(self._database, actor, version_digest, asset_id, Right.VIEW)
+        with self._database.session() as session:
+            rules = rules_on(session, found.dataset_id)
+        return found, next(iter(rules), None)
 
     def _grid(self, asset: Asset) -> ChunkGrid | None:
         if asset.kind is not AssetKind.VOLUME:

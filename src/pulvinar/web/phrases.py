@@ -12,10 +12,13 @@ from pulvinar.catalogue.query_fields import KIND_NAMES
 from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
 from pulvinar.ingest.uploads.submissions import SubmissionState
 from pulvinar.model.access import OrganisationKind, Right, Tier
+from pulvinar.model.access_request import RequestState
 from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.export_rule import RuleKind
 from pulvinar.model.job import FailureKind, JobState
 from pulvinar.model.record import Species
 from pulvinar.model.text import short
+from pulvinar.model.use_matching import Verdict
 from pulvinar.model.volume import VolumeKind
 
 Gettext = Callable[[str], str]
@@ -70,6 +73,22 @@ ORGANISATIONS = {
     OrganisationKind.LAB: mark("Lab"),
     OrganisationKind.PROJECT: mark("Project"),
     OrganisationKind.TEAM: mark("Team"),
+}
+EXPORT_RULES = {
+    RuleKind.SITE: mark("Bytes stay at this site: people look at them here"),
+    RuleKind.AGGREGATES: mark("Only aggregates leave: tables, points and matrices that were computed here"),
+    RuleKind.PERSONS: mark("The data of no more than so many persons leave in a month"),
+}
+REQUEST_STATES = {
+    RequestState.OPEN: mark("waiting"),
+    RequestState.GRANTED: mark("granted"),
+    RequestState.REFUSED: mark("refused"),
+    RequestState.WITHDRAWN: mark("withdrawn"),
+}
+VERDICTS = {
+    Verdict.MET: mark("met"),
+    Verdict.NOT_MET: mark("not met"),
+    Verdict.JUDGE: mark("a person must judge"),
 }
 KINDS = {
     "image": mark("Image volume"),

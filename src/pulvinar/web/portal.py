@@ -31,6 +31,7 @@ from pulvinar.platform import Platform
 from pulvinar.web import (
     access_pages,
     account_pages,
+    agreement_pages,
     asset_pages,
     atlas_pages,
     audit_page,
@@ -40,9 +41,11 @@ from pulvinar.web import (
     organisation_pages,
     phrases,
     profile_pages,
+    request_pages,
     review_pages,
     sign_in_pages,
     submission_pages,
+    terms_pages,
     usage_page,
 )
 from pulvinar.web.anchors import named_anchors
@@ -60,6 +63,7 @@ from pulvinar.web.dataset_page import (
     profile_of,
     shared_findings,
 )
+from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
@@ -84,10 +88,11 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(usage_page.router)
     for one in (sign_in_pages, joining_pages, profile_pages, device_pages, account_pages):
         pages.include_router(one.router)
-    for one in (access_pages, organisation_pages, review_pages):
+    for one in (access_pages, organisation_pages, review_pages, request_pages, agreement_pages, terms_pages):
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
     pages.include_router(submission_pages.router)
+    pages.include_router(terms_pages.organisation_router)
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
@@ -232,6 +237,7 @@ def dataset(
         "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
         "profile": profile_of(shown, language_of(request)),
         "may_run": may_read and may_on_node(actor, Right.WRITE),
+        "terms": terms_of(platform, actor, dataset_id),
         "base": base,
     }
     return render(request, "dataset.html", values)

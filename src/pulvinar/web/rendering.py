@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.model.record import Species
+from pulvinar.model.use_codes import USE_CODES
 from pulvinar.web import findings, phrases
 from pulvinar.web.context import current_platform, who_is_signed_in
 from pulvinar.web.dataset_page import plane_of
@@ -84,6 +85,10 @@ def render(
         "why_said": partial(phrases.why_said, words.gettext, language),
         "facet_value": partial(phrases.facet_value, language),
         "planes": phrases.PLANES,
+        "request_states": phrases.REQUEST_STATES,
+        "verdicts": phrases.VERDICTS,
+        "export_rules": phrases.EXPORT_RULES,
+        "use_codes": USE_CODES,
         "stage_names": phrases.ALIGNMENT_STAGES,
         "sides": phrases.SIDES,
         "plane_of": plane_of,

@@ -13,10 +13,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from pulvinar.access.export_rules import check_leaving
 from pulvinar.catalogue.versions import Resolved, find_object, resolve, resolve_asset
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind
+from pulvinar.model.export_rule import Way
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.platform import Platform
 from pulvinar.storage.external_volume import open_asset_volume
@@ -121,6 +123,7 @@ def get_cutout(
     found = resolve(platform.database, actor, version_digest, asset_id)
     count_as(request, reading_of(actor, found))
     asset, volume = found.asset, _volume_of(found.asset)
+    check_leaving(platform.database, actor, found.dataset_id, asset, Way.CUTOUT)
     wish = Wish(level, _corner(start), _corner(stop), channel, time)
     cutout = plan_cutout(volume, wish, platform.settings.cutout_budget_mb * 1_000_000)
     stored = open_asset_volume(platform.store, platform.sources, asset)
@@ -145,6 +148,7 @@ def get_matrix(
     """The values of a connectivity matrix, with the names of its rows and columns."""
     found = resolve(platform.database, actor, version_digest, asset_id)
     count_as(request, reading_of(actor, found))
+    check_leaving(platform.database, actor, found.dataset_id, found.asset, Way.DOWNLOAD)
     sources, targets, values = read_matrix(platform.store, found.asset)
     known = values.astype(object)
     known[~np.isfinite(values)] = None
