@@ -104,6 +104,9 @@ class Settings(BaseModel):
         1000.0, ge=0, description="How many GB a user may have handed in that are not brought in yet; 0: no limit."
     )
     upload_days: float = Field(7.0, gt=0, description="How many days an upload is kept that nobody goes on with.")
+    erasure_term_days: int = Field(
+        30, ge=1, description="Within how many days a person's data are erased once that was asked for."
+    )
     public: bool = Field(
         False,
         description="Whether whoever comes is a visitor, who sees what is published and no more; "

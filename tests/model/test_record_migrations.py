@@ -1,11 +1,22 @@
 """Records of every schema that was ever stored are read, and nothing stored is changed by it."""
 
 import copy
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from pulvinar.errors import Invalid
-from pulvinar.model.dataset import Asset, AssetKind, version_digest
+from pulvinar.model.dataset import (
+    Asset,
+    AssetKind,
+    Version,
+    VersionState,
+    asset_leaf,
+    fits_digest,
+    record_leaf,
+    version_digest,
+)
 from pulvinar.model.record import record_from_json, record_to_json
 from pulvinar.model.record_migrations import MIGRATIONS, SCHEMA_VERSION, up_to_date
 
@@ -51,8 +62,21 @@ def test_a_record_of_the_first_schema_is_read_and_stays_as_it_was():
 
 
 def test_the_digest_of_a_version_of_the_first_release_is_still_what_it_was():
-    assert version_digest(FIRST, [ASSET]) == FIRST_DIGEST
-    assert version_digest(record_to_json(record_from_json(FIRST)), [ASSET]) != FIRST_DIGEST
+    """It was worked out over one layer; manifests are trees since, and both are known."""
+    stored = Version("v", "d", 1, VersionState.PUBLISHED, FIRST_DIGEST, record_from_json(FIRST), datetime.now(UTC))
+    stored = replace(stored, assets=(ASSET,), document=FIRST)
+    assert fits_digest(stored)
+    assert fits_digest(replace(stored, digest=version_digest(FIRST, [ASSET])))
+    assert not fits_digest(replace(stored, document=record_to_json(record_from_json(FIRST))))
+    assert not fits_digest(replace(stored, assets=()))
+
+
+def test_a_lost_part_of_a_manifest_is_proved_by_its_leaf():
+    digest = version_digest(FIRST, [ASSET])
+    kept = Version("v", "d", 1, VersionState.PUBLISHED, digest, record_from_json(FIRST), datetime.now(UTC))
+    assert fits_digest(kept, {"record": record_leaf(FIRST), ASSET.id: asset_leaf(ASSET)})
+    assert not fits_digest(kept, {"record": record_leaf(FIRST), ASSET.id: record_leaf(FIRST)})
+    assert not fits_digest(kept, {"record": record_leaf(FIRST)})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pulvinar.cli.cards import check_card
 from pulvinar.errors import JobFailed, NotFound
 from pulvinar.solutions.cards import Figure, compared, measure_card, read_card, read_card_of
 
-CARDS = [read_card_of(f"pulvinar.solutions.{name}") for name in ("align", "cells")]
+CARDS = [read_card_of(f"pulvinar.solutions.{name}") for name in ("align", "cells", "deface")]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.solution)

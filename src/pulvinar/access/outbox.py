@@ -5,12 +5,12 @@ Rooms on one line don't call each other; they post here, and the runner of jobs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.tables import outbox
@@ -44,3 +44,8 @@ def mark_read(session: Session, number: int) -> bool:
         update(outbox).where(outbox.c.seq == number, outbox.c.taken.is_(None)).values(taken=datetime.now(UTC))
     )
     return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def forget_messages(session: Session, subject_ids: Collection[str]) -> None:
+    """Remove all messages about things, in the running transaction: their details name what is erased by law."""
+    session.execute(delete(outbox).where(outbox.c.subject_id.in_(list(subject_ids))))

@@ -9,10 +9,15 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import access_of, shown_by
 from pulvinar.access.visibility import EVERYONE, grants_on
-from pulvinar.catalogue.tables import derivation, derivation_input, version, version_asset
+from pulvinar.catalogue.quarantine import inherit
+from pulvinar.catalogue.tables import derivation, derivation_input, quarantine, version, version_asset
 from pulvinar.errors import Conflict
 from pulvinar.model.access import Access, Tier
 from pulvinar.model.derivation import Derivation, derivation_from_json, derivation_to_json
+from pulvinar.model.quarantine import Face
+
+REMOVES_FACES = "deface"
+"""The solution whose result is looked at for itself: what it was made from stays where it is."""
 
 
 def record_derivation(session: Session, asset_id: str, made: Derivation) -> None:
@@ -24,6 +29,8 @@ def record_derivation(session: Session, asset_id: str, made: Derivation) -> None
     ]
     if rows:
         session.execute(insert(derivation_input), rows)
+    inputs = [one.asset_id for one in made.inputs]
+    inherit(session, asset_id, inputs, without_face=made.solution == REMOVES_FACES and made.output == "defaced")
 
 
 def derivation_of(session: Session, asset_id: str) -> Derivation | None:
@@ -42,7 +49,10 @@ def check_tier(session: Session, dataset_id: str, access: Access) -> None:
     """Raise `Conflict` where a dataset would be for more people than one that something in it was made from."""
     held = version_asset.c.version_id.in_(select(version.c.id).where(version.c.dataset_id == dataset_id))
     mine = derivation_input.c.asset_id.in_(select(version_asset.c.asset_id).where(held))
-    sources = session.scalars(select(derivation_input.c.dataset_id).where(mine).distinct())
+    # what was made by removing a face, and reviewed, shows nothing of the head that it was made from
+    faceless = quarantine.c.origin == quarantine.c.asset_id, quarantine.c.face == Face.REMOVED.value, ~quarantine.c.held
+    hides = derivation_input.c.asset_id.not_in(select(quarantine.c.asset_id).where(*faceless))
+    sources = session.scalars(select(derivation_input.c.dataset_id).where(mine, hides).distinct())
     hidden = sorted(one for one in sources if one != dataset_id and not _is_as_open(session, one, access))
     if hidden:
         raise Conflict(

@@ -25,6 +25,7 @@ from pulvinar.access.visibility import (
 )
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.derivations import check_tier
+from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import version
 from pulvinar.errors import Invalid, NotFound
@@ -44,7 +45,8 @@ def share(
     """Give an audience (an actor, an organisation) `right` on a dataset until `ends`, instead of what it had.
 
     Raises `NotFound`, `Forbidden` for who may not share it or for more than the own right, `Invalid` for an end that is
-    past or an audience that a tier is for.
+    past or an audience that a tier is for, `Conflict` while a person's data in it are in quarantine: those who are to
+    review them get the right to administer.
     """
     work.ask(Right.SHARE, dataset_id)
     if right > Right.SHARE:
@@ -53,6 +55,8 @@ def share(
         raise Invalid(
             f"nothing is shared with {audience} by name", hint="choose the tier of the dataset, and publish it"
         )
+    if right < Right.ADMINISTER:
+        check_may_leave(work.session, dataset_id)
     if ends is not None and ends <= datetime.now(UTC):
         raise Invalid(f"the share would have ended on {ends.isoformat()}", hint="name a later moment")
     show(work.session, dataset_id, audience, right, ends=ends, given_by=work.actor.id)
@@ -157,7 +161,8 @@ def share_by_link(
     """A link by which whoever has it may view or read a dataset, its draft too where they may read, until `ends`; and
     the link's secret, which is told this once.
 
-    Raises `NotFound`, `Forbidden`, and `Invalid` for an end that is past or too far, or for a right to change.
+    Raises `NotFound`, `Forbidden`, `Invalid` for an end that is past or too far, or for a right to change, and
+    `Conflict` while a person's data in it are in quarantine.
     """
     work.ask(Right.SHARE, dataset_id)
     if right not in (Right.VIEW, Right.READ):
@@ -166,6 +171,7 @@ def share_by_link(
         raise Invalid("whoever comes by a link accepts no agreement, and can't read", hint="make a link to view")
     if not datetime.now(UTC) < ends <= datetime.now(UTC) + LONGEST_LINK:
         raise Invalid(f"the link would end on {ends.isoformat()}", hint=f"within {LONGEST_LINK.days} days from now")
+    check_may_leave(work.session, dataset_id)
     made = new_link(dataset_id, right, ends, blind=blind, label=label.strip()[:_LABEL], made_by=work.actor.id)
     secret = add_link(work.session, made)
     show(work.session, dataset_id, link_audience(made.id), right, ends=ends, given_by=work.actor.id)

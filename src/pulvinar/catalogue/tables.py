@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -186,4 +187,44 @@ derivation_input = Table(
     Column("name", String(64), primary_key=True),
     Column("input_asset_id", String(64), nullable=False, index=True),
     Column("dataset_id", String(64), nullable=False),
+)
+
+# A person's data that only those see who administer them, until a person has reviewed them: one row an asset and what
+# it was made from (itself for one brought in). Rows stay as evidence of who stated a basis and who let it go.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("asset_id", String(64), ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("origin", String(64), primary_key=True, index=True),
+    Column("identifiers", String(16), nullable=False),
+    Column("face", String(16), nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("basis", String(32), nullable=False),
+    Column("basis_by", String(64), nullable=False),
+    Column("reviewed_by", String(64), nullable=False),
+    Column("reviewed", UtcDateTime),
+    Column("note", Text, nullable=False),
+)
+
+# What was erased by law. The subject is known by a digest of its name alone; `certificate` says what is gone.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("subject_sha256", String(64), nullable=False, index=True),
+    Column("erased_by", String(64), nullable=False),
+    Column("erased", UtcDateTime, nullable=False),
+    Column("certificate", JSON, nullable=False),
+)
+
+# What is left in a version of an erased asset, or of its record ("record"): the leaf, by which the version's digest is
+# still proved.
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("version_id", String(64), ForeignKey("version.id", ondelete="CASCADE"), primary_key=True),
+    Column("of", String(64), primary_key=True),
+    Column("leaf", String(64), nullable=False),
+    Column("erasure_id", String(64), ForeignKey("erasure.id"), nullable=False, index=True),
 )

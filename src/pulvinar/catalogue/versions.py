@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
     true,
@@ -30,10 +31,11 @@ from pulvinar.access.visibility import highest_right, visible
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
+from pulvinar.catalogue.quarantine import check_may_leave, holds_people
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.sharing import apply_tier
 from pulvinar.catalogue.subjects import link_subject
-from pulvinar.catalogue.tables import asset, asset_object, dataset, location, version, version_asset
+from pulvinar.catalogue.tables import asset, asset_object, dataset, location, tombstone, version, version_asset
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, Actor, Right, Tier
 from pulvinar.model.dataset import (
@@ -61,7 +63,7 @@ def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
     rows = work.session.execute(
         select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
     ).all()
-    newest = _versions(work.session, rows)
+    newest = read_versions(work.session, rows)
     if newest and newest[0].state is VersionState.DRAFT:
         return newest[0]
     return _new_draft(work, dataset_id, newest[0] if newest else None)
@@ -171,13 +173,15 @@ def publish(work: UnitOfWork, version_id: str) -> Version:
     """Freeze a draft: from now on it never changes, its digest can be cited, and those see it whom the dataset's tier
     names.
 
-    Raises `Conflict` when it is published already or was made from what fewer may see, `Invalid` when it has no asset,
+    Raises `Conflict` when it is published already, was made from what fewer may see or has a person's data in
+    quarantine, `Invalid` when it has no asset,
     `Forbidden` for who may not share it.
     """
     draft = _draft(work, version_id)
     if not draft.assets:
         raise Invalid(f"version {draft.number} of dataset {draft.dataset_id} is empty", hint="ingest something first")
     work.ask(Right.SHARE, draft.dataset_id)
+    check_may_leave(work.session, draft.dataset_id, version_id)
     check_tier(work.session, draft.dataset_id, access_of(work.session, draft.dataset_id))
     published = replace(draft, state=VersionState.PUBLISHED, published=datetime.now(UTC))
     values = {"state": published.state.value, "published": published.published}
@@ -213,7 +217,7 @@ def _announced(session: Session, published: Version) -> dict[str, Any]:
 
 
 def _draft(work: UnitOfWork, version_id: str) -> Version:
-    found = _versions(work.session, work.session.execute(select(version).where(version.c.id == version_id)).all())
+    found = read_versions(work.session, work.session.execute(select(version).where(version.c.id == version_id)).all())
     if not found:
         raise NotFound(f"there is no version {version_id}")
     work.ask(Right.WRITE, found[0].dataset_id)
@@ -247,7 +251,7 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
     """The versions of a dataset that `actor` may see, newest first, with their assets. Raises `NotFound`."""
     wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc())
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all(), actor)
+        found = read_versions(session, session.execute(wanted).all(), actor)
     if not found:
         raise NotFound(f"there is no dataset {dataset_id}")
     return tuple(found)
@@ -262,7 +266,7 @@ def get_version(
     if number is not None:
         wanted = wanted.where(version.c.number == number)
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all(), actor)
+        found = read_versions(session, session.execute(wanted).all(), actor)
         if found and right > Right.SEE:
             check_right(session, actor, right, dataset_id)
     if not found:
@@ -283,7 +287,7 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
         newest, (newest.c.dataset_id == version.c.dataset_id) & (newest.c.number == version.c.number)
     )
     rows = session.execute(wanted).all() if dataset_ids else []
-    return {found.dataset_id: found for found in _versions(session, rows, actor)}
+    return {found.dataset_id: found for found in read_versions(session, rows, actor)}
 
 
 def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
@@ -311,7 +315,10 @@ def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> Col
     if actor == ANONYMOUS:
         return published
     drafts = visible(actor, row.c.dataset_id, max(right, Right.READ), by_name=True)
-    return or_(published, and_(row.c.state == VersionState.DRAFT.value, drafts))
+    # a person's data in quarantine are for those who administer them alone
+    administered = visible(actor, row.c.dataset_id, Right.ADMINISTER, by_name=True)
+    shown = and_(drafts, or_(not_(holds_people(row.c.id)), administered))
+    return or_(published, and_(row.c.state == VersionState.DRAFT.value, shown))
 
 
 def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
@@ -319,7 +326,7 @@ def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
     return select(version).where(seen_version(actor, version, right))
 
 
-def _versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | None = None) -> list[Version]:
+def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | None = None) -> list[Version]:
     """The versions of rows of their table, with their assets, as they are told to `actor`."""
     nameless = actor is not None and actor.is_blind
     assets: dict[str, list[Asset]] = {row.id: [] for row in rows}
@@ -387,12 +394,15 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
     """Everything in a version as JSON values: record, assets, and path, size and SHA-256 of every object.
 
     The record is the stored one, under the schema of its day.
-    `model.dataset.asset_digest` and `version_digest` of what it holds give the digests that it states.
+    `model.dataset.asset_digest` and `version_digest` of what it holds give the digests that it states; where something
+    was erased by law, `erased` has its leaf, and `manifest_digest` of all leaves gives it.
     """
     with database.session() as session:
-        found = _versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all(), actor)
+        found = read_versions(session, session.execute(_seen(actor).where(version.c.id == version_id)).all(), actor)
         if found:
             check_right(session, actor, Right.READ, found[0].dataset_id)
+        lost = select(tombstone.c.of, tombstone.c.leaf).where(tombstone.c.version_id == version_id)
+        erased = [{"of": row.of, "leaf": row.leaf} for row in session.execute(lost.order_by(tombstone.c.of))]
     if not found:
         raise NotFound(f"there is no version {version_id}")
     stated = found[0]
@@ -404,6 +414,7 @@ def manifest(database: Database, actor: Actor, version_id: str) -> dict[str, Any
         "digest": stated.digest,
         "record": stated.document,
         "assets": [_manifest_of(one, objects_of(database, actor, one.id)) for one in stated.assets],
+        **({"erased": erased} if erased else {}),
     }
 
 
@@ -475,7 +486,7 @@ def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Ri
         .limit(1)
     )
     with database.session() as session:
-        found = _versions(session, session.execute(wanted).all(), actor)
+        found = read_versions(session, session.execute(wanted).all(), actor)
     if not found:
         raise NotFound(f"there is no asset {asset_id}")
     return found[0], find_asset(found[0], asset_id)

@@ -20,6 +20,7 @@ from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.metadata_app import metadata_app
 from pulvinar.cli.options import (
     Axes,
+    BasisOption,
     Form,
     FormatChoice,
     Json,
@@ -37,6 +38,7 @@ from pulvinar.cli.options import (
     VoxelSize,
     reading_options,
 )
+from pulvinar.cli.people_app import people_app
 from pulvinar.cli.transform_app import transform_app
 from pulvinar.errors import PulvinarError
 
@@ -53,6 +55,7 @@ app = typer.Typer(
 samples_app = typer.Typer(help="Public data sets that can be fetched by name.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(metadata_app)
+app.add_typer(people_app)
 app.add_typer(atlas_app, name="atlas")
 app.add_typer(transform_app, name="transform")
 app.add_typer(job_app, name="job")
@@ -205,6 +208,7 @@ def ingest(
     funding: Annotated[list[str] | None, typer.Option(help="'Funder', or 'Funder <award>'; repeatable.")] = None,
     ethics: Annotated[str, typer.Option(help="Who approved the experiment, and under which number.")] = "",
     record: RecordFile = None,
+    basis: BasisOption = None,
     again: Annotated[bool, typer.Option("--again", help="Bring in once more what was brought in before.")] = False,
     json: Json = False,
 ) -> None:
@@ -216,6 +220,7 @@ def ingest(
     from pulvinar.ingest.record import RecordAnswers
     from pulvinar.ingest.record_file import read_record_file
     from pulvinar.ingest.request import Originals, Request
+    from pulvinar.model.quarantine import Basis
 
     answers = RecordAnswers(
         title=title,
@@ -267,6 +272,7 @@ def ingest(
         publish=publish,
         again=again,
         space=space,
+        basis=Basis(basis.value) if basis else None,
     )
     run_ingest(request, as_json=json)
 

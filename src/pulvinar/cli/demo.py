@@ -140,6 +140,7 @@ def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
     from pulvinar.ingest.reader import Form, Options
     from pulvinar.ingest.record import RecordAnswers
     from pulvinar.ingest.request import Request
+    from pulvinar.model.quarantine import Basis
     from pulvinar.model.volume import VolumeKind
 
     part, folder = brain.parts[index], brain.folders[index]
@@ -164,6 +165,8 @@ def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
         label_names=folder / part["label_names"] if "label_names" in part else None,
         publish=index == len(brain.parts) - 1,
         space=brain.said.get("space", ""),
+        # what the demo shows of people was published by others
+        basis=Basis.PUBLIC,
     )
 
 

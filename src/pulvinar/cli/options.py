@@ -67,6 +67,15 @@ class OriginalsChoice(StrEnum):
     DISCARD = "discard"
 
 
+class BasisChoice(StrEnum):
+    """Why a person's data may leave without a review; a test compares them with the model's."""
+
+    ANONYMOUS = "already-anonymous"
+    TEMPLATE = "template"
+    PUBLIC = "public-dataset"
+    CONSENT = "consent"
+
+
 Only = Annotated[list[str] | None, typer.Option(help="Only files of this name or pattern; repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 VoxelSize = Annotated[
@@ -96,6 +105,14 @@ RadiusUnknown = Annotated[
 ]
 NEGATIVE_PLACES = {"ignore_unknown_options": True}
 """For commands that take places: one that begins with a minus sign is no option."""
+BasisOption = Annotated[
+    BasisChoice | None,
+    typer.Option(
+        "--basis",
+        help="Of a person's head: why it may leave without a review here. Who says so is remembered with it; "
+        "without it the head stays in quarantine until somebody has reviewed it.",
+    ),
+]
 RecordFile = Annotated[
     Path | None,
     typer.Option(

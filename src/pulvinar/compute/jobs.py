@@ -6,17 +6,17 @@ An actor sees its own jobs, the owner of the node all; another's does not exist.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, true, update
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from pulvinar.access.work import UnitOfWork
-from pulvinar.compute.tables import job, job_failure, job_log
+from pulvinar.compute.tables import job, job_block, job_failure, job_log
 from pulvinar.errors import Conflict, Invalid, NotFound, TooLarge
 from pulvinar.model.access import Actor
 from pulvinar.model.job import Job, JobInput, JobState, Progress, check_change
@@ -252,3 +252,23 @@ def job_from_row(row: Row[Any]) -> Job:
         dataset_id=row.dataset_id,
         into=row.into_dataset,
     )
+
+
+def forget_inputs(session: Session, asset_ids: Collection[str]) -> None:
+    """Forget what jobs say of assets that are erased, in the running transaction, and cancel those that have not
+    ended."""
+    gone = set(asset_ids)
+    asked = job.c.id, job.c.inputs, job.c.outputs, job.c.state, job.c.owner, job.c.heartbeat_s
+    rows = session.execute(select(*asked)).all()
+    told = [row for row in rows if gone & {*(one["asset_id"] for one in row.inputs), *row.outputs.values()}]
+    ids = [row.id for row in told]
+    session.execute(delete(job_log).where(job_log.c.job_id.in_(ids)))
+    session.execute(delete(job_failure).where(job_failure.c.job_id.in_(ids)))
+    session.execute(update(job_block).where(job_block.c.job_id.in_(ids)).values(result=None))
+    for row in told:
+        stopped: dict[str, Any] = {}
+        if row.state in _OPEN:
+            held = row.owner and lives(row.owner, row.heartbeat_s)
+            ended = {"state": JobState.CANCELLED.value, "wanted": "", "ended": datetime.now(UTC), "owner": ""}
+            stopped = {"state": JobState.CANCELLING.value, "wanted": "cancel"} if held else ended
+        change(session, row.id, title="", **stopped)

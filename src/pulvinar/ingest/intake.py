@@ -24,6 +24,7 @@ from pulvinar.ingest.asset_names import with_telling_names
 from pulvinar.ingest.assets import Bench, asset_key, asset_prefix, planned_volume, write_asset
 from pulvinar.ingest.bids_validation import with_validation
 from pulvinar.ingest.flags import check_request
+from pulvinar.ingest.people.intake import People, without_identifiers
 from pulvinar.ingest.progress import Progress, Silent, watched
 from pulvinar.ingest.reader import Finding, FoundAsset, Severity
 from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of, term_notes
@@ -43,7 +44,7 @@ from pulvinar.ingest.sessions import (
 from pulvinar.ingest.submission import Submission, open_submission
 from pulvinar.ingest.workplace import held_workplace
 from pulvinar.model.dataset import Asset, StoredObject, Version, VersionState, asset_digest
-from pulvinar.model.record import Record
+from pulvinar.model.record import Record, Species
 from pulvinar.model.text import plain, short
 from pulvinar.storage.pyramid import load_kernels
 from pulvinar.storage.space import room_in
@@ -147,20 +148,30 @@ def _go_through(
         _refuse_taken_names(means, request, found)
         refuse_unanswered(questions(found, request.answers, into_existing=into is not None))
         _refuse_people(request, found)
+        record = into or make_record(found, request.answers, request.options)
+        people = None
+        if record.species is Species.HUMAN:
+            with watched(progress, "looking for what identifies a person"):
+                people = without_identifiers(host, [file.name for file in submission.files], found, record, request)
+            found = list(people.found)
         # what can't be planned is refused before the first asset is written
         for item in found:
             if item.volume is not None:
                 planned_volume(item, request)
-        record = into or make_record(found, request.answers, request.options)
         bench = Bench(means, request, submission, host, record.species, parts, progress)
-        with held_session(means.database, fingerprint, plain(request.path), means.node) as session:
+        with held_session(means.database, fingerprint, _told_path(request, people), means.node) as session:
             written = _write_all(bench, session, found)
             assets, anchors = _anchored(bench, record, written, scratch / "anchors")
-            version = _make_visible(means, request, session, record, assets, anchors)
+            version = _make_visible(means, request, session, record, assets, anchors, people)
     version = _published(means, request, version)
     findings = [] if into else term_notes(record)
     findings += [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
+
+
+def _told_path(request: Request, people: People | None) -> str:
+    """What is remembered of where the files were: of a person's, no folder above them, which may be named after him."""
+    return plain(request.path if people is None else request.path.name)
 
 
 def _write_all(bench: Bench, session: IngestSession, found: Sequence[FoundAsset]) -> list[_Written]:
@@ -225,6 +236,7 @@ def _make_visible(
     record: Record,
     assets: Sequence[_Written],
     anchors: AnchorSpool,
+    people: People | None,
 ) -> Version:
     """The one commit: dataset, version, assets, objects and the end of the session, together or not at all."""
     with UnitOfWork(means.database, means.actor) as work:
@@ -233,9 +245,11 @@ def _make_visible(
         for asset, objects in assets:
             add_asset(work, version.id, asset, objects)
         anchors.write(work.session, dataset_id)
+        if people is not None:
+            people.hold(work, [asset for asset, _ in assets])
         finish(work.session, session, dataset_id, version.id)
         work.record_event(
-            "ingest", version.id, {"path": plain(request.path), "assets": [asset.id for asset, _ in assets]}
+            "ingest", version.id, {"path": _told_path(request, people), "assets": [asset.id for asset, _ in assets]}
         )
     return get_version(means.database, means.actor, dataset_id, version.number)
 

@@ -26,6 +26,9 @@ from pulvinar.ingest import landlock
 from pulvinar.ingest.channel import Channel, ChannelClosed, SharedMemory
 from pulvinar.ingest.geometry_wire import geometry_to_wire, on_the_wire, wire_bytes
 from pulvinar.ingest.matrices import AsVolume, stays_in_its_file
+from pulvinar.ingest.people.cleaning import check_clean, clean
+from pulvinar.ingest.people.identifiers import Identifier, IdentifierKind, identifiers_in
+from pulvinar.ingest.people.pseudonyms import Pseudonyms
 from pulvinar.ingest.protection import give_up_rights
 from pulvinar.ingest.reader import FoundAsset, OpenVolume, Options, Reader, SourceFile
 from pulvinar.ingest.recognition import recognise
@@ -115,7 +118,12 @@ class ReaderProcess:
             "arrays": self._arrays,
             "unpack": self._unpack,
             "holds": self._holds,
+            "identifiers": self._identifiers,
+            "look for": self._look_for,
+            "clean": self._clean,
         }
+        self._looked_for: list[Identifier] = []
+        self._pseudonyms = Pseudonyms(b"")
 
     def answer(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         """The answer to one question; an error is an answer too."""
@@ -210,6 +218,27 @@ class ReaderProcess:
     def _holds(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         found = holds(Path(question["archive"]), question["name"], self._scratch, self._budget_bytes)
         return {"found": found}, ()
+
+    def _identifiers(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """What files say of a person, each once."""
+        found = (one for file in self._source_files(question["names"]) for one in identifiers_in(file))
+        return {"identifiers": [asdict(one) for one in dict.fromkeys(found)]}, ()
+
+    def _look_for(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """What no cleaned file may hold, and the key of the pseudonyms in them."""
+        self._looked_for = [
+            Identifier(one["text"], one["where"], IdentifierKind(one["kind"])) for one in question["identifiers"]
+        ]
+        self._pseudonyms = Pseudonyms(bytes.fromhex(question["key"]))
+        return {}, ()
+
+    def _clean(self, question: dict[str, Any], descriptor: int | None) -> Answer:
+        """Write a copy of a file without identifiers, and look into it once more."""
+        (file,) = self._source_files([question["name"]])
+        into = Path(question["into"])
+        made = clean(file, into, self._pseudonyms)
+        own = [one for one in identifiers_in(file) if one.kind is IdentifierKind.FREE]
+        return {**asdict(made), "left": check_clean(into, [*self._looked_for, *own])}, ()
 
 
 def _told(error: PulvinarError, *, named: bool = True) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.sandbox import Limits
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.model.dataset import Version
+from pulvinar.model.quarantine import Basis
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
 
@@ -47,7 +48,8 @@ class Request:
     files whose name in the submission matches one of its patterns. `name` names the asset where there is one only;
     `color` is RRGGBB, or one a channel with commas between. `label_names` is a table of the ids of a label volume.
     `again` ingests once more what the same request has brought in before. `space` names the space that the coordinates
-    are in, "" where nobody says. `label` names what the files don't name, instead of the path.
+    are in, "" where nobody says. `label` names what the files don't name, instead of the path. `basis` is why
+    a person's data may leave without a review, None where nobody says.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Request:
     again: bool = False
     space: str = ""
     label: str = ""
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def request_fingerprint(request: Request, submission_fingerprint: str) -> str:
         "color": request.color,
         "label_names": hashlib.sha256(names).hexdigest(),
         **({"space": request.space} if request.space else {}),
+        **({"basis": request.basis} if request.basis else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -292,3 +292,9 @@ def finished_count(database: Database) -> int:
     """How many objects unfinished sessions have recorded."""
     with database.session() as sql:
         return int(sql.execute(select(func.count()).select_from(ingest_object)).scalar_one())
+
+
+def forget_paths(session: Session, dataset_ids: Collection[str]) -> None:
+    """Forget where the files of datasets were, in the running transaction: a path may tell whose they were."""
+    mine = ingest_session.c.dataset_id.in_(list(dataset_ids))
+    session.execute(update(ingest_session).where(mine).values(path=""))

@@ -132,12 +132,44 @@ def asset_digest(objects: Iterable[StoredObject]) -> str:
 
 
 def version_digest(document: Mapping[str, Any], assets: Iterable[Asset]) -> str:
-    """The SHA-256, in hex, of a record's canonical JSON and one line "digest kind name" an asset.
+    """The root of a version's Merkle tree: `manifest_digest` of the leaves of its record and of its assets.
 
     `document` are the JSON values as they are stored, never those of a record that was read and written anew: a later
-    schema would change them, and the digest has been cited. Together with `asset_digest` this makes a Merkle tree of
-    two layers: an asset can be checked without the others.
+    schema would change them, and the digest has been cited. Below an asset's leaf is `asset_digest`: an asset can be
+    checked without the others, and what was erased by law leaves its leaf.
     """
-    canonical = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return manifest_digest(record_leaf(document), map(asset_leaf, assets))
+
+
+def manifest_digest(record: str, assets: Iterable[str]) -> str:
+    """The SHA-256, in hex, of the leaf of a record and those of assets, sorted, one a line."""
+    return hashlib.sha256("".join(f"{leaf}\n" for leaf in (record, *sorted(assets))).encode()).hexdigest()
+
+
+def record_leaf(document: Mapping[str, Any]) -> str:
+    """The SHA-256, in hex, of a record's canonical JSON."""
+    return hashlib.sha256(_canonical(document).encode()).hexdigest()
+
+
+def asset_leaf(asset: Asset) -> str:
+    """The SHA-256, in hex, of "digest kind name" of an asset."""
+    return hashlib.sha256(f"{asset.digest} {asset.kind} {asset.name}".encode()).hexdigest()
+
+
+def fits_digest(version: Version, erased: Mapping[str, str] | None = None) -> bool:
+    """Whether a version's digest is that of what it holds. `erased` are the leaves of what it has lost: "record", or by
+    asset."""
+    lost = dict(erased or {})
+    record = lost.pop("record", None) or record_leaf(version.document)
+    leaves = [*map(asset_leaf, version.assets), *lost.values()]
+    return version.digest in (manifest_digest(record, leaves), _digest_without_leaves(version.document, version.assets))
+
+
+def _digest_without_leaves(document: Mapping[str, Any], assets: Iterable[Asset]) -> str:
+    """The digest that versions had before their manifests were trees, and that has been cited."""
     lines = sorted(f"{asset.digest} {asset.kind} {asset.name}\n" for asset in assets)
-    return hashlib.sha256((canonical + "\n" + "".join(lines)).encode()).hexdigest()
+    return hashlib.sha256((_canonical(document) + "\n" + "".join(lines)).encode()).hexdigest()
+
+
+def _canonical(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pulvinar.catalogue.tombstones import erased_leaves
 from pulvinar.catalogue.versions import list_versions, objects_of
 from pulvinar.errors import Corrupt, Forbidden, NotFound, Unavailable
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.model.access import Actor
-from pulvinar.model.dataset import Asset, AssetKind, Location, StoredObject, Version, asset_digest, version_digest
+from pulvinar.model.dataset import Asset, AssetKind, Location, StoredObject, Version, asset_digest, fits_digest
 from pulvinar.model.volume import Volume, volume_from_json
 from pulvinar.storage.codecs import CRC_BYTES, crc32c
 from pulvinar.storage.database import Database
@@ -62,7 +63,7 @@ def verify(
     assets = {asset.id: asset for version in versions for asset in version.assets}
     objects = {key: objects_of(database, actor, key) for key in assets}
     total = sum(item.size_bytes for items in objects.values() for item in items)
-    damages = [*_catalogue_damage(versions, assets, objects)]
+    damages = [*_catalogue_damage(versions, assets, objects, erased_leaves(database, dataset_id))]
     work = [(assets[key], item) for key, items in objects.items() for item in items]
     done = 0
     with (
@@ -134,11 +135,14 @@ def _shard_damage(store: Store, key: str, size: int, volume: Volume, level: int)
 
 
 def _catalogue_damage(
-    versions: Sequence[Version], assets: dict[str, Asset], objects: dict[str, tuple[StoredObject, ...]]
+    versions: Sequence[Version],
+    assets: dict[str, Asset],
+    objects: dict[str, tuple[StoredObject, ...]],
+    erased: dict[str, dict[str, str]],
 ) -> Iterator[Damage]:
     for key, asset in assets.items():
         if asset_digest(objects[key]) != asset.digest:
             yield Damage(asset.id, "the catalogue's list of objects does not fit the asset's digest")
     for version in versions:
-        if version_digest(version.document, version.assets) != version.digest:
+        if not fits_digest(version, erased.get(version.id)):
             yield Damage(version.id, "the catalogue's record and assets do not fit the version's digest")

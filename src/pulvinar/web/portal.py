@@ -23,6 +23,7 @@ from pulvinar.catalogue.query_nodes import (
     Words,
     leaves,
 )
+from pulvinar.catalogue.tombstones import erased_leaves
 from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
@@ -39,6 +40,7 @@ from pulvinar.web import (
     job_pages,
     joining_pages,
     organisation_pages,
+    people_pages,
     phrases,
     profile_pages,
     request_pages,
@@ -88,7 +90,15 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(usage_page.router)
     for one in (sign_in_pages, joining_pages, profile_pages, device_pages, account_pages):
         pages.include_router(one.router)
-    for one in (access_pages, organisation_pages, review_pages, request_pages, agreement_pages, terms_pages):
+    for one in (
+        access_pages,
+        organisation_pages,
+        review_pages,
+        request_pages,
+        agreement_pages,
+        terms_pages,
+        people_pages,
+    ):
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
     pages.include_router(submission_pages.router)
@@ -238,6 +248,9 @@ def dataset(
         "profile": profile_of(shown, language_of(request)),
         "may_run": may_read and may_on_node(actor, Right.WRITE),
         "terms": terms_of(platform, actor, dataset_id),
+        "held": people_pages.held_of(platform, actor, shown),
+        "lost": shown.id in erased_leaves(platform.database, dataset_id),
+        **people_pages.words(),
         "base": base,
     }
     return render(request, "dataset.html", values)

@@ -40,7 +40,7 @@ def person_in(header: Header) -> Person:
     is_removed = texts(dataset, "PatientIdentityRemoved")[:1] == ("YES",)
     asked = [word for word in PERSON_WORDS if not (is_removed and word in _PSEUDONYMS)]
     filled = tuple(word for word in asked if "".join(texts(dataset, word)).strip("^= "))
-    words = {word for element in _NAMES for word in _words(" ".join(texts(dataset, element)))}
+    words = {word for element in _NAMES for word in words_of_name(" ".join(texts(dataset, element)))}
     is_drawn = texts(dataset, "BurnedInAnnotation")[:1] == ("YES",)
     return Person((*filled, *([PRIVATE] if header.has_private else [])), frozenset(words), is_drawn)
 
@@ -79,7 +79,7 @@ def _person_tags() -> dict[str, str]:
 
 def names_somebody(text: str, words: Iterable[str]) -> bool:
     """Whether `text` has one of the `words` of a person's names."""
-    found = set(_words(text))
+    found = set(words_of_name(text))
     return any(word in found for word in words)
 
 
@@ -113,7 +113,7 @@ def person_findings(people: Iterable[Person], files: Sequence[str]) -> list[Find
     return findings
 
 
-def _words(text: str) -> list[str]:
+def words_of_name(text: str) -> list[str]:
     """The words of a name; one with a digit is a pseudonym, and a single letter is nobody's name."""
     parts = re.split(r"[\W_]+", text.lower())
     return [
