@@ -1,7 +1,7 @@
 """Posting lists: which rows of an index of words have what, newest first, with one meaning on both databases.
 
 SQLite keeps an index in FTS5, PostgreSQL in a tsvector; neither parses the text itself. FTS5 walks a word's rows from
-the newest down and stops when the page is full. PostgreSQL's index has no order, so there every word is written with
+the newest down and stops when the page is full; where rare words stand beside common ones, only those are walked. PostgreSQL's index has no order, so there every word is written with
 the number of the block of rows in which it stands, and a walk goes from block to block, newest first. Neither depends
 on what a planner believes of how common words are, or where.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.words import Reach, Run, is_chinese
@@ -24,6 +24,14 @@ _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
 _MANY = 4
+_SLICE = 16_384
+"""So many of the newest rows SQLite is asked for everything at once; of others first for what is rare, as a sample
+tells."""
+_SAMPLE = 200
+_READING = 60
+"""To read a row takes as long as to go through so many of the index,"""
+_MOST_READ = 3_000
+"""and of more rows than these the index is asked for all words."""
 
 
 class WordIndex(StrEnum):
@@ -136,9 +144,7 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
 def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> list[int]:
     """The numbers of all rows from one number up to another that `wanted` finds, newest first."""
     if is_sqlite(session):
-        statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
-        asked = {"asked": _fts5(_spelled(session, index, wanted)), "least": least, "below": below}
-        return sorted(session.scalars(text(statement), asked), reverse=True)
+        return _asked_sqlite(session, index, _spelled(session, index, wanted), least, below)
     blocks = {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
     asked = {"asked": _tsquery(wanted), "least": least, "below": below}
     return sorted(session.scalars(text(_RANGE.format(index=index)), asked | blocks), reverse=True)
@@ -150,10 +156,66 @@ def is_sqlite(session: Session) -> bool:
 
 
 def _walk_sqlite(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    lower = " AND rowid < :below" if below is not None else ""
-    statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
-    values: dict[str, object] = {"asked": _fts5(_spelled(session, index, wanted)), "n": limit}
-    return list(session.scalars(text(statement), values | ({"below": below} if below is not None else {})))
+    """The newest rows are asked for everything at once, which is enough for what is common.
+
+    Farther down only what is rare is asked for, and the rows that have it are read: between two of them FTS5 would go
+    through every row that has a common word. Where that finds little, everything is asked for after all.
+    """
+    if below is None:
+        below = (session.scalar(text(f"SELECT rowid FROM {index} ORDER BY rowid DESC LIMIT 1")) or 0) + 1
+    spelled, start = _spelled(session, index, wanted), max(below - _SLICE, 0)
+    found = _asked_sqlite(session, index, spelled, start, below, limit)
+    below, read, size = start, 0, _PORTION
+    rare = _rare_part(session, index, spelled, below) if below and len(found) < limit else None
+    while rare and below and len(found) < limit and read < _MOST_READ:
+        numbers = _asked_sqlite(session, index, rare, 0, below, size)
+        found += _matching_sqlite(session, index, spelled, numbers)
+        below = numbers[-1] if len(numbers) == size else 0
+        read, size = read + size, 2 * size
+    if below and len(found) < limit:
+        found += _asked_sqlite(session, index, spelled, 0, below, limit - len(found))
+    return found[:limit]
+
+
+def _asked_sqlite(
+    session: Session, index: WordIndex, spelled: Wanted, least: int, below: int, limit: int = -1
+) -> list[int]:
+    """The newest rows from one number up to another that the index finds."""
+    statement = (
+        f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below "
+        "ORDER BY rowid DESC LIMIT :n"
+    )
+    values = {"asked": _fts5(spelled), "least": least, "below": below, "n": limit}
+    return [*session.scalars(text(statement), values).all()]
+
+
+def _rare_part(session: Session, index: WordIndex, wanted: Wanted, below: int) -> Wanted | None:
+    """Of what every row must have that which is worth asking for, by a sample of the rows below a number.
+
+    None when that is all of it.
+    """
+    parts = list(dict.fromkeys(_needed(wanted)))
+    if len(parts) == 1:
+        return None
+    spread = [below * at // _SAMPLE for at in range(_SAMPLE)]
+    rows = [f" {words} " for _, words in _read_sqlite(session, index, spread)]
+    shares = {part: max(sum(map(reader_of(part), rows)), 0.5) / max(len(rows), 1) for part in parts}
+    rare: list[Wanted] = []
+    left = 1.0
+    for part in sorted(parts, key=lambda one: shares[one]):
+        # to go through the rows that have it costs less than to read those that it saves
+        if rare and shares[part] > left * (1 - shares[part]) * _READING:
+            break
+        rare.append(part)
+        left *= shares[part]
+    return All(tuple(rare)) if len(rare) < len(parts) else None
+
+
+def _needed(wanted: Wanted) -> list[Wanted]:
+    """What every row that `wanted` finds must have."""
+    if isinstance(wanted, All):
+        return [one for part in wanted.parts for one in _needed(part)]
+    return _needed(wanted.part) if isinstance(wanted, But) else [wanted]
 
 
 def _fts5(wanted: Wanted) -> str:
@@ -288,10 +350,15 @@ def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequen
 
 def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
     """The words of each row are read: FTS5 would begin its walk of the lists anew for each row that is named."""
-    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
-    found = session.execute(rows, {"numbers": str(list(numbers))})
     holds = reader_of(_spelled(session, index, wanted))
+    found = _read_sqlite(session, index, numbers)
     return sorted((number for number, words in found if holds(f" {words} ")), reverse=True)
+
+
+def _read_sqlite(session: Session, index: WordIndex, numbers: Sequence[int]) -> Sequence[Row[tuple[int, str]]]:
+    """Numbers and words of those rows that there are."""
+    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
+    return session.execute(rows, {"numbers": str(list(numbers))}).all()
 
 
 def reader_of(wanted: Wanted) -> Callable[[str], bool]:
