@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -25,7 +27,6 @@ _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
 _MANY = 4
-_HIGHEST = 2**63 - 1
 _SAMPLE = 100
 """So many rows, spread evenly, tell how common words are."""
 _GOLDEN = (5**0.5 - 1) / 2
@@ -81,6 +82,7 @@ class But:
 
 
 Wanted = Term | All | Any | But
+Numbers = npt.NDArray[np.int64]
 
 
 def term_of(run: Run) -> Term:
@@ -142,13 +144,27 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
     return (_walk_sqlite if is_sqlite(session) else _walk_postgresql)(session, index, wanted, below, limit)
 
 
-def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> list[int]:
-    """The numbers of all rows from one number up to another that `wanted` finds, newest first."""
+def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> Numbers:
+    """The numbers of all rows from one number up to another that `wanted` finds, in any order; int64 (n,).
+
+    They come as one text: hundreds of thousands of rows would take longer to hand over than to find.
+    """
+    asked: dict[str, object] = {"least": least, "below": below}
     if is_sqlite(session):
-        return _asked_sqlite(session, index, _spelled(session, index, wanted), least=least, below=below)
-    blocks = {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
-    asked = {"asked": _tsquery(wanted), "least": least, "below": below}
-    return sorted(session.scalars(text(_RANGE.format(index=index)), asked | blocks), reverse=True)
+        statement = (
+            f"SELECT group_concat(rowid) FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
+        )
+        asked["asked"] = _fts5(_spelled(session, index, wanted))
+    else:
+        statement = _RANGE.format(index=index)
+        asked["asked"] = _tsquery(wanted)
+        asked |= {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
+    return numbers_told(session.scalar(text(statement), asked))
+
+
+def numbers_told(told: str | None) -> Numbers:
+    """Numbers that a database gave as one text, with commas between them."""
+    return np.fromstring(told or "", np.int64, sep=",")
 
 
 def is_sqlite(session: Session) -> bool:
@@ -165,25 +181,22 @@ def _walk_sqlite(session: Session, index: WordIndex, wanted: Wanted, below: int 
     wanted, found, read, size = _spelled(session, index, wanted), list[int](), 0, _PORTION
     rare = _rare_part(session, index, wanted)
     while rare and len(found) < limit and read < _MOST_READ:
-        numbers = _asked_sqlite(session, index, rare, below=below, limit=size)
+        numbers = _asked_sqlite(session, index, rare, below, size)
         found += _matching_sqlite(session, index, wanted, numbers)
         if len(numbers) < size:
             return found[:limit]
         below, read, size = numbers[-1], read + size, 2 * size
     if len(found) < limit:
-        found += _asked_sqlite(session, index, wanted, below=below, limit=limit - len(found))
+        found += _asked_sqlite(session, index, wanted, below, limit - len(found))
     return found[:limit]
 
 
-def _asked_sqlite(
-    session: Session, index: WordIndex, spelled: Wanted, *, least: int = 0, below: int | None = None, limit: int = -1
-) -> list[int]:
-    """The newest rows from one number up to another that the index finds."""
-    statement = (
-        f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below "
-        "ORDER BY rowid DESC LIMIT :n"
-    )
-    values = {"asked": _fts5(spelled), "least": least, "below": _HIGHEST if below is None else below, "n": limit}
+def _asked_sqlite(session: Session, index: WordIndex, spelled: Wanted, below: int | None, limit: int) -> list[int]:
+    """The newest rows below a number that the index finds."""
+    lower = " AND rowid < :below" if below is not None else ""
+    statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
+    values: dict[str, object] = {"asked": _fts5(spelled), "n": limit}
+    values |= {"below": below} if below is not None else {}
     return [*session.scalars(text(statement), values).all()]
 
 
@@ -307,7 +320,8 @@ _BLOCKS = (
 # keeps the planner from asking the index for that too.
 _WHOLE = "AND ts_match_vq(words, CAST(replace(:whole, '@', CAST(block AS text)) AS tsquery)) "
 _RANGE = (
-    "SELECT found.seq FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
+    "SELECT string_agg(CAST(found.seq AS text), ',') "
+    "FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
     "CROSS JOIN LATERAL (SELECT seq FROM {index} "
     "WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
     "AND seq + 0 >= :least AND seq + 0 < :below OFFSET 0) AS found"

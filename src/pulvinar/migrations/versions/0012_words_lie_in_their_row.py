@@ -1,4 +1,4 @@
-"""The words of an asset lie in their row, as they are: to unpack those of a thousand took longer than to compare them"""
+"""The words of an asset lie unpacked in their row: to unpack those of a thousand took longer than to compare them"""
 
 from __future__ import annotations
 
