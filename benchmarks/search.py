@@ -11,6 +11,7 @@ growth from the first size to the last is stated beside it.
 from __future__ import annotations
 
 import argparse
+import gc
 import gzip
 import json
 import random
@@ -44,6 +45,7 @@ from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.words import Reach
+from pulvinar.cli import settle_process
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import Atlas
@@ -294,6 +296,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder in which what was loaded stays, to be asked again")
     parser.add_argument("--only", default="", help="ask on one database, or of one class: a part of its line")
     told = parser.parse_args()
+    settle_process()
     sizes = tuple(told.assets)
     print(machine(), flush=True)
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
@@ -336,6 +339,9 @@ def _filled(urls: Sequence[str], source: Source, size: int, loaded: Path) -> lis
 def _asked(
     databases: Sequence[Database], source: Source, size: int, only: str
 ) -> Iterator[tuple[str, str, tuple[float, float]]]:
+    # as a server does when it has started
+    gc.collect()
+    gc.freeze()
     for database in databases:
         dialect = database.engine.dialect.name
         for name, question in questions(database, source, size).items():

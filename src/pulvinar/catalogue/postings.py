@@ -255,12 +255,21 @@ def _counted_postgresql(
 
 
 def _needed(wanted: Wanted) -> list[Wanted]:
-    """What every row that `wanted` finds must have, of a phrase each word."""
+    """What every row that `wanted` finds must have, of phrases each word."""
     if isinstance(wanted, All):
         return [one for part in wanted.parts for one in _needed(part)]
-    if isinstance(wanted, Term) and len(wanted.words) > 1:
-        return [*(Term((word,)) for word in wanted.words[:-1]), Term(wanted.words[-1:], wanted.begins)]
-    return _needed(wanted.part) if isinstance(wanted, But) else [wanted]
+    if isinstance(wanted, But):
+        return _needed(wanted.part)
+    ways = wanted.parts if isinstance(wanted, Any) else (wanted,)
+    phrases = [way for way in ways if isinstance(way, Term)]
+    length = min((len(phrase.words) for phrase in phrases), default=0)
+    if length < 2 or len(phrases) < len(ways):
+        return [wanted]
+    return [Any(tuple(_word(phrase, at) for phrase in phrases)) for at in range(length)]
+
+
+def _word(phrase: Term, at: int) -> Term:
+    return Term(phrase.words[at : at + 1], phrase.begins and at == len(phrase.words) - 1)
 
 
 def _fts5(wanted: Wanted) -> str:
