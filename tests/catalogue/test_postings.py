@@ -41,7 +41,10 @@ QUESTIONS: st.SearchStrategy[Wanted] = st.recursive(
     ),
     max_leaves=7,
 )
-SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_PORTION": 2, "_MANY": 1}
+SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_PORTION": 2, "_MANY": 1} | {
+    "_READING": 0.5,
+    "_MOST_READ": 4,
+}
 
 
 def plainly(wanted: Wanted, words: list[str]) -> bool:
@@ -85,4 +88,28 @@ def test_every_way_finds_what_a_plain_reading_does(
         assert walk(session, INDEX, asked, least, limit) == [one for one in every if one < least][:limit]
         assert matching(session, INDEX, asked, numbers) == every
         assert among(session, INDEX, asked, numbers, least, limit) == [one for one in every if one < least][:limit]
-        assert within(session, INDEX, asked, least, 9) == [one for one in every if least <= one < 9]
+        assert sorted(within(session, INDEX, asked, least, 9).tolist(), reverse=True) == [
+            one for one in every if least <= one < 9
+        ]
+
+
+def test_beside_common_words_only_the_rare_are_asked_for(database: Database) -> None:
+    common, rare, phrase = Term(("ab",)), Term(("abc",)), Term(("ab", "b"))
+    with database.writing() as session:
+        session.execute(text(f"DELETE FROM {INDEX}"))
+        for number in range(1, 301):
+            store_words(session, INDEX, number, ["ab", *(["b", "abc"] if number == 7 else [])])
+
+        def asked(wanted: Wanted) -> Wanted | None:
+            return postings._rare_part(session, INDEX, wanted)
+
+        assert asked(All((common, rare))) == All((rare,))
+        assert asked(But(All((common, rare)), Term(("x",)))) == All((rare,))
+        # of a phrase the rare word, whoever may find it
+        assert asked(phrase) == All((postings.Any((Term(("b",)),)),))
+        assert asked(reaching_all(phrase)) == All((postings.Any((Term(("b",)), Term(("_b",)), Term(("~b",)))),))
+        # what is common is found soon, and what is one word is asked for as it is
+        assert asked(All((common, Term(("__all",))))) is not None
+        assert asked(But(common, rare)) is None
+        assert asked(rare) is None
+        assert walk(session, INDEX, All((common, rare)), None, 5) == [7]

@@ -14,15 +14,12 @@ from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
-from pulvinar.catalogue.postings import Wanted, WordIndex, is_sqlite, matching, walk, within
+from pulvinar.catalogue.postings import Numbers, Wanted, WordIndex, is_sqlite, matching, numbers_told, walk, within
 from pulvinar.model.space import Space
-
-Numbers = npt.NDArray[np.int64]
 
 _NONE: Numbers = np.zeros(0, np.int64)
 _FIRST = 100
@@ -35,8 +32,9 @@ _MOST_BLOCKS = 8_192
 _LOOKING = 3
 """To look at an asset takes as long as to look into so many blocks of the index by number,"""
 _LISTING = 20
-"""or to list so many assets; to read the words of one as long as to walk over half as many."""
-_READING = 10
+"""or to list so many assets."""
+_READING = {True: 30, False: 2}
+"""To read the words of an asset takes as long as to find so many by their words; by whether it is SQLite."""
 
 # By whether the database is SQLite. OFFSET 0 keeps PostgreSQL from joining in another order, CROSS JOIN keeps SQLite:
 # both ask the index for one block after the other, whatever they believe of how many places a block has. Pairs come as
@@ -141,6 +139,7 @@ class _Walk:
         self._listed = smallest if smallest.blocks <= _MOST_BLOCKS else None
         self._words_share = self._listed_share = 0.0
         self._looked = self._near_looked = 0
+        self._portion = _FIRST
 
     def found(self, below: int | None, limit: int) -> Iterator[int]:
         """What is found below a number, newest first; of more than `limit` the rest may be asked for in vain."""
@@ -183,12 +182,20 @@ class _Walk:
         listed = self._listed.between(least, below)
         self._listed_share = len(listed) / (below - least)
         numbers: list[int] = listed.tolist()
-        if len(numbers) * _READING < self._words_share * (below - least):
-            for portion in _growing(numbers, max(_FIRST, left)):
+        if len(numbers) * _READING[is_sqlite(self._session)] < self._words_share * (below - least):
+            for portion in self._growing(numbers, left):
                 yield matching(self._session, WordIndex.ASSETS, self._wanted, portion)
         elif numbers:
-            found = set(within(self._session, WordIndex.ASSETS, self._wanted, least, below))
-            yield [number for number in numbers if number in found]
+            found = within(self._session, WordIndex.ASSETS, self._wanted, least, below)
+            yield listed[np.isin(listed, found)].tolist()
+
+    def _growing(self, numbers: Sequence[int], left: int) -> Iterator[Sequence[int]]:
+        """The numbers in portions, each larger than the one before: what is rare must not take a statement a few."""
+        start = 0
+        while start < len(numbers):
+            size = max(self._portion, left)
+            yield numbers[start : start + size]
+            start, self._portion = start + size, min(4 * size, _MOST)
 
     def _held(self, portions: Iterable[list[int]], size: int) -> Iterator[int]:
         """Those that are near all, looked at so many at a time: a page that is full asks for no more."""
@@ -199,14 +206,6 @@ class _Walk:
                     held = one.holding(left)
                     left = [number for number in left if number in held]
                 yield from left
-
-
-def _growing(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
-    """The numbers in portions, the first of a size, each larger than the one before."""
-    left = iter(numbers)
-    while portion := list(islice(left, size)):
-        yield portion
-        size = min(2 * size, _MOST)
 
 
 class PlacesNear:
@@ -294,9 +293,7 @@ class _Part:
 
     def _pairs(self, statement: dict[bool, str], **values: Any) -> tuple[Numbers, Numbers]:
         """What a statement says as two texts of numbers."""
-        numbers, others = (
-            np.fromstring(told or "", np.int64, sep=",") for told in self._ask(statement, **values).one()
-        )
+        numbers, others = map(numbers_told, self._ask(statement, **values).one())
         return numbers, others
 
     def _exactly(self, cubes: Sequence[Sequence[int]]) -> set[int]:

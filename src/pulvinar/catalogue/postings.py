@@ -1,9 +1,10 @@
 """Posting lists: which rows of an index of words have what, newest first, with one meaning on both databases.
 
 SQLite keeps an index in FTS5, PostgreSQL in a tsvector; neither parses the text itself. FTS5 walks a word's rows from
-the newest down and stops when the page is full. PostgreSQL's index has no order, so there every word is written with
-the number of the block of rows in which it stands, and a walk goes from block to block, newest first. Neither depends
-on what a planner believes of how common words are, or where.
+the newest down and stops when the page is full; where rare words stand beside common ones, only the rare are walked.
+PostgreSQL's index has no order, so there every word is written with the number of the block of rows in which it stands,
+and a walk goes from block to block, newest first. Neither depends on what a planner believes of how common words are,
+or where.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -24,6 +27,13 @@ _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
 _MANY = 4
+_SAMPLE = 100
+"""So many rows, spread evenly, tell how common words are."""
+_GOLDEN = (5**0.5 - 1) / 2
+_READING = 60
+"""To read a row takes as long as to go through so many of the index."""
+_MOST_READ = 3_000
+"""SQLite reads no more rows than these before it asks the index for all words after all."""
 
 
 class WordIndex(StrEnum):
@@ -72,6 +82,7 @@ class But:
 
 
 Wanted = Term | All | Any | But
+Numbers = npt.NDArray[np.int64]
 
 
 def term_of(run: Run) -> Term:
@@ -133,15 +144,27 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
     return (_walk_sqlite if is_sqlite(session) else _walk_postgresql)(session, index, wanted, below, limit)
 
 
-def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> list[int]:
-    """The numbers of all rows from one number up to another that `wanted` finds, newest first."""
+def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> Numbers:
+    """The numbers of all rows from one number up to another that `wanted` finds, in any order; int64 (n,).
+
+    They come as one text: hundreds of thousands of rows would take longer to hand over than to find.
+    """
+    asked: dict[str, object] = {"least": least, "below": below}
     if is_sqlite(session):
-        statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
-        asked = {"asked": _fts5(_spelled(session, index, wanted)), "least": least, "below": below}
-        return sorted(session.scalars(text(statement), asked), reverse=True)
-    blocks = {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
-    asked = {"asked": _tsquery(wanted), "least": least, "below": below}
-    return sorted(session.scalars(text(_RANGE.format(index=index)), asked | blocks), reverse=True)
+        statement = (
+            f"SELECT group_concat(rowid) FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
+        )
+        asked["asked"] = _fts5(_spelled(session, index, wanted))
+    else:
+        statement = _RANGE.format(index=index)
+        asked["asked"] = _tsquery(wanted)
+        asked |= {"first": least // _BLOCK[index], "last": (below - 1) // _BLOCK[index]}
+    return numbers_told(session.scalar(text(statement), asked))
+
+
+def numbers_told(told: str | None) -> Numbers:
+    """Numbers that a database gave as one text, with commas between them."""
+    return np.fromstring(told or "", np.int64, sep=",")
 
 
 def is_sqlite(session: Session) -> bool:
@@ -150,10 +173,103 @@ def is_sqlite(session: Session) -> bool:
 
 
 def _walk_sqlite(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
+    """Where rare words stand beside common ones, only the rare are asked for, and the rows that have them are read:
+    between two of them FTS5 would go through every row that has a common one.
+
+    Where that finds little, everything is asked for after all.
+    """
+    wanted, found, read, size = _spelled(session, index, wanted), list[int](), 0, _PORTION
+    rare = _rare_part(session, index, wanted)
+    while rare and len(found) < limit and read < _MOST_READ:
+        numbers = _asked_sqlite(session, index, rare, below, size)
+        found += _matching_sqlite(session, index, wanted, numbers)
+        if len(numbers) < size:
+            return found[:limit]
+        below, read, size = numbers[-1], read + size, 2 * size
+    if len(found) < limit:
+        found += _asked_sqlite(session, index, wanted, below, limit - len(found))
+    return found[:limit]
+
+
+def _asked_sqlite(session: Session, index: WordIndex, spelled: Wanted, below: int | None, limit: int) -> list[int]:
+    """The newest rows below a number that the index finds."""
     lower = " AND rowid < :below" if below is not None else ""
     statement = f"SELECT rowid FROM {index} WHERE {index} MATCH :asked{lower} ORDER BY rowid DESC LIMIT :n"
-    values: dict[str, object] = {"asked": _fts5(_spelled(session, index, wanted)), "n": limit}
-    return list(session.scalars(text(statement), values | ({"below": below} if below is not None else {})))
+    values: dict[str, object] = {"asked": _fts5(spelled), "n": limit}
+    values |= {"below": below} if below is not None else {}
+    return [*session.scalars(text(statement), values).all()]
+
+
+def _rare_part(session: Session, index: WordIndex, wanted: Wanted) -> Wanted | None:
+    """Of what every row must have that which is worth asking the index for, by a sample of rows.
+
+    None when that is all of it, or when so many rows have everything that a page is soon full.
+    """
+    parts = list(dict.fromkeys(_needed(wanted)))
+    if parts == [wanted]:
+        return None
+    share = _shares(session, index, [wanted, *parts])
+    if share[wanted]:
+        return None
+    rare: list[Wanted] = []
+    left = 1.0
+    for part in sorted(parts, key=lambda one: share[one]):
+        # to go through the rows that have it costs more than to read those that it would save
+        if rare and share[part] > left * (1 - share[part]) * _READING:
+            break
+        rare.append(part)
+        left *= max(share[part], 0.5 / _SAMPLE)
+    return All(tuple(rare)) if set(rare) != set(parts) or isinstance(wanted, But) else None
+
+
+def _shares(session: Session, index: WordIndex, wanted: Sequence[Wanted]) -> dict[Wanted, float]:
+    """How large a share of the rows each finds, by a sample; a session asks once."""
+    known: dict[Wanted, float] = session.info.setdefault(f"shares of {index}", {})
+    asked = [one for one in wanted if one not in known]
+    if asked:
+        key = "rowid" if is_sqlite(session) else "seq"
+        newest = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
+        # spread evenly, but never at a distance at which something repeats itself
+        numbers = [1 + int(newest * (at * _GOLDEN % 1)) for at in range(_SAMPLE)]
+        counted = (_counted_sqlite if is_sqlite(session) else _counted_postgresql)(session, index, asked, numbers)
+        known |= {one: count / _SAMPLE for one, count in zip(asked, counted, strict=True)}
+    return known
+
+
+def _counted_sqlite(session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]) -> list[int]:
+    """Of how many of the rows each finds."""
+    rows = _read_sqlite(session, index, numbers).values()
+    return [sum(map(reader_of(_spelled(session, index, one)), rows)) for one in wanted]
+
+
+def _counted_postgresql(
+    session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]
+) -> list[int]:
+    """The same, in one statement."""
+    ways = range(len(wanted))
+    told = ", ".join(f"CAST(replace(:asked{at}, '@', CAST(block AS text)) AS tsquery) AS query{at}" for at in ways)
+    counts = ", ".join(f"count(*) FILTER (WHERE ts_match_vq(words, query{at}))" for at in ways)
+    values = {f"asked{at}": _tsquery(one) for at, one in enumerate(wanted)}
+    statement = text(_COUNTS.format(index=index, size=_BLOCK[index], told=told, counts=counts))
+    return [*session.execute(statement, {**values, "numbers": list(numbers)}).one()]
+
+
+def _needed(wanted: Wanted) -> list[Wanted]:
+    """What every row that `wanted` finds must have, of phrases each word."""
+    if isinstance(wanted, All):
+        return [one for part in wanted.parts for one in _needed(part)]
+    if isinstance(wanted, But):
+        return _needed(wanted.part)
+    ways = wanted.parts if isinstance(wanted, Any) else (wanted,)
+    phrases = [way for way in ways if isinstance(way, Term)]
+    length = min((len(phrase.words) for phrase in phrases), default=0)
+    if length < 2 or len(phrases) < len(ways):
+        return [wanted]
+    return [Any(tuple(_word(phrase, at) for phrase in phrases)) for at in range(length)]
+
+
+def _word(phrase: Term, at: int) -> Term:
+    return Term(phrase.words[at : at + 1], phrase.begins and at == len(phrase.words) - 1)
 
 
 def _fts5(wanted: Wanted) -> str:
@@ -207,23 +323,34 @@ _NEWEST = (
 _BLOCKS = (
     "SELECT found.seq FROM generate_series(CAST(:block AS integer), 0, -1) AS block CROSS JOIN LATERAL ("
     "SELECT seq FROM {index} WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
-    "AND seq + 0 < :below ORDER BY seq + 0 DESC LIMIT :n) AS found LIMIT :n"
+    "{whole} AND seq + 0 < :below ORDER BY seq + 0 DESC LIMIT :n) AS found LIMIT :n"
 )
-
+# Where the index is asked for a part, the rows that have it are compared with the whole: the function instead of "@@"
+# keeps the planner from asking the index for that too.
+_WHOLE = "AND ts_match_vq(words, CAST(replace(:whole, '@', CAST(block AS text)) AS tsquery)) "
 _RANGE = (
-    "SELECT found.seq FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
+    "SELECT string_agg(CAST(found.seq AS text), ',') "
+    "FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
     "CROSS JOIN LATERAL (SELECT seq FROM {index} "
     "WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
     "AND seq + 0 >= :least AND seq + 0 < :below OFFSET 0) AS found"
 )
-# A row is compared with the question of its block, which is read once; the function instead of "@@" keeps the planner
-# from asking the index of words.
+# A row is compared with the question of its block, which is read once.
 _ROWS = (
     "WITH asked AS MATERIALIZED (SELECT block, CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) AS query "
     "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
     "SELECT seq FROM unnest(CAST(:numbers AS bigint[])) AS number "
     "CROSS JOIN LATERAL (SELECT seq, words FROM {index} WHERE seq = number OFFSET 0) AS one "
     "JOIN asked ON block = number / {size} WHERE ts_match_vq(words, query) ORDER BY seq DESC"
+)
+
+
+_COUNTS = (
+    "WITH asked AS MATERIALIZED (SELECT block, {told} "
+    "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
+    "SELECT {counts} FROM unnest(CAST(:numbers AS bigint[])) AS number "
+    "CROSS JOIN LATERAL (SELECT words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "JOIN asked ON block = number / {size}"
 )
 
 
@@ -241,10 +368,12 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
     # nearly every window lies in one block: its rows are compared once
     query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
-    found = list(session.scalars(text(_NEWEST.format(index=index, query=query)), newest))
+    found = [*session.scalars(text(_NEWEST.format(index=index, query=query)), newest).all()]
     if len(found) < limit and start > 0:
-        older = {"asked": asked, "block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
-        found += session.scalars(text(_BLOCKS.format(index=index)), older)
+        older: dict[str, object] = {"block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
+        rare = _rare_part(session, index, wanted)
+        older |= {"asked": _tsquery(rare), "whole": asked} if rare else {"asked": asked}
+        found += session.scalars(text(_BLOCKS.format(index=index, whole=_WHOLE if rare else "")), older).all()
     return found
 
 
@@ -288,10 +417,16 @@ def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequen
 
 def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
     """The words of each row are read: FTS5 would begin its walk of the lists anew for each row that is named."""
-    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
-    found = session.execute(rows, {"numbers": str(list(numbers))})
     holds = reader_of(_spelled(session, index, wanted))
-    return sorted((number for number, words in found if holds(f" {words} ")), reverse=True)
+    rows = _read_sqlite(session, index, numbers)
+    return sorted((number for number, words in rows.items() if holds(words)), reverse=True)
+
+
+def _read_sqlite(session: Session, index: WordIndex, numbers: Sequence[int]) -> dict[int, str]:
+    """The words of those rows that there are, with a blank before and after each."""
+    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
+    found = session.execute(rows, {"numbers": str(list(numbers))}).all()
+    return {number: f" {words} " for number, words in found}
 
 
 def reader_of(wanted: Wanted) -> Callable[[str], bool]:

@@ -36,6 +36,10 @@ metadata = MetaData(
 # what SQLite says on a full disk depends on which of its files met it first
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+_SQLITE_CACHE_KIB = 32_768
+"""Of each connection. SQLite's own 2 MB don't hold the upper pages of the index of a million assets."""
+
 # NaN and Infinity are no JSON: PostgreSQL refuses them, and SQLite would give them to every reader of the row
 _to_json = partial(json.dumps, allow_nan=False)
 
@@ -98,7 +102,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in (*_SQLITE_PRAGMAS, f"cache_size=-{_SQLITE_CACHE_KIB}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

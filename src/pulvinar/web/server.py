@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable
 
@@ -62,6 +63,9 @@ class _Server(uvicorn.Server):
         """Start, and tell."""
         await super().startup(sockets)
         if self.started:
+            # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms
+            gc.collect()
+            gc.freeze()
             self._ready(self._address)
 
 
