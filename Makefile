@@ -41,7 +41,7 @@ bench: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## one figure against it
 	@$(BIN)/python -m benchmarks.$(or $(NAME),$(error name one: make bench NAME=ingest)) $(ARGS)
 
 cards: $(STAMPS)/dev  ## measure the accuracy cards of all solutions again: SAMPLES=folder
-	@for name in cells; do $(BIN)/pulvinar card $$name --samples $(or $(SAMPLES),../shared/samples) || exit 1; done
+	@for name in align cells deface; do $(BIN)/pulvinar card $$name --samples $(or $(SAMPLES),../shared/samples) || exit 1; done
 
 wheel: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## a wheel with the viewer in it, in dist/
 	@$(BIN)/pip wheel -q . --no-deps --no-build-isolation -w dist
