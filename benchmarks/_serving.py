@@ -26,10 +26,10 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def pulvinar_server(home: Path) -> Iterator[Server]:
-    """`pulvinar serve` over the platform in `home`."""
+def pulvinar_server(home: Path, *, public: bool = False) -> Iterator[Server]:
+    """`pulvinar serve` over the platform in `home`; `public`: whoever doesn't sign in is a visitor."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks._serving", str(home), str(port)]
+    command = [sys.executable, "-m", "benchmarks._serving", str(home), str(port), *(["public"] if public else [])]
     with running(command, port) as server:
         yield server
 
@@ -102,11 +102,11 @@ def _children(pid: int) -> list[int]:
 
 
 def main() -> None:
-    """Serve the platform whose home is the first argument at the port that is the second."""
+    """Serve the platform whose home is the first argument at the port that is the second; "public" may follow."""
     from pulvinar import load_settings, open_platform
     from pulvinar.web.server import serve
 
-    platform = open_platform(load_settings(environment={}, home=Path(sys.argv[1])))
+    platform = open_platform(load_settings(environment={}, home=Path(sys.argv[1]), public="public" in sys.argv[3:]))
     try:
         serve(platform, host="127.0.0.1", port=int(sys.argv[2]), ready=lambda address: None)
     finally:

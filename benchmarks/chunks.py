@@ -102,17 +102,17 @@ def _measure(ours: Server, nginx: Server, chunks: list[Chunk], folder: Path, rou
     ranged = [
         f'{{"/{chunks[n].shard}","bytes={chunks[n].start}-{chunks[n].start + chunks[n].size - 1}"}}' for n in order
     ]
-    (folder / "ours.lua").write_text(_SCRIPT % (",".join(plain), "c"))
-    (folder / "nginx.lua").write_text(_SCRIPT % (",".join(ranged), 'c[1], {["Range"] = c[2]}'))
+    (folder / "ours.lua").write_text(SCRIPT % (",".join(plain), "c"))
+    (folder / "nginx.lua").write_text(SCRIPT % (",".join(ranged), 'c[1], {["Range"] = c[2]}'))
     ratios = []
     for _ in range(rounds):
-        theirs = _load(nginx, folder / "nginx.lua", "nginx", seconds)
-        ratios.append(_load(ours, folder / "ours.lua", "pulvinar", seconds) / theirs)
+        theirs = cpu_a_request(nginx, folder / "nginx.lua", "nginx", seconds)
+        ratios.append(cpu_a_request(ours, folder / "ours.lua", "pulvinar", seconds) / theirs)
     print("ratios: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
     return median(ratios)
 
 
-_SCRIPT = """
+SCRIPT = """
 local chunks = {%s}
 local at = 0
 request = function()
@@ -123,7 +123,7 @@ end
 """
 
 
-def _load(server: Server, script: Path, name: str, seconds: int) -> float:
+def cpu_a_request(server: Server, script: Path, name: str, seconds: int) -> float:
     """CPU seconds a request under load."""
     before = server.cpu_s()
     command = [tool("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), server.address]
