@@ -157,9 +157,13 @@ class Cover:
         return _joined([self.inside, self.cut])
 
 
-@lru_cache(64)
 def cover(space: Space, figure: Figure) -> Cover:
-    """The blocks of `space` in which `figure` lies: cubes are halved until they are inside, outside, or single."""
+    """The blocks of `space` in which `figure` lies."""
+    return (_cover_around if isinstance(figure, Around) else _cover_plain)(space, figure)
+
+
+def _cover(space: Space, figure: Figure) -> Cover:
+    """Cubes are halved until they are inside, outside, or single."""
     side = block_side_um(space)
     cubes, level = np.zeros((1, 3), np.int64), _BITS
     found: dict[int, list[Array]] = {_IN: [], _CUT: []}
@@ -177,6 +181,11 @@ def cover(space: Space, figure: Figure) -> Cover:
         halves = np.stack(np.meshgrid(*[[0, 1 << level]] * 3, indexing="ij"), axis=-1).reshape(1, 8, 3)
         cubes = (open_cubes[:, None] + halves).reshape(-1, 3)
     return Cover(_joined(found[_IN]), _joined(found[_CUT]), 3 * level)
+
+
+# Those around regions take 60 ms each, and regions are asked for again: no number of points may push them out.
+_cover_around = lru_cache(32)(_cover)
+_cover_plain = lru_cache(64)(_cover)
 
 
 def in_ranges(ranges: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

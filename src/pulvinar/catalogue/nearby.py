@@ -139,6 +139,7 @@ class _Walk:
         self._listed = smallest if smallest.blocks <= _MOST_BLOCKS else None
         self._words_share = self._listed_share = 0.0
         self._looked = self._near_looked = 0
+        self._read = self._near_read = 0
         self._portion = _FIRST
 
     def found(self, below: int | None, limit: int) -> Iterator[int]:
@@ -162,6 +163,7 @@ class _Walk:
             for number in self._held(portions, max(_FIRST, 4 * limit)):
                 count += 1
                 self._near_looked += looks
+                self._near_read += not looks
                 yield number
             if ended:
                 return
@@ -182,19 +184,28 @@ class _Walk:
         listed = self._listed.between(least, below)
         self._listed_share = len(listed) / (below - least)
         numbers: list[int] = listed.tolist()
-        if len(numbers) * _READING[is_sqlite(self._session)] < self._words_share * (below - least):
+        to_read = min(len(numbers), self._likely(left))
+        if to_read * _READING[is_sqlite(self._session)] < self._words_share * (below - least):
             for portion in self._growing(numbers, left):
                 yield matching(self._session, WordIndex.ASSETS, self._wanted, portion)
         elif numbers:
+            self._read += len(numbers)
             found = within(self._session, WordIndex.ASSETS, self._wanted, least, below)
             yield listed[np.isin(listed, found)].tolist()
 
+    def _likely(self, left: int) -> float:
+        """How many of what the figure may hold are to be read until so many more are found, by those read before."""
+        return left * self._read / self._near_read if self._near_read else np.inf
+
     def _growing(self, numbers: Sequence[int], left: int) -> Iterator[Sequence[int]]:
-        """The numbers in portions, each larger than the one before: what is rare must not take a statement a few."""
-        start = 0
+        """The numbers in portions: of what is rare soon large ones, for each takes a statement; of the rest no more
+        than fill a page."""
+        start, until = 0, self._near_read + left
         while start < len(numbers):
-            size = max(self._portion, left)
-            yield numbers[start : start + size]
+            size = max(_FIRST, int(min(self._portion, 1.5 * self._likely(until - self._near_read))))
+            portion = numbers[start : start + size]
+            self._read += len(portion)
+            yield portion
             start, self._portion = start + size, min(4 * size, _MOST)
 
     def _held(self, portions: Iterable[list[int]], size: int) -> Iterator[int]:

@@ -10,21 +10,27 @@ branch_labels = None
 depends_on = None
 
 
+_UNPACKED = (
+    "ALTER TABLE asset_words_anew ALTER COLUMN words SET STORAGE EXTERNAL",
+    "ALTER TABLE asset_words_anew SET (toast_tuple_target = 8160)",
+)
+
+
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        _copy("SET STORAGE EXTERNAL", "(toast_tuple_target = 8160)")
+        _write_anew(*_UNPACKED)
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        _copy("SET STORAGE EXTENDED", "(toast_tuple_target = 2040)")
+        _write_anew()
 
 
-def _copy(storage: str, options: str) -> None:
-    """Write the table anew: a row stays as it was stored until it is written again."""
+def _write_anew(*stored: str) -> None:
+    """Copy the table into one that is made so: a row stays as it was stored until it is written again."""
     op.execute("CREATE TABLE asset_words_anew (seq BIGINT, words TSVECTOR NOT NULL)")
-    op.execute(f"ALTER TABLE asset_words_anew ALTER COLUMN words {storage}")
-    op.execute(f"ALTER TABLE asset_words_anew SET {options}")
+    for statement in stored:
+        op.execute(statement)
     # no search is planned by how common a word is, so ANALYZE need not count them
     op.execute("ALTER TABLE asset_words_anew ALTER COLUMN words SET STATISTICS 0")
     # what is put together from two is stored as a new value
