@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Inspector, inspect, text
 from tests.catalogue.archive import BRAIN, OBJECTS, Archive, an_asset
 
 from pulvinar.access.work import UnitOfWork
@@ -30,23 +30,29 @@ def _back_to(revision: str, database: Database, folder: Path) -> None:
     """Take from the tables what came after a revision, as an empty database of that revision shows it."""
     old = Database(f"sqlite:///{folder / 'old.sqlite'}")
     migrate(old, revision)
-    then, now = inspect(old.engine), inspect(database.engine)
-    kept = set(then.get_table_names())
+    statements = list(_undoing(inspect(old.engine), inspect(database.engine)))
     with database.writing() as session:
-        # those of words are no plain tables on every database
-        newer = [one.name for one in reversed(metadata.sorted_tables) if one.name not in kept]
-        for table in ("asset_words_vocabulary", "asset_words", *newer):
-            session.execute(text(f"DROP TABLE IF EXISTS {table}"))
-        for table in kept & set(now.get_table_names()):
-            own = [one for one in now.get_indexes(table) if "duplicates_constraint" not in one]
-            for index in _names(own) - _names(then.get_indexes(table)):
-                session.execute(text(f"DROP INDEX IF EXISTS {index}"))
-            for column in _names(now.get_columns(table)) - _names(then.get_columns(table)):
-                session.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        for statement in statements:
+            session.execute(text(statement))
         session.execute(text("UPDATE granted SET level = level - 1 WHERE level > 2"))
         session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
         session.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
     old.close()
+
+
+def _undoing(then: Inspector, now: Inspector) -> Iterator[str]:
+    """What takes away the tables, the indexes and the columns that there are now and were not then."""
+    kept = set(then.get_table_names())
+    # those of words are no plain tables on every database
+    newer = [one.name for one in reversed(metadata.sorted_tables) if one.name not in kept]
+    for table in ("asset_words_vocabulary", "asset_words", *newer):
+        yield f"DROP TABLE IF EXISTS {table}"
+    for table in sorted(kept & set(now.get_table_names()) - {"dataset_words"}):
+        own = [one for one in now.get_indexes(table) if "duplicates_constraint" not in one]
+        for index in sorted(_names(own) - _names(then.get_indexes(table))):
+            yield f"DROP INDEX IF EXISTS {index}"
+        for column in sorted(_names(now.get_columns(table)) - _names(then.get_columns(table))):
+            yield f"ALTER TABLE {table} DROP COLUMN {column}"
 
 
 def _names(found: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -127,7 +127,7 @@ def draft(platform: Platform) -> Shown:
     return Shown(add_dataset(platform, "A draft", [(asset, objects)], published=False), asset, voxels)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wide(platform: Platform) -> Shown:
     """A volume of a private dataset, whose first level is wider than a screen."""
     voxels = np.ones((1, 1, 20, 20, 1100), np.uint8)

@@ -27,6 +27,7 @@ from pulvinar.ingest.uploads.submissions import create_submission
 from pulvinar.ingest.uploads.writing import make_empty
 from pulvinar.model.access import Actor
 from pulvinar.platform import landing_of
+from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.errors import MethodNotAllowed, WrongMediaType, WrongProtocol
 from pulvinar.web.receiving import receive
@@ -48,7 +49,19 @@ def _speaks(request: Request) -> None:
         )
 
 
-router = APIRouter(prefix="/uploads", tags=["uploads"], dependencies=[Depends(refuse_other_sites)])
+_REFUSALS = {
+    409: "Its offset is another one.",
+    412: "The request speaks another version of tus.",
+    415: "Bytes come as application/offset+octet-stream.",
+    423: "Another request is writing to it.",
+    460: "The bytes are not those of the checksum.",
+}
+router = APIRouter(
+    prefix="/uploads",
+    tags=["uploads"],
+    dependencies=[Depends(refuse_other_sites)],
+    responses={status: {"model": Envelope, "description": text} for status, text in _REFUSALS.items()},
+)
 
 UploadId = Annotated[str, Path(description="Identifier of an upload.", max_length=100)]
 Spoken = Depends(_speaks)
