@@ -118,7 +118,7 @@ def describe_uploads() -> Response:
     )
 
 
-@router.post("", status_code=201, dependencies=[Spoken])
+@router.post("", status_code=201, dependencies=[Spoken], response_class=Response)
 async def create_upload(
     request: Request,
     platform: CurrentPlatform,
