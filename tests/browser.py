@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES = ("chromium", "fonts-noto-cjk", "libgl1-mesa-dri", "libegl1")
+PACKAGES = ("chromium", "fonts-noto-cjk", "libgl1", "libgl1-mesa-dri", "libegl1")
 ADVICE = (
     "The browser tests need Chromium. Install it (Debian: apt-get install " + " ".join(PACKAGES) + ") or set "
     "PULVINAR_TEST_CHROMIUM to its path."

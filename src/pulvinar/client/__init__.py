@@ -310,11 +310,14 @@ _OPENED_BY = {
 
 
 class RemoteAsset:
-    """One thing in a dataset: a volume, a neuron, a table; `details` is what the server knows of it."""
+    """One thing in a dataset: a volume, a neuron, a table.
+
+    `details` is what the server knows of it, `links` where its parts are on the server; null for what it doesn't have.
+    """
 
     def __init__(self, client: Client, told: dict[str, Any]) -> None:
         self._client = client
-        self._links: dict[str, Any] = told["links"]
+        self.links: dict[str, Any] = told["links"]
         self.id: str = told["id"]
         self.name: str = told["name"]
         self.kind: str = told["kind"]
@@ -327,7 +330,7 @@ class RemoteAsset:
 
     def read(self, path: str) -> bytes:
         """The bytes of one of its stored objects; raises `NotFound`."""
-        return self._client.read(self._links["objects"] + quote(path))
+        return self._client.read(self.links["objects"] + quote(path))
 
     def open(self) -> Any:
         """What it holds, by its kind: a lazy volume, a neuron, columns, signals, a matrix, streamlines.
@@ -346,7 +349,7 @@ class RemoteAsset:
     def anchors(self) -> list[dict[str, Any]]:
         """Where it lies: one entry an atlas, with `certainty`, `error_um`, `box_um` (z, y, x) and `regions`, each with
         its names, its role and a value."""
-        anchors: list[dict[str, Any]] = self._client.json(f"{self._links['self']}/anchors")
+        anchors: list[dict[str, Any]] = self._client.json(f"{self.links['self']}/anchors")
         return anchors
 
     def volume(self, level: int = 0) -> xarray.DataArray:
@@ -358,7 +361,7 @@ class RemoteAsset:
         levels = self.details["volume"]["levels"]
         if not 0 <= level < len(levels):
             raise Invalid(f"{self.name} has no level {level}", hint=f"levels 0 to {len(levels) - 1}")
-        return _lazy(self._client, f"{self._links['chunks']}{level}/", self, level)
+        return _lazy(self._client, f"{self.links['chunks']}{level}/", self, level)
 
     def skeleton(self) -> Skeleton:
         """A neuron's nodes. Raises `Invalid` when it isn't one."""
@@ -434,7 +437,7 @@ class RemoteAsset:
             return None
         import dask.array
 
-        path = f"{self._links['objects']}{self.details['array']['path']}/"
+        path = f"{self.links['objects']}{self.details['array']['path']}/"
         reader = _Reader(_opened(self._client, path))
         blocks = tuple(min(size, _BLOCK_SIDE) for size in reader.shape)
         return dask.array.from_array(reader, chunks=blocks, name=f"{self.digest}-values", asarray=False)

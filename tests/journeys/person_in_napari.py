@@ -1,0 +1,78 @@
+"""What a person does in napari: validates the plugin, browses, opens brains. Runs where napari is, without a screen.
+
+python person_in_napari.py ADDRESS MACAQUE NEURONS: prints what became layers, as JSON.
+"""
+
+import json
+import sys
+import time
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+import numpy as np
+from napari.components import ViewerModel
+from napari_pulvinar.browser import Browser
+from napari_pulvinar.reader import read_address
+from npe2 import PluginManifest
+from qtpy.QtWidgets import QApplication
+
+
+def until(application, true, what):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, what
+        application.processEvents()
+        time.sleep(0.01)
+
+
+def told(layer):
+    first = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    low, high = layer.extent.world
+    shown = {"type": type(layer).__name__, "name": layer.name, "shape": first.shape, "low": low, "high": high}
+    if "region" in getattr(layer, "features", ()):
+        shown["regions"] = dict(zip(layer.features["index"], layer.features["region"], strict=True))
+    if hasattr(first, "compute"):
+        shown["levels"] = len(layer.data)
+        shown["middle"] = np.asarray(first[first.shape[0] // 2]).sum()
+    return shown
+
+
+def main(address, macaque, neurons):
+    manifest = PluginManifest.from_file(str(files("napari_pulvinar") / "napari.yaml"))
+    manifest.validate_imports()
+    application, viewer = QApplication([]), ViewerModel()
+    browser = Browser(viewer)
+    browser.address.setText(address)
+    browser.search()
+    until(application, lambda: browser.results.topLevelItemCount() == 3, "datasets are listed")
+    titles = [browser.results.topLevelItem(row).text(0) for row in range(3)]
+    brain = next(item for row in range(3) if "INIA19" in (item := browser.results.topLevelItem(row)).text(0))
+    brain.setExpanded(True)
+    until(application, lambda: brain.childCount() == 2, "assets are listed")
+    until(application, lambda: not brain.child(0).icon(0).isNull(), "there are pictures")
+    for row in range(2):
+        browser.results.setCurrentItem(brain.child(row))
+        browser.open_button.click()
+        until(application, lambda count=row + 1: len(viewer.layers) == count, "the asset is opened")
+    browser.question.setText("kind:skeleton")
+    browser.search()
+    until(application, lambda: browser.results.topLevelItemCount() == 5, "neurons are found")
+    browser.question.setText("region:")
+    browser.search()
+    until(
+        application,
+        lambda: "region" in browser.about.text() and len(browser.about.text()) > 20,
+        "what is wrong is said",
+    )
+    where = f"pulvinar://{urlsplit(address).netloc}/{neurons}"
+    for data, arguments, kind in read_address(where)(where):
+        getattr(viewer, f"add_{kind}")(data, **arguments)
+    layers = [told(layer) for layer in viewer.layers]
+    print(
+        json.dumps(
+            {"titles": titles, "wrong": browser.about.text(), "layers": layers}, default=lambda value: value.tolist()
+        )
+    )
+
+
+main(*sys.argv[1:])
