@@ -82,6 +82,7 @@ def run_verify(to: str, *, as_json: bool) -> None:
 def run_restore(source: str, snapshot: str, *, as_json: bool) -> None:
     """`pulvinar restore`."""
     from pulvinar.ingest.progress import TerminalProgress
+    from pulvinar.operations.erasure import read_certificates
     from pulvinar.operations.restore import restore
     from pulvinar.platform import migrate, open_store_of
     from pulvinar.settings import load_settings, made_folder
@@ -98,16 +99,20 @@ def run_restore(source: str, snapshot: str, *, as_json: bool) -> None:
             migrate=migrate,
             scratch=made_folder(settings.resolved_scratch(), "scratch"),
             snapshot_id=snapshot,
+            # of a home that outlived its database: what was erased after the last backup
+            erased=read_certificates(settings.home / "erasures"),
             progress=TerminalProgress(),
         )
     finally:
         database.close()
     fault = done.chain.fault
     if as_json:
-        said = {"rows": done.rows, "objects": done.objects, "log_fits": fault is None}
+        said = {"rows": done.rows, "objects": done.objects, "erasures": done.erasures, "log_fits": fault is None}
         print_json({"snapshot": done.snapshot.id, **said, "damaged": done.snapshot.damaged})
     else:
         print(f"snapshot {done.snapshot.id} restored: {done.rows} rows, {done.objects} objects")
+        if done.erasures:
+            print(f"{done.erasures} erasures done once more: who was erased after the backup has not come back")
         print("the log fits its seals" if fault is None else plain(f"the log does not fit: {fault.what}"))
         if done.snapshot.damaged:
             print(f"{len(done.snapshot.damaged)} objects were damaged already when the backup was made")
