@@ -147,6 +147,8 @@ def _unpack_zip(archive: Path, target: _Target) -> None:
             )
         target.expect(sum(member.file_size for member in members), files=len(members))
         for member in members:
+            if not member.filename:
+                raise UnreadableFile(f"{archive.name} is damaged: a member has no name", hint="copy or pack it again")
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise target.no_file(member.filename)
