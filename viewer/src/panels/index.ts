@@ -1,0 +1,8 @@
+/** The panels beside the picture, in the order of their tabs. */
+
+import { analysePanel } from "./analyse";
+import { layersPanel } from "./layers";
+import type { PanelMaker } from "./panel";
+import { viewPanel } from "./view";
+
+export const PANELS: readonly PanelMaker[] = [layersPanel, analysePanel, viewPanel];
