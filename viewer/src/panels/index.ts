@@ -2,7 +2,8 @@
 
 import { analysePanel } from "./analyse";
 import { layersPanel } from "./layers";
+import { marksPanel } from "./marks";
 import type { PanelMaker } from "./panel";
 import { viewPanel } from "./view";
 
-export const PANELS: readonly PanelMaker[] = [layersPanel, analysePanel, viewPanel];
+export const PANELS: readonly PanelMaker[] = [layersPanel, analysePanel, marksPanel, viewPanel];
