@@ -125,11 +125,11 @@ def test_only_who_may_write_writes_and_a_stranger_finds_nothing(database, writte
     with UnitOfWork(database, ada) as work:
         share_document(work, written.id, f"actor:{reader.id}", Right.READ)
     assert read_marks(database, reader, written.id) == (0, [])
-    for verb, given in ((append, ({"a": POINT},)), (undo, ()), (redo, ())):
+    for verb, told in ((append, ({"a": POINT},)), (undo, ()), (redo, ())):
         with pytest.raises(Forbidden):
-            write(reader, verb, *given)
+            write(reader, verb, *told)
         with pytest.raises(NotFound):
-            write(people("stranger"), verb, *given)
+            write(people("stranger"), verb, *told)
 
 
 @pytest.mark.parametrize("marks", [{}, {"a/b": POINT}, {f"m{i}": POINT for i in range(10_001)}])
@@ -165,7 +165,7 @@ STEPS = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_the_log_played_again_gives_the_marks(database, brain, ada, people, steps):
-    """After anything that two people may do, the log alone tells what stands there; undone is undone, redone is back."""
+    """After anything that two people may do, the log alone tells what stands there."""
     document = create_document(database, ada, "anything", dataset_id=brain.id)
     who = {"ada": ada, "bo": people("bo")}
     with UnitOfWork(database, ada) as work:
@@ -200,4 +200,6 @@ def test_a_hundred_thousand_marks_are_brought_in_read_and_changed_fast(database,
     read_s = time.perf_counter() - begun
     print(f"100,000 marks: in {brought_s:.1f} s, read {read_s:.1f} s, one changed {one_s * 1000:.0f} ms")
     assert count == 100_000
-    assert one_s < 0.5 and read_s < 10 and brought_s < 60
+    assert one_s < 0.5
+    assert read_s < 10
+    assert brought_s < 60

@@ -2,6 +2,8 @@
 
 import json
 
+import httpx
+import numpy as np
 import pytest
 from tests.web.accounts import browser, signed_in
 from tests.web.conftest import add_dataset, stored_volume
@@ -9,8 +11,6 @@ from tests.web.conftest import add_dataset, stored_volume
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
-
-import numpy as np
 
 POINT = {"kind": "point", "places_um": [[1.0, 2.0, 3.0]]}
 JSON = {"accept": "application/json"}
@@ -93,18 +93,13 @@ def test_a_visitor_sees_what_is_public_and_no_names(platform, ada, document):
 
 def test_others_hear_of_an_operation_as_it_is_done(ada, document, serving, platform):
     told(ada.post(f"{document}/operations", json=change({"a": POINT})), 201)
-    import httpx
-
     with serving(platform) as address:
-        cookies = dict(ada.cookies)
-        with httpx.Client(base_url=address, cookies=cookies, timeout=20) as client:
-            with client.stream("GET", f"{document}/events?after=0") as events:
-                lines = events.iter_lines()
-                found = next(line for line in lines if line.startswith("data:"))
-                assert json.loads(found[5:])["changes"][0]["after"] == POINT
-                ada.post(f"{document}/operations", json=change({"a": None}))
-                found = next(line for line in lines if line.startswith("data:"))
-                assert json.loads(found[5:])["number"] == 2
+        asked = {"url": f"{address}{document}/events?after=0", "cookies": dict(ada.cookies), "timeout": 20}
+        with httpx.stream("GET", **asked) as events:
+            lines = (line for line in events.iter_lines() if line.startswith("data:"))
+            assert json.loads(next(lines)[5:])["changes"][0]["after"] == POINT
+            ada.post(f"{document}/operations", json=change({"a": None}))
+            assert json.loads(next(lines)[5:])["number"] == 2
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,13 @@ def _reverse(work: UnitOfWork, document_id: str, *, redoing: bool) -> Operation:
 def next_to_undo(session: Session, document_id: str, actor_id: str) -> int | None:
     """The number of the operation that the actor's undo would take back: the newest own one that counts, and is no
     undo itself (an undone undo, a redo, is what it redid)."""
-    return session.scalar(_own_that_count(document_id, actor_id, undos=False))
+    number: int | None = session.scalar(_own_that_count(document_id, actor_id, undos=False))
+    return number
 
 
 def next_to_redo(session: Session, document_id: str, actor_id: str) -> int | None:
     """The number of the undo that the actor's redo would take back; None once the actor did something new."""
-    number = session.scalar(_own_that_count(document_id, actor_id, undos=True))
+    number: int | None = session.scalar(_own_that_count(document_id, actor_id, undos=True))
     fresh = select(func.max(document_operation.c.number)).where(
         document_operation.c.document_id == document_id,
         document_operation.c.actor_id == actor_id,
@@ -112,7 +113,7 @@ def next_to_redo(session: Session, document_id: str, actor_id: str) -> int | Non
     return number if number is not None and number > (session.scalar(fresh) or 0) else None
 
 
-def _own_that_count(document_id: str, actor_id: str, *, undos: bool) -> Select[tuple[int]]:
+def _own_that_count(document_id: str, actor_id: str, *, undos: bool) -> Select[Any]:
     of = document_operation
     return (
         select(of.c.number)
@@ -157,7 +158,7 @@ def _take_number(session: Session, document_id: str) -> int:
     """The number of an operation that is added; until it is committed nobody else gets one of this document."""
     now = datetime.now(UTC)
     taking = update(document).where(document.c.id == document_id).values(number=document.c.number + 1, changed=now)
-    number = session.scalar(taking.returning(document.c.number))
+    number: int | None = session.scalar(taking.returning(document.c.number))
     if number is None:
         raise NotFound(f"there is no document {document_id}")
     return number

@@ -94,7 +94,7 @@ def mark_from_json(value: object) -> Mark:
             f"a mark has no {short(min(unknown, key=str), 80)!r}", hint="kind, places_um, text, color, region, verdict"
         )
     try:
-        kind = MarkKind(value.get("kind"))
+        kind = MarkKind(str(value.get("kind")))
     except ValueError as error:
         raise Invalid(
             f"{short(value.get('kind'), 80)!r} is no kind of mark", hint=f"known: {', '.join(MarkKind)}"

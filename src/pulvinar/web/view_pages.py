@@ -36,11 +36,11 @@ def embed(
     platform: CurrentPlatform,
     actor: CurrentActor,
     view_id: ViewId,
-    open: Annotated[bool, Query()] = False,
+    opened: Annotated[bool, Query(alias="open")] = False,
 ) -> Response:
     """A view for a frame. The state stands after the #, where the viewer looks for it."""
     view = views.get_view(platform.database, actor, view_id)
-    if not open:
+    if not opened:
         return go_to(f"/embed/{view_id}?open=1#{view.state}")
     values = {
         "view": view,

@@ -305,7 +305,7 @@ def _json(mark: Mark | None) -> dict[str, Any] | None:
 def _names(platform: Platform, actor: Actor, actors: Iterable[str]) -> dict[str, str]:
     """Login names of who did something, for who is signed in and may know them."""
     asked = {audience_of(one): one for one in actors}
-    if not asked or actor.is_blind or not actor.memberships and not actor.is_owner:
+    if not asked or actor.is_blind or (not actor.memberships and not actor.is_owner):
         return {}
     with platform.database.session() as session:
         found = named(session, asked)
