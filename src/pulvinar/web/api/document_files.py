@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.versions import find_home
 from pulvinar.documents import documents, log
+from pulvinar.documents.exchange import all_marks
 from pulvinar.documents.formats import MarkFormat, corrections_csv, read_marks_file, write_marks
 from pulvinar.documents.rights import check_document
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.document import Document
-from pulvinar.model.mark import Mark
 from pulvinar.model.space import Affine
 from pulvinar.model.transform import affine_rows
 from pulvinar.platform import Platform
@@ -38,22 +38,13 @@ def export_marks(
 ) -> Response:
     """The marks as a file."""
     document = documents.get_document(platform.database, actor, document_id)
-    marks = _all_marks(platform, actor, document_id)
+    marks = all_marks(platform.database, actor, document_id)
     if form == "corrections":
         written = corrections_csv(marks, _to_world(platform, actor, document))
     else:
         written = write_marks(marks, MarkFormat(form), document.title)
     name = f'attachment; filename="{document_id}-{form}.{written.suffix}"'
     return Response(written.text, media_type=written.media_type, headers={"content-disposition": name})
-
-
-def _all_marks(platform: Platform, actor: Actor, document_id: str) -> dict[str, Mark]:
-    marks: dict[str, Mark] = {}
-    after = ""
-    while page := log.read_marks(platform.database, actor, document_id, after=after)[1]:
-        marks |= {name: mark for name, _, mark in page}
-        after = page[-1][0]
-    return marks
 
 
 def _to_world(platform: Platform, actor: Actor, document: Document) -> Affine | None:
