@@ -107,6 +107,7 @@ export class MarksDocument {
   open(info: DocumentInfo | null): Promise<void> {
     return this.then(async () => {
       this.info = info;
+      this.waiting = this.kept();
       this.marks.clear();
       this.others.clear();
       if (info) await this.read(info);
@@ -181,7 +182,12 @@ export class MarksDocument {
   private async send(): Promise<void> {
     while (this.waiting.length) {
       this.become("saving");
-      if (!this.info) this.info = await ask<DocumentInfo>("POST", "/documents", { title: this.newTitle, ...this.place });
+      if (!this.info) {
+        const made = await ask<DocumentInfo>("POST", "/documents", { title: this.newTitle, ...this.place });
+        this.storage.removeItem(this.drawer);
+        this.info = made;
+        this.keep();
+      }
       const [next] = this.waiting;
       await ask("POST", `/documents/${this.info.id}/operations`, next);
       this.waiting.shift();
@@ -226,8 +232,9 @@ export class MarksDocument {
     this.changed();
   }
 
+  /** Each document has its own, so that nothing is ever sent to another one than it was written into. */
   private get drawer(): string {
-    return `pulvinar-marks:${this.place.dataset ?? this.place.atlas}`;
+    return `pulvinar-marks:${this.place.dataset ?? this.place.atlas}:${this.info?.id ?? "new"}`;
   }
 
   private kept(): Waiting[] {

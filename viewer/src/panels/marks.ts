@@ -82,6 +82,13 @@ class MarksPanel {
     await this.document.open(found ?? null);
   }
 
+  /** Have the choice say which document is open, a new one too. */
+  private choose(): void {
+    const { info } = this.document;
+    if (info && ![...this.choice.options].some(({ value }) => value === info.id)) this.choice.append(make("option", { value: info.id }, info.title));
+    this.choice.value = info?.id ?? "";
+  }
+
   private button(word: Word, key: string, action: () => void, icon?: string): HTMLButtonElement {
     const text = this.context.say(word);
     const button = make("button", { type: "button", class: "pv-small", "data-action": word, title: `${text} (${key})` }, icon ? `${icon} ${text}` : text);
@@ -135,6 +142,7 @@ class MarksPanel {
     const { marks, state } = this.document;
     for (const [id] of this.overlay.shapes()) if (!marks.has(id) && !id.startsWith("marks-")) this.overlay.remove(id);
     for (const [id, mark] of marks) this.overlay.set(id, shapeOfMark(mark), `#${mark.color || COLOR}`);
+    this.choose();
     const word = SAID[state];
     const said = word ? say(word) : "";
     if (this.state.textContent !== said) this.state.textContent = said;
