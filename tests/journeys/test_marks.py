@@ -1,5 +1,8 @@
 """Marks drawn by mouse and keyboard, kept through a reload and a lost connection, and a view that is shared."""
 
+import json
+from urllib.parse import unquote
+
 import pytest
 from tests.journeys.test_viewing import settle
 
@@ -47,6 +50,13 @@ def test_marks_are_drawn_kept_undone_and_shared_with_the_view(site, visit):
     page.get_by_role("button", name="Make a short link").click()
     page.wait_for_function("document.querySelector('#pv-view-link').value")
     link = page.locator("#pv-view-link").input_value()
+    page.get_by_role("button", name="Link for Neuroglancer").click()
+    plain = page.locator("#pv-view-neuroglancer").input_value()
+    state = json.loads(unquote(plain.partition("#!")[2]))
+    sources = [layer["source"] for layer in state["layers"] if layer["type"] == "segmentation"]
+    assert sources
+    assert f"zarr3://{site.address}/data/" in json.dumps(sources)
+
     colleague = visit().see(site.address + "/v/" + link.rpartition("/")[2])
     colleague.wait_for_url("**/view?**marks=**")
     open_marks(colleague)

@@ -46,6 +46,8 @@ export function sharing(context: PanelContext, opened: Opened): HTMLElement {
   );
 }
 
+/** Where its makers serve Neuroglancer itself. */
+const NEUROGLANCER = "https://neuroglancer-demo.appspot.com/";
 const FORMS = ["json", "csv", "neuroglancer"] as const;
 
 /** A document as files, and files into it. */
@@ -100,5 +102,12 @@ export function viewSharing(context: PanelContext, opened: Opened): HTMLElement 
     return `${say("viewLink")}: ${view.address}`;
   });
   const row = make("div", { class: "pv-row" }, make("label", { for: title.id }, say("viewTitle")), title);
-  return section(say("viewShare"), row, save, made);
+  const plain = make("input", { type: "text", id: "pv-view-neuroglancer", readonly: true, "aria-label": say("viewNeuroglancer"), hidden: true });
+  const open = action(context, "viewNeuroglancer", async () => {
+    plain.value = `${NEUROGLANCER}#!${encodeURIComponent(JSON.stringify(context.explorer.rawState()))}`;
+    plain.hidden = false;
+    plain.select();
+    return say("viewNeuroglancerHint");
+  });
+  return section(say("viewShare"), row, save, made, open, plain);
 }

@@ -32,6 +32,8 @@ export const en = {
   viewSave: "Make a short link",
   viewLink: "Short link",
   viewEmbed: "Code for a web page",
+  viewNeuroglancer: "Link for Neuroglancer",
+  viewNeuroglancerHint: "This link opens the view in Neuroglancer, with what everyone may read here.",
 } as const;
 
 export const zh: Record<keyof typeof en, string> = {
@@ -66,4 +68,6 @@ export const zh: Record<keyof typeof en, string> = {
   viewSave: "生成短链接",
   viewLink: "短链接",
   viewEmbed: "网页嵌入代码",
+  viewNeuroglancer: "Neuroglancer 链接",
+  viewNeuroglancerHint: "此链接可在 Neuroglancer 中打开该视图，仅含此处公开的数据。",
 };
