@@ -91,8 +91,11 @@ def test_what_is_deleted_is_gone(database, written, ada):
 def test_a_visitor_and_a_made_up_place_make_nothing(database, brain, ada):
     with pytest.raises(Forbidden, match="may keep nothing"):
         create_document(database, ANONYMOUS, "mine", dataset_id=brain.id)
-    with pytest.raises(NotFound):
-        create_document(database, ada, "mine", dataset_id="local-00000000000000000000000000")
+    for actor in (ada, LOCAL_OWNER):  # an owner may all, and still not on what isn't there
+        with pytest.raises(NotFound):
+            create_document(database, actor, "mine", dataset_id="local-00000000000000000000000000")
+        with pytest.raises(NotFound):
+            save_view(database, actor, "A view", "/datasets/local-00000000000000000000000000/view", "")
     with pytest.raises(NotFound):
         create_document(database, ada, "mine", atlas="no_such_atlas")
     for place in ({}, {"dataset_id": brain.id, "atlas": "any"}):

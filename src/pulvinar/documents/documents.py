@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import find_atlas
-from pulvinar.catalogue.datasets import Page
+from pulvinar.catalogue.datasets import Page, get_dataset
 from pulvinar.catalogue.versions import find_home
 from pulvinar.documents.rights import check_document, document_visible, give, is_signed_in, named_audiences
 from pulvinar.documents.tables import document, document_grant
@@ -47,6 +47,8 @@ def create_document(
     if atlas:
         found = find_atlas(database, actor, atlas)
         dataset_id, atlas = found.dataset_id, found.atlas.name
+    else:
+        get_dataset(database, actor, dataset_id)
     if asset_id and find_home(database, actor, asset_id, Right.VIEW)[0].dataset_id != dataset_id:
         raise NotFound(f"dataset {dataset_id} has no asset {asset_id}")
     now = datetime.now(UTC)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import visible
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import find_atlas
+from pulvinar.catalogue.datasets import get_dataset
 from pulvinar.documents.documents import checked_title
 from pulvinar.documents.rights import is_signed_in
 from pulvinar.documents.tables import saved_view
@@ -118,7 +119,7 @@ def _page(database: Database, actor: Actor, path: str) -> tuple[str, str]:
         found = find_atlas(database, actor, name)
         dataset_id, name = found.dataset_id, found.atlas.name
     else:
-        dataset_id = check_id(name)
+        dataset_id = get_dataset(database, actor, check_id(name)).id
     query = f"?{urlencode(asked)}" if asked else ""
     return dataset_id, f"/{kind}/{quote(name, safe='')}/view{query}"
 
