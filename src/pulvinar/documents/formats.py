@@ -116,7 +116,8 @@ def _to_json(marks: Marks, title: str) -> dict[str, Any]:
 def _to_csv(marks: Marks) -> str:
     """A row for each place: rows of one mark follow each other."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    # a lone carriage return in a text is only read back from within quotes
+    table = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     table.writerow(_COLUMNS)
     for mark_id, mark in marks.items():
         for place in mark.places_um:
