@@ -59,6 +59,12 @@ class Settings(BaseModel):
         description="Origins whose pages may read this server from elsewhere, separated by blanks; * is any. "
         "Empty: only its own pages.",
     )
+    embed_origins: str = Field(
+        "",
+        pattern=r"^(https?://[A-Za-z0-9.*:-]+( https?://[A-Za-z0-9.*:-]+)*)?$",
+        description="Origins whose pages may show saved views in a frame, separated by blanks, as "
+        "https://lab.university.edu. Empty: only this server's own pages.",
+    )
     external_sources: str = Field(
         "",
         description="Addresses below which volumes that others own may be indexed and served in place, separated by "

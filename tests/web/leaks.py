@@ -27,16 +27,22 @@ from pulvinar.access.agreement_tables import acceptance
 from pulvinar.access.agreements import attach, set_agreement
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.tokens import make_token
+from pulvinar.access.visibility import EVERYONE
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.requests import ask_for
 from pulvinar.catalogue.sharing import set_tier, share_by_link
 from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.documents.documents import create_document
+from pulvinar.documents.log import append
+from pulvinar.documents.rights import share_document
+from pulvinar.documents.views import save_view
 from pulvinar.ingest.uploads.parts import open_part
 from pulvinar.ingest.uploads.submissions import create_submission
 from pulvinar.model.access import LOCAL_OWNER, Access, Actor, Organisation, OrganisationKind, Right, Tier
 from pulvinar.model.account import Account
 from pulvinar.model.identity import new_id
+from pulvinar.model.mark import Mark, MarkKind
 from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import Platform, landing_of
@@ -99,6 +105,8 @@ class Thing:
     agreement_id: str = field(default_factory=new_id)
     request_id: str = field(default_factory=new_id)
     acceptance_id: str = field(default_factory=new_id)
+    document_id: str = field(default_factory=new_id)
+    view_id: str = "0000000000"
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
@@ -234,6 +242,7 @@ class Matrix:
         digest = get_version(self._platform.database, LOCAL_OWNER, made.id).digest
         submission, upload = self._hand_in()
         more = {"submission_id": submission, "upload_id": upload}
+        more |= self._write_on(made.id)
         thing = Thing(made.id, digest, asset.id, self._lab.id, self._owner.id, **more)
         return thing if state == "public" else self._bound(thing)
 
@@ -248,6 +257,16 @@ class Matrix:
         with UnitOfWork(self._platform.database, acting(self._platform.database, self._petitioner.id)) as work:
             asked = ask_for(work, thing.dataset_id, f"To see the {WORDS[0]}.")
         return replace(thing, agreement_id=of.id, request_id=asked.id, acceptance_id=row["id"])
+
+    def _write_on(self, dataset_id: str) -> dict[str, str]:
+        """Marks on such a dataset, shown to everyone who may view it, and a view of it."""
+        database, keeper = self._platform.database, self._keeper()
+        document = create_document(database, keeper, f"Marks on the {WORDS[0]}", dataset_id=dataset_id)
+        with UnitOfWork(database, keeper) as work:
+            share_document(work, document.id, EVERYONE, Right.READ)
+            append(work, document.id, {"note": Mark(MarkKind.NOTE, ((1.0, 2.0, 3.0),), text=WORDS[1])})
+        view = save_view(database, keeper, f"A view of the {WORDS[0]}", f"/datasets/{dataset_id}/view", "l=xy")
+        return {"document_id": document.id, "view_id": view.id}
 
     def _hand_in(self) -> tuple[str, str]:
         """What is on its way to become such a dataset."""

@@ -17,7 +17,7 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** An element of SVG. */
-export function makeDrawing(tag: "svg" | "line" | "text", attributes: Record<string, string | number>): SVGElement {
+export function makeDrawing(tag: "svg" | "line" | "text" | "path", attributes: Record<string, string | number>): SVGElement {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
@@ -30,4 +30,9 @@ export function debounce(work: () => void, wait_ms: number): () => void {
     window.clearTimeout(timer);
     timer = window.setTimeout(work, wait_ms);
   };
+}
+
+/** A headed part of a panel. */
+export function section(title: string, ...children: HTMLElement[]): HTMLElement {
+  return make("section", {}, make("h2", {}, title), ...children);
 }

@@ -1,51 +1,56 @@
 /** The custom element <pulvinar-viewer scene="..." link="..." lang="..."> */
 
-import { BoxSearch } from "./boxSearch";
-import { layerList } from "./controls";
-import { debounce, make, makeDrawing } from "./dom";
-import type { Cursor, Explorer, PanelEdge, Problem } from "./facade";
-import type { Arm } from "./geometry";
-import { placeText, readPlace, tidy, unitOf, type Unit } from "./places";
+import { debounce, make } from "./dom";
+import type { Explorer, Problem } from "./facade";
+import { steer } from "./keys";
+import { letterMarks } from "./letters";
+import { PANELS } from "./panels";
+import type { PanelContext } from "./panels/panel";
+import { unitOf } from "./places";
 import { fetchRegions, type Region } from "./regions";
 import { readScene, type Scene } from "./scene";
-import { speaker, type Say, type Word } from "./strings";
-import { LAYOUTS, TOGGLES, decodeView, defaultView, encodeView, type Toggle, type View } from "./view";
+import { RegionSelection } from "./selection";
+import { Side } from "./side";
+import { Strip } from "./strip";
+import { LAYOUTS, decodeView, defaultView, encodeView, type View } from "./view";
+import { languageOf, speaker, type Say, type Word } from "./words";
 
 export class PulvinarViewer extends HTMLElement {
   private say: Say = speaker("en");
   private scene: Scene | null = null;
   private state: View | null = null;
-  private regions = new Map<number, Map<string, Region>>();
   private settled = 0;
-  private unit: Unit = "µm";
+  private side: Side | null = null;
+  private strip: Strip | null = null;
 
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
 
+  private readonly regions = new Map<number, Map<string, Region>>();
   private readonly stage = make("div", { class: "pv-stage" });
   private readonly canvas = make("div", { class: "pv-canvas", tabindex: 0, role: "application" });
   private readonly letters = make("div", { class: "pv-letters", "aria-hidden": "true" });
   private readonly alerts = make("div", { class: "pv-alerts", role: "alert" });
   private readonly status = make("p", { class: "pv-status", role: "status" });
   private readonly bar = make("div", { class: "pv-bar" });
-  private readonly side = make("div", { class: "pv-side" });
-  private readonly layers = make("div", {});
-  private readonly place = make("input", { type: "text", spellcheck: "false", autocomplete: "off" });
-  private readonly reading = make("div", { class: "pv-reading" });
-  private readonly time = make("input", { type: "range", min: 0, step: 1 });
 
   connectedCallback(): void {
-    this.say = speaker(this.getAttribute("lang") ?? document.documentElement.lang);
-    this.stage.append(this.canvas, this.letters, this.alerts);
-    this.replaceChildren(this.bar, this.stage, this.side);
+    this.say = speaker(this.language);
+    this.stage.append(this.canvas, this.letters, this.alerts, this.status);
+    this.replaceChildren(this.bar, this.stage);
     void this.open();
   }
 
   disconnectedCallback(): void {
     window.clearInterval(this.settled);
     window.removeEventListener("hashchange", this.followLink);
+    this.side?.dispose();
     this.explorer?.dispose();
     this.explorer = null;
+  }
+
+  private get language(): string {
+    return this.getAttribute("lang") ?? document.documentElement.lang;
   }
 
   private async open(): Promise<void> {
@@ -59,17 +64,16 @@ export class PulvinarViewer extends HTMLElement {
     }
     if (this.scene.layers.length === 0) return this.complain("noData");
     this.state = decodeView(location.hash, this.scene);
-    this.unit = unitOf(this.scene);
     // Neuroglancer is large: it comes only when there is something to draw and a way to draw it.
     const { Explorer, canDraw } = await import("./facade");
     if (!canDraw()) return this.complain("noWebgl");
     this.explorer = new Explorer(this.canvas, this.scene, this.state, {
       viewChanged: debounce(() => this.remember(), 250),
-      cursorMoved: (cursor) => this.read(cursor),
-      panelsMoved: (edges) => this.mark(edges),
-      failed: (problem) => this.tell(problem),
+      cursorMoved: (cursor) => this.strip?.read(cursor),
+      panelsMoved: (edges) => this.letters.replaceChildren(...letterMarks(edges)),
+      failed: (problem) => this.report(problem),
     });
-    this.build(this.scene);
+    this.build(this.scene, this.explorer);
     this.refresh();
     this.settled = window.setInterval(() => this.showProgress(), 400);
     window.addEventListener("hashchange", this.followLink);
@@ -96,29 +100,39 @@ export class PulvinarViewer extends HTMLElement {
   }
 
   private readonly followLink = (): void => {
-    if (!this.scene || !this.explorer) return;
-    this.state = decodeView(location.hash, this.scene);
-    this.explorer.show(this.state);
-    this.refresh();
+    if (this.scene) this.show(decodeView(location.hash, this.scene));
   };
 
-  private build(scene: Scene): void {
+  private show(view: View): void {
+    this.state = view;
+    this.explorer?.show(view);
+    this.refresh();
+  }
+
+  private build(scene: Scene, explorer: Explorer): void {
     const { say } = this;
+    const unit = unitOf(scene);
+    const tell = (text: string) => (this.status.textContent = text);
+    const context: PanelContext = {
+      explorer,
+      scene,
+      say,
+      language: languageOf(this.language),
+      unit,
+      stage: this.stage,
+      tell,
+      view: () => (this.state = explorer.view(this.state!.layers)),
+      show: (view) => this.show(view),
+      applied: () => this.rememberSoon(),
+      select: new RegionSelection(),
+    };
+    this.side = new Side(PANELS.map((maker) => maker(context)).filter((panel) => panel !== null), say);
+    this.strip = new Strip(explorer, scene, unit, say, this.regions, tell);
     this.bar.setAttribute("role", "toolbar");
     this.bar.setAttribute("aria-label", say("view"));
     this.bar.append(this.layoutChoice(scene), this.actions());
-    this.side.append(
-      section(say("cursor"), this.reading),
-      section(say("layers"), this.layers),
-      section(say("position"), this.placeForm(), ...this.timeRow(scene)),
-      ...(scene.search ? [new BoxSearch(this.stage, this.explorer!, scene.search, this.unit, say).section] : []),
-      section(say("view"), ...TOGGLES.map((what) => this.toggle(what))),
-      this.keyHelp(),
-      this.status,
-    );
-    if (scene.attribution) this.side.append(make("p", { class: "pv-attribution" }, scene.attribution));
-    this.readNothing();
-    this.canvas.addEventListener("keydown", (event) => this.steer(event));
+    this.append(this.strip.element, this.side.element);
+    this.canvas.addEventListener("keydown", (event) => steer(event, explorer, this.canvas));
   }
 
   private layoutChoice(scene: Scene): HTMLElement {
@@ -130,7 +144,7 @@ export class PulvinarViewer extends HTMLElement {
       input.addEventListener("change", () => {
         this.state!.layout = layout;
         this.explorer!.setLayout(layout);
-        this.showToggles();
+        this.side!.refresh();
       });
       group.append(make("label", {}, input, make("span", {}, word)));
     }
@@ -143,7 +157,8 @@ export class PulvinarViewer extends HTMLElement {
       { class: "pv-actions" },
       this.button("copyLink", () => void this.copyLink()),
       this.button("screenshot", () => void this.savePicture()),
-      this.button("reset", () => this.reset()),
+      this.button("reset", () => this.show(defaultView(this.scene!))),
+      this.foldButton(),
     );
   }
 
@@ -153,76 +168,24 @@ export class PulvinarViewer extends HTMLElement {
     return button;
   }
 
-  private placeForm(): HTMLElement {
-    const id = "pv-place";
-    this.place.id = id;
-    const form = make("form", { class: "pv-place" }, make("label", { for: id }, `${this.say("goto")} (${this.unit})`), this.place, make("button", { class: "pv-small" }, this.say("go")));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const place = readPlace(this.place.value, this.unit);
-      if (place) this.explorer!.setPosition(place);
-      else this.status.textContent = this.say("badPosition");
+  private foldButton(): HTMLButtonElement {
+    const { element } = this.side!;
+    const button = this.button("fold", () => {
+      element.hidden = !element.hidden;
+      button.textContent = this.say(element.hidden ? "unfold" : "fold");
+      button.setAttribute("aria-expanded", String(!element.hidden));
     });
-    return form;
-  }
-
-  private timeRow(scene: Scene): HTMLElement[] {
-    const times = Math.max(...scene.layers.map((layer) => layer.times));
-    if (times < 2) return [];
-    this.time.max = String(times - 1);
-    this.time.id = "pv-time";
-    const shown = make("output", {}, "0");
-    this.time.addEventListener("input", () => {
-      shown.value = this.time.value;
-      this.explorer!.setTime(Number(this.time.value));
-    });
-    return [make("div", { class: "pv-row" }, make("label", { for: "pv-time" }, this.say("time")), this.time, shown)];
-  }
-
-  private toggle(what: Toggle): HTMLElement {
-    const box = make("input", { type: "checkbox", "data-toggle": what });
-    box.addEventListener("change", () => {
-      this.explorer!.setToggle(what, box.checked);
-      this.showToggles();
-    });
-    return make("label", { class: "pv-check" }, box, this.say(what));
-  }
-
-  private showToggles(): void {
-    for (const box of this.side.querySelectorAll<HTMLInputElement>("[data-toggle]")) box.checked = this.explorer!.toggled(box.dataset.toggle as Toggle);
-  }
-
-  private keyHelp(): HTMLElement {
-    const rows: [string, Word][] = [
-      ["← → ↑ ↓", "keyMove"],
-      [", .", "keyStep"],
-      ["+ −", "keyZoom"],
-      ["R E", "keyTurn"],
-      ["Shift + ← → ↑ ↓", "keyTilt"],
-    ];
-    const list = rows.flatMap(([keys, word]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, this.say(word))]);
-    return make("details", { class: "pv-keys" }, make("summary", {}, this.say("keys")), make("dl", {}, ...list), make("p", { class: "pv-quiet" }, this.say("mouse")));
+    button.setAttribute("aria-expanded", "true");
+    return button;
   }
 
   /** Bring every control to what `state` says. */
   private refresh(): void {
-    const { scene, state } = this;
-    if (!scene || !state) return;
-    this.layers.replaceChildren(
-      layerList(scene, state.layers, this.say, (index) => {
-        this.explorer!.setLayer(index, state.layers[index]!);
-        this.showToggles();
-        this.rememberSoon();
-      }),
-    );
+    const { state } = this;
+    if (!state) return;
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
-    this.showToggles();
-    this.time.value = String(state.time);
-    this.showPlace();
-  }
-
-  private showPlace(): void {
-    if (document.activeElement !== this.place) this.place.value = placeText(this.explorer!.position(), this.unit);
+    this.side?.refresh();
+    this.strip?.showPlace();
   }
 
   private readonly rememberSoon = debounce(() => this.remember(), 250);
@@ -230,10 +193,9 @@ export class PulvinarViewer extends HTMLElement {
   /** Keep the address in step with the view, so that copying it, or going back to it, gives the same view. */
   private remember(): void {
     if (!this.explorer || !this.scene || !this.state) return;
-    const view = this.explorer.view(this.state.layers);
-    this.state = view;
-    history.replaceState(history.state, "", `#${encodeView(view, this.scene)}`);
-    this.showPlace();
+    this.state = this.explorer.view(this.state.layers);
+    history.replaceState(history.state, "", `#${encodeView(this.state, this.scene)}`);
+    this.strip?.showPlace();
   }
 
   private async copyLink(): Promise<void> {
@@ -256,86 +218,13 @@ export class PulvinarViewer extends HTMLElement {
     window.setTimeout(() => URL.revokeObjectURL(address), 10_000);
   }
 
-  private reset(): void {
-    this.state = defaultView(this.scene!);
-    this.explorer!.show(this.state);
-    this.refresh();
-  }
-
-  /** Keys for whoever comes to the panels by Tab, or has the mouse over one of them; turning a panel under the mouse is Neuroglancer's. */
-  private steer(event: KeyboardEvent): void {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const explorer = this.explorer!;
-    if (event.key === "+" || event.key === "=") explorer.zoom(0.8);
-    else if (event.key === "-") explorer.zoom(1.25);
-    else if (!this.travel(event)) return;
-    event.preventDefault();
-  }
-
-  private travel(event: KeyboardEvent): boolean {
-    const explorer = this.explorer!;
-    const { pixel, section: step } = explorer.scale();
-    const stride = Math.max(step, pixel * 12);
-    const own = event.target === this.canvas;
-    const [across, along] = ARROWS[event.key] ?? [0, 0];
-    if (across || along) {
-      if (!event.shiftKey) explorer.move(across * stride, along * stride, event.target);
-      else if (own) explorer.turn(along * 0.1, -across * 0.1, 0);
-    } else if (event.key === "," || event.key === "PageUp") explorer.step(-1, event.target);
-    else if (event.key === "." || event.key === "PageDown") explorer.step(1, event.target);
-    else if (!own) return false;
-    else if (event.key === "r" || event.key === "R") explorer.turn(0, 0, -0.1);
-    else if (event.key === "e" || event.key === "E") explorer.turn(0, 0, 0.1);
-    else return false;
-    return true;
-  }
-
-  private read(cursor: Cursor): void {
-    if (!cursor.position) return this.readNothing();
-    const lines = cursor.readings.map(({ layer, value }) => {
-      const id = String(value);
-      const name = this.regions.get(layer)?.get(id)?.name;
-      const { kind } = this.scene!.layers[layer]!;
-      // Labels count from one: zero is where there is no region.
-      const region = id === "0" ? this.say("noRegion") : name ? `${name} (${id})` : id;
-      const shown = kind === "labels" ? region : typeof value === "number" ? tidy(value) : id;
-      return [make("dt", {}, this.scene!.layers[layer]!.name), make("dd", {}, shown)];
-    });
-    const place = placeText(cursor.position, this.unit);
-    this.reading.replaceChildren(make("dl", {}, make("dt", {}, "x, y, z"), make("dd", {}, place), ...lines.flat()));
-  }
-
-  private readNothing(): void {
-    if (!this.reading.querySelector(".pv-quiet")) this.reading.replaceChildren(make("p", { class: "pv-quiet" }, this.say("outside")));
-  }
-
-  private mark(edges: PanelEdge[]): void {
-    const marks = edges.flatMap(({ left, top, width, height, letters, compass }): Element[] => {
-      if (compass) return [drawCompass(compass, left + width, top + height)];
-      if (!letters) return [];
-      const spots: [string, number, number][] = [
-        [letters.left, left + 16, top + height / 2],
-        [letters.right, left + width - 16, top + height / 2],
-        [letters.top, left + width / 2, top + 16],
-        [letters.bottom, left + width / 2, top + height - 16],
-      ];
-      return spots.filter(([text]) => text).map(([text, x, y]) => {
-        const mark = make("span", {}, text);
-        mark.style.left = `${x}px`;
-        mark.style.top = `${y}px`;
-        return mark;
-      });
-    });
-    this.letters.replaceChildren(...marks);
-  }
-
   private showProgress(): void {
     const ready = this.explorer?.isReady() ?? false;
     this.stage.classList.toggle("pv-busy", !ready);
     this.toggleAttribute("ready", ready);
   }
 
-  private tell(problem: Problem): void {
+  private report(problem: Problem): void {
     if (problem.status === 401) return this.complain("signIn", true);
     if (problem.layer === null) return this.complain(problem.status === 404 ? "notFound" : "brokenChunks", true);
     const name = this.scene!.layers[problem.layer]?.name ?? "";
@@ -355,36 +244,9 @@ export class PulvinarViewer extends HTMLElement {
   }
 }
 
-const ARM_PIXELS = 30;
-
-/** The cross of directions, in the corner that ends at (`right`, `bottom`). */
-function drawCompass(arms: Arm[], right: number, bottom: number): SVGElement {
-  const side = 2 * ARM_PIXELS + 32;
-  const cross = makeDrawing("svg", { class: "pv-compass", width: side, height: side });
-  cross.style.left = `${right - side - 4}px`;
-  cross.style.top = `${bottom - side - 4}px`;
-  const at = (part: number, reach: number) => side / 2 + part * reach;
-  for (const arm of arms) {
-    const fade = arm.away > 0.15 ? 0.55 : 1;
-    cross.append(makeDrawing("line", { x1: side / 2, y1: side / 2, x2: at(arm.right, ARM_PIXELS - 8), y2: at(arm.down, ARM_PIXELS - 8), opacity: fade }));
-    // An arm along the line of sight has no place for its letter.
-    if (Math.hypot(arm.right, arm.down) < 0.3) continue;
-    const letter = makeDrawing("text", { x: at(arm.right, ARM_PIXELS), y: at(arm.down, ARM_PIXELS), opacity: fade });
-    letter.textContent = arm.text;
-    cross.append(letter);
-  }
-  return cross;
-}
-
-const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
 /** The server's answer, as the word to say about it. */
 class Refused extends Error {
   constructor(readonly word: Word) {
     super(word);
   }
-}
-
-function section(title: string, ...children: HTMLElement[]): HTMLElement {
-  return make("section", {}, make("h2", {}, title), ...children);
 }

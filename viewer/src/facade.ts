@@ -6,10 +6,9 @@ import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { makeLayer } from "neuroglancer/unstable/layer/index.js";
-import type { Box } from "./box";
 import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
+import { Overlay } from "./overlay";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
 import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
@@ -56,8 +55,6 @@ interface SectionPanel {
   navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
 }
 
-const BOX_LAYER = "box";
-
 /** Whether this browser can draw at all. */
 export function canDraw(): boolean {
   return document.createElement("canvas").getContext("webgl2") !== null;
@@ -70,7 +67,7 @@ export class Explorer {
   private readonly unit: number;
   private readonly reported = new Set<string>();
   private readonly watch: number;
-  private box: Box | null = null;
+  private readonly overlays = new Map<string, Overlay>();
   /** What was chosen that Neuroglancer does not know by itself. */
   private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">;
 
@@ -128,7 +125,7 @@ export class Explorer {
     this.chosen = { ...view };
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
-    this.showBox(this.box);
+    for (const overlay of this.overlays.values()) overlay.attach();
   }
 
   private fitted(view: View): { scale: number; scale3d: number } {
@@ -225,19 +222,29 @@ export class Explorer {
     return null;
   }
 
-  /** Draw `box` over everything, or no box. */
-  showBox(box: Box | null): void {
-    this.box = box;
-    const { layerManager, layerSpecification } = this.viewer;
-    const drawn = layerManager.getLayerByName(BOX_LAYER);
-    if (drawn) layerManager.removeManagedLayer(drawn);
-    if (!box) return;
-    const corner = (place: Vector) => place.map((value) => value / this.unit);
-    const annotation = { id: "box", type: "axis_aligned_bounding_box", pointA: corner(box.low), pointB: corner(box.high) };
-    const length: [number, string] = [this.unit / 1e6, "m"];
-    const source = { url: "local://annotations", transform: { outputDimensions: { x: length, y: length, z: length } } };
-    const state = { type: "annotation", source, annotations: [annotation], annotationColor: "#ffd166" };
-    layerSpecification.add(makeLayer(layerSpecification, BOX_LAYER, state));
+  /** Shapes over the data that are the caller's own; `color` ("#RRGGBB") is that of what is added without one. */
+  overlay(name: string, color: string): Overlay {
+    const found = this.overlays.get(name);
+    if (found) return found;
+    const made = new Overlay(this.viewer, this, this.unit, name, color, () => this.overlays.delete(name));
+    this.overlays.set(name, made);
+    return made;
+  }
+
+  /** Lay `sheet` over the panels, so that the mouse draws instead of moving the sections. */
+  cover(sheet: HTMLElement): void {
+    this.target.parentElement!.append(sheet);
+    this.focus();
+  }
+
+  /** Bring the keyboard to the panels. */
+  focus(): void {
+    this.target.focus({ preventScroll: true });
+  }
+
+  /** Whether `element` is among the panels. */
+  holds(element: EventTarget | null): boolean {
+    return element instanceof Node && this.target.contains(element);
   }
 
   /** Turn the sections by radians about their right, down and away directions. */

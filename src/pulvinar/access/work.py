@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -96,6 +97,11 @@ class UnitOfWork:
                 f"{self.actor.name} may not {right.name.lower()} in organisation {organisation_id}",
                 hint="ask one of its administrators",
             )
+
+    def ask_by(self, check: Callable[[Session, Actor], None]) -> None:
+        """Go on only if `check` raises nothing: the right to a thing that a room above knows."""
+        self._asked = True
+        check(self.session, self.actor)
 
     def ask_giver(self, right: Right, organisation_id: str | None, dataset_id: str | None) -> None:
         """Go on only if the actor has `right` in an organisation, or else on a dataset."""

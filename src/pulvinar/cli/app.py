@@ -17,6 +17,7 @@ from pulvinar.cli.audit_app import audit_app
 from pulvinar.cli.backup_app import backup_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.job_app import job_app, rule_app
+from pulvinar.cli.mark_app import mark_app
 from pulvinar.cli.metadata_app import metadata_app
 from pulvinar.cli.options import (
     Axes,
@@ -67,6 +68,7 @@ app.add_typer(request_app, name="request")
 app.add_typer(agreement_app, name="agreement")
 app.add_typer(organisations_app, name="organisations")
 app.add_typer(audit_app, name="audit")
+app.add_typer(mark_app, name="marks")
 app.add_typer(backup_app)
 
 

@@ -9,6 +9,7 @@ import pulvinar.access.tables
 import pulvinar.atlases.tables
 import pulvinar.catalogue.tables
 import pulvinar.compute.tables
+import pulvinar.documents.tables
 import pulvinar.ingest.tables
 import pulvinar.ingest.uploads.tables
 import pulvinar.solutions.tables  # noqa: F401 (each import registers its room's tables)

@@ -27,6 +27,9 @@ from pulvinar.web.api import (
     atlases,
     audit,
     datasets,
+    document_access,
+    document_files,
+    documents,
     health,
     jobs,
     me,
@@ -39,6 +42,7 @@ from pulvinar.web.api import (
     terms,
     transforms,
     uploads,
+    views,
 )
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
@@ -146,7 +150,7 @@ def describe_api() -> FastAPI:
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
-    for part in (submissions, uploads):
+    for part in (submissions, uploads, documents, document_files, document_access, views):
         api.include_router(part.router)
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)

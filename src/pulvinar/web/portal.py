@@ -49,6 +49,7 @@ from pulvinar.web import (
     submission_pages,
     terms_pages,
     usage_page,
+    view_pages,
 )
 from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
@@ -101,6 +102,7 @@ def mount(pages: FastAPI) -> None:
     ):
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
+    pages.include_router(view_pages.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)
     viewer = HERE / "viewer"

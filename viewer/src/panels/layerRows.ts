@@ -1,10 +1,10 @@
 /** The layer list: ordinary form controls, so that keyboards and screen readers work without further doing. */
 
-import { make } from "./dom";
-import { tidy } from "./places";
-import type { Scene, SceneLayer } from "./scene";
-import type { Say, Word } from "./strings";
-import { PALETTES, defaultLayer, type LayerView, type Palette } from "./view";
+import { make } from "../dom";
+import { tidy } from "../places";
+import type { Scene, SceneLayer } from "../scene";
+import type { Say, Word } from "../words";
+import { PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
 
 let serial = 0;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TABLES, speaker } from "../src/strings";
+import { PARTS, TABLES, speaker } from "../src/words";
 
 test("both languages say everything", () => {
   expect(Object.keys(TABLES.zh).sort()).toEqual(Object.keys(TABLES.en).sort());
@@ -10,4 +10,9 @@ test("the language follows the page", () => {
   expect(speaker("zh-Hans")("layers")).toBe("图层");
   expect(speaker("en")("layers")).toBe("Layers");
   expect(speaker("fr")("layers")).toBe("Layers");
+});
+
+test("no panel says a word of another's", () => {
+  const words = Object.values(PARTS).flatMap(({ en }) => Object.keys(en));
+  expect(words.filter((word, at) => words.indexOf(word) !== at)).toEqual([]);
 });

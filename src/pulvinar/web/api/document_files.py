@@ -1,0 +1,81 @@
+"""Marks as files: out of a document, and into one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.versions import find_home
+from pulvinar.documents import documents, log
+from pulvinar.documents.exchange import all_marks
+from pulvinar.documents.formats import MarkFormat, corrections_csv, read_marks_file, write_marks
+from pulvinar.documents.rights import check_document
+from pulvinar.errors import Invalid
+from pulvinar.model.access import Actor, Right
+from pulvinar.model.document import Document
+from pulvinar.model.space import Affine
+from pulvinar.model.transform import affine_rows
+from pulvinar.platform import Platform
+from pulvinar.web.api.documents import DocumentId, OperationOut, operations_out
+from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.limits import costly
+
+router = APIRouter(prefix="/documents", tags=["documents"], dependencies=[Depends(refuse_other_sites), Depends(costly)])
+
+
+@router.get("/{document_id}/export")
+def export_marks(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    document_id: DocumentId,
+    form: Annotated[
+        Literal["json", "csv", "neuroglancer", "corrections"],
+        Query(alias="format", description="corrections: the verdicts, as the solution cells is taught by them."),
+    ] = "json",
+) -> Response:
+    """The marks as a file."""
+    document = documents.get_document(platform.database, actor, document_id)
+    marks = all_marks(platform.database, actor, document_id)
+    if form == "corrections":
+        written = corrections_csv(marks, _to_world(platform, actor, document))
+    else:
+        written = write_marks(marks, MarkFormat(form), document.title)
+    name = f'attachment; filename="{document_id}-{form}.{written.suffix}"'
+    return Response(written.text, media_type=written.media_type, headers={"content-disposition": name})
+
+
+def _to_world(platform: Platform, actor: Actor, document: Document) -> Affine | None:
+    """From the volume in which the cells of a document were found to the world; None where nobody knows it."""
+    if not document.asset_id:
+        raise Invalid("this document is about no table of cells", hint="make one for the cells that you judge")
+    asset = find_home(platform.database, actor, document.asset_id, Right.VIEW)[1]
+    rows = asset.details.get("to_world_um")
+    return None if rows is None else affine_rows(rows)
+
+
+@router.post("/{document_id}/import", status_code=201)
+async def import_marks(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    document_id: DocumentId,
+    form: Annotated[MarkFormat, Query(alias="format")] = MarkFormat.JSON,
+) -> OperationOut:
+    """Bring in a file of marks, the body of the request, as one operation."""
+    body = await request.body()
+    return await asyncio.to_thread(_import, platform, actor, document_id, body, form)
+
+
+def _import(platform: Platform, actor: Actor, document_id: str, body: bytes, form: MarkFormat) -> OperationOut:
+    with platform.database.session() as session:
+        check_document(session, actor, Right.WRITE, document_id)
+    try:
+        marks = read_marks_file(body.decode(), form)
+    except UnicodeDecodeError as error:
+        raise Invalid("the file is not written in UTF-8") from error
+    with UnitOfWork(platform.database, actor) as work:
+        done = log.append(work, document_id, marks)
+    return operations_out(platform, actor, [done])[0]

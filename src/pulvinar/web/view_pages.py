@@ -1,0 +1,91 @@
+"""Saved views as pages: a short link that leads to one, one in a frame on another site, and the list of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.datasets import get_dataset
+from pulvinar.documents import views
+from pulvinar.documents.documents import list_documents
+from pulvinar.errors import NotAuthenticated, NotFound
+from pulvinar.model.access import ANONYMOUS, Actor
+from pulvinar.model.document import Document
+from pulvinar.platform import Platform
+from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.forms import go_to, link_to, private_page
+from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
+
+ViewId = Annotated[str, Path(max_length=32)]
+
+
+@router.get("/v/{view_id}")
+def follow(platform: CurrentPlatform, actor: CurrentActor, view_id: ViewId) -> Response:
+    """Follow a short link: the page that it leads to asks by itself what the visitor may see."""
+    return go_to(views.get_view(platform.database, actor, view_id).address)
+
+
+@router.get("/embed/{view_id}")
+def embed(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    view_id: ViewId,
+    opened: Annotated[bool, Query(alias="open")] = False,
+) -> Response:
+    """A view for a frame. The state stands after the #, where the viewer looks for it."""
+    view = views.get_view(platform.database, actor, view_id)
+    if not opened:
+        return go_to(f"/embed/{view_id}?open=1#{view.state}")
+    values = {
+        "view": view,
+        "scene": view.scene_path,
+        "link": link_to(platform, f"/v/{view_id}"),
+        "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
+    }
+    allowed = f"frame-ancestors 'self' {platform.settings.embed_origins}".strip()
+    policy = VIEWER_POLICY.replace("frame-ancestors 'self'", allowed)
+    return render(request, "embed.html", values, policy=policy)
+
+
+@router.get("/marks")
+def show_mine(request: Request, platform: CurrentPlatform, actor: CurrentActor) -> Response:
+    """The views that one keeps, and the documents of marks that are one's own or shared with one."""
+    if actor == ANONYMOUS:
+        raise NotAuthenticated("nobody is signed in", hint="sign in first")
+    documents = list_documents(platform.database, actor, limit=200).items
+    values = {
+        "views": [(one, link_to(platform, f"/v/{one.id}")) for one in views.list_views(platform.database, actor)],
+        "documents": [(one, _place_of(platform, actor, one), _page_of(one)) for one in documents],
+    }
+    return private_page(request, "marks.html", values)
+
+
+def _place_of(platform: Platform, actor: Actor, one: Document) -> str:
+    """What a document lies on, by its title."""
+    if one.atlas:
+        return one.atlas
+    try:
+        return get_dataset(platform.database, actor, one.dataset_id).record.title
+    except NotFound:  # gone in between
+        return ""
+
+
+def _page_of(one: Document) -> str:
+    """The viewer with a document open."""
+    page = f"/atlases/{one.atlas}/view" if one.atlas else f"/datasets/{one.dataset_id}/view"
+    asked = f"?{urlencode({'asset': one.asset_id})}" if one.asset_id else ""
+    return f"{page}{asked}#marks={one.id}"
+
+
+@router.post("/marks/views/{view_id}/delete")
+def delete(platform: CurrentPlatform, actor: CurrentActor, view_id: ViewId) -> Response:
+    """Have a short link lead nowhere."""
+    with UnitOfWork(platform.database, actor) as work:
+        views.delete_view(work, view_id)
+    return go_to("/marks")

@@ -1,0 +1,9 @@
+/** The panels beside the picture, in the order of their tabs. */
+
+import { analysePanel } from "./analyse";
+import { layersPanel } from "./layers";
+import { marksPanel } from "./marks";
+import type { PanelMaker } from "./panel";
+import { viewPanel } from "./view";
+
+export const PANELS: readonly PanelMaker[] = [layersPanel, analysePanel, marksPanel, viewPanel];
