@@ -78,6 +78,7 @@ def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
     page = visitor.see(site.viewer(site.macaque))
     page.get_by_role("radio", name="3D").check()
     settle(page)
+    page.get_by_role("tab", name="View").click()
     volume, sections = page.get_by_label("Volume rendering"), page.get_by_label("Sections in 3D")
     assert (volume.is_checked(), sections.is_checked()) == (True, False)
     assert page.evaluate(LIT)[0] > 0.1
@@ -90,6 +91,7 @@ def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
     assert page.evaluate(LIT)[0] < 0.01
     again = visit().see(page.url)
     settle(again)
+    again.get_by_role("tab", name="View").click()
     assert not again.get_by_label("Volume rendering").is_checked()
     assert not again.get_by_label("Sections in 3D").is_checked()
     assert visitor.complaints == []
@@ -100,6 +102,7 @@ def test_3d_says_how_large_and_which_way(site, visit, layout):
     page = visit().see(site.viewer(site.macaque))
     page.get_by_role("radio", name=layout).check()
     settle(page)
+    page.get_by_role("tab", name="View").click()
     letters = set(page.locator(".pv-compass text").all_text_contents())
     assert letters == set("RLAPSI")
     box = page.locator(".pv-canvas").bounding_box()
