@@ -3,6 +3,7 @@
 import { analysePanel } from "./analyse";
 import { layersPanel } from "./layers";
 import type { PanelMaker } from "./panel";
+import { regionsPanel } from "./regions";
 import { viewPanel } from "./view";
 
-export const PANELS: readonly PanelMaker[] = [layersPanel, analysePanel, viewPanel];
+export const PANELS: readonly PanelMaker[] = [layersPanel, regionsPanel, analysePanel, viewPanel];

@@ -3,14 +3,15 @@
 import * as analyse from "./analyse";
 import * as base from "./base";
 import * as layers from "./layers";
+import * as regions from "./regions";
 import * as view from "./view";
 
-const en = { ...base.en, ...layers.en, ...analyse.en, ...view.en } as const;
+const en = { ...base.en, ...layers.en, ...regions.en, ...analyse.en, ...view.en } as const;
 
 export type Word = keyof typeof en;
 export type Language = "en" | "zh";
 
-const zh: Record<Word, string> = { ...base.zh, ...layers.zh, ...analyse.zh, ...view.zh };
+const zh: Record<Word, string> = { ...base.zh, ...layers.zh, ...regions.zh, ...analyse.zh, ...view.zh };
 
 export type Say = (word: Word) => string;
 
@@ -26,4 +27,4 @@ export function speaker(language: string): Say {
 
 export const TABLES = { en, zh };
 /** The tables one by one, to see that no word is said twice. */
-export const PARTS = { base, layers, analyse, view };
+export const PARTS = { base, layers, regions, analyse, view };
