@@ -78,6 +78,7 @@ def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
     page = visitor.see(site.viewer(site.macaque))
     page.get_by_role("radio", name="3D").check()
     settle(page)
+    page.get_by_role("tab", name="View").click()
     volume, sections = page.get_by_label("Volume rendering"), page.get_by_label("Sections in 3D")
     assert (volume.is_checked(), sections.is_checked()) == (True, False)
     assert page.evaluate(LIT)[0] > 0.1
@@ -90,6 +91,7 @@ def test_the_3d_layout_has_a_volume_to_see_or_sections(site, visit):
     assert page.evaluate(LIT)[0] < 0.01
     again = visit().see(page.url)
     settle(again)
+    again.get_by_role("tab", name="View").click()
     assert not again.get_by_label("Volume rendering").is_checked()
     assert not again.get_by_label("Sections in 3D").is_checked()
     assert visitor.complaints == []
@@ -100,6 +102,7 @@ def test_3d_says_how_large_and_which_way(site, visit, layout):
     page = visit().see(site.viewer(site.macaque))
     page.get_by_role("radio", name=layout).check()
     settle(page)
+    page.get_by_role("tab", name="View").click()
     letters = set(page.locator(".pv-compass text").all_text_contents())
     assert letters == set("RLAPSI")
     box = page.locator(".pv-canvas").bounding_box()
@@ -266,3 +269,29 @@ def test_a_browser_that_cannot_draw_is_told_what_helps(site, visit):
     )
     page.goto(site.viewer(site.macaque))
     page.get_by_role("alert").get_by_text("WebGL 2").wait_for(timeout=20_000)
+
+
+def test_a_region_is_chosen_by_name_or_by_a_click_and_shown_alone(site, visit):
+    visitor = visit()
+    page = visitor.see(site.viewer(site.macaque))
+    settle(page)
+    page.get_by_role("tab", name="Regions").click()
+    page.get_by_label("Find a region").fill("hippocamp")
+    lines = page.locator(".pv-regions li")
+    assert lines.count() > 0
+    assert all("hippocamp" in text.lower() for text in lines.all_inner_texts())
+    page.get_by_label("Find a region").fill("")
+    box = page.locator(".pv-canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25 + 30, box["y"] + box["height"] * 0.25 - 10)
+    page.mouse.move(box["x"] + box["width"] * 0.25 + 32, box["y"] + box["height"] * 0.25 - 12)
+    page.wait_for_function("/\\w \\(\\d+\\)/.test(document.querySelector('.pv-reading').textContent)", timeout=15_000)
+    page.mouse.down()
+    page.mouse.up()
+    chosen = lines.locator("input:checked")
+    chosen.first.wait_for()
+    assert f"({chosen.input_value()})" in page.locator(".pv-reading").inner_text()
+    page.get_by_label("Show only the chosen").check()
+    settle(page)
+    drawn = state_of(page)["layers"][1]["segments"]
+    assert drawn == [chosen.input_value()]
+    assert visitor.complaints == []

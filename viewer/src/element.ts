@@ -119,6 +119,8 @@ export class PulvinarViewer extends HTMLElement {
       say,
       language: languageOf(this.language),
       unit,
+      // an atlas's regions stand beside its scene
+      tree: scene.search ? new URL("regions?limit=5000", new URL(this.getAttribute("scene")!, location.href)).href : null,
       stage: this.stage,
       tell,
       view: () => (this.state = explorer.view(this.state!.layers)),

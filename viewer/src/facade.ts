@@ -353,6 +353,20 @@ export class Explorer {
     layer?.displayState.segmentationColorGroupState.value.restoreState({ segmentColors });
   }
 
+  /** Draw only these labels of a layer (decimal identifiers); none of them means all. */
+  showOnly(index: number, ids: readonly string[]): void {
+    const group = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.displayState?.segmentationGroupState.value;
+    if (!group) return;
+    group.visibleSegments.clear();
+    for (const id of ids) group.visibleSegments.add(BigInt(id));
+  }
+
+  /** The label of a layer under the mouse; null outside, and where there is no region. */
+  labelUnderMouse(index: number): string | null {
+    const found = this.cursor().readings.find(({ layer }) => layer === index);
+    return !found || String(found.value) === "0" ? null : String(found.value);
+  }
+
   /** Micrometres a pixel where it is finest in the panels that are shown. */
   private finestPixel(): number {
     const { crossSectionScale, projectionScale, display } = this.viewer;

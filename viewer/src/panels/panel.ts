@@ -13,6 +13,8 @@ export interface PanelContext {
   say: Say;
   language: Language;
   unit: Unit;
+  /** The address of the list of the atlas's regions; null where what is shown is no atlas. */
+  tree: string | null;
   /** What the pictures are in: a panel may lay a sheet over it while the mouse draws. */
   stage: HTMLElement;
   /** Say something in the line that screen readers follow. */
