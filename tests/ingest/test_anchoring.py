@@ -6,11 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import delete, select, text
 from tests.atlases.ccf import install, install_ccf
 from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, region, toy_atlas
 
@@ -34,6 +38,7 @@ from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Request
 from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform
+from pulvinar.migrations import versions
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role
 from pulvinar.model.dataset import Version
@@ -234,6 +239,29 @@ def test_a_volume_has_the_share_of_its_voxels_in_each_region(toy: Means, tmp_pat
     expected = {label: count / whole for label, count in counts.items() if label}
     assert anchor.shares[Role.SHARE] == pytest.approx(expected)
     assert anchor.box_um == ((0, 0, 0), (700, 2700, 4800))
+    asked = {
+        "box:(4700,2600,690)..(9000,9000,9000)@toy": 1,
+        "box:(4700,2600,700)..(9000,9000,9000)@toy": 0,
+        "within:10um of:(2400,1300,709)@toy kind:volume": 1,
+        "within:10um of:(2400,1300,711)@toy": 0,
+    }
+    assert {one: len(search_assets(toy.database, LOCAL_OWNER, one).items) for one in asked} == asked
+
+
+def test_volumes_that_were_there_before_are_put_into_the_index_of_places(toy: Means, tmp_path: Path):
+    np.save(tmp_path / "block.npy", np.random.default_rng(0).integers(0, 99, (30, 20, 40)).astype(np.uint16))
+    brought_in(toy, tmp_path / "block.npy", options=Options(voxel_size_um=(90.0, 35.0, 120.0)))
+    brought_in(toy, write_neuron(tmp_path / "neuron.swc", NEURON), options=Options(unit="um"))
+    (name,) = (one.name for one in iter_modules(versions.__path__) if one.name.endswith("boxes_in_the_index_of_places"))
+    in_order = select(place_block).order_by(place_block.c.block, place_block.c.role)
+    with toy.database.writing() as session:
+        rows = session.execute(in_order).all()
+        session.execute(delete(place_block).where(place_block.c.role == PlaceRole.BOX.value))
+        session.execute(text("DROP INDEX place_block_box_by_number"))
+        assert len(session.execute(in_order).all()) < len(rows)
+        with Operations.context(MigrationContext.configure(session.connection())):
+            import_module(f"{versions.__name__}.{name}").upgrade()
+        assert session.execute(in_order).all() == rows
 
 
 def test_a_volume_too_large_to_be_read_is_looked_at_where_its_voxels_are_like_the_annotations(toy: Means):

@@ -10,6 +10,8 @@ quotes where it has blanks. Full-width signs are as good as narrow ones.
 A place is `within:300um of:(x,y,z)@space`: micrometres, or millimetres as `(x,y,z)mm@space`, in the order x, y, z in
 which the viewer shows them, which is the reverse of the order (z, y, x) inside. `within:300um of:"region"` is what
 lies so near to a region, or in it. `box:(x,y,z)..(x,y,z)@space` is what lies between two opposite corners of a box.
+A neuron lies where a node of it does, a table of points where one of them does, and what has no places of its own, as a
+volume, wherever its box is.
 """
 
 from __future__ import annotations
