@@ -133,8 +133,8 @@ def _placed(
     if lies.box_um is None:
         return None
     box_um = _triple(lies.box_um[0]), _triple(lies.box_um[1])
-    ontology = opened.ontology
-    shares = {role: known_shares(ontology, found) for role, found in lies.shares.items()}
+    # in an atlas of templates alone nothing is counted by region, and nobody asks for the order of its regions
+    shares = {role: known_shares(opened.ontology, found) for role, found in lies.shares.items()}
     outside = {role: found.outside for role, found in lies.shares.items() if found.outside}
     anchor = Anchor(
         atlas=opened.atlas.name,
@@ -154,7 +154,7 @@ def _placed(
     blocks = {role: place_blocks(Points(space, places)) for role, places in lies.places.items() if len(places)}
     if not blocks:
         blocks[PlaceRole.BOX] = box_blocks(space, box_um)
-    return Anchored(anchor, positions_of(ontology, anchor.shares), blocks)
+    return Anchored(anchor, positions_of(opened.ontology, anchor.shares) if anchor.shares else {}, blocks)
 
 
 def _named(opened: OpenAtlas, store: Store, asset: Asset, record: Record) -> Anchored | None:
