@@ -174,6 +174,8 @@ def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way
     asked = "within:50um of:(5000,5000,5000)@allen_ccfv3"
     shown = [f"cell {number}" for number in (4, 3, 2, 1, 0)]
     assert archive.names(f"cell {asked}", ANONYMOUS) == shown
+    (why,) = {one for hit in archive.page(asked, ANONYMOUS).items for one in hit.why}
+    assert (why.where, why.found) == ("place", asked)
     assert archive.names(asked, ANONYMOUS) == shown
     assert archive.names(asked) == ["cell volume hidden too", "cell hidden", *shown]
     assert archive.names(f"{asked} -hidden box:(6000,6000,6000)..(9000,9000,7001)@allen_ccfv3") == shown

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 from pulvinar.catalogue.query_fields import (
@@ -30,6 +29,7 @@ from pulvinar.catalogue.query_fields import (
     kind_said,
     length_um,
     length_written,
+    plain_number,
     term_said,
     yes_said,
 )
@@ -345,7 +345,7 @@ def _leaf_written(leaf: Leaf) -> str:
 
 
 def _point_written(zyx_um: tuple[float, float, float]) -> str:
-    x, y, z = (format(Decimal(repr(number)), "f") for number in reversed(zyx_um))
+    x, y, z = map(plain_number, reversed(zyx_um))
     return f"({x},{y},{z})"
 
 
