@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BITS, Figure, block_codes, block_corners, block_side_um, cover
@@ -24,35 +24,36 @@ from pulvinar.model.space import Points, Space
 from pulvinar.model.volume import Triple
 
 _NONE: Numbers = np.zeros(0, np.int64)
-_ANY = "SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIMIT 1"
+_ANY = text("SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIMIT 1")
 
 # By whether the database is SQLite; why they are written so is told in `nearby`.
-_IN_CUBE = (
-    "space = :space AND role = 'box' AND block = {} AND place_block.number >= :least AND place_block.number < :below"
-)
 _BETWEEN = {
-    True: (
+    True: text(
         "SELECT group_concat(DISTINCT number) FROM json_each(:rows) AS asked "
-        f"CROSS JOIN place_block INDEXED BY place_block_box_by_number WHERE {_IN_CUBE.format('asked.value')}"
+        "CROSS JOIN place_block INDEXED BY place_block_box_by_number "
+        "WHERE space = :space AND role = 'box' AND block = asked.value "
+        "AND place_block.number >= :least AND place_block.number < :below"
     ),
-    False: (
+    False: text(
         "SELECT string_agg(DISTINCT CAST(number AS text), ',') "
         "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
         "AS asked CROSS JOIN LATERAL (SELECT number FROM place_block "
-        f"WHERE {_IN_CUBE.format('asked.code')} OFFSET 0) AS found"
+        "WHERE space = :space AND role = 'box' AND block = asked.code "
+        "AND place_block.number >= :least AND place_block.number < :below OFFSET 0) AS found"
     ),
 }
-_OF_ASSET = "place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0"
 _OF = {
-    True: (
+    True: text(
         "SELECT entry.number, block, places FROM json_each(:rows) AS asked "
         "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
-        f"CROSS JOIN place_block INDEXED BY place_block_by_asset ON {_OF_ASSET}"
+        "CROSS JOIN place_block INDEXED BY place_block_by_asset "
+        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0"
     ),
-    False: (
+    False: text(
         "SELECT entry.number, block, places FROM (SELECT number, asset_id FROM asset_entry "
         "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
-        f"OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block, places FROM place_block WHERE {_OF_ASSET} OFFSET 0) "
+        "OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block, places FROM place_block "
+        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 OFFSET 0) "
         "AS found"
     ),
 }
@@ -99,7 +100,7 @@ class BoxesNear:
     @cached_property
     def _none(self) -> bool:
         """Whether nothing in the space has a box: then nothing is asked."""
-        return self._session.execute(text(_ANY), {"space": self._space.name}).first() is None
+        return self._session.execute(_ANY, {"space": self._space.name}).first() is None
 
     @cached_property
     def _cubes(self) -> str:
@@ -129,6 +130,6 @@ class BoxesNear:
         meets = self._figure.meets(corners[:, 0], corners[:, 1])
         return set(np.array(number, np.int64)[meets].tolist())
 
-    def _ask(self, statement: dict[bool, str], **values: Any) -> Any:
+    def _ask(self, statement: dict[bool, TextClause], **values: Any) -> Any:
         values["space"] = self._space.name
-        return self._session.execute(text(statement[is_sqlite(self._session)]), values)
+        return self._session.execute(statement[is_sqlite(self._session)], values)
