@@ -14,6 +14,7 @@ from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, publish
 from pulvinar.catalogue.asset_index import index_asset
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
+from pulvinar.catalogue.boxes import box_blocks
 from pulvinar.catalogue.nearby import PlacesNear, walk_near
 from pulvinar.catalogue.places import place_blocks, set_places
 from pulvinar.catalogue.postings import Term
@@ -50,6 +51,15 @@ def put(archive: Archive, name: str, zyx_um: np.ndarray, role: PlaceRole = Place
     _, asset_id = archive.add(name, **about)
     with archive.database.writing() as session:
         set_places(session, asset_id, MOUSE.name, {role: place_blocks(Points(MOUSE, zyx_um))})
+    return asset_id
+
+
+def put_box(archive: Archive, name: str, low: np.ndarray, high: np.ndarray, **about: object) -> str:
+    """An asset without places in a box."""
+    _, asset_id = archive.add(name, **about)
+    with archive.database.writing() as session:
+        blocks = {PlaceRole.BOX: box_blocks(MOUSE, (tuple(low.tolist()), tuple(high.tolist())))}
+        set_places(session, asset_id, MOUSE.name, blocks)
     return asset_id
 
 
@@ -105,6 +115,53 @@ def test_what_is_found_is_what_lies_there(archive: Archive, way: None) -> None:
             assert found == sorted((named[name] for name in wanted), reverse=True)
 
 
+def test_a_volume_is_found_where_its_box_is(archive: Archive, way: None) -> None:
+    random = np.random.default_rng(4)
+    boxes: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for number in range(30):
+        low = random.uniform(-3000, 8000, 3)
+        sides = random.uniform(0, 10.0 ** random.uniform(0, 4.3), 3)
+        name = f"volume {number} {'even' if number % 2 == 0 else 'odd'}"
+        put_box(archive, name, low, low + sides)
+        boxes[name] = low, low + sides
+    put_box(archive, "volume 99 flat even", np.full(3, 5000.0), np.full(3, 5000.0))
+    boxes["volume 99 flat even"] = np.full(3, 5000.0), np.full(3, 5000.0)
+    put(archive, "volume of cells", np.full((1, 3), 5000.0), PlaceRole.CELL)
+    balls = [((5000.0, 5000, 5000), 300.0), ((5000, 5000, 5000), 2600.0), ((-900, 0, 0), 10.0), ((0, 0, 9000), 4000.0)]
+    drawn = [((2000.0, 2000, 2000), (4000.0, 6000, 4200)), ((-50_000,) * 3, (50_000,) * 3), ((-2e3,) * 3, (0.0,) * 3)]
+    expected: list[tuple[Figure, set[str]]] = []
+    for center, radius in balls:
+        gap = {name: np.maximum(np.maximum(a - center, center - b), 0) for name, (a, b) in boxes.items()}
+        expected.append((Ball(center, radius), {name for name, one in gap.items() if np.linalg.norm(one) <= radius}))
+    for start, stop in drawn:
+        held = {name for name, (a, b) in boxes.items() if (b > start).all() and (a < stop).all()}
+        expected.append((BoxFigure(start, stop), held))
+    with archive.database.session() as session:
+        numbers = {row.asset_id: row.number for row in session.execute(asset_entry.select())}
+        named = {hit.asset.name: numbers[hit.asset.id] for hit in archive.page("volume", limit=200).items}
+        for figure, held in expected:
+            if figure.holds(np.full((1, 3), 5000.0))[0]:
+                held = held | {"volume of cells"}
+            for word, wanted in (("volume", held), ("even", {name for name in held if "even" in name})):
+                near = [PlacesNear(session, [(MOUSE, figure)])]
+                found = walk_near(session, Term((word,)), near, None, 50)
+                assert found == sorted((named[name] for name in wanted), reverse=True), (figure, word)
+
+
+def test_boxes_around_a_region_are_told_but_for_slivers() -> None:
+    random = np.random.default_rng(5)
+    low = random.uniform(0, 9000, (400, 3))
+    high = low + random.uniform(1, 3000, (400, 3))
+    center, radius = np.array([4000.0, 5000, 6000]), 1200.0
+    around = Around(lambda zyx: np.maximum(np.linalg.norm(zyx - center, axis=1) - 500, 0), radius - 500)
+    truth = Ball((4000.0, 5000.0, 6000.0), radius).meets(low, high)
+    told = around.meets(low, high)
+    assert not (told & ~truth).any()
+    deep = Ball((4000.0, 5000.0, 6000.0), radius - 100).meets(low, high)
+    assert told[deep].all()
+    assert 20 < truth.sum() < 380
+
+
 def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way: None) -> None:
     add_atlas_of_places(archive.database)
     at = np.array([[5000.0, 5000, 5000], [7000, 7000, 7000]])
@@ -113,11 +170,14 @@ def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way
     put(archive, "cell hidden", at, published=False)
     put(archive, "cell far", at + 3000)
     put(archive, "cell soma", at, PlaceRole.SOMA)
+    put_box(archive, "cell volume hidden too", at[0] - 100, at[0] + 3000, published=False)
     asked = "within:50um of:(5000,5000,5000)@allen_ccfv3"
     shown = [f"cell {number}" for number in (4, 3, 2, 1, 0)]
     assert archive.names(f"cell {asked}", ANONYMOUS) == shown
+    (why,) = {one for hit in archive.page(asked, ANONYMOUS).items for one in hit.why}
+    assert (why.where, why.found) == ("place", asked)
     assert archive.names(asked, ANONYMOUS) == shown
-    assert archive.names(asked) == ["cell hidden", *shown]
+    assert archive.names(asked) == ["cell volume hidden too", "cell hidden", *shown]
     assert archive.names(f"{asked} -hidden box:(6000,6000,6000)..(9000,9000,7001)@allen_ccfv3") == shown
     assert archive.names(f"{asked} nowhere") == []
     page = archive.page(f"cell {asked}", ANONYMOUS, limit=2, facets=True)

@@ -6,21 +6,26 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import delete, select, text
 from tests.atlases.ccf import install, install_ccf
 from tests.atlases.toy import ONTOLOGY, SPACE, VOXEL_UM, corner_affine, labels, region, toy_atlas
 
 from pulvinar.access.tables import granted
 from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.access.work import UnitOfWork
-from pulvinar.atlases.installed import open_atlas
+from pulvinar.atlases.installed import open_atlas, record_atlas
 from pulvinar.catalogue.anchors import InRegion, anchors_of, assets_with, set_anchor, stale_anchors, types_in_region
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.blocks import Ball, block_corners
+from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.places import assets_within
 from pulvinar.catalogue.tables import place_block
 from pulvinar.catalogue.versions import get_version, publish
@@ -34,10 +39,13 @@ from pulvinar.ingest.reader import Options
 from pulvinar.ingest.record import RecordAnswers
 from pulvinar.ingest.request import Means, Request
 from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
+from pulvinar.migrations import versions
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Right
 from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role
+from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Version
 from pulvinar.model.ontology import Ontology
+from pulvinar.model.record import Record, Species
 from pulvinar.model.space import Space
 from pulvinar.model.volume import Channel, Volume, VolumeKind
 from pulvinar.storage.pyramid import plan_levels
@@ -234,6 +242,47 @@ def test_a_volume_has_the_share_of_its_voxels_in_each_region(toy: Means, tmp_pat
     expected = {label: count / whole for label, count in counts.items() if label}
     assert anchor.shares[Role.SHARE] == pytest.approx(expected)
     assert anchor.box_um == ((0, 0, 0), (700, 2700, 4800))
+    asked = {
+        "box:(4700,2600,690)..(9000,9000,9000)@toy": 1,
+        "box:(4700,2600,700)..(9000,9000,9000)@toy": 0,
+        "within:10um of:(2400,1300,709)@toy kind:volume": 1,
+        "within:10um of:(2400,1300,711)@toy": 0,
+    }
+    assert {one: len(search_assets(toy.database, LOCAL_OWNER, one).items) for one in asked} == asked
+
+
+def test_in_an_atlas_of_templates_alone_a_place_is_a_box_and_no_region(means: Means, tmp_path: Path):
+    means.scratch.mkdir(exist_ok=True)
+    whole = install_toy(means).atlas
+    parts = tuple(part for part in whole.parts if part.kind is not PartKind.TERMINOLOGY)
+    for name, kept in (("labels", parts), ("nothing", ())):
+        with UnitOfWork(means.database, means.actor) as work:
+            dataset = create_dataset(work, Record("Templates", Species.MOUSE, "CC0-1.0"))
+            work.ask(Right.WRITE, dataset.id)
+            record_atlas(work.session, replace(whole, name=name, parts=kept), dataset.id)
+    np.save(tmp_path / "block.npy", np.random.default_rng(0).integers(0, 99, (30, 20, 40)).astype(np.uint16))
+    version = brought_in(means, tmp_path / "block.npy", options=Options(voxel_size_um=(90.0, 35.0, 120.0)))
+    found = anchors_by_atlas(means, version)
+    assert found["toy"].shares[Role.SHARE]
+    for name in ("labels", "nothing"):
+        assert (found[name].box_um, found[name].shares) == (found["toy"].box_um, {})
+        assert found[name].certainty is Certainty.STATED
+
+
+def test_volumes_that_were_there_before_are_put_into_the_index_of_places(toy: Means, tmp_path: Path):
+    np.save(tmp_path / "block.npy", np.random.default_rng(0).integers(0, 99, (30, 20, 40)).astype(np.uint16))
+    brought_in(toy, tmp_path / "block.npy", options=Options(voxel_size_um=(90.0, 35.0, 120.0)))
+    brought_in(toy, write_neuron(tmp_path / "neuron.swc", NEURON), options=Options(unit="um"))
+    (name,) = (one.name for one in iter_modules(versions.__path__) if one.name.endswith("boxes_in_the_index_of_places"))
+    in_order = select(place_block).order_by(place_block.c.block, place_block.c.role)
+    with toy.database.writing() as session:
+        rows = session.execute(in_order).all()
+        session.execute(delete(place_block).where(place_block.c.role == PlaceRole.BOX.value))
+        session.execute(text("DROP INDEX place_block_box_by_number"))
+        assert len(session.execute(in_order).all()) < len(rows)
+        with Operations.context(MigrationContext.configure(session.connection())):
+            import_module(f"{versions.__name__}.{name}").upgrade()
+        assert session.execute(in_order).all() == rows
 
 
 def test_a_volume_too_large_to_be_read_is_looked_at_where_its_voxels_are_like_the_annotations(toy: Means):

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.versions import get_version, objects_of
-from pulvinar.cli.show import version_to_json
+from pulvinar.cli.show import describe_finding, version_to_json
 from pulvinar.errors import Conflict, Corrupt, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.progress import Silent, TerminalProgress
@@ -152,6 +152,20 @@ def test_a_title_may_come_from_within_an_archive(means, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "brain"), "zip", tmp_path / "in")
     version = ingest(means, Request(Path(archive), TWO_UM, replace(ANSWERS, title=""))).version
     assert version.record.title == "From within"
+
+
+def test_what_was_noticed_is_said_after_an_interruption_too(means, stack, monkeypatch):
+    request = Request(stack, TWO_UM, ANSWERS)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr("pulvinar.ingest.intake._make_visible", interrupted)
+        ingest(means, request)
+    told = [describe_finding(one) for one in ingest(means, request).findings]
+    assert told == [describe_finding(one) for one in ingest(means, replace(request, again=True)).findings]
+    assert told
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_the_same_request_again_brings_nothing_in_twice(means, stack):

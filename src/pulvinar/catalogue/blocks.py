@@ -20,8 +20,9 @@ from pulvinar.model.space import Points, Space
 _SIDE_UM = {"zebrafish": 25.0, "mouse": 200.0, "macaque": 800.0, "human": 1600.0}
 """A brain is some 60 to 110 blocks long. By species and not by the atlas: the numbers of stored blocks must mean the
 same in every version of it. Each side is a power of two of 25 micrometres."""
-_BITS = 20
-_FIRST = -(1 << (_BITS - 1))
+BITS = 20
+"""Along each axis blocks have numbers of so many bits."""
+_FIRST = -(1 << (BITS - 1))
 """Coordinates may be below zero: the blocks of an axis are numbered from here."""
 _MOST = 4096
 """A figure is told in about so many cubes; those that its surface cuts are looked into one place at a time."""
@@ -33,6 +34,8 @@ _SPREAD = (
     (2, 0x1249249249249249),
 )
 _OUT, _CUT, _IN = 0, 1, 2
+_HALVINGS = 5
+_EIGHTHS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), axis=-1).reshape(1, 8, 3)
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +52,7 @@ def block_codes(points: Points) -> npt.NDArray[np.int64]:
     """
     with np.errstate(invalid="ignore"):
         index = np.floor(points.zyx_um / block_side_um(points.space)) - _FIRST
-        if not ((index >= 0) & (index < 1 << _BITS)).all():
+        if not ((index >= 0) & (index < 1 << BITS)).all():
             raise Invalid(
                 f"a place is no number, or too far away for a brain in {points.space.name}",
                 hint="check the unit of the coordinates",
@@ -72,6 +75,9 @@ class Figure(Protocol):
 
     def holds(self, zyx_um: Array) -> Array:
         """Which places (n, 3) are in it, bool (n,)."""
+
+    def meets(self, low: Array, high: Array) -> Array:
+        """Which boxes from `low` up to `high`, float64 (n, 3), share something with it, bool (n,)."""
 
     def __hash__(self) -> int:
         """Figures are values: the blocks of one are worked out once."""
@@ -99,6 +105,10 @@ class Ball:
         """As `Figure` says."""
         return np.asarray(((zyx_um - self.center_um) ** 2).sum(axis=1) <= self.radius_um**2)
 
+    def meets(self, low: Array, high: Array) -> Array:
+        """As `Figure` says."""
+        return np.asarray(self.sort(low, high) != _OUT)
+
 
 @dataclass(frozen=True)
 class BoxFigure:
@@ -122,6 +132,10 @@ class BoxFigure:
         """As `Figure` says."""
         return np.asarray(((zyx_um >= self.start_um) & (zyx_um < self.stop_um)).all(axis=1))
 
+    def meets(self, low: Array, high: Array) -> Array:
+        """As `Figure` says."""
+        return np.asarray(((high > self.start_um) & (low < self.stop_um)).all(axis=1))
+
 
 @dataclass(frozen=True)
 class Around:
@@ -140,6 +154,22 @@ class Around:
     def holds(self, zyx_um: Array) -> Array:
         """As `Figure` says."""
         return np.asarray(self.distance_um(zyx_um) <= self.radius_um)
+
+    def meets(self, low: Array, high: Array) -> Array:
+        """As `Figure` says; boxes are halved until the middle of a part is in it or none can be, at most so often that
+        what is missed is less than a 64th of the box."""
+        found = np.zeros(len(low), bool)
+        owner, first, last = np.arange(len(low)), low, high
+        for _ in range(_HALVINGS + 1):
+            found[owner[self.holds((first + last) / 2)]] = True
+            open_parts = (self.sort(first, last) != _OUT) & ~found[owner]
+            if not open_parts.any():
+                break
+            owner, first, last = owner[open_parts], first[open_parts], last[open_parts]
+            half = (last - first)[:, None] / 2
+            first = (first[:, None] + _EIGHTHS * half).reshape(-1, 3)
+            owner, last = np.repeat(owner, 8), first + np.repeat(half[:, 0], 8, axis=0)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +195,7 @@ def cover(space: Space, figure: Figure) -> Cover:
 def _cover(space: Space, figure: Figure) -> Cover:
     """Cubes are halved until they are inside, outside, or single."""
     side = block_side_um(space)
-    cubes, level = np.zeros((1, 3), np.int64), _BITS
+    cubes, level = np.zeros((1, 3), np.int64), BITS
     found: dict[int, list[Array]] = {_IN: [], _CUT: []}
     while len(cubes):
         low = (cubes + _FIRST) * side
@@ -178,8 +208,7 @@ def _cover(space: Space, figure: Figure) -> Cover:
         if done:
             break
         level -= 1
-        halves = np.stack(np.meshgrid(*[[0, 1 << level]] * 3, indexing="ij"), axis=-1).reshape(1, 8, 3)
-        cubes = (open_cubes[:, None] + halves).reshape(-1, 3)
+        cubes = (open_cubes[:, None] + (_EIGHTHS << level)).reshape(-1, 3)
     return Cover(_joined(found[_IN]), _joined(found[_CUT]), 3 * level)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pulvinar.catalogue.query import written
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     Leaf,
@@ -31,8 +32,9 @@ _ROLES = {Field.SOMA: "soma", Field.END: "end"}
 
 @dataclass(frozen=True)
 class Why:
-    """Why something was found: `where` (name, title, text, region, soma, end, or a field), what was asked, and what is
-    there. Of a region, `found` lies below `asked`, or is it; a homologue is of another species."""
+    """Why something was found: `where` (name, title, text, region, soma, end, place, or a field), what was asked, and
+    what is there. Of a region, `found` lies below `asked`, or is it; a homologue is of another species. A place is said
+    as it was asked for."""
 
     where: str
     asked: str
@@ -98,10 +100,13 @@ def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) 
     """`hits`, each with what it was found by."""
     said = list(dict.fromkeys(leaf for leaf in leaves(query) if isinstance(leaf, Words | Said)))
     regions = {leaf: _held(session, leaf, planned.places.get(leaf, ()), hits) for leaf in said}
+    # all that is found is near every place that was asked for
+    places = [Why("place", asked, asked) for asked in map(written, planned.near)]
     told = []
     for hit in hits:
         texts = _Texts(hit)
         whys = [one for leaf in said for one in (texts.why(leaf), regions[leaf].get(hit.asset.id)) if one]
+        whys += places
         told.append(replace(hit, why=tuple(dict.fromkeys(whys))))
     return tuple(told)
 

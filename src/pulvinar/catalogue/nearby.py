@@ -1,4 +1,6 @@
-"""Which assets of the search have a node or a cell in a figure, looked for from the newest down, whoever may see them.
+"""Which assets of the search have a node or a cell in a figure, or a box that meets it, whoever may see them.
+
+They are looked for from the newest down.
 
 Of a small figure the assets are listed by number, part by part from the newest down, and their words compared. Of a
 larger one it is the other way round: what the words find is looked at one asset after the other, for a good share lies
@@ -18,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
+from pulvinar.catalogue.boxes import BoxesNear
 from pulvinar.catalogue.postings import Numbers, Wanted, WordIndex, is_sqlite, matching, numbers_told, walk, within
 from pulvinar.model.space import Space
 
@@ -220,7 +223,7 @@ class _Walk:
 
 
 class PlacesNear:
-    """The assets with a place in at least one of some figures, each of a space.
+    """The assets with a place in at least one of some figures, each of a space, or with a box that meets one.
 
     Which are near is kept: a page of several steps asks again.
     """
@@ -253,6 +256,7 @@ class _Part:
         self._space = space
         self._figure = figure
         self._cover = cover(space, figure)
+        self._boxes = BoxesNear(session, space, figure)
         self._listed: tuple[Numbers, Numbers] = _NONE, _NONE
         self._held: dict[int, bool] = {}
 
@@ -268,10 +272,10 @@ class _Part:
         return json.dumps([code for first, last in self._cover.whole.tolist() for code in range(first, last + 1)])
 
     def between(self, least: int, below: int) -> Numbers:
-        """The numbers from one up to another of the assets with a place in its blocks, in any order."""
+        """The numbers from one up to another of the assets with a place in its blocks or a box near, in any order."""
         number, block = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
         self._listed = number, block >> self._cover.bits
-        return number
+        return np.concatenate([number, self._boxes.between(least, below)])
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """As `NearAssets` says."""
@@ -287,7 +291,8 @@ class _Part:
         found = np.unique(number[inside])
         left = in_ranges(self._cover.cut, cube << self._cover.bits) & ~np.isin(number, found)
         cut = np.unique(np.stack([number[left], cube[left]], axis=1), axis=0)
-        return {*found.tolist(), *self._exactly(cut.tolist())}
+        held = {*found.tolist(), *self._exactly(cut.tolist())}
+        return held | self._boxes.holding([one for one in asked if one not in held])
 
     def _cubes_of(self, asked: Sequence[int]) -> tuple[Numbers, Numbers]:
         """The cubes in which each asset has places, among those from the figure's first to its last: of what was just

@@ -10,13 +10,14 @@ quotes where it has blanks. Full-width signs are as good as narrow ones.
 A place is `within:300um of:(x,y,z)@space`: micrometres, or millimetres as `(x,y,z)mm@space`, in the order x, y, z in
 which the viewer shows them, which is the reverse of the order (z, y, x) inside. `within:300um of:"region"` is what
 lies so near to a region, or in it. `box:(x,y,z)..(x,y,z)@space` is what lies between two opposite corners of a box.
+A neuron lies where a node of it does, a table of points where one of them does, and what has no places of its own, as a
+volume, wherever its box is.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 from pulvinar.catalogue.query_fields import (
@@ -28,6 +29,7 @@ from pulvinar.catalogue.query_fields import (
     kind_said,
     length_um,
     length_written,
+    plain_number,
     term_said,
     yes_said,
 )
@@ -343,7 +345,7 @@ def _leaf_written(leaf: Leaf) -> str:
 
 
 def _point_written(zyx_um: tuple[float, float, float]) -> str:
-    x, y, z = (format(Decimal(repr(number)), "f") for number in reversed(zyx_um))
+    x, y, z = map(plain_number, reversed(zyx_um))
     return f"({x},{y},{z})"
 
 

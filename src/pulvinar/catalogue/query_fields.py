@@ -147,7 +147,12 @@ def length_um(said: str) -> float:
 
 def length_written(length: float) -> str:
     """`length_um` reads it back."""
-    return f"{Decimal(repr(length)):f}um"
+    return f"{plain_number(length)}um"
+
+
+def plain_number(value: float) -> str:
+    """Digits and no exponent, without a fraction that says nothing; it is read back as the same number."""
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 def days_of(said: str) -> tuple[date, date]:

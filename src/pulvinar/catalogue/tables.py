@@ -25,6 +25,7 @@ from pulvinar.storage.database import UtcDateTime, metadata
 _Counter = BigInteger().with_variant(Integer, "sqlite")
 _TRANSFORM = text("kind = 'transform'")
 _LOOKED_FOR = text("role IN ('node', 'cell')")
+_BOXES = text("role = 'box'")
 
 dataset = Table(
     "dataset",
@@ -146,7 +147,8 @@ anchor_region = Table(
 
 # Which blocks of a space an asset has nodes, somata, ends or cells in, how many, and where in the block: see
 # `catalogue/places.py`. `number` is the asset's in the search. Somata and ends are nodes too, so that a search looks
-# only for nodes and cells: see `catalogue/nearby.py`.
+# only for nodes and cells: see `catalogue/nearby.py`. What has a box and no places, as a volume, is
+# in a few large cubes: see `catalogue/boxes.py`.
 place_block = Table(
     "place_block",
     metadata,
@@ -159,6 +161,7 @@ place_block = Table(
     Column("number", BigInteger),
     Index("place_block_by_number", "space", "block", "number", sqlite_where=_LOOKED_FOR, postgresql_where=_LOOKED_FOR),
     Index("place_block_by_asset", "asset_id", "space", "block"),
+    Index("place_block_box_by_number", "space", "block", "number", sqlite_where=_BOXES, postgresql_where=_BOXES),
 )
 
 # An asset in the search: `number` orders assets by when they came, and `facets` is what its row of words says in short.

@@ -73,8 +73,9 @@ class Place:
 
     @property
     def annotation(self) -> Annotation | None:
-        """The regions of the atlas as voxels, None where it has none."""
-        return self.opened.annotation if self.opened.atlas.has(PartKind.ANNOTATION) else None
+        """The regions of the atlas as voxels, None where it has none, or no names of them."""
+        named = self.opened.atlas.has(PartKind.ANNOTATION) and self.opened.atlas.has(PartKind.TERMINOLOGY)
+        return self.opened.annotation if named else None
 
     @cached_property
     def to_space(self) -> Affine:

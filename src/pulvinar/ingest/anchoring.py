@@ -23,6 +23,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import OpenAtlas, find_atlas, grids_in, list_atlases
 from pulvinar.catalogue.anchors import remove_anchor, set_anchor, stale_anchors
 from pulvinar.catalogue.asset_index import index_assets
+from pulvinar.catalogue.boxes import box_blocks
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.places import PlaceBlocks, batches, place_blocks
 from pulvinar.catalogue.transforms import Route, StoredTransform, find_route, leg_to_json, list_transforms, spaces_of
@@ -131,15 +132,16 @@ def _placed(
     lies = measure(Place(opened, store, asset, route.transform if route else None))
     if lies.box_um is None:
         return None
-    ontology = opened.ontology
-    shares = {role: known_shares(ontology, found) for role, found in lies.shares.items()}
+    box_um = _triple(lies.box_um[0]), _triple(lies.box_um[1])
+    # in an atlas of templates alone nothing is counted by region, and nobody asks for the order of its regions
+    shares = {role: known_shares(opened.ontology, found) for role, found in lies.shares.items()}
     outside = {role: found.outside for role, found in lies.shares.items() if found.outside}
     anchor = Anchor(
         atlas=opened.atlas.name,
         atlas_version=opened.atlas.version,
         space=opened.atlas.space.name,
         certainty=Certainty(stated["certainty"]),
-        box_um=(_triple(lies.box_um[0]), _triple(lies.box_um[1])),
+        box_um=box_um,
         error_um=_error_um(asset, stated, route),
         shares={role: values for role, values in shares.items() if values},
         details={
@@ -150,7 +152,9 @@ def _placed(
     )
     space = opened.atlas.space
     blocks = {role: place_blocks(Points(space, places)) for role, places in lies.places.items() if len(places)}
-    return Anchored(anchor, positions_of(ontology, anchor.shares), blocks)
+    if not blocks:
+        blocks[PlaceRole.BOX] = box_blocks(space, box_um)
+    return Anchored(anchor, positions_of(opened.ontology, anchor.shares) if anchor.shares else {}, blocks)
 
 
 def _named(opened: OpenAtlas, store: Store, asset: Asset, record: Record) -> Anchored | None:

@@ -20,7 +20,7 @@ from pulvinar.catalogue.metadata_formats.datacite import RELATIONS
 from pulvinar.catalogue.metadata_formats.parts import age_of, identifier_of, is_date
 from pulvinar.catalogue.terms import Vocabulary, recognise
 from pulvinar.ingest.inspection import Inspection
-from pulvinar.ingest.reader import Finding, Options, Severity
+from pulvinar.ingest.reader import Finding, Options, Severity, finding_from_json
 from pulvinar.ingest.record import (
     Document,
     RecordAnswers,
@@ -178,8 +178,7 @@ def checked_version(version: Version, in_chinese: Callable[[str], str] = _same_t
 
 
 def _checked_asset(asset: Asset) -> CheckedAsset:
-    findings = tuple(Finding(**one) for one in asset.details.get("findings", ()))
-    findings = tuple(Finding(Severity(one.severity), one.message, one.flag) for one in findings)
+    findings = tuple(map(finding_from_json, asset.details.get("findings", ())))
     if asset.kind is not AssetKind.VOLUME or not asset.details.get("volume"):
         return CheckedAsset(asset.name, findings)
     volume = volume_from_json(asset.details["volume"])

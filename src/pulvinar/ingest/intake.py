@@ -26,7 +26,7 @@ from pulvinar.ingest.bids_validation import with_validation
 from pulvinar.ingest.flags import check_request
 from pulvinar.ingest.people.intake import People, without_identifiers
 from pulvinar.ingest.progress import Progress, Silent, watched
-from pulvinar.ingest.reader import Finding, FoundAsset, Severity
+from pulvinar.ingest.reader import Finding, FoundAsset, Severity, finding_from_json
 from pulvinar.ingest.record import make_record, questions, refuse_hopeless, refuse_unanswered, species_of, term_notes
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Ingested, Means, Originals, Request, request_fingerprint
@@ -165,7 +165,7 @@ def _go_through(
             version = _make_visible(means, request, session, record, assets, anchors, people)
     version = _published(means, request, version)
     findings = [] if into else term_notes(record)
-    findings += [Finding(**item) for asset, _ in assets for item in asset.details["findings"]]
+    findings += [finding_from_json(item) for asset, _ in assets for item in asset.details["findings"]]
     return Ingested(version, tuple(findings))
 
 

@@ -59,6 +59,11 @@ class Finding:
     flag: str = ""
 
 
+def finding_from_json(said: Mapping[str, Any]) -> Finding:
+    """A finding as an asset's details have it, whether they were just written or read back."""
+    return Finding(Severity(said["severity"]), said["message"], said.get("flag", ""))
+
+
 @dataclass(frozen=True)
 class VolumeDescription:
     """What a file says of a volume before it is read. Shapes in (t, c, z, y, x), lengths in (z, y, x).

@@ -45,6 +45,8 @@ class PlaceRole(StrEnum):
     SOMA = "soma"
     END = "end"
     CELL = "cell"
+    BOX = "box"
+    """The box of what has no places of its own, as a volume."""
 
 
 LONGEST_TYPE = 100

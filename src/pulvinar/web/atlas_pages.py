@@ -33,6 +33,8 @@ _MOST_FOUND = 100
 _NEURONS = 50
 _OPEN_AT_FIRST = 60
 """So many regions of a tree are shown before anybody opens a branch."""
+_EVERYTHING = "box:(-500,-500,-500)..(500,500,500)mm@{space}"
+"""Asks for all that lies in a space: no brain is larger."""
 
 
 @router.get("/atlases")
@@ -71,6 +73,7 @@ def atlas(
         "roots": _branch(asked, None, _OPEN_AT_FIRST) if asked.atlas.has(PartKind.TERMINOLOGY) else [],
         "licence_address": phrases.licence_address(asked.atlas.licence),
         "annotation": _annotation_facts(asked),
+        "everything": _EVERYTHING.format(space=asked.atlas.space.name),
     }
     template = "_regions.html" if "hx-request" in request.headers else "atlas.html"
     response = render(request, template, values)

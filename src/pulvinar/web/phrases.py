@@ -120,6 +120,7 @@ WHERE = {
     "region": mark("Region"),
     "soma": mark("Soma"),
     "end": mark("Ending"),
+    "place": mark("Place"),
     "species": mark("Species"),
     "modality": mark("Modality"),
     "kind": mark("Kind"),

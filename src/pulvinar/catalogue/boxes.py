@@ -1,0 +1,135 @@
+"""The boxes of what has no places of its own, as a volume, in the index of places, and which of them a figure meets.
+
+A box lies in at most eight cubes of one size: the smallest cubes of 2^k blocks a side that are as long as its longest
+side. Each cube is named by one number, as the cells of a linear octree are (Gargantini 1982): its number among those of
+its size behind a leading one, so that no two sizes share a number; and below zero, so that none is that of a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+from pulvinar.catalogue.blocks import BITS, Figure, block_codes, block_corners, block_side_um, cover
+from pulvinar.catalogue.places import PlaceBlocks
+from pulvinar.catalogue.postings import Numbers, is_sqlite, numbers_told
+from pulvinar.model.space import Points, Space
+from pulvinar.model.volume import Triple
+
+_NONE: Numbers = np.zeros(0, np.int64)
+_ANY = text("SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIMIT 1")
+
+# By whether the database is SQLite; why they are written so is told in `nearby`.
+_BETWEEN = {
+    True: text(
+        "SELECT group_concat(DISTINCT number) FROM json_each(:rows) AS asked "
+        "CROSS JOIN place_block INDEXED BY place_block_box_by_number "
+        "WHERE space = :space AND role = 'box' AND block = asked.value "
+        "AND place_block.number >= :least AND place_block.number < :below"
+    ),
+    False: text(
+        "SELECT string_agg(DISTINCT CAST(number AS text), ',') "
+        "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
+        "AS asked CROSS JOIN LATERAL (SELECT number FROM place_block "
+        "WHERE space = :space AND role = 'box' AND block = asked.code "
+        "AND place_block.number >= :least AND place_block.number < :below OFFSET 0) AS found"
+    ),
+}
+_OF = {
+    True: text(
+        "SELECT entry.number, block, places FROM json_each(:rows) AS asked "
+        "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
+        "CROSS JOIN place_block INDEXED BY place_block_by_asset "
+        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0"
+    ),
+    False: text(
+        "SELECT entry.number, block, places FROM (SELECT number, asset_id FROM asset_entry "
+        "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
+        "OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block, places FROM place_block "
+        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 OFFSET 0) "
+        "AS found"
+    ),
+}
+
+
+def box_blocks(space: Space, box_um: tuple[Triple, Triple]) -> PlaceBlocks:
+    """A box of `space`, its corners (z, y, x) in micrometres, as the index holds it: of each cube in which it lies both
+    corners from that of the cube. Raises `Invalid` for a corner that is no number or out of any brain."""
+    corners = np.array(box_um, np.float64)
+    size = _size_of(space, float((corners[1] - corners[0]).max()))
+    ends = np.stack(np.meshgrid(*corners.T, indexing="ij"), axis=-1).reshape(-1, 3)
+    codes = np.unique(block_codes(Points(space, ends)) >> 3 * size)
+    offsets = (corners[None] - block_corners(space, codes << 3 * size)[:, None]).astype("<f4")
+    named = _named(codes, size)
+    order = np.argsort(named)
+    return PlaceBlocks(named[order], np.ones(len(codes), np.int64), tuple(offsets[one].tobytes() for one in order))
+
+
+def _size_of(space: Space, length_um: float) -> int:
+    """How often the side of a block is doubled until it is so long."""
+    return min(max(int(np.ceil(np.log2(max(length_um / block_side_um(space), 1.0)))), 0), BITS)
+
+
+def _named(codes: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    return -((1 << 3 * (BITS - size)) | codes)
+
+
+def _corners_of(space: Space, named: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The first corner of each cube."""
+    # below 2^61 the exponent tells the leading one, but not of numbers that rounding would lift over a power of two
+    length = np.array([(int(one).bit_length() - 1) // 3 for one in -named], np.int64)
+    codes = (-named - (np.int64(1) << 3 * length)) << 3 * (BITS - length)
+    return block_corners(space, codes)
+
+
+class BoxesNear:
+    """The assets whose boxes meet a figure: a part of what is near a place."""
+
+    def __init__(self, session: Session, space: Space, figure: Figure) -> None:
+        self._session = session
+        self._space = space
+        self._figure = figure
+
+    @cached_property
+    def _none(self) -> bool:
+        """Whether nothing in the space has a box: then nothing is asked."""
+        return self._session.execute(_ANY, {"space": self._space.name}).first() is None
+
+    @cached_property
+    def _cubes(self) -> str:
+        """The cubes of every size that the figure reaches."""
+        ranges = cover(self._space, self._figure).whole
+        found = []
+        for size in range(BITS + 1):
+            ranges = np.unique(ranges >> 3 * min(size, 1), axis=0)
+            codes = [np.arange(first, last + 1) for first, last in ranges.tolist()]
+            found.append(_named(np.unique(np.concatenate([_NONE, *codes])), size))
+        return json.dumps(np.concatenate(found).tolist())
+
+    def between(self, least: int, below: int) -> Numbers:
+        """The numbers from one up to another of the assets whose boxes may meet it, in any order."""
+        if self._none:
+            return _NONE
+        return numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+
+    def holding(self, numbers: Sequence[int]) -> set[int]:
+        """Those of `numbers` whose boxes meet it."""
+        rows = [] if self._none or not numbers else self._ask(_OF, rows=json.dumps(list(numbers))).all()
+        if not rows:
+            return set()
+        number, named, places = zip(*rows, strict=True)
+        offsets = np.frombuffer(b"".join(places), "<f4").reshape(-1, 2, 3).astype(np.float64)
+        corners = offsets + _corners_of(self._space, np.array(named, np.int64))[:, None]
+        meets = self._figure.meets(corners[:, 0], corners[:, 1])
+        return set(np.array(number, np.int64)[meets].tolist())
+
+    def _ask(self, statement: dict[bool, TextClause], **values: Any) -> Any:
+        values["space"] = self._space.name
+        return self._session.execute(statement[is_sqlite(self._session)], values)
