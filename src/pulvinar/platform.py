@@ -28,6 +28,7 @@ from pulvinar.storage.store import Store, open_store
 
 if TYPE_CHECKING:
     from pulvinar.access.external_identities import IdentityProvider
+    from pulvinar.catalogue.registration import Registrar
     from pulvinar.ingest.uploads.landing import Landing
     from pulvinar.solutions.submission import Means
 
@@ -70,6 +71,22 @@ class Platform:
 
         secret = read_secret(settings.oidc_client_secret_file, "oidc_client_secret_file")
         return OpenIdProvider(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_name)
+
+    @cached_property
+    def registrar(self) -> Registrar | None:
+        """Where DOIs are registered; None without an account. Raises `Invalid` for one without a prefix or password."""
+        settings = self.settings
+        if not settings.datacite_user:
+            return None
+        from pulvinar.catalogue.datacite_registrar import DataCite
+
+        password = read_secret(settings.datacite_password_file, "datacite_password_file")
+        if not (password and settings.datacite_prefix):
+            raise Invalid(
+                f"the DataCite account {settings.datacite_user} needs a password and a prefix",
+                hint="set datacite_password_file and datacite_prefix",
+            )
+        return DataCite(settings.datacite_url, settings.datacite_user, password, settings.datacite_prefix)
 
     def close(self) -> None:
         """Send what mail is left, and let go of the database."""

@@ -143,6 +143,17 @@ class Settings(BaseModel):
         True, description="Whether who signs in at the provider, and is new here, may make an account."
     )
 
+    datacite_user: str = Field(
+        "", description="Account (repository) at DataCite, by which published versions get a DOI; empty: they get none."
+    )
+    datacite_password_file: Path | None = Field(None, description="File of the password of that account.")
+    datacite_prefix: str = Field("", pattern=r"^(10\.\d{4,9})?$", description="Prefix of its DOIs, as 10.12345.")
+    datacite_url: str = Field(
+        "https://api.datacite.org",
+        pattern=r"^https?://[^?#\s]+$",
+        description="REST API of DataCite; https://api.test.datacite.org registers for trying only.",
+    )
+
     def resolved_database_url(self) -> str:
         """`database_url`, or the SQLite file in `home`."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'catalogue.sqlite'}"

@@ -493,6 +493,42 @@ def publish(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset
 
 
 @app.command()
+def compare(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    before: Annotated[int, typer.Argument(help="Number of the one version.", min=1)],
+    after: Annotated[int, typer.Argument(help="Number of the other.", min=1)],
+    json: Json = False,
+) -> None:
+    """Say what differs between two versions: in the record, by asset, and by file."""
+    from pulvinar.cli.versions import show_comparison
+
+    show_comparison(dataset, before, after, as_json=json)
+
+
+@app.command()
+def withdraw(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    number: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
+    reason: Annotated[str, typer.Option(help="Why: everybody reads it who may see the dataset.")],
+    replaced_by: Annotated[
+        str, typer.Option(help="Number of another version, identifier of a dataset, a DOI or an https:// address.")
+    ] = "",
+) -> None:
+    """Give the data of a published version out no more; a page that tells why stands in its place. For good."""
+    from pulvinar.cli.versions import withdraw_version
+
+    withdraw_version(dataset, number, reason, replaced_by)
+
+
+@app.command()
+def register(json: Json = False) -> None:
+    """Register the DOIs of published versions at DataCite now, and hide those of withdrawn ones; servers do so, too."""
+    from pulvinar.cli.versions import register_dois
+
+    register_dois(as_json=json)
+
+
+@app.command()
 def verify(
     dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every dataset, one after the other.")] = False,

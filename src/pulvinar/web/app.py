@@ -39,6 +39,7 @@ from pulvinar.web.api import (
     terms,
     transforms,
     uploads,
+    versions,
 )
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
@@ -83,7 +84,7 @@ class WebApplication:
             reads=reads,
         )
         self._forget = platform.known_actors.forget
-        self._clock = Clock(platform.database)
+        self._clock = Clock(platform)
         self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
@@ -144,7 +145,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
+    for part in (datasets, versions, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
     for part in (submissions, uploads):
         api.include_router(part.router)
