@@ -24,6 +24,7 @@ from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder, read_secret
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
+from pulvinar.storage.staging_bucket import StagingBucket
 from pulvinar.storage.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -159,7 +160,15 @@ def landing_of(platform: Platform) -> Landing:
         settings.node,
         quota_bytes=int(settings.upload_quota_gb * 1e9),
         keep_s=settings.upload_days * 86_400,
+        bucket=_staging_bucket(settings),
     )
+
+
+def _staging_bucket(settings: Settings) -> StagingBucket | None:
+    if not settings.upload_bucket_url:
+        return None
+    keys = (settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region)
+    return StagingBucket(settings.upload_bucket_url, *keys)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

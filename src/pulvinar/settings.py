@@ -103,6 +103,12 @@ class Settings(BaseModel):
     upload_quota_gb: float = Field(
         1000.0, ge=0, description="How many GB a user may have handed in that are not brought in yet; 0: no limit."
     )
+    upload_bucket_url: str = Field(
+        "",
+        pattern=r"^(s3://[^?#\s]+)?$",
+        description="Bucket through which large files may be handed in by S3's multipart uploads, s3://bucket/prefix, "
+        "reached as the store's is; empty: by tus alone. A rule of the bucket should end unfinished uploads.",
+    )
     upload_days: float = Field(7.0, gt=0, description="How many days an upload is kept that nobody goes on with.")
     erasure_term_days: int = Field(
         30, ge=1, description="Within how many days a person's data are erased once that was asked for."

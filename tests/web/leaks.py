@@ -106,6 +106,7 @@ class Thing:
     request_id: str = field(default_factory=new_id)
     acceptance_id: str = field(default_factory=new_id)
     version_id: str = field(default_factory=new_id)
+    file_id: str = field(default_factory=new_id)
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""

@@ -1,5 +1,7 @@
 """Versions over their life, by pages and API: compared, published, withdrawn, and what a visitor finds then."""
 
+import time
+
 import numpy as np
 import pytest
 from tests.web.accounts import browser, signed_in
@@ -87,7 +89,7 @@ def test_a_withdrawn_version_is_a_tombstone_that_tells_why_and_what_replaced_it(
         assert f'href="/datasets/{dataset.id}?version=2"' in told
         assert first.digest in told
         assert "已撤回" in _main(visitor, f"/datasets/{dataset.id}?version=1&lang=zh", 410)
-    assert "Withdrawn" in _main(visitor, f"/datasets/{dataset.id}")
+    assert "Withdrawn" in _main(visitor, f"/datasets/{dataset.id}?lang=en")
     (tombstone,) = visitor.get(f"/api/v1/datasets/{dataset.id}/withdrawals").json()
     assert (tombstone["number"], tombstone["replaced_by"]) == (1, "2")
     assert visitor.get(f"/api/v1/datasets/{dataset.id}/versions/1").status_code == 404
@@ -95,13 +97,20 @@ def test_a_withdrawn_version_is_a_tombstone_that_tells_why_and_what_replaced_it(
     assert "You see the data because" in _main(ada, f"/datasets/{dataset.id}?version=1")
 
 
-def test_a_dataset_of_which_all_was_withdrawn_says_so_where_it_was(ada, visitor, dataset):
+def test_a_dataset_of_which_all_was_withdrawn_says_so_where_it_was(platform, ada, visitor, dataset):
     _publish(ada, dataset)
+    shown = get_version(platform.database, LOCAL_OWNER, dataset.id)
+    chunk = f"/data/{shown.digest}/{shown.assets[0].id}/chunks/zarr.json"
+    assert visitor.get(chunk).status_code == 200
     assert _withdraw(ada, dataset, 1).status_code == 303
     assert "Nothing has replaced it." in _main(visitor, f"/datasets/{dataset.id}", 410)
     assert '<span class="badge">Withdrawn</span>' in _main(visitor, "/?q=quetzal")
     assert "The wrong animal." in _main(visitor, f"/datasets/{dataset.id}/versions")
     assert visitor.get(f"/datasets/{dataset.id}/view").status_code == 404
+    until = time.monotonic() + 5
+    while visitor.get(chunk).status_code == 200 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert visitor.get(chunk).status_code == 401
 
 
 def test_what_is_wrong_is_said_and_what_was_written_stays(ada, dataset):

@@ -23,12 +23,11 @@ from pulvinar.catalogue.metadata_formats import datacite
 from pulvinar.catalogue.tables import registration, version
 from pulvinar.catalogue.versions import read_versions
 from pulvinar.errors import PulvinarError
-from pulvinar.model.access import ANONYMOUS, Actor, Right
+from pulvinar.model.access import ANONYMOUS, PLATFORM, Right
 from pulvinar.model.dataset import Version, VersionState
 from pulvinar.model.record import record_from_json
 from pulvinar.storage.database import Database
 
-_ACTOR = Actor("platform", "the platform itself", is_owner=True)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -151,7 +150,7 @@ def _do(database: Database, registrar: Registrar, address: str, version_id: str)
             session.execute(update(registration).where(registration.c.version_id == version_id).values(**values))
         return Done(version_id, row.doi, RegistrationState(row.state), error.message)
     state = RegistrationState.HIDDEN if hides else RegistrationState.REGISTERED
-    with UnitOfWork(database, _ACTOR) as work:
+    with UnitOfWork(database, PLATFORM) as work:
         work.ask(Right.ADMINISTER)
         values = {"state": state.value, "due": None, "trouble": "", "registered": row.registered or datetime.now(UTC)}
         work.session.execute(update(registration).where(registration.c.version_id == version_id).values(**values))

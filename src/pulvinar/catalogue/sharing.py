@@ -29,14 +29,12 @@ from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import version
 from pulvinar.errors import Invalid, NotFound
-from pulvinar.model.access import Access, Actor, Grant, Right, Tier
+from pulvinar.model.access import PLATFORM, Access, Actor, Grant, Right, Tier
 from pulvinar.model.dataset import VersionState
 from pulvinar.storage.database import Database
 
 LONGEST_LINK = timedelta(days=366)
 _LABEL = 200
-PLATFORM = Actor("platform", "the platform itself", is_owner=True)
-"""Who acts when something happens because its time has come."""
 
 
 def share(

@@ -283,6 +283,10 @@ def upload(
     to: Annotated[str, typer.Option(help="Address of the Pulvinar; without it, this machine's.")] = "",
     title: Annotated[str, typer.Option(help="What it is called while it is on its way.")] = "",
     parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 3,
+    by_bucket: Annotated[
+        bool,
+        typer.Option("--by-bucket", help="Send files above 16 MiB by way of the server's S3 bucket."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Hand PATHS in to a Pulvinar elsewhere, over any line. What breaks goes on by itself.
@@ -292,7 +296,7 @@ def upload(
     """
     from pulvinar.cli.uploads import run_upload
 
-    run_upload(paths, to, title, parallel, as_json=json)
+    run_upload(paths, to, title, parallel, by_bucket=by_bucket, as_json=json)
 
 
 @app.command()

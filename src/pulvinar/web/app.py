@@ -26,6 +26,7 @@ from pulvinar.web.api import (
     assets,
     atlases,
     audit,
+    bucket_uploads,
     datasets,
     health,
     jobs,
@@ -147,7 +148,7 @@ def describe_api() -> FastAPI:
     api = APIRouter(prefix=API_ROOT)
     for part in (datasets, versions, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
-    for part in (submissions, uploads):
+    for part in (submissions, bucket_uploads, uploads):
         api.include_router(part.router)
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)

@@ -1,4 +1,4 @@
-"""Versions that were withdrawn, and the DOIs of versions"""
+"""Versions that were withdrawn, the DOIs of versions, and uploads by way of a bucket"""
 
 from __future__ import annotations
 
@@ -37,8 +37,32 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name="fk_registration_version_id", ondelete="CASCADE"),
     )
     op.create_index("ix_registration_due", "registration", ["due"])
+    op.create_table(
+        "bucket_upload",
+        sa.Column("file_id", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=512), nullable=False),
+        sa.Column("upload", sa.Text(), nullable=False),
+        sa.Column("part_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("file_id", name="pk_bucket_upload"),
+        sa.ForeignKeyConstraint(
+            ["file_id"], ["submission_file.id"], name="fk_bucket_upload_file_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_table(
+        "bucket_part",
+        sa.Column("file_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("file_id", "number", name="pk_bucket_part"),
+        sa.ForeignKeyConstraint(
+            ["file_id"], ["bucket_upload.file_id"], name="fk_bucket_part_file_id", ondelete="CASCADE"
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("bucket_part")
+    op.drop_table("bucket_upload")
     op.drop_table("registration")
     op.drop_table("withdrawal")
