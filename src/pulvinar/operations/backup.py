@@ -3,7 +3,7 @@
 A backup is a store of its own (a folder or a bucket). `objects/ab/abcd...` are bytes by their SHA-256: what is there is
 never copied again, however many snapshots name it, and its name tells whether it is whole. `snapshots/<id>/` holds the
 rows of the database (`tables.jsonl.zst`), which key of the store has which bytes (`objects.jsonl.zst`), and, once all
-else is there, `manifest.json`.
+else is there, `manifest.json`. `erasures/` has the certificates of erasures, which hold for older snapshots, too.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pulvinar.catalogue.stored_objects import every_object
 from pulvinar.catalogue.versions import known_asset_ids
 from pulvinar.errors import Corrupt, NotFound
 from pulvinar.ingest.progress import Progress, Silent
+from pulvinar.operations.backup_keys import keep_certificates
 from pulvinar.operations.backup_objects import Copier, Named, fetch, named, read_lines, write_lines
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
@@ -93,6 +94,7 @@ def back_up(
         files=files,
         damaged=copier.damaged,
     )
+    keep_certificates(to, database)
     to.put_bytes(f"{SNAPSHOTS}/{made}/{MANIFEST}", _manifest(done))
     return done
 
