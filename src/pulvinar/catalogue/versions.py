@@ -8,31 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    FromClause,
     Row,
     Select,
-    and_,
     delete,
     func,
     insert,
-    literal,
-    not_,
-    or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import access_of
 from pulvinar.access.outbox import post
-from pulvinar.access.visibility import highest_right, visible
+from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
-from pulvinar.catalogue.quarantine import check_may_leave, holds_people
+from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.seen import seen_version
 from pulvinar.catalogue.sharing import apply_tier
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import (
@@ -46,7 +40,7 @@ from pulvinar.catalogue.tables import (
     version_asset,
 )
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
-from pulvinar.model.access import ANONYMOUS, Actor, Right, Tier
+from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import (
     Asset,
     AssetKind,
@@ -299,40 +293,6 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
     )
     rows = session.execute(wanted).all() if dataset_ids else []
     return {found.dataset_id: found for found in read_versions(session, rows, actor)}
-
-
-def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
-    """The condition that a version which `actor` may see (or more) holds the asset of a row."""
-    if actor.is_owner:
-        return true()
-    # under names of their own: the row may be one of these tables itself
-    held, holder = version_asset.alias("held"), version.alias("holder")
-    holders = (
-        select(literal(1))
-        .select_from(held.join(holder, holder.c.id == held.c.version_id))
-        .where(held.c.asset_id == asset_id, seen_version(actor, holder, right))
-    )
-    return holders.exists()
-
-
-def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> ColumnElement[bool]:
-    """The condition that `actor` may see (or more) the version of a row of that table, or of an alias of it.
-
-    What is published is for everyone who may see its dataset; a draft for those to whom it was shown by name; what was
-    withdrawn for those who administer it.
-    """
-    if actor.is_owner:
-        return visible(actor, row.c.dataset_id, right)
-    published = and_(row.c.state == VersionState.PUBLISHED.value, visible(actor, row.c.dataset_id, right))
-    if actor == ANONYMOUS:
-        return published
-    drafts = visible(actor, row.c.dataset_id, max(right, Right.READ), by_name=True)
-    # a person's data in quarantine are for those who administer them alone
-    administered = visible(actor, row.c.dataset_id, Right.ADMINISTER, by_name=True)
-    shown = and_(drafts, or_(not_(holds_people(row.c.id)), administered))
-    draft = and_(row.c.state == VersionState.DRAFT.value, shown)
-    withdrawn = and_(row.c.state == VersionState.WITHDRAWN.value, administered)
-    return or_(published, draft, withdrawn)
 
 
 def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
