@@ -6,7 +6,7 @@ of a pair. No dictionary is needed, and none can split a term wrongly.
 
 A word begins with a sign of who may find it: none for everyone, "_" for those with whom the dataset is shared, "~" for
 the owner and those who see drafts. So a search by one who sees little never meets what is hidden, however much that is.
-Words that the platform itself adds begin with "__". No text gives a word with such a sign, so that nobody can write one.
+Words that the platform adds begin with "__". No text gives a word with such a sign, so that nobody can write one.
 """
 
 from __future__ import annotations

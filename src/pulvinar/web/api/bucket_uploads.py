@@ -9,13 +9,19 @@ from pydantic import BaseModel, Field
 
 from pulvinar.ingest.uploads import multipart
 from pulvinar.platform import landing_of
+from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.api.submissions import FileRequest, SubmissionId
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 
+_REFUSALS = {
+    409: "This server has no bucket, the submission is finished, or a part is missing.",
+    460: "A part is not what was announced.",
+}
 router = APIRouter(
     prefix="/submissions/{submission_id}/bucket-uploads",
     tags=["submissions"],
     dependencies=[Depends(refuse_other_sites)],
+    responses={status: {"model": Envelope, "description": text} for status, text in _REFUSALS.items()},
 )
 
 FileId = Annotated[str, Path(description="Identifier of a file of the submission.", max_length=100)]
@@ -75,6 +81,6 @@ def sign_bucket_part(
 def complete_bucket_upload(
     platform: CurrentPlatform, actor: CurrentActor, submission_id: SubmissionId, file_id: FileId
 ) -> LandedOut:
-    """Have the file land once all its parts are there, 20 seconds at a time: ask until it is whole. 422 for a part that
+    """Have the file land once all its parts are there, 20 seconds at a time: ask until it is whole. 460 for a part that
     isn't what was announced: begin again then, what has landed stays."""
     return LandedOut(**vars(multipart.complete(landing_of(platform), actor, submission_id, file_id)))
