@@ -20,8 +20,9 @@ from pulvinar.ingest.uploads.submissions import StagedFile, SubmissionState, Upl
 from pulvinar.model.access import Actor
 from pulvinar.platform import Platform, landing_of
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
-from pulvinar.web.findings import Gettext, progress_line
+from pulvinar.web.findings import progress_line
 from pulvinar.web.language import language_of, translations
+from pulvinar.web.phrases import Gettext
 
 router = APIRouter(prefix="/submissions", tags=["submissions"], dependencies=[Depends(refuse_other_sites)])
 
