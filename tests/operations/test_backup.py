@@ -259,6 +259,7 @@ def test_an_older_backup_is_brought_to_the_tables_of_today(
     with pytest.MonkeyPatch.context() as old:
         old.setattr(module, "seal_all", lambda _: 0)
         old.setattr(module, "last_seal", lambda _: None)
+        old.setattr(module, "certificates", lambda _: ())
         made = back_up(empty, folder_store, shelf, scratch=tmp_path)
     assert made.revision == "0007"
     done = restored(shelf, anew, open_store((tmp_path / "into").as_uri()), tmp_path)

@@ -87,8 +87,8 @@ def test_who_was_erased_after_a_snapshot_does_not_come_back(
     else:
         elsewhere = read_certificates(how.folder)
     into, anew = open_store((tmp_path / "into").as_uri()), Database(f"sqlite:///{tmp_path / 'anew.sqlite'}")
-    done = restore(shelf, anew, into, migrate=migrate, scratch=tmp_path, snapshot_id=before.id, erasures=elsewhere)
-    assert (done.erased, done.chain.fault) == (1, None)
+    done = restore(shelf, anew, into, migrate=migrate, scratch=tmp_path, snapshot_id=before.id, erased=elsewhere)
+    assert (done.erasures, done.chain.fault) == (1, None)
     assert list(into.list(head.prefix)) == []
     assert [entry.key for entry in into.list(joes.prefix)]
     with pytest.raises(NotFound):

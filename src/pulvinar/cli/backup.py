@@ -102,7 +102,7 @@ def run_restore(
     if passphrase_file:
         passphrase = read_secret(passphrase_file, "--passphrase-file")
         bring_key_back(backup, settings.resolved_secret_key_file(), passphrase)
-    # of this home, where it is the one that was lost, and of the one that is named
+    # of a home that outlived its database, or of a copy of it: what was erased after the last backup
     folders = [settings.home / "erasures", *([erasures] if erasures else [])]
     database = Database(settings.resolved_database_url())
     try:
@@ -113,20 +113,20 @@ def run_restore(
             migrate=migrate,
             scratch=made_folder(settings.resolved_scratch(), "scratch"),
             snapshot_id=snapshot,
+            erased=[one for folder in folders for one in read_certificates(folder)],
             progress=TerminalProgress(),
-            erasures=[one for folder in folders for one in read_certificates(folder)],
         )
     finally:
         database.close()
     fault = done.chain.fault
     if as_json:
-        said = {"rows": done.rows, "objects": done.objects, "log_fits": fault is None, "erased": done.erased}
+        said = {"rows": done.rows, "objects": done.objects, "erasures": done.erasures, "log_fits": fault is None}
         print_json({"snapshot": done.snapshot.id, **said, "damaged": done.snapshot.damaged})
     else:
         print(f"snapshot {done.snapshot.id} restored: {done.rows} rows, {done.objects} objects")
+        if done.erasures:
+            print(f"{done.erasures} erasures done once more: who was erased after the backup has not come back")
         print("the log fits its seals" if fault is None else plain(f"the log does not fit: {fault.what}"))
-        if done.erased:
-            print(f"{done.erased} erasures applied once more")
         if not settings.resolved_secret_key_file().exists():
             how = "restore with --passphrase-file" if holds_key(backup) else "put the file of then there"
             print(f"there is no key at {settings.resolved_secret_key_file()}: {how}, or second factors are lost")

@@ -3,7 +3,8 @@
 A backup is a store of its own (a folder or a bucket). `objects/ab/abcd...` are bytes by their SHA-256: what is there is
 never copied again, however many snapshots name it, and its name tells whether it is whole. `snapshots/<id>/` holds the
 rows of the database (`tables.jsonl.zst`), which key of the store has which bytes (`objects.jsonl.zst`), and, once all
-else is there, `manifest.json`. `erasures/` has the certificates of erasures, which hold for older snapshots, too.
+else is there, `manifest.json`. `erasures/` holds the certificates of all erasures up to the last backup: a snapshot of
+before an erasure doesn't know of it, and must not bring back who was erased.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.audit_chain import last_seal, seal_all
 from pulvinar.catalogue.stored_objects import every_object
+from pulvinar.catalogue.tombstones import certificates
 from pulvinar.catalogue.versions import known_asset_ids
 from pulvinar.errors import Corrupt, NotFound
 from pulvinar.ingest.progress import Progress, Silent
-from pulvinar.operations.backup_keys import keep_certificates
 from pulvinar.operations.backup_objects import Copier, Named, fetch, named, read_lines, write_lines
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store
 from pulvinar.storage.table_dump import dump_tables, revision_of
 
 SNAPSHOTS = "snapshots"
+ERASURES = "erasures"
 TABLES, OBJECTS, MANIFEST = "tables.jsonl.zst", "objects.jsonl.zst", "manifest.json"
 _FORMAT = 1
 
@@ -67,6 +69,8 @@ def back_up(
     what is copied afterwards. Damage of what is stored is told in the snapshot, and all else is in it.
     """
     seal_all(database)
+    for certificate in certificates(database):
+        to.put_bytes(f"{ERASURES}/{certificate['id']}.json", json.dumps(certificate, ensure_ascii=False).encode())
     at = datetime.now(UTC)
     made = f"{at:%Y%m%dt%H%M%Sz}-{secrets.token_hex(3)}"
     with TemporaryDirectory(dir=scratch, prefix="backup-") as folder:
@@ -94,7 +98,6 @@ def back_up(
         files=files,
         damaged=copier.damaged,
     )
-    keep_certificates(to, database)
     to.put_bytes(f"{SNAPSHOTS}/{made}/{MANIFEST}", _manifest(done))
     return done
 
@@ -113,6 +116,11 @@ def find_snapshot(backup: Store, wanted: str = "") -> Snapshot:
             f"{backup.url} has no snapshot {wanted}".rstrip(), hint="pulvinar backup --list names those that are whole"
         )
     return found[-1]
+
+
+def erased_by_then(backup: Store) -> list[dict[str, Any]]:
+    """The certificates of all erasures that a backup knows of, whichever snapshot is restored."""
+    return [json.loads(backup.read(entry.key)) for entry in backup.list(ERASURES)]
 
 
 def fetch_file(backup: Store, snapshot: Snapshot, name: str, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a backup holds beside its snapshots: certificates of erasures, and the server's key, sealed by a passphrase.
+"""The server's key in a backup, sealed by a passphrase.
 
 The key that seals second factors (`secret_key_file`) lies in no database: without it nobody with a second factor gets
 in after a restoration. It goes along only sealed, by a passphrase that is kept elsewhere. Keys of persons never go
@@ -8,43 +8,21 @@ along: to destroy them is what erases.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pulvinar.catalogue.tombstones import certificates
-from pulvinar.errors import Corrupt, Invalid, NotFound
-from pulvinar.storage.database import Database
+from pulvinar.errors import Invalid, NotFound
 from pulvinar.storage.store import Store
 
 KEY = "keys/secret.key.sealed"
-ERASURES = "erasures"
 _LEAST_PASSPHRASE = 20
 _MAGIC, _SALT_BYTES, _NONCE_BYTES = b"PVS1", 16, 12
 # 64 MiB and about a fifth of a second for each guess
 _SCRYPT = {"n": 1 << 16, "r": 8, "p": 1, "maxmem": 128 << 20, "dklen": 32}
-
-
-def keep_certificates(backup: Store, database: Database) -> None:
-    """Put the certificates of all erasures beside the snapshots: older ones don't know of them."""
-    there = {entry.key for entry in backup.list(ERASURES)}
-    for certificate in certificates(database):
-        key = f"{ERASURES}/{certificate['id']}.json"
-        if key not in there:
-            backup.put_bytes(key, json.dumps(certificate, ensure_ascii=False).encode())
-
-
-def kept_certificates(backup: Store) -> list[dict[str, Any]]:
-    """The certificates of erasures that a backup knows of. Raises `Corrupt`."""
-    try:
-        return [json.loads(backup.read(entry.key)) for entry in backup.list(ERASURES)]
-    except ValueError as error:
-        raise Corrupt(f"a certificate in {ERASURES} of the backup is damaged: {error}") from error
 
 
 def keep_key(backup: Store, key_file: Path, passphrase: str) -> None:

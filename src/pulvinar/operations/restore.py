@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +13,7 @@ from typing import Any
 from pulvinar.access.audit_chain import Chain, verify_chain
 from pulvinar.errors import Conflict, Corrupt, NotFound
 from pulvinar.ingest.progress import Progress, Silent
-from pulvinar.operations.backup import OBJECTS, TABLES, Snapshot, fetch_file, find_snapshot
-from pulvinar.operations.backup_keys import kept_certificates
+from pulvinar.operations.backup import OBJECTS, TABLES, Snapshot, erased_by_then, fetch_file, find_snapshot
 from pulvinar.operations.backup_objects import Named, fetch, kept_as, named, read_lines
 from pulvinar.operations.erasure import apply_erasures
 from pulvinar.operations.reindex import rebuild_search
@@ -30,14 +29,14 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put back: of which snapshot, how many rows and objects, and whether the log of events still fits; and
-    how many erasures were applied once more."""
+    """What was put back: of which snapshot, how many rows and objects, how many erasures had to be done once more, and
+    whether the log of events still fits."""
 
     snapshot: Snapshot
     rows: int
     objects: int
+    erasures: int
     chain: Chain
-    erased: int
 
 
 def restore(
@@ -48,19 +47,18 @@ def restore(
     migrate: Callable[[Database, str], None],
     scratch: Path,
     snapshot_id: str = "",
+    erased: Sequence[Mapping[str, Any]] = (),
     progress: Progress | None = None,
-    erasures: Iterable[Mapping[str, Any]] = (),
 ) -> Restored:
     """Put a snapshot (the newest, when none is named) into a database and a store, both empty.
 
-    Who was erased since does not come back: the certificates that the backup knows of, and `erasures` kept elsewhere,
-    are applied. `migrate` makes the tables as of a revision ("head" is the newest). Interrupted before its end, it
-    goes on from the objects that are there. Raises `Conflict` where something is already, `Corrupt` where the backup is
+    Who was erased after the snapshot was made is erased once more, by the certificates that the backup holds and those
+    of `erased`. `migrate` makes the tables as of a revision ("head" is the newest). Interrupted before its end, it goes
+    on from the objects that are there. Raises `Conflict` where something is already, `Corrupt` where the backup is
     damaged.
     """
     snapshot = find_snapshot(backup, snapshot_id)
     _only_into_nothing(database, store, snapshot)
-    erased = [*kept_certificates(backup), *erasures]
     with TemporaryDirectory(dir=scratch, prefix="restore-") as folder:
         place = Path(folder)
         tables, objects = (fetch_file(backup, snapshot, name, place) for name in (TABLES, OBJECTS))
@@ -72,10 +70,10 @@ def restore(
         with database.writing() as session:
             rows = load_tables(session.connection(), read_lines(tables))
     migrate(database, "head")
-    gone = apply_erasures(database, store, erased)
+    again = apply_erasures(database, store, [*erased_by_then(backup), *erased])
     rebuild_search(database, store)
     store.delete(_MARK)
-    return Restored(snapshot, sum(rows.values()), count, verify_chain(database, snapshot.seal), gone)
+    return Restored(snapshot, sum(rows.values()), count, again, verify_chain(database, snapshot.seal))
 
 
 def _only_into_nothing(database: Database, store: Store, snapshot: Snapshot) -> None:
