@@ -24,10 +24,12 @@ from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder, read_secret
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
+from pulvinar.storage.staging_bucket import StagingBucket
 from pulvinar.storage.store import Store, open_store
 
 if TYPE_CHECKING:
     from pulvinar.access.external_identities import IdentityProvider
+    from pulvinar.catalogue.registration import Registrar
     from pulvinar.ingest.uploads.landing import Landing
     from pulvinar.solutions.submission import Means
 
@@ -70,6 +72,22 @@ class Platform:
 
         secret = read_secret(settings.oidc_client_secret_file, "oidc_client_secret_file")
         return OpenIdProvider(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_name)
+
+    @cached_property
+    def registrar(self) -> Registrar | None:
+        """Where DOIs are registered; None without an account. Raises `Invalid` for one without a prefix or password."""
+        settings = self.settings
+        if not settings.datacite_user:
+            return None
+        from pulvinar.catalogue.datacite_registrar import DataCite
+
+        password = read_secret(settings.datacite_password_file, "datacite_password_file")
+        if not (password and settings.datacite_prefix):
+            raise Invalid(
+                f"the DataCite account {settings.datacite_user} needs a password and a prefix",
+                hint="set datacite_password_file and datacite_prefix",
+            )
+        return DataCite(settings.datacite_url, settings.datacite_user, password, settings.datacite_prefix)
 
     def close(self) -> None:
         """Send what mail is left, and let go of the database."""
@@ -142,7 +160,15 @@ def landing_of(platform: Platform) -> Landing:
         settings.node,
         quota_bytes=int(settings.upload_quota_gb * 1e9),
         keep_s=settings.upload_days * 86_400,
+        bucket=_staging_bucket(settings),
     )
+
+
+def _staging_bucket(settings: Settings) -> StagingBucket | None:
+    if not settings.upload_bucket_url:
+        return None
+    keys = (settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region)
+    return StagingBucket(settings.upload_bucket_url, *keys)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

@@ -109,6 +109,12 @@ class Settings(BaseModel):
     upload_quota_gb: float = Field(
         1000.0, ge=0, description="How many GB a user may have handed in that are not brought in yet; 0: no limit."
     )
+    upload_bucket_url: str = Field(
+        "",
+        pattern=r"^(s3://[^?#\s]+)?$",
+        description="Bucket through which large files may be handed in by S3's multipart uploads, s3://bucket/prefix, "
+        "reached as the store's is; empty: by tus alone. A rule of the bucket should end unfinished uploads.",
+    )
     upload_days: float = Field(7.0, gt=0, description="How many days an upload is kept that nobody goes on with.")
     erasure_term_days: int = Field(
         30, ge=1, description="Within how many days a person's data are erased once that was asked for."
@@ -147,6 +153,17 @@ class Settings(BaseModel):
     oidc_client_secret_file: Path | None = Field(None, description="File of this server's secret at the provider.")
     oidc_new_accounts: bool = Field(
         True, description="Whether who signs in at the provider, and is new here, may make an account."
+    )
+
+    datacite_user: str = Field(
+        "", description="Account (repository) at DataCite, by which published versions get a DOI; empty: they get none."
+    )
+    datacite_password_file: Path | None = Field(None, description="File of the password of that account.")
+    datacite_prefix: str = Field("", pattern=r"^(10\.\d{4,9})?$", description="Prefix of its DOIs, as 10.12345.")
+    datacite_url: str = Field(
+        "https://api.datacite.org",
+        pattern=r"^https?://[^?#\s]+$",
+        description="REST API of DataCite; https://api.test.datacite.org registers for trying only.",
     )
 
     def resolved_database_url(self) -> str:

@@ -22,7 +22,7 @@ from pulvinar.catalogue.query_nodes import (
 from pulvinar.catalogue.sharing import share, unshare
 from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import Invalid
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Acquisition, Record, Species
@@ -157,8 +157,12 @@ def test_nobody_meets_what_is_hidden(archive: Archive, atlas: Ontology) -> None:
             kinds = [value.count for value in page.facets["kind"]]
             assert kinds == [page.count], "facets count what is seen"
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
-        share(work, dataset, audience_of(GUEST.id))
-    assert archive.names("neuron", GUEST) == ["open neuron"], "a draft is for the owner, whoever sees its dataset"
+        share(work, dataset, audience_of(GUEST.id), Right.SEE)
+    assert archive.names("neuron", GUEST) == ["open neuron"], "who sees the dataset alone sees no draft of it"
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        share(work, dataset, audience_of(GUEST.id), Right.READ)
+    assert sorted(archive.names("neuron", GUEST)) == ["open neuron", "secret neuron"]
+    assert archive.names("neuron", ANONYMOUS) == ["open neuron"]
 
 
 def test_who_is_given_a_published_dataset_that_not_everyone_sees_finds_it(archive: Archive) -> None:

@@ -70,6 +70,8 @@ RECORD_ALONE = {
     "/api/v1/datasets/{dataset_id}/versions/{number}",
     "/api/v1/datasets/{dataset_id}/metadata",
     "/api/v1/datasets/{dataset_id}/conformance",
+    "/api/v1/datasets/{dataset_id}/withdrawals",
+    "/api/v1/datasets/{dataset_id}/compare",
     "/api/v1/datasets/{dataset_id}/access",
     "/api/v1/datasets/{dataset_id}/agreements",
     "/api/v1/datasets/{dataset_id}/use",
@@ -78,10 +80,14 @@ RECORD_ALONE = {
     "/api/v1/assets/{version_digest}/{asset_id}/anchors",
     "/datasets/{dataset_id}",
     "/datasets/{dataset_id}/access",
+    "/datasets/{dataset_id}/versions",
+    "/datasets/{dataset_id}/compare",
     "/datasets/{dataset_id}/request",
 }
 """What answers, by GET, who sees a record and may read nothing."""
 QUERIES = {
+    "/api/v1/datasets/{dataset_id}/compare": "?before=1&after=1",
+    "/datasets/{dataset_id}/compare": "?before=1&after=1",
     "/api/v1/assets/{version_digest}/{asset_id}/cutout": "?start=0,0,0&stop=2,2,2",
     "/datasets/{dataset_id}/assets/{asset_id}/traces": "?series=0",
 }
@@ -107,6 +113,8 @@ class Thing:
     acceptance_id: str = field(default_factory=new_id)
     document_id: str = field(default_factory=new_id)
     view_id: str = "0000000000"
+    version_id: str = field(default_factory=new_id)
+    file_id: str = field(default_factory=new_id)
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
@@ -239,11 +247,11 @@ class Matrix:
                 set_tier(work, made.id, Tier(state), opens=opens)
             if state != "draft":
                 publish(work, draft.id)
-        digest = get_version(self._platform.database, LOCAL_OWNER, made.id).digest
+        version = get_version(self._platform.database, LOCAL_OWNER, made.id)
         submission, upload = self._hand_in()
-        more = {"submission_id": submission, "upload_id": upload}
+        more = {"submission_id": submission, "upload_id": upload, "version_id": version.id}
         more |= self._write_on(made.id)
-        thing = Thing(made.id, digest, asset.id, self._lab.id, self._owner.id, **more)
+        thing = Thing(made.id, version.digest, asset.id, self._lab.id, self._owner.id, **more)
         return thing if state == "public" else self._bound(thing)
 
     def _bound(self, thing: Thing) -> Thing:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pulvinar.web.findings import SENTENCES, translated
+from pulvinar.web.findings import SENTENCES, progress_line, translated
 from pulvinar.web.language import translations
 
 ENGLISH, CHINESE = translations("en").gettext, translations("zh").gettext
@@ -37,3 +37,16 @@ def test_every_sentence_finds_itself_and_keeps_its_values(sentence):
 
 def test_no_sentence_stands_twice():
     assert len(set(SENTENCES)) == len(SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("computing checksums: 40%", "正在计算校验和: 40%"),
+        ("looking at what is in brain: 1.tif", "正在查看 brain: 1.tif 的内容"),
+        ("brain.tif: 7%", "brain.tif: 7%"),
+        ("", ""),
+    ],
+)
+def test_progress_is_said_in_chinese_with_its_share(line, said):
+    assert progress_line(line, CHINESE) == said

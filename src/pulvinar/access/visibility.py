@@ -196,6 +196,24 @@ def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
     return tuple(found for one in own if (found := session.scalar(one)) is not None)
 
 
+def draft_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
+    """The audiences by which `actor` may see drafts: of those that `shared_audiences` gives, where named to read."""
+    shown = select(granted.c.audience).where(granted.c.level >= Right.READ)
+    named = (one for one in audiences(actor, Right.READ) if _is_named(one))
+    own = (shown.where(granted.c.audience == one).limit(1) for one in named)
+    return tuple(found for one in own if (found := session.scalar(one)) is not None)
+
+
+def readers_by_name(session: Session, dataset_id: str) -> tuple[str, ...]:
+    """The audiences that were given a dataset by name, to read or more."""
+    named = granted.c.dataset_id == dataset_id, granted.c.level >= Right.READ, _lasts()
+    return tuple(filter(_is_named, session.scalars(select(granted.c.audience).where(*named))))
+
+
+def _is_named(audience: str) -> bool:
+    return audience not in (EVERYONE, REGISTERED) and not audience.startswith(_LINK)
+
+
 def anything_shared(session: Session) -> bool:
     """Whether anything is shown to some and not to all."""
     before, after = granted.c.audience < EVERYONE, granted.c.audience > EVERYONE

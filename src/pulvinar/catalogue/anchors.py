@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import visible
 from pulvinar.atlases.tables import atlas as atlas_table
 from pulvinar.catalogue.places import PlaceBlocks, batches, set_places
+from pulvinar.catalogue.seen import seen_asset
 from pulvinar.catalogue.tables import anchor, anchor_region, place_block, version, version_asset
-from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.anchor import Anchor, Certainty, PlaceRole, Role

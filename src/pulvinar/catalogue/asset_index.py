@@ -1,7 +1,7 @@
 """Keeps each asset's row of words: its name, what its dataset says, and the platform's own words of it.
 
-An asset is found by whoever sees a version that has it. What only a draft says or has is for the owner. Text at most
-8,000 words a row.
+An asset is found by whoever sees a version that has it, and what only a draft says or has by who sees the draft. Text
+at most 8,000 words a row.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import EVERYONE, shown_to
+from pulvinar.access.visibility import EVERYONE, readers_by_name, shown_to
 from pulvinar.atlases.trees import all_trees
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.postings import WordIndex, forget_words, store_words
 from pulvinar.catalogue.query_fields import days_of
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, place_block, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
-from pulvinar.catalogue.words import Reach, audience_word, texts_of, words_of
+from pulvinar.catalogue.words import Reach, audience_word, draft_word, texts_of, words_of
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import VersionState
 from pulvinar.model.ontology import Ontology, Region
@@ -54,7 +54,11 @@ def index_assets(session: Session, dataset_id: str, only: Collection[str] | None
     numbers = _entries(session, dataset_id, shown.kinds.keys() | newest.kinds.keys())
     sharers = set(shown_to(session, dataset_id))
     everyone = EVERYONE in sharers
-    signs = _Signs(Reach.EVERYONE if everyone else Reach.SHARED, sorted(map(audience_word, sharers - {EVERYONE})))
+    signs = _Signs(
+        Reach.EVERYONE if everyone else Reach.SHARED,
+        sorted(map(audience_word, sharers - {EVERYONE})),
+        sorted(map(draft_word, readers_by_name(session, dataset_id))),
+    )
     trees = all_trees(session)
     wanted = sorted(numbers if only is None else numbers.keys() & set(only))
     said = _Said(shown, newest, signs, trees)
@@ -96,10 +100,11 @@ class _State:
 
 @dataclass(frozen=True)
 class _Signs:
-    """Who finds what is shown, and the words of those with whom it is shared."""
+    """Who finds what is shown, the words of those with whom it is shared, and of those who find what a draft says."""
 
     reach: Reach
     audiences: list[str]
+    readers: list[str]
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,7 @@ def _index(session: Session, said: _Said, numbers: dict[str, int]) -> None:
         about = AssetRow(row.name, row.kind, _voxel_size(row), tuple(regions[row.id]))
         shown = said.shown.words if row.id in said.shown.kinds else None
         words, facets = row_of(about, shown, said.newest.words, said.signs.reach, said.trees)
+        words += said.signs.readers
         if shown:
             words += said.signs.audiences
         store_words(session, WordIndex.ASSETS, numbers[row.id], words)

@@ -15,8 +15,9 @@ from functools import partial
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import anything_shared, shared_audiences
+from pulvinar.access.visibility import anything_shared, draft_audiences, shared_audiences
 from pulvinar.atlases.trees import Tree, trees_of
+from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
 from pulvinar.catalogue.hits import Hit, explain, read_hits
 from pulvinar.catalogue.nearby import NearAssets, walk_near
 from pulvinar.catalogue.postings import (
@@ -42,6 +43,7 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
 from pulvinar.catalogue.search_tools import RegionDistances, located_assets, table_of_homologues
+from pulvinar.catalogue.seen import seen_asset, sees_unpublished
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
@@ -190,6 +192,7 @@ class Search:
         self._actor = actor
         self._near = near
         self._sharing = None if actor.is_owner else shared_audiences(session, actor)
+        self._drafts = () if actor.is_owner else draft_audiences(session, actor)
         self._reaches = [one for one in Reach if one is not Reach.SHARED or anything_shared(session)]
         self._tiers = _steps(planned)
 
@@ -263,12 +266,29 @@ class Search:
         return str(self._session.scalars(wanted).one())
 
     def _walk(self, wanted: Wanted, below: int | None, limit: int, only: list[int] | None = None) -> list[int]:
-        asked = self._visible(wanted)
-        if only is not None:
-            return among(self._session, WordIndex.ASSETS, asked, only, below, limit)
-        if self._near:
-            return walk_near(self._session, asked, self._near, below, limit)
-        return walk(self._session, WordIndex.ASSETS, asked, below, limit)
+        def through(asked: Wanted, below: int | None, limit: int) -> list[int]:
+            if only is not None:
+                return among(self._session, WordIndex.ASSETS, asked, only, below, limit)
+            if self._near:
+                return walk_near(self._session, asked, self._near, below, limit)
+            return walk(self._session, WordIndex.ASSETS, asked, below, limit)
+
+        plain = self._visible(wanted)
+        if not self._drafts:
+            return through(plain, below, limit)
+        of_drafts = in_drafts(wanted, self._drafts, self._reaches)
+        return walk_with_drafts(plain, of_drafts, through, self._among, self._with_draft, below, limit)
+
+    def _among(self, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
+        return among(self._session, WordIndex.ASSETS, wanted, numbers, None, len(numbers))
+
+    def _with_draft(self, numbers: Sequence[int]) -> set[int]:
+        of_seen = (
+            sees_unpublished(self._actor, asset_entry.c.dataset_id),
+            seen_asset(self._actor, asset_entry.c.asset_id),
+        )
+        wanted = select(asset_entry.c.number).where(asset_entry.c.number.in_(numbers), *of_seen)
+        return set(self._session.scalars(wanted))
 
     def _visible(self, wanted: Wanted) -> Wanted:
         """`wanted` among the words that this actor may find."""

@@ -17,6 +17,7 @@ from pulvinar.catalogue.sharing import settle
 from pulvinar.catalogue.subjects import link_subject
 from pulvinar.catalogue.tables import dataset
 from pulvinar.catalogue.versions import latest_versions
+from pulvinar.catalogue.withdrawals import withdrawn_among
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Access, Actor, Right
 from pulvinar.model.dataset import Dataset
@@ -102,12 +103,14 @@ def _read(session: Session, actor: Actor, which: ColumnElement[bool]) -> list[Da
     wanted = select(dataset).where(which, visible(actor, dataset.c.id)).order_by(dataset.c.seq.desc())
     rows = session.execute(wanted).all()
     latest = latest_versions(session, actor, [row.id for row in rows])
+    withdrawn = withdrawn_among(session, [row.id for row in rows if row.id not in latest])
     return [
         Dataset(
             row.id,
             latest[row.id].record if row.id in latest else _told(actor, record_from_json(row.record)),
             row.created,
             latest.get(row.id),
+            row.id in withdrawn,
         )
         for row in rows
     ]

@@ -19,9 +19,10 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Place, Plan
+from pulvinar.catalogue.seen import seen_version
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
-from pulvinar.catalogue.versions import asset_from_row, locations_of, seen_version
+from pulvinar.catalogue.versions import asset_from_row, locations_of
 from pulvinar.catalogue.words import Run, texts_of, words_of
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState

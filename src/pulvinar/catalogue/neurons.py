@@ -9,8 +9,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.anchors import InRegion, Span, anchored_in, shares_of
+from pulvinar.catalogue.seen import seen_asset, seen_version
 from pulvinar.catalogue.tables import anchor, asset, version, version_asset
-from pulvinar.catalogue.versions import seen_asset, seen_version
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.anchor import Role

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BoxFigure, Figure, block_codes, block_corners, cover
 from pulvinar.catalogue.postings import is_sqlite
+from pulvinar.catalogue.seen import seen_asset
 from pulvinar.catalogue.tables import asset_entry, place_block, version_asset
-from pulvinar.catalogue.versions import seen_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.anchor import PlaceRole

@@ -1,26 +1,41 @@
 """Text search with one meaning on both databases, and for each actor only within what they may see.
 
 A dataset has one row of words: those of what it shows to others (its newest published version, or what it was made
-with), those that a draft adds, which only the owner finds, and the words of its species and of those with whom it is
-shared. How the rows are kept and walked is in `postings`.
+with), those that a draft adds, which who sees the draft finds, and the words of its species, of those with whom it is
+shared, and of those who were named to read. How the rows are kept and walked is in `postings`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import EVERYONE, shared_audiences, shown_to
+from pulvinar.access.visibility import EVERYONE, draft_audiences, readers_by_name, shared_audiences, shown_to
 from pulvinar.catalogue.asset_index import index_assets
-from pulvinar.catalogue.postings import All, Any, Term, Wanted, WordIndex, reaching_all, store_words, term_of, walk
+from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
+from pulvinar.catalogue.postings import (
+    All,
+    Any,
+    Term,
+    Wanted,
+    WordIndex,
+    among,
+    reaching_all,
+    store_words,
+    term_of,
+    walk,
+)
+from pulvinar.catalogue.seen import sees_unpublished
 from pulvinar.catalogue.tables import asset, dataset, version, version_asset
 from pulvinar.catalogue.words import (
     Reach,
     Run,
     audience_word,
+    draft_word,
     is_chinese,
     species_word,
     words_of,
@@ -48,7 +63,8 @@ def reindex(session: Session, dataset_id: str, only: Collection[str] | None = No
     shown = _words_of_version(session, dataset_id, VersionState.PUBLISHED)
     if shown is None:
         shown = words_of_record(record_from_json(row.record), ())
-    words = index_words(Species(row.species), shown_to(session, dataset_id), shown, newest or ())
+    readers = readers_by_name(session, dataset_id)
+    words = index_words(Species(row.species), shown_to(session, dataset_id), shown, newest or (), readers)
     store_words(session, WordIndex.DATASETS, row.seq, words)
     index_assets(session, dataset_id, only)
 
@@ -79,9 +95,14 @@ def _words_of_version(session: Session, dataset_id: str, state: VersionState | N
 
 
 def index_words(
-    species: Species, seen_by: Iterable[str], shown: Sequence[Run], newest: Sequence[Run] = ()
+    species: Species,
+    seen_by: Iterable[str],
+    shown: Sequence[Run],
+    newest: Sequence[Run] = (),
+    readers: Iterable[str] = (),
 ) -> list[str]:
-    """A dataset's row of words, in order: those it shows, those that only `newest` has, and the platform's own.
+    """A dataset's row of words, in order: those it shows, those that only `newest` has, which `readers` may find, and
+    the platform's own.
 
     Of the first two at most 8,000 each.
     """
@@ -91,6 +112,7 @@ def index_words(
     said = (reach + word for run in shown for word in run)
     added = (Reach.OWNER + word for run in newest if run not in known for word in run)
     own = [species_word(species), *map(audience_word, sorted(sharers - {EVERYONE}))]
+    own += map(draft_word, sorted(readers))
     return [*islice(said, _WORD_LIMIT), *islice(added, _WORD_LIMIT), *own]
 
 
@@ -108,29 +130,49 @@ def find(
         raise Invalid(f"the search has {len(runs)} words", hint=f"use at most {_QUERY_LIMIT}")
     if not runs:
         return None
-    sharing = None if actor.is_owner else shared_audiences(session, actor)
+    within = _Within(session, actor)
     asked = [term_of(run) for run in runs]
-    found = _walk(session, _wanted(sharing, asked, species), below, limit)
+    found = within.walk(asked, species, below, limit)
     if found or is_chinese(runs[-1][0]):
         return found
     asked_all = len(asked) == 1 and species is None and below is None
-    if not asked_all and _walk(session, _wanted(sharing, asked[-1:]), None, 1):
+    if not asked_all and within.walk(asked[-1:], None, None, 1):
         return found
     asked[-1] = Term(runs[-1], begins=True)
-    return _walk(session, _wanted(sharing, asked, species), below, limit)
+    return within.walk(asked, species, below, limit)
 
 
-def _walk(session: Session, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    return walk(session, WordIndex.DATASETS, wanted, below, limit)
+class _Within:
+    """What one actor may find."""
 
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self._session, self._actor = session, actor
+        self._sharing = () if actor.is_owner else shared_audiences(session, actor)
+        self._drafts = () if actor.is_owner else draft_audiences(session, actor)
 
-def _wanted(sharing: tuple[str, ...] | None, asked: list[Term], species: Species | None = None) -> Wanted:
-    """What has every term: for the owner, or for who sees what is shared with some audiences."""
-    within = [Term((species_word(species),))] if species else []
-    if sharing is None:
-        return All((*within, *map(reaching_all, asked)))
-    ways: list[Wanted] = [All((*within, *asked))]
-    if sharing:
-        shared_with = Any(tuple(Term((audience_word(one),)) for one in sharing))
-        ways.append(All((shared_with, *within, *(term.reaching(Reach.SHARED) for term in asked))))
-    return Any(tuple(ways))
+    def walk(self, asked: list[Term], species: Species | None, below: int | None, limit: int) -> list[int]:
+        """The newest datasets that have every term."""
+        words: list[Wanted] = [Term((species_word(species),))] if species else []
+        if self._actor.is_owner:
+            every = All((*words, *map(reaching_all, asked)))
+            return walk(self._session, WordIndex.DATASETS, every, below, limit)
+        ways: list[Wanted] = [All((*words, *asked))]
+        if self._sharing:
+            shared_with = Any(tuple(Term((audience_word(one),)) for one in self._sharing))
+            ways.append(All((shared_with, *words, *(term.reaching(Reach.SHARED) for term in asked))))
+        plain = Any(tuple(ways))
+        if not self._drafts:
+            return walk(self._session, WordIndex.DATASETS, plain, below, limit)
+        return walk_with_drafts(
+            plain,
+            All((*words, in_drafts(All(tuple(asked)), self._drafts))),
+            partial(walk, self._session, WordIndex.DATASETS),
+            lambda wanted, only: among(self._session, WordIndex.DATASETS, wanted, only, None, len(only)),
+            self._with_draft,
+            below,
+            limit,
+        )
+
+    def _with_draft(self, numbers: Sequence[int]) -> set[int]:
+        wanted = select(dataset.c.seq).where(dataset.c.seq.in_(numbers), sees_unpublished(self._actor, dataset.c.id))
+        return set(self._session.scalars(wanted))

@@ -29,14 +29,12 @@ from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import version
 from pulvinar.errors import Invalid, NotFound
-from pulvinar.model.access import Access, Actor, Grant, Right, Tier
+from pulvinar.model.access import PLATFORM, Access, Actor, Grant, Right, Tier
 from pulvinar.model.dataset import VersionState
 from pulvinar.storage.database import Database
 
 LONGEST_LINK = timedelta(days=366)
 _LABEL = 200
-PLATFORM = Actor("platform", "the platform itself", is_owner=True)
-"""Who acts when something happens because its time has come."""
 
 
 def share(
@@ -102,7 +100,8 @@ def _set_tier(work: UnitOfWork, dataset_id: str, tier: Tier, opens: datetime | N
 
 def apply_tier(session: Session, dataset_id: str) -> None:
     """Show a dataset to those whom its tier names, once a version of it is published, and to no others of them."""
-    published = version.c.dataset_id == dataset_id, version.c.state == VersionState.PUBLISHED.value
+    # what was withdrawn leaves its record and its tombstone to those whom it was for
+    published = version.c.dataset_id == dataset_id, version.c.state != VersionState.DRAFT.value
     is_published = session.scalar(select(version.c.id).where(*published).limit(1)) is not None
     shown = shown_by(access_of(session, dataset_id).tier) if is_published else {}
     for audience in (EVERYONE, REGISTERED):

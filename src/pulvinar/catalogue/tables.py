@@ -52,6 +52,31 @@ version = Table(
     UniqueConstraint("dataset_id", "number"),
 )
 
+# Why a version's bytes are given out no more, and what replaced it: what its tombstone tells.
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    Column("version_id", String(64), ForeignKey("version.id", ondelete="CASCADE"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("replaced_by", String(512), nullable=False),
+    Column("withdrawn_by", String(64), nullable=False),
+    Column("withdrawn", UtcDateTime, nullable=False),
+)
+
+# The DOI of a version and how far its registration is, see `catalogue/registration.py`. `due` is when the next try is
+# made; null: nothing is to be done.
+registration = Table(
+    "registration",
+    metadata,
+    Column("version_id", String(64), ForeignKey("version.id", ondelete="CASCADE"), primary_key=True),
+    Column("doi", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("trouble", Text, nullable=False),
+    Column("due", UtcDateTime, index=True),
+    Column("registered", UtcDateTime),
+)
+
 asset = Table(
     "asset",
     metadata,

@@ -13,9 +13,8 @@ from pulvinar.access.accounts import read_account
 from pulvinar.access.agreement_tables import dataset_use
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.requests import grant
-from pulvinar.catalogue.sharing import PLATFORM
 from pulvinar.errors import Invalid
-from pulvinar.model.access import Right
+from pulvinar.model.access import PLATFORM, Right
 from pulvinar.model.access_request import AccessRequest
 from pulvinar.model.use_codes import USE_CODES
 from pulvinar.model.use_matching import QUESTIONS, Match, Verdict, match

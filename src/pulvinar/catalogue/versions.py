@@ -8,36 +8,39 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    FromClause,
     Row,
     Select,
-    and_,
     delete,
     func,
     insert,
-    literal,
-    not_,
-    or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import access_of
 from pulvinar.access.outbox import post
-from pulvinar.access.visibility import highest_right, visible
+from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
-from pulvinar.catalogue.quarantine import check_may_leave, holds_people
+from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
+from pulvinar.catalogue.seen import seen_version
 from pulvinar.catalogue.sharing import apply_tier
 from pulvinar.catalogue.subjects import link_subject
-from pulvinar.catalogue.tables import asset, asset_object, dataset, location, tombstone, version, version_asset
+from pulvinar.catalogue.tables import (
+    asset,
+    asset_object,
+    dataset,
+    location,
+    registration,
+    tombstone,
+    version,
+    version_asset,
+)
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
-from pulvinar.model.access import ANONYMOUS, Actor, Right, Tier
+from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import (
     Asset,
     AssetKind,
@@ -221,9 +224,9 @@ def _draft(work: UnitOfWork, version_id: str) -> Version:
     if not found:
         raise NotFound(f"there is no version {version_id}")
     work.ask(Right.WRITE, found[0].dataset_id)
-    if found[0].state is VersionState.PUBLISHED:
+    if found[0].state is not VersionState.DRAFT:
         raise Conflict(
-            f"version {found[0].number} of dataset {found[0].dataset_id} is published and never changes",
+            f"version {found[0].number} of dataset {found[0].dataset_id} is {found[0].state} and never changes",
             hint="open a new draft",
         )
     return found[0]
@@ -260,9 +263,10 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
 def get_version(
     database: Database, actor: Actor, dataset_id: str, number: int | None = None, right: Right = Right.SEE
 ) -> Version:
-    """One version of a dataset, the newest when no number is given. Raises `NotFound`, and `Forbidden` where `actor`
-    has not `right` on what the actor sees."""
-    wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
+    """One version of a dataset, the newest that was not withdrawn when no number is given. Raises `NotFound`, and
+    `Forbidden` where `actor` has not `right` on what the actor sees."""
+    withdrawn_last = version.c.state == VersionState.WITHDRAWN.value, version.c.number.desc()
+    wanted = _seen(actor).where(version.c.dataset_id == dataset_id).order_by(*withdrawn_last).limit(1)
     if number is not None:
         wanted = wanted.where(version.c.number == number)
     with database.session() as session:
@@ -276,8 +280,9 @@ def get_version(
 
 
 def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) -> dict[str, Version]:
-    """The newest version that `actor` may see of each dataset, with its assets."""
-    seen = _seen(actor).where(version.c.dataset_id.in_(dataset_ids)).subquery("seen")
+    """The newest version that `actor` may see of each dataset and that was not withdrawn, with its assets."""
+    stands = version.c.state != VersionState.WITHDRAWN.value
+    seen = _seen(actor).where(version.c.dataset_id.in_(dataset_ids), stands).subquery("seen")
     newest = (
         select(seen.c.dataset_id, func.max(seen.c.number).label("number"))
         .group_by(seen.c.dataset_id)
@@ -288,37 +293,6 @@ def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) 
     )
     rows = session.execute(wanted).all() if dataset_ids else []
     return {found.dataset_id: found for found in read_versions(session, rows, actor)}
-
-
-def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
-    """The condition that a version which `actor` may see (or more) holds the asset of a row."""
-    if actor.is_owner:
-        return true()
-    # under names of their own: the row may be one of these tables itself
-    held, holder = version_asset.alias("held"), version.alias("holder")
-    holders = (
-        select(literal(1))
-        .select_from(held.join(holder, holder.c.id == held.c.version_id))
-        .where(held.c.asset_id == asset_id, seen_version(actor, holder, right))
-    )
-    return holders.exists()
-
-
-def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> ColumnElement[bool]:
-    """The condition that `actor` may see (or more) the version of a row of that table, or of an alias of it.
-
-    What is published is for everyone who may see its dataset; a draft for those to whom it was shown by name.
-    """
-    if actor.is_owner:
-        return visible(actor, row.c.dataset_id, right)
-    published = and_(row.c.state == VersionState.PUBLISHED.value, visible(actor, row.c.dataset_id, right))
-    if actor == ANONYMOUS:
-        return published
-    drafts = visible(actor, row.c.dataset_id, max(right, Right.READ), by_name=True)
-    # a person's data in quarantine are for those who administer them alone
-    administered = visible(actor, row.c.dataset_id, Right.ADMINISTER, by_name=True)
-    shown = and_(drafts, or_(not_(holds_people(row.c.id)), administered))
-    return or_(published, and_(row.c.state == VersionState.DRAFT.value, shown))
 
 
 def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
@@ -338,6 +312,7 @@ def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | Non
     )
     found = session.execute(wanted).all() if rows else []
     places = locations_of(session, {row.id for row in found})
+    dois = {} if nameless else _dois_of(session, [row.id for row in rows])
     for row in found:
         one = asset_from_row(row, places.get(row.id))
         assets[row.version_id].append(_without_maker(one) if nameless else one)
@@ -353,9 +328,17 @@ def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | Non
             published=row.published,
             assets=tuple(assets[row.id]),
             document=record_to_json(without_names(record_from_json(row.record))) if nameless else row.record,
+            doi=dois.get(row.id, ""),
         )
         for row in rows
     ]
+
+
+def _dois_of(session: Session, version_ids: Collection[str]) -> dict[str, str]:
+    """The registered DOIs of versions. A DOI leads to names: who looks blindly is told none."""
+    done = registration.c.version_id.in_(list(version_ids)), registration.c.registered.is_not(None)
+    wanted = select(registration.c.version_id, registration.c.doi).where(*done)
+    return {row.version_id: row.doi for row in session.execute(wanted)} if version_ids else {}
 
 
 def locations_of(session: Session, asset_ids: Collection[str]) -> dict[str, Location]:

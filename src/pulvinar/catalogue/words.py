@@ -5,8 +5,8 @@ starts a pair, the last stands alone), so that a phrase of pairs is the exact te
 of a pair. No dictionary is needed, and none can split a term wrongly.
 
 A word begins with a sign of who may find it: none for everyone, "_" for those with whom the dataset is shared, "~" for
-the owner alone. So a search by one who sees little never meets what is hidden, however much that is. Words that the
-platform itself adds begin with "__". No text gives a word with such a sign, so that nobody can write one.
+the owner and those who see drafts. So a search by one who sees little never meets what is hidden, however much that is.
+Words that the platform adds begin with "__". No text gives a word with such a sign, so that nobody can write one.
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ def _term_words(vocabulary: Vocabulary, said: str) -> tuple[str, ...]:
 def species_word(species: Species) -> str:
     """The word that every dataset of `species` carries, so that the filter is a part of the search."""
     return f"__{species.value}"
+
+
+def draft_word(audience: str) -> str:
+    """The word that every dataset carries whose draft may be found by `audience`."""
+    return f"__d{audience_word(audience)[2:]}"
 
 
 def audience_word(audience: str) -> str:

@@ -285,6 +285,10 @@ def upload(
     to: Annotated[str, typer.Option(help="Address of the Pulvinar; without it, this machine's.")] = "",
     title: Annotated[str, typer.Option(help="What it is called while it is on its way.")] = "",
     parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 3,
+    by_bucket: Annotated[
+        bool,
+        typer.Option("--by-bucket", help="Send files above 16 MiB by way of the server's S3 bucket."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Hand PATHS in to a Pulvinar elsewhere, over any line. What breaks goes on by itself.
@@ -294,7 +298,7 @@ def upload(
     """
     from pulvinar.cli.uploads import run_upload
 
-    run_upload(paths, to, title, parallel, as_json=json)
+    run_upload(paths, to, title, parallel, by_bucket=by_bucket, as_json=json)
 
 
 @app.command()
@@ -492,6 +496,42 @@ def publish(dataset: Annotated[str, typer.Argument(help="Identifier of a dataset
     from pulvinar.cli.verbs import publish_draft
 
     publish_draft(dataset, as_json=json)
+
+
+@app.command()
+def compare(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    before: Annotated[int, typer.Argument(help="Number of the one version.", min=1)],
+    after: Annotated[int, typer.Argument(help="Number of the other.", min=1)],
+    json: Json = False,
+) -> None:
+    """Say what differs between two versions: in the record, by asset, and by file."""
+    from pulvinar.cli.versions import show_comparison
+
+    show_comparison(dataset, before, after, as_json=json)
+
+
+@app.command()
+def withdraw(
+    dataset: Annotated[str, typer.Argument(help="Identifier of a dataset.")],
+    number: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
+    reason: Annotated[str, typer.Option(help="Why: everybody reads it who may see the dataset.")],
+    replaced_by: Annotated[
+        str, typer.Option(help="Number of another version, identifier of a dataset, a DOI or an https:// address.")
+    ] = "",
+) -> None:
+    """Give the data of a published version out no more; a page that tells why stands in its place. For good."""
+    from pulvinar.cli.versions import withdraw_version
+
+    withdraw_version(dataset, number, reason, replaced_by)
+
+
+@app.command()
+def register(json: Json = False) -> None:
+    """Register the DOIs of published versions at DataCite now, and hide those of withdrawn ones; servers do so, too."""
+    from pulvinar.cli.versions import register_dois
+
+    register_dois(as_json=json)
 
 
 @app.command()

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from pulvinar.storage.store import Store
 
 
-def make_backup(to: str, keep: int, *, as_json: bool) -> None:
+def make_backup(to: str, keep: int, passphrase_file: Path | None, *, as_json: bool) -> None:
     """`pulvinar backup`. Raises `Corrupt` at the end where something that is stored was damaged."""
     from pulvinar.ingest.progress import TerminalProgress
     from pulvinar.operations.backup import back_up
     from pulvinar.operations.backup_care import prune
+    from pulvinar.operations.backup_keys import keep_key
+    from pulvinar.settings import read_secret
 
     with opened() as platform:
         backup = _backup_at(to, platform.settings)
@@ -29,6 +31,9 @@ def make_backup(to: str, keep: int, *, as_json: bool) -> None:
             raise Invalid(f"{to} lies in the store itself", hint="a backup belongs on another disk, or another machine")
         scratch = platform.settings.resolved_scratch()
         made = back_up(platform.database, platform.store, backup, scratch=scratch, progress=TerminalProgress())
+        if passphrase_file:
+            passphrase = read_secret(passphrase_file, "--passphrase-file")
+            keep_key(backup, platform.settings.resolved_secret_key_file(), passphrase)
         gone = prune(backup, keep, scratch=scratch) if keep else (0, 0)
     if as_json:
         print_json({**_to_json(made), "removed_snapshots": gone[0], "removed_objects": gone[1]})
@@ -79,28 +84,36 @@ def run_verify(to: str, *, as_json: bool) -> None:
         raise Corrupt(f"{len(done.damages)} damages in the backup {to}", hint="make another backup, into another place")
 
 
-def run_restore(source: str, snapshot: str, *, as_json: bool) -> None:
+def run_restore(
+    source: str, snapshot: str, passphrase_file: Path | None, erasures: Path | None, *, as_json: bool
+) -> None:
     """`pulvinar restore`."""
     from pulvinar.ingest.progress import TerminalProgress
+    from pulvinar.operations.backup_keys import bring_key_back, holds_key
     from pulvinar.operations.erasure import read_certificates
     from pulvinar.operations.restore import restore
     from pulvinar.platform import migrate, open_store_of
-    from pulvinar.settings import load_settings, made_folder
+    from pulvinar.settings import load_settings, made_folder, read_secret
     from pulvinar.storage.database import Database
 
     settings = load_settings()
     made_folder(settings.home, "home")
+    backup = _backup_at(source, settings)
+    if passphrase_file:
+        passphrase = read_secret(passphrase_file, "--passphrase-file")
+        bring_key_back(backup, settings.resolved_secret_key_file(), passphrase)
+    # of a home that outlived its database, or of a copy of it: what was erased after the last backup
+    folders = [settings.home / "erasures", *([erasures] if erasures else [])]
     database = Database(settings.resolved_database_url())
     try:
         done = restore(
-            _backup_at(source, settings),
+            backup,
             database,
             open_store_of(settings),
             migrate=migrate,
             scratch=made_folder(settings.resolved_scratch(), "scratch"),
             snapshot_id=snapshot,
-            # of a home that outlived its database: what was erased after the last backup
-            erased=read_certificates(settings.home / "erasures"),
+            erased=[one for folder in folders for one in read_certificates(folder)],
             progress=TerminalProgress(),
         )
     finally:
@@ -114,6 +127,9 @@ def run_restore(source: str, snapshot: str, *, as_json: bool) -> None:
         if done.erasures:
             print(f"{done.erasures} erasures done once more: who was erased after the backup has not come back")
         print("the log fits its seals" if fault is None else plain(f"the log does not fit: {fault.what}"))
+        if not settings.resolved_secret_key_file().exists():
+            how = "restore with --passphrase-file" if holds_key(backup) else "put the file of then there"
+            print(f"there is no key at {settings.resolved_secret_key_file()}: {how}, or second factors are lost")
         if done.snapshot.damaged:
             print(f"{len(done.snapshot.damaged)} objects were damaged already when the backup was made")
 

@@ -25,7 +25,7 @@ _SWEEP_S = 3600.0
 _WATCH_S = 10.0
 
 
-def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, as_json: bool) -> None:
+def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, by_bucket: bool, as_json: bool) -> None:
     """`pulvinar upload`."""
     from pulvinar.client import connect
     from pulvinar.settings import load_settings
@@ -33,7 +33,7 @@ def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, as_
     settings = load_settings()
     client = connect(to or f"http://{settings.host}:{settings.port}")
     try:
-        done = _uploaded(client, paths, title, parallel)
+        done = _uploaded(client, paths, title, parallel, by_bucket)
     finally:
         client.close()
     if as_json:
@@ -42,7 +42,7 @@ def run_upload(paths: Sequence[Path], to: str, title: str, parallel: int, *, as_
         print(f"{done.told['file_count']:,} files are there and verified; describe them at {done.page}")
 
 
-def _uploaded(client: Client, paths: Sequence[Path], title: str, parallel: int) -> RemoteSubmission:
+def _uploaded(client: Client, paths: Sequence[Path], title: str, parallel: int, by_bucket: bool) -> RemoteSubmission:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -53,6 +53,7 @@ def _uploaded(client: Client, paths: Sequence[Path], title: str, parallel: int) 
             *paths,
             title=title,
             parallel=parallel,
+            by_bucket=by_bucket,
             progress=lambda at, total: bar.update(task, completed=at, total=total),
         )
 

@@ -146,16 +146,19 @@ class Client:
         title: str = "",
         parallel: int = 3,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        by_bucket: bool = False,
     ) -> RemoteSubmission:
         """Hand in files and folders, over any line: what breaks goes on by itself, and when this is called again.
 
         Every piece is checked by its SHA-256. `progress` is told the bytes that are there, and all of them. What is
-        given back has the address at which the data are described and brought in. Raises `Unavailable` where nothing
+        given back has the address at which the data are described and brought in. `by_bucket`: files above 16 MiB go
+        to the server's bucket, from which it fetches them. Raises `Unavailable` where nothing
         gets through for ten minutes.
         """
         from pulvinar.client.uploads import upload
 
-        return upload(self, [Path(path) for path in paths], title=title, parallel=parallel, progress=progress)
+        found = [Path(path) for path in paths]
+        return upload(self, found, title=title, parallel=parallel, progress=progress, by_bucket=by_bucket)
 
     def json(self, path: str, **query: str) -> Any:
         """What the API answers at `path`."""

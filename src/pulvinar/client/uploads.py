@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pulvinar.client.bucket import send_by_bucket
 from pulvinar.client.tus import PIECE_BYTES, Range, Sender, persistently
 from pulvinar.errors import Conflict, Corrupt, NotFound
 
@@ -87,7 +88,13 @@ def _below(root: Path) -> Iterator[Path]:
 
 
 def upload(
-    client: Client, paths: Sequence[Path], *, title: str, parallel: int, progress: Callable[[int, int], None]
+    client: Client,
+    paths: Sequence[Path],
+    *,
+    title: str,
+    parallel: int,
+    progress: Callable[[int, int], None],
+    by_bucket: bool = False,
 ) -> RemoteSubmission:
     """As `Client.upload` says."""
     files = local_files([path.absolute() for path in paths])
@@ -97,9 +104,11 @@ def upload(
         return RemoteSubmission(client, told)
     counter = _Counter(sum(file.size_bytes for file in files), progress)
     staged = persistently(lambda: known.staged(told["id"]))
+    large = [file for file in files if by_bucket and file.size_bytes > PIECE_BYTES]
     sending = _Sending(client, told["id"], counter)
-    sending.run(_work(files, staged, counter), parallel)
-    persistently(lambda: _verify(client, told["id"], staged, files, sending.sent))
+    sending.run(_work([file for file in files if file not in large], staged, counter), parallel)
+    sent = sending.sent | send_by_bucket(client, told["id"], large, parallel, counter.add)
+    persistently(lambda: _verify(client, told["id"], staged, files, sent))
     return RemoteSubmission(client, persistently(lambda: client.ask(f"/api/v1/submissions/{told['id']}/finish", {})))
 
 

@@ -110,6 +110,8 @@ class Actor:
 
 LOCAL_OWNER = Actor("local-owner", "local owner", is_owner=True)
 ANONYMOUS = Actor("anonymous", "anonymous")
+PLATFORM = Actor("platform", "the platform itself", is_owner=True)
+"""Who acts when something happens because its time has come."""
 
 
 @dataclass(frozen=True)

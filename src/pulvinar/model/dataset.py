@@ -46,6 +46,8 @@ class VersionState(StrEnum):
 
     DRAFT = "draft"
     PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+    """It was published, and its bytes are given out no more: a tombstone says why."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Version:
     """One state of a dataset; `digest` is that of its manifest, and can be cited.
 
     `document` is the record as it is stored, under the schema of its day: the digest covers it. `record` says the same
-    under today's.
+    under today's. `doi` is the one that was registered for it; the record may name another, of the dataset elsewhere.
     """
 
     id: str
@@ -111,16 +113,38 @@ class Version:
     published: datetime | None = None
     assets: tuple[Asset, ...] = ()
     document: dict[str, Any] = field(default_factory=dict)
+    doi: str = ""
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What is left to tell of a version that was withdrawn: why, and what replaced it.
+
+    `replaced_by` is the number of another version of the dataset, the identifier of another dataset, a DOI or an
+    https:// address; "" for nothing. `title` and `doi` are what the version was cited by.
+    """
+
+    version_id: str
+    dataset_id: str
+    number: int
+    digest: str
+    title: str
+    reason: str
+    replaced_by: str
+    withdrawn: datetime
+    published: datetime | None = None
+    doi: str = ""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A citable thing; `record` is its newest version's."""
+    """A citable thing; `record` is its newest version's. `is_withdrawn`: all that was published of it was withdrawn."""
 
     id: str
     record: Record
     created: datetime
     latest: Version | None = None
+    is_withdrawn: bool = False
 
 
 def asset_digest(objects: Iterable[StoredObject]) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.outbox import forget_messages
 from pulvinar.access.subject_keys import SubjectKeys
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.tables import asset, dataset, dataset_subject, version, version_asset
+from pulvinar.catalogue.tables import asset, dataset, dataset_subject, subject, version, version_asset
 from pulvinar.catalogue.tombstones import (
     bury,
     certificates,
@@ -135,11 +135,25 @@ def apply_erasures(database: Database, store: Store, erased: Iterable[Mapping[st
                 write_erasure(session, certificate["subject_sha256"], certificate["erased_by"], certificate)
             back = list(session.scalars(select(asset.c.id).where(asset.c.id.in_(ids))))
             records = _unerased(session, certificate["records"])
-            if back or records:
+            named = _names_again(session, certificate["subject_sha256"])
+            if back or records or named:
                 again += 1
                 _forget(session, Found(_goes(session, back), (), tuple(records), ()), certificate["id"])
+                for name, species in named:
+                    forget_subject(session, name, species, _datasets_of(session, name, species))
         _remove_bytes(store, ids)
     return again
+
+
+def _names_again(session: Session, digest: str) -> list[tuple[str, str]]:
+    """The subject of a certificate, name and species, where it is in the list of subjects: only its digest is kept."""
+    rows = session.execute(select(subject.c.name, subject.c.species))
+    return [(row.name, row.species) for row in rows if subject_digest(row.name, Species(row.species)) == digest]
+
+
+def _datasets_of(session: Session, name: str, species: str) -> list[str]:
+    mine = dataset_subject.c.subject_name == name, dataset_subject.c.species == species
+    return list(session.scalars(select(dataset_subject.c.dataset_id).where(*mine)))
 
 
 def read_certificates(folder: Path) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from pulvinar.web.api import (
     assets,
     atlases,
     audit,
+    bucket_uploads,
     datasets,
     document_access,
     document_files,
@@ -42,6 +43,7 @@ from pulvinar.web.api import (
     terms,
     transforms,
     uploads,
+    versions,
     views,
 )
 from pulvinar.web.api.schemas import Envelope
@@ -87,7 +89,7 @@ class WebApplication:
             reads=reads,
         )
         self._forget = platform.known_actors.forget
-        self._clock = Clock(platform.database)
+        self._clock = Clock(platform)
         self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
@@ -148,9 +150,9 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api = APIRouter(prefix=API_ROOT)
-    for part in (datasets, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
+    for part in (datasets, versions, assets, atlases, scene, metadata, search, transforms, solutions, jobs, audit):
         api.include_router(part.router)
-    for part in (submissions, uploads, documents, document_files, document_access, views):
+    for part in (submissions, bucket_uploads, uploads, documents, document_files, document_access, views):
         api.include_router(part.router)
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)

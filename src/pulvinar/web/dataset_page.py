@@ -76,15 +76,17 @@ def _rank(asset: Asset) -> str:
     return str(asset.details["volume"]["kind"]) if asset.kind is AssetKind.VOLUME else str(asset.kind)
 
 
-def citation(version: Version) -> str:
-    """How to cite exactly these bytes: the record's own citation or its names, and the version's digest."""
+def citation(version: Version, address: str) -> str:
+    """How to cite exactly these bytes: the record's own citation or its names, the version's digest, and the `address`
+    of its persistent identifier, which a draft has not."""
     record = version.record
     names = ", ".join(person.name for person in record.contributors) or record.lab
     year = (version.published or version.created).year
     said = record.citation or ". ".join(
         part for part in (f"{names} ({year})" if names else str(year), record.title) if part
     )
-    return f"{said.rstrip('.')}. Version {version.number}, sha256:{version.digest}"
+    lasting = f". {address}" if version.published else ""
+    return f"{said.rstrip('.')}. Version {version.number}, sha256:{version.digest}{lasting}"
 
 
 def metadata_links(version: Version) -> list[tuple[str, str]]:

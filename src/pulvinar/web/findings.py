@@ -14,6 +14,10 @@ from pulvinar.web.language import translations
 from pulvinar.web.phrases import Gettext, mark
 
 SENTENCES = (
+    mark("looking at what is in %(name)s"),
+    mark("telling the files from others"),
+    mark("computing checksums"),
+    mark("removing identifiers"),
     mark("another way to lie fits almost as well (%(other)s against %(taken)s)"),
     mark("the brain lies %(letters)s, %(stated)s was stated"),
     mark("the brain alone does not tell left from right, and nobody stated it for this axis"),
@@ -225,6 +229,12 @@ def translated(message: str, words: Gettext) -> str:
         if fits:
             return words(sentence) % fits.groupdict()
     return message
+
+
+def progress_line(line: str, words: Gettext) -> str:
+    """What a submission's work says of itself, as "computing checksums: 40%", in the language of `words`."""
+    said, share = re.fullmatch(r"(.*?)(: \d+%)?", line, re.DOTALL).groups("")  # type: ignore[union-attr]
+    return translated(said, words) + share
 
 
 @lru_cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite, log10
 
 from pulvinar.catalogue.asset_search import FacetValue
+from pulvinar.catalogue.comparison import Change
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
@@ -73,6 +74,11 @@ ORGANISATIONS = {
     OrganisationKind.LAB: mark("Lab"),
     OrganisationKind.PROJECT: mark("Project"),
     OrganisationKind.TEAM: mark("Team"),
+}
+CHANGES = {
+    Change.ADDED: mark("added"),
+    Change.REMOVED: mark("removed"),
+    Change.CHANGED: mark("changed"),
 }
 EXPORT_RULES = {
     RuleKind.SITE: mark("Bytes stay at this site: people look at them here"),

@@ -25,6 +25,8 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.tombstones import erased_leaves
 from pulvinar.catalogue.versions import get_version, list_versions
+from pulvinar.catalogue.withdrawals import withdrawals
+from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind, Dataset, Version
 from pulvinar.model.record import Species
@@ -49,6 +51,7 @@ from pulvinar.web import (
     submission_pages,
     terms_pages,
     usage_page,
+    version_pages,
     view_pages,
 )
 from pulvinar.web.anchors import named_anchors
@@ -99,6 +102,7 @@ def mount(pages: FastAPI) -> None:
         agreement_pages,
         terms_pages,
         people_pages,
+        version_pages,
     ):
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
@@ -222,7 +226,13 @@ def dataset(
 ) -> Response:
     """One dataset: what it is, how good it is, and how to get it."""
     known = get_dataset(platform.database, actor, dataset_id)
-    shown = get_version(platform.database, actor, dataset_id, version)
+    try:
+        shown = get_version(platform.database, actor, dataset_id, version)
+    except NotFound:
+        gone = version_pages.tombstone(request, platform, actor, dataset_id, version)
+        if gone is None:
+            raise
+        return gone
     base = str(request.base_url).rstrip("/")
     budget = platform.settings.cutout_budget_mb * 1_000_000
     with platform.database.session() as session:
@@ -235,7 +245,8 @@ def dataset(
         "may_read": may_read,
         "record": shown.record,
         "versions": list_versions(platform.database, actor, dataset_id),
-        "citation": citation(shown),
+        "citation": citation(shown, version_pages.lasting_address(platform, shown)),
+        "withdrawn": withdrawals(platform.database, actor, dataset_id),
         "cover": cover_of(shown.assets) if may_view else None,
         "parts": [_part(asset, shown, base, budget) for asset in shown.assets],
         "makings": makings(platform, actor, shown),

@@ -50,6 +50,7 @@ def _environment() -> Environment:
         "share": phrases.share,
         "lengths": phrases.lengths,
         "said": findings.translated,
+        "progress_line": findings.progress_line,
         "address": phrases.identifier_address,
         "lasting": phrases.lasting,
         "browser": phrases.browser,

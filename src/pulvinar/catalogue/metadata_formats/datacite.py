@@ -58,7 +58,7 @@ def write(version: Version) -> Document:
     others = [person for person in record.contributors if person.role != "author"]
     made: Document = without_empty(
         {
-            "doi": bare_doi(record.doi),
+            "doi": version.doi or bare_doi(record.doi),
             "types": {
                 "resourceTypeGeneral": "Dataset",
                 "resourceType": named(Vocabulary.MODALITY, record.acquisition.modality, "en"),

@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pulvinar.errors import TooLarge, Unavailable
-from pulvinar.ingest.uploads.tables import submission
+from pulvinar.ingest.uploads.tables import bucket_upload, submission, submission_file
 from pulvinar.model.access import Actor
 from pulvinar.model.identity import check_id
 from pulvinar.storage.database import Database
+from pulvinar.storage.staging_bucket import StagingBucket
 
 RESERVE = 0.05
 """This share of the disk is never given to uploads."""
@@ -25,13 +26,14 @@ _FILES = "files"
 @dataclass(frozen=True)
 class Landing:
     """Where submissions are received. `quota_bytes` is for each person (0: none); what nobody goes on with is kept for
-    `keep_s`."""
+    `keep_s`. Large files may come by way of a `bucket`."""
 
     database: Database
     folder: Path
     node: str = "local"
     quota_bytes: int = 0
     keep_s: float = 7 * 86_400.0
+    bucket: StagingBucket | None = None
 
     def place(self, submission_id: str) -> Path:
         """The folder of one submission."""
@@ -71,6 +73,17 @@ class Landing:
 def _total(session: Session, column: object, condition: object) -> int:
     wanted = select(func.coalesce(func.sum(column), 0)).where(condition)  # type: ignore[arg-type]
     return int(session.scalar(wanted) or 0)
+
+
+def discard_uploads(landing: Landing, submission_id: str) -> None:
+    """Remove from the bucket what a submission has there, before its rows are."""
+    if landing.bucket is None:
+        return
+    wanted = select(bucket_upload).join(submission_file, submission_file.c.id == bucket_upload.c.file_id)
+    with landing.database.session() as session:
+        rows = session.execute(wanted.where(submission_file.c.submission_id == submission_id)).all()
+    for row in rows:
+        landing.bucket.discard(row.key, row.upload)
 
 
 def make_folders(folder: Path, below: Path) -> None:

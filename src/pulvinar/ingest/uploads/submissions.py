@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, Invalid, NotFound, TooLarge
 from pulvinar.ingest.removal import remove_tree
-from pulvinar.ingest.uploads.landing import Landing
+from pulvinar.ingest.uploads.landing import Landing, discard_uploads
 from pulvinar.ingest.uploads.names import NameBook, keys_of, name_key
 from pulvinar.ingest.uploads.tables import submission, submission_file, submission_name, upload_part
 from pulvinar.model.access import Actor, Membership, Right
@@ -239,6 +239,9 @@ def _refuse_incomplete(session: Session, found: Row[Any]) -> None:
 
 def remove_submission(landing: Landing, actor: Actor, submission_id: str) -> None:
     """Remove a submission with all that has come of it. Raises `Conflict` while it is being worked on."""
+    with landing.database.session() as session:
+        own_row(session, actor, submission_id)
+    discard_uploads(landing, submission_id)
     with UnitOfWork(landing.database, actor) as work:
         work.ask(Right.WRITE)
         found = own_row(work.session, actor, submission_id)

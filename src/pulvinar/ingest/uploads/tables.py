@@ -72,6 +72,25 @@ upload_part = Table(
     Index("upload_part_of", "file_id", "first", unique=True),
 )
 
+# A file that comes part by part into a bucket, before it lands; `complete` once the bucket has made one object of it.
+bucket_upload = Table(
+    "bucket_upload",
+    metadata,
+    Column("file_id", String(64), ForeignKey("submission_file.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(512), nullable=False),
+    Column("upload", Text, nullable=False),
+    Column("part_bytes", BigInteger, nullable=False),
+    Column("complete", Boolean, nullable=False, default=False),
+)
+
+bucket_part = Table(
+    "bucket_part",
+    metadata,
+    Column("file_id", String(64), ForeignKey("bucket_upload.file_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+)
+
 upload_digest = Table(
     "upload_digest",
     metadata,

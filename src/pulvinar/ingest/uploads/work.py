@@ -30,7 +30,7 @@ from pulvinar.ingest.progress import Task
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.request import Means
 from pulvinar.ingest.uploads.form import answers_of, checked_said, options_of, request_of
-from pulvinar.ingest.uploads.landing import Landing
+from pulvinar.ingest.uploads.landing import Landing, discard_uploads
 from pulvinar.ingest.uploads.look import digest_files, keep_look, last_look
 from pulvinar.ingest.uploads.submissions import (
     SubmissionState,
@@ -42,7 +42,7 @@ from pulvinar.ingest.uploads.submissions import (
     own_row,
 )
 from pulvinar.ingest.uploads.tables import submission
-from pulvinar.model.access import Actor, Right
+from pulvinar.model.access import PLATFORM, Actor, Right
 from pulvinar.model.text import plain
 from pulvinar.storage.database import Database
 
@@ -228,7 +228,10 @@ def sweep_expired(landing: Landing) -> int:
         )
         expired = session.scalars(over).all()
     for submission_id in expired:
-        with landing.database.writing() as session:
-            session.execute(delete(submission).where(submission.c.id == submission_id))
+        discard_uploads(landing, submission_id)
+        with UnitOfWork(landing.database, PLATFORM) as work:
+            work.ask(Right.ADMINISTER)
+            work.session.execute(delete(submission).where(submission.c.id == submission_id))
+            work.record_event("expire_submission", submission_id)
         remove_tree(landing.place(submission_id))
     return len(expired)

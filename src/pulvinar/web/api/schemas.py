@@ -49,6 +49,7 @@ class VersionSummary(BaseModel):
     digest: str = Field(description="SHA-256 of the version's manifest: cite it, and find its bytes under it.")
     created: datetime
     published: datetime | None
+    doi: str = Field(description="The DOI that was registered for it; empty for none.")
 
 
 class DatasetOut(BaseModel):
@@ -58,6 +59,7 @@ class DatasetOut(BaseModel):
     created: datetime
     record: Record
     latest: VersionSummary | None
+    is_withdrawn: bool = Field(description="Whether all that was published of it was withdrawn: see its withdrawals.")
 
 
 class AssetLinks(BaseModel):
@@ -145,6 +147,7 @@ def version_summary(version: Version) -> VersionSummary:
         digest=version.digest,
         created=version.created,
         published=version.published,
+        doi=version.doi,
     )
 
 
@@ -161,7 +164,13 @@ def version_out(version: Version) -> VersionOut:
 def dataset_out(dataset: Dataset) -> DatasetOut:
     """`dataset` with a summary of its newest version."""
     latest = version_summary(dataset.latest) if dataset.latest else None
-    return DatasetOut(id=dataset.id, created=dataset.created, record=dataset.record, latest=latest)
+    return DatasetOut(
+        id=dataset.id,
+        created=dataset.created,
+        record=dataset.record,
+        latest=latest,
+        is_withdrawn=dataset.is_withdrawn,
+    )
 
 
 def anchor_out(named: NamedAnchor) -> AnchorOut:

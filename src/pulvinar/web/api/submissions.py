@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -20,6 +20,9 @@ from pulvinar.ingest.uploads.submissions import StagedFile, SubmissionState, Upl
 from pulvinar.model.access import Actor
 from pulvinar.platform import Platform, landing_of
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.findings import progress_line
+from pulvinar.web.language import language_of, translations
+from pulvinar.web.phrases import Gettext
 
 router = APIRouter(prefix="/submissions", tags=["submissions"], dependencies=[Depends(refuse_other_sites)])
 
@@ -167,20 +170,27 @@ def remove_submission(platform: CurrentPlatform, actor: CurrentActor, submission
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def watch_submission(
-    platform: CurrentPlatform, actor: CurrentActor, submission_id: SubmissionId
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, submission_id: SubmissionId
 ) -> EventSourceResponse:
     """Server-sent events: `submission` with each change, until the platform has nothing to do for it."""
     await asyncio.to_thread(submissions.get_submission, platform.database, actor, submission_id)
-    return EventSourceResponse(_events(platform, actor, submission_id), ping=15)
+    words = translations(language_of(request)).gettext
+    return EventSourceResponse(_events(platform, actor, submission_id, words), ping=15)
 
 
-async def _events(platform: Platform, actor: Actor, submission_id: str) -> AsyncIterator[ServerSentEvent]:
+async def _events(
+    platform: Platform, actor: Actor, submission_id: str, words: Gettext
+) -> AsyncIterator[ServerSentEvent]:
     told = 0
     while True:
         found = await asyncio.to_thread(submissions.get_submission, platform.database, actor, submission_id)
         if found.revision > told:
             told = found.revision
-            values = {"state": found.state, "progress": found.progress, "ended": not found.state.waits_for_work}
+            values = {
+                "state": found.state,
+                "progress": progress_line(found.progress, words),
+                "ended": not found.state.waits_for_work,
+            }
             yield ServerSentEvent(json.dumps(values, ensure_ascii=False), event="submission", id=str(told))
         if not found.state.waits_for_work:
             return
