@@ -82,9 +82,11 @@ def _maps(header: Any, unit_um: float, name: str) -> dict[str, Matrix]:
         if not np.isfinite(sizes).all() or (sizes <= 0).any():
             # a qform takes its lengths from pixdim: without them it says nothing
             return found
+        from nibabel.spatialimages import HeaderDataError
+
         try:
             qform = header.get_qform()
-        except ValueError as error:
+        except (ValueError, HeaderDataError) as error:
             raise UnreadableFile(f"{name}: the qform is no rotation: {error}", hint="repair the header") from error
         found["qform"] = check_matrix(sar_from_ras(qform, unit_um), name, "the qform")
     return found

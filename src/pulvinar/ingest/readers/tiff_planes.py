@@ -381,6 +381,9 @@ def _rows_are_packed(goal: Voxels) -> bool:
 def open_tiff(path: Path, name: str, *, several: bool = False) -> Any:
     """The file as tifffile's; `several` lets an OME-TIFF's other files be opened, which must have been checked."""
     try:
-        return tifffile.TiffFile(path, _multifile=several)
+        opened = tifffile.TiffFile(path, _multifile=several)
+        # counted once, a chain of pages that runs in a circle has an end: to go through it otherwise never ends
+        len(opened.pages)
+        return opened
     except Exception as error:
         raise UnreadableFile(f"{name} is damaged: {error}", hint="copy the file again") from error
