@@ -134,6 +134,7 @@ def test_what_lies_in_a_drawn_box_is_searched(demo, visit):
     page.get_by_role("link", name="Open in viewer").first.click()
     page.wait_for_selector("pulvinar-viewer[ready]", timeout=60_000)
     settle(page)
+    page.get_by_role("tab", name="Analyse").click()
     page.get_by_role("button", name="Draw a box").click()
     box = page.locator(".pv-canvas").bounding_box()
     # over the coronal panel, around its middle
