@@ -22,13 +22,13 @@ def opened(site, tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": sources, "QT_QPA_PLATFORM": "offscreen", "HOME": home}
     command = [PYTHON, Path(__file__).with_name("person_in_napari.py")]
     command += [site.address, site.macaque.dataset_id, site.neurons.dataset_id]
-    told = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    told = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
     assert told.returncode == 0, told.stderr[-3000:]
     return json.loads(told.stdout.splitlines()[-1])
 
 
 def test_the_browser_lists_finds_and_says_what_is_wrong(opened):
-    assert len(opened["titles"]) == 3
+    assert len(opened["titles"]) >= 3
     assert any("INIA19" in title for title in opened["titles"])
     assert "region" in opened["wrong"]
 
