@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -23,10 +23,16 @@ from pulvinar.web.api.documents import DocumentId, OperationOut, operations_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.limits import costly
 
+_WRITTEN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The marks, in the form that was asked for.",
+        "content": {"application/json": {"schema": {"type": ["object", "array"]}}, "text/csv": {}},
+    }
+}
 router = APIRouter(prefix="/documents", tags=["documents"], dependencies=[Depends(refuse_other_sites), Depends(costly)])
 
 
-@router.get("/{document_id}/export")
+@router.get("/{document_id}/export", response_class=Response, responses=_WRITTEN)
 def export_marks(
     platform: CurrentPlatform,
     actor: CurrentActor,
