@@ -24,7 +24,6 @@ from pulvinar.model.dataset import (
 )
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, Species, Subject
-from pulvinar.operations.backup import back_up
 from pulvinar.operations.erasure import (
     Erasure,
     apply_erasures,
@@ -33,11 +32,9 @@ from pulvinar.operations.erasure import (
     finish_erasures,
     read_certificates,
 )
-from pulvinar.operations.restore import restore
 from pulvinar.operations.scrub import verify
 from pulvinar.operations.sweep import sweep
-from pulvinar.platform import migrate
-from pulvinar.storage.database import Database, metadata
+from pulvinar.storage.database import metadata
 from pulvinar.storage.store import open_store
 
 STRANGER = Actor("stranger", "a stranger")
@@ -185,28 +182,6 @@ def test_what_a_restore_brings_back_goes_again(database, kept, how, tmp_path):
     assert not list(kept.list(head.prefix))
     with database.session() as session:
         assert session.scalar(select(asset.c.id).where(asset.c.id == head.id)) is None
-
-
-@pytest.mark.parametrize("knows", ["the backup", "the home"])
-def test_an_old_snapshot_does_not_bring_back_who_was_erased(database, kept, how, tmp_path, knows):
-    backup, empty = (open_store((tmp_path / name).as_uri()) for name in ("backup", "empty"))
-    anew = Database(f"sqlite:///{tmp_path / 'anew.sqlite'}")
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    _, (jane,) = dataset(database, kept, person("jane"), "jane")
-    other, (joe,) = dataset(database, kept, person("joe"), "joe")
-    old = back_up(database, kept, backup, scratch=scratch)
-    erase(database, kept, "jane", how)
-    if knows == "the backup":
-        back_up(database, kept, backup, scratch=scratch)
-    erased = read_certificates(how.folder) if knows == "the home" else ()
-    done = restore(backup, anew, empty, migrate=migrate, scratch=scratch, snapshot_id=old.id, erased=erased)
-    assert done.erasures == 1
-    with pytest.raises(NotFound):
-        find_subject(anew, "jane")
-    assert not list(empty.list(jane.prefix))
-    assert [each.id for each in get_version(anew, LOCAL_OWNER, other).assets] == [joe.id]
-    assert list(empty.list(joe.prefix))
 
 
 def test_an_interrupted_erasure_is_finished(database, kept, how, monkeypatch):

@@ -114,12 +114,8 @@ def sign_part(landing: Landing, actor: Actor, submission_id: str, file_id: str, 
         session.execute(insert(bucket_part).values(file_id=file_id, number=number, sha256=sha256))
         whole = submission.c.id == submission_id
         session.execute(update(submission).where(whole).values(expires=landing.expiry()))
-    return SignedPart(*_signed(bucket, row, number, sha256))
-
-
-def _signed(bucket: StagingBucket, row: Row[Any], number: int, sha256: str) -> tuple[str, dict[str, str]]:
     url, headers = bucket.sign(row.key, row.upload, number, sha256)
-    return url, dict(headers)
+    return SignedPart(url, dict(headers))
 
 
 def complete(landing: Landing, actor: Actor, submission_id: str, file_id: str) -> Landed:
