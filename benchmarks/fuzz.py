@@ -2,8 +2,9 @@
 
 READER is a valid file of the table in `tests/ingest/hostile_files` by its name or a pattern ("nifti*", "*" for all). It
 is mutated again and again, inside its compression too, and each mutant is found, opened and read in the real reader
-process. What crashes, hangs, takes all memory, or raises what no reader meant is tried once more by itself, and kept in
-`tests/ingest/found`, one file a fault.
+process. The valid file must be read first: a reader that finds nothing would stand any mutant. What crashes, hangs,
+takes all memory, or raises what no reader meant is tried once more by itself, and kept in `tests/ingest/found`, one file
+a fault.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.ingest.fuzzing import LIMITS, OPTIONS, read_all, read_submission, tro
 from tests.ingest.hostile_files.case import Good, every_twin
 
 from benchmarks._report import report
-from pulvinar.errors import PulvinarError
+from pulvinar.errors import NotFound, PulvinarError
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.submission import is_packed
@@ -69,16 +70,21 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             one = Fuzzed(twin, Path(folder), random.Random(f"{chosen.seed} {twin.name}"))
             one.run(chosen.minutes * 60)
-        print(f"  {twin.name}: {one.tried} mutants, {len(one.known)} faults", flush=True)
+        counts = ", ".join(f"{number} {outcome}" for outcome, number in one.outcomes.items())
+        print(f"  {twin.name}: {one.tried} mutants ({counts}), {len(one.known)} faults", flush=True)
         tried, found = tried + one.tried, found + len(one.known)
     return report("fuzz", f"{found} faults in {tried} mutants", "0", passed=found == 0)
 
 
 class Fuzzed:
-    """One valid file, mutated until the time is up. `known` are the faults that were found, each by its words."""
+    """One valid file, mutated until the time is up. `known` are the faults that were found, each by its words.
+
+    `outcomes` counts the mutants that were read, that were refused with a reason, and that no reader takes for its own.
+    """
 
     def __init__(self, twin: Good, place: Path, choice: random.Random) -> None:
         self._twin, self._place, self._choice = twin, place, choice
+        self.outcomes = dict.fromkeys(("read", "refused", "unrecognised"), 0)
         self.tried = 0
         self.known: set[str] = set()
         sound = place / "sound"
@@ -87,7 +93,9 @@ class Fuzzed:
         self._is_packed = self._given.is_file() and is_packed(source_file(self._given, self._given.name))
 
     def run(self, seconds: float) -> None:
-        """Mutate and read for so long."""
+        """Mutate and read for so long. Raises what the reader does where the valid file itself isn't read."""
+        if not read_submission(self._given, self._fresh("alone")):
+            raise NotFound(f"{self._twin.name}: no reader finds anything in the valid file", hint="Mend its reader.")
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self._is_packed:
@@ -102,27 +110,33 @@ class Fuzzed:
                     if fault or time.monotonic() >= until:
                         break
 
-    def _read(self, host: ReaderHost, root: Path, mutant: Path) -> None:
+    def _read(self, host: ReaderHost, root: Path, mutant: Path) -> int:
         paths = [mutant] if mutant.is_file() else sorted(path for path in mutant.rglob("*") if path.is_file())
-        read_all(host, [source_file(path, path.relative_to(root).as_posix()) for path in paths])
+        return read_all(host, [source_file(path, path.relative_to(root).as_posix()) for path in paths])
 
-    def _try(self, read: Callable[[Path], None]) -> bool:
+    def _try(self, read: Callable[[Path], int]) -> bool:
         """Read one mutant; whether that showed a fault."""
         mutant = self._mutant()
         self.tried += 1
         try:
-            read(mutant)
-        except Exception as error:  # noqa: BLE001 (whatever a reader or the platform throws)
+            outcome = "read" if read(mutant) else "unrecognised"
+        except Exception as error:
             if trouble(error):
                 self._keep(mutant)
                 return True
+            if "you may not read it" in str(error):
+                raise
+            outcome = "refused"
+        self.outcomes[outcome] += 1
         return False
 
     def _mutant(self) -> Path:
         """A copy of the valid file, or of its folder, of which one file is changed."""
         root = self._place / "mutant"
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir()
+        root.mkdir(exist_ok=True)
+        # the folder itself stays: the reader process may read this one, and none that is made in its place
+        for before in root.iterdir():
+            shutil.rmtree(before) if before.is_dir() else before.unlink()
         mutant = root / self._given.name
         if self._given.is_dir():
             shutil.copytree(self._given, mutant)

@@ -34,14 +34,15 @@ def trouble(error: BaseException) -> str:
     return next((kind for kind, words in _TROUBLES.items() if re.search(words, error.message)), "")
 
 
-def read_all(host: ReaderHost, files: Sequence[SourceFile]) -> None:
-    """Find what is in the files and read all of it, of a volume too large the first part. Raises what a reader does."""
+def read_all(host: ReaderHost, files: Sequence[SourceFile]) -> int:
+    """How many assets are in the files, each read, of a volume too large the first part. Raises what a reader does."""
     found, unreadable = host.survey(files)
     for asset in found:
         _read(host, asset)
     # one that can't be read is a fault only where its error is one
     for item in unreadable:
         raise item.error
+    return len(found)
 
 
 def _read(host: ReaderHost, asset: FoundAsset) -> None:
@@ -55,12 +56,12 @@ def _read(host: ReaderHost, asset: FoundAsset) -> None:
         source.release(source.read(Window((0, 0, 0, 0, 0), stop)))
 
 
-def read_submission(path: Path, scratch: Path) -> None:
-    """Open a file, folder or archive and read all that is in it. Raises what a reader does."""
+def read_submission(path: Path, scratch: Path) -> int:
+    """How many assets are in a file, folder or archive, each read. Raises what a reader does."""
     with open_submission(path, scratch, LIMITS) as submission:
         reading = scratch / "reading"
         reading.mkdir()
         with ReaderHost(
             submission.root, scratch=reading, limits=LIMITS, options=OPTIONS, readable=submission.readable
         ) as host:
-            read_all(host, submission.files)
+            return read_all(host, submission.files)

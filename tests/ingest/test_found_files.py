@@ -1,13 +1,17 @@
 """Files that `python -m benchmarks.fuzz` has found: each once made a reader crash, hang or say nothing of use."""
 
+import random
 import sys
 from pathlib import Path
 
 import pytest
+from benchmarks import fuzz
+from benchmarks.fuzz import Fuzzed
 from tests.ingest.fuzzing import read_submission, trouble
 from tests.ingest.hostile import hostile_file, hostile_python
+from tests.ingest.hostile_files.case import Good, every_twin
 
-from pulvinar.errors import PulvinarError
+from pulvinar.errors import NotFound, PulvinarError
 
 FOUND = sorted(path for path in (Path(__file__).parent / "found").iterdir() if path.name != "README.md")
 
@@ -37,3 +41,23 @@ def test_a_reader_with_a_fault_is_found_out(tmp_path, monkeypatch, does, kind):
     with pytest.raises(PulvinarError) as caught:
         read_submission(hostile_file(tmp_path, does).path, tmp_path / "scratch")
     assert trouble(caught.value) == kind
+
+
+@pytest.mark.parametrize("name", ["tck", "nifti", "n5"])
+def test_the_reader_gets_to_see_every_mutant(name, tmp_path, monkeypatch):
+    twin = next(twin for twin in every_twin() if twin.name == name)
+    fuzzed = Fuzzed(twin, tmp_path, random.Random(7))
+    # the one that is sound, handed to one reader process again and again, as mutants are
+    monkeypatch.setattr(fuzz, "mutated", lambda content, choice: content)
+    fuzzed.run(3)
+    assert fuzzed.outcomes == {"read": fuzzed.tried, "refused": 0, "unrecognised": 0}
+    assert fuzzed.tried > 5
+
+
+def test_a_reader_that_finds_nothing_is_not_fuzzed(tmp_path):
+    def nothing(folder: Path) -> Path:
+        (folder / "letter.xyz").write_text("no reader knows this")
+        return folder / "letter.xyz"
+
+    with pytest.raises(NotFound, match="no reader finds anything"):
+        Fuzzed(Good("letter", nothing, {}), tmp_path, random.Random(7)).run(1)
