@@ -3,8 +3,8 @@
 READER is a valid file of the table in `tests/ingest/hostile_files` by its name or a pattern ("nifti*", "*" for all). It
 is mutated again and again, inside its compression too, and each mutant is found, opened and read in the real reader
 process. The valid file must be read first: a reader that finds nothing would stand any mutant. What crashes, hangs,
-takes all memory, or raises what no reader meant is tried once more by itself, and kept in `tests/ingest/found`, one file
-a fault.
+takes all memory, or raises what no reader meant is tried once more by itself, and kept in `tests/ingest/found`, one
+file a fault.
 """
 
 from __future__ import annotations
