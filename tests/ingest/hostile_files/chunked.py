@@ -6,6 +6,7 @@ import gzip
 import json
 import struct
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,8 @@ _n5_block("a missing block, and a person says that it is empty", Ingested({"brai
 _CHUNK = "fine/8-16_0-8_4-8"
 
 
-def precomputed(folder: Path, **scale: Any) -> Path:
-    """An image of eight chunks, by tensorstore."""
+def precomputed(folder: Path, voxels: np.ndarray | None = _VOXELS, **scale: Any) -> Path:
+    """An image of eight chunks, by tensorstore; one that nothing is written of where `voxels` is None."""
     spec = {
         "driver": "neuroglancer_precomputed",
         "kvstore": {"driver": "file", "path": f"{folder}/brain/"},
@@ -124,7 +125,9 @@ def precomputed(folder: Path, **scale: Any) -> Path:
             "key": "fine", **scale,
         },
     }  # fmt: skip
-    ts.open(spec, create=True).result()[...] = _VOXELS.T[..., None]
+    store = ts.open(spec, create=True).result()
+    if voxels is not None:
+        store[...] = voxels.T[..., None]
     return folder / "brain"
 
 
@@ -214,6 +217,32 @@ hostile(
     SHARDED,
     ("--sparse",),
 )(_without_shard)
+
+
+def _without_chunk(folder: Path) -> Path:
+    """Each chunk is written by itself, but for one that shares its shard with another."""
+    whole = ts.open({"driver": "neuroglancer_precomputed", "kvstore": f"file://{sharded(folder)}/"}).result()
+    (folder / "again").mkdir()
+    given = precomputed(folder / "again", voxels=None, sharding=_SHARDING)
+    store = ts.open({"driver": "neuroglancer_precomputed", "kvstore": f"file://{given}/"}).result()
+    for x, y, z in product((0, 8), (0, 8), (0, 4)):
+        if (x, y, z) != (8, 0, 4):
+            box = (slice(x, x + 8), slice(y, y + 8), slice(z, z + 4))
+            store[box].write(whole[box].read().result()).result()
+    return given
+
+
+hostile(
+    "precomputed: a chunk that is in no shard",
+    Refused("1 of its 8 chunks are in none of its shards", names="--sparse"),
+    SHARDED,
+)(_without_chunk)
+hostile(
+    "precomputed: a chunk that is in no shard, and a person says that it is empty",
+    Ingested({"brain": _SPARSE}),
+    SHARDED,
+    ("--sparse",),
+)(_without_chunk)
 
 
 def _mesh(folder: Path, fragment: str = "7.fragment") -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 from pynwb import TimeSeries
-from tests.ingest.hostile_files.case import Good, Refused, hostile
+from tests.ingest.hostile_files.case import Good, Ingested, Refused, hostile
 from tests.ingest.readers import nwb_files
 from tests.ingest.readers.hdf5_writers import IMARIS, SETUPS, write_bigdataviewer, write_imaris
 
@@ -170,6 +170,33 @@ _h5ad("a matrix in another file", "is a link to elsewhere", _link("layers/dense"
 _h5ad("a matrix of 1e15 values", "the file can't hold more", _great)
 _h5ad("a matrix of more cells than there are", "for 3 cells and 2 genes",
       lambda file, _: _replaced(file, "layers/dense", data=np.ones((9, 2))))  # fmt: skip
+
+
+def _half_written(path: str) -> Spoil:
+    """Of the dataset's three rows, in a chunk each, the last is not written."""
+
+    def spoil(file: Any, folder: Path) -> None:
+        values = file[path][()]
+        made = _replaced(file, path, shape=values.shape, dtype=values.dtype, chunks=(1, *values.shape[1:]))
+        made[:2] = values[:2]
+
+    return spoil
+
+
+_UNWRITTEN = _half_written("layers/dense")
+hostile("h5ad: a matrix that is not all written", Refused("are empty and not lost", names="cells layer dense"), H5AD)(
+    lambda folder: _edited(h5ad(folder), _UNWRITTEN, folder)
+)
+hostile(
+    "h5ad: a matrix that is not all written, and a person says that it is empty",
+    Ingested({**_HOLDS, "cells layer dense": {"value": [1.0, 2.0]}}),
+    H5AD,
+    (*_UM, "--sparse"),
+)(lambda folder: _edited(h5ad(folder), _UNWRITTEN, folder))
+_h5ad("a column that is not all written", "1 of the 3 parts of its obs/count are not stored",
+      _half_written("obs/count"))  # fmt: skip
+_h5ad("places that are not all written", "1 of the 3 parts of its obsm/spatial are not stored",
+      _half_written("obsm/spatial"))  # fmt: skip
 _h5ad("a column that is lost", "has no column 'count'", _lost)
 _h5ad("a column that is too short", "has 2 rows, the table has 3",
       lambda file, _: _replaced(file, "obs/count", data=np.arange(2)))  # fmt: skip

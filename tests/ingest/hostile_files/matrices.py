@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from tests.ingest.hostile_files.bombs import zlib_bomb
-from tests.ingest.hostile_files.case import Good, Refused, hostile
+from tests.ingest.hostile_files.case import Good, Ingested, Refused, hostile
 from tests.ingest.hostile_files.nifti import written
 
 _VALUES = np.array([[0.0, 1.5, 2.0], [1.5, 0.0, 3.5], [2.0, 3.5, 0.0]])
@@ -132,6 +132,30 @@ def cut_npz(folder: Path) -> Path:
     path = npz(folder, _npy())
     path.write_bytes(path.read_bytes()[:-30])
     return path
+
+
+def _half_written(folder: Path) -> Path:
+    """Of the matrix's three columns, in a chunk each, the last is not written."""
+    path = mat73(folder)
+    with h5py.File(path, "r+") as file:
+        kept = dict(file["weights"].attrs)
+        del file["weights"]
+        made = file.create_dataset("weights", shape=(3, 3), dtype="f8", chunks=(1, 3))
+        made[:2] = _VALUES.T[:2]
+        made.attrs.update(kept)
+    return path
+
+
+_HALF = {"weights weights": {**_HOLDS["weights"], "2": [0.0, 0.0, 0.0]}}
+hostile("mat: a matrix that is not all written", Refused("are empty and not lost", names="--sparse"), MAT73)(
+    _half_written
+)
+hostile(
+    "mat: a matrix that is not all written, and a person says that it is empty",
+    Ingested(_HALF),
+    MAT73,
+    (*_FLAGS, "--sparse"),
+)(_half_written)
 
 
 @hostile("mat: a variable that is a link to a file of the system", Refused("is a link to elsewhere"), MAT73)

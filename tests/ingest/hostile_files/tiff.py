@@ -122,6 +122,23 @@ def overfull(folder: Path) -> Path:
     return put(folder, lying + stream)
 
 
+@hostile("tiff: a strip that is not stored", Refused("strip or tile 1 is not stored"), DEFLATED)
+def unstored(folder: Path) -> Path:
+    """It lies nowhere and has no bytes: it would read as 0."""
+    return put(folder, patched(tiff_bytes(folder, compression="zlib"), {_OFFSETS: 0, _COUNTS: 0}))
+
+
+_WITHOUT_FIRST = VOXELS.copy()
+_WITHOUT_FIRST[0] = 0
+
+
+@hostile("tiff: a strip that is not stored, and a person says that it is empty", Ingested({"brain": _WITHOUT_FIRST}),
+         DEFLATED, (*FLAGS, "--sparse"))  # fmt: skip
+def sparse(folder: Path) -> Path:
+    """Some writers leave out what is empty."""
+    return unstored(folder)
+
+
 @hostile("tiff: page without columns", Refused("brain.tif"), RAW)
 def flat(folder: Path) -> Path:
     """A width of 0."""

@@ -96,14 +96,16 @@ def missing(folder: Path) -> Path:
 @hostile("zarr: a chunk is missing that the next level shows", Refused("is missing", names=CHUNK), ZARR)
 def lost(folder: Path) -> Path:
     """A coarser level knows better than fill."""
-    root = image(folder)
-    group = zarr.open_group(root)
-    group.create_array("1", data=VOXELS[::2, ::2, ::2], chunks=(4, 8, 8))
-    edited(root, "zarr.json", lambda said: said["attributes"]["ome"]["multiscales"][0]["datasets"].append(
-        {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": [4.0, 4.0, 4.0]}]}
-    ))  # fmt: skip
+    root = _with_next_level(image(folder))
     (root / CHUNK).unlink()
     return root
+
+
+def _with_next_level(root: Path) -> Path:
+    zarr.open_group(root).create_array("1", data=VOXELS[::2, ::2, ::2], chunks=(4, 8, 8))
+    return edited(root, "zarr.json", lambda said: said["attributes"]["ome"]["multiscales"][0]["datasets"].append(
+        {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": [4.0, 4.0, 4.0]}]}
+    ))  # fmt: skip
 
 
 EMPTY = VOXELS.copy()
@@ -159,24 +161,12 @@ def bomb(folder: Path) -> Path:
 
 # --- shards: many chunks in a file, with a list of them at its end ---
 
-_SHARD, _SPOILED = "0/c/0/0/0", 5
+_SHARD, _SPOILED, _INDEX_BYTES = "0/c/0/0/0", 5, 16 * 8
 
 
 def sharded(folder: Path, packer: Any = None) -> Path:
     """The image in one shard of eight chunks, packed by blosc unless something else is said."""
     return image(folder, shards=VOXELS.shape, compressors=packer or zarr.codecs.BloscCodec())
-
-
-def _with_bomb(folder: Path, packer: Any, bomb: bytes) -> Path:
-    """One of the chunks in the shard is `bomb`."""
-    root = sharded(folder, packer)
-    content = (root / _SHARD).read_bytes()
-    index_bytes = 16 * 8
-    index = np.frombuffer(content[-index_bytes - 4 : -4], "<u8").reshape(8, 2).copy()
-    index[_SPOILED] = len(content) - index_bytes - 4, len(bomb)
-    checksum = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
-    (root / _SHARD).write_bytes(content[: -index_bytes - 4] + bomb + index.tobytes() + checksum)
-    return root
 
 
 _ZEROS = np.zeros(1 << 30, np.uint8)
@@ -187,6 +177,46 @@ SHARDED_ZSTD = Good(
 SHARDED_GZIP = Good(
     "ome-zarr in shards, gzip", lambda folder: sharded(folder, zarr.codecs.GzipCodec()), {"brain": VOXELS}
 )
+
+
+def _with_bomb(folder: Path, packer: Any, bomb: bytes) -> Path:
+    """One of the chunks in the shard is `bomb`."""
+    root = sharded(folder, packer)
+    begin = (root / _SHARD).stat().st_size - _INDEX_BYTES - 4
+    return _placed(root, (begin, len(bomb)), bomb)
+
+
+def _placed(root: Path, place: tuple[int, int], more: bytes = b"") -> Path:
+    """The image whose shard has `more` behind its chunks, and says of one of them that it lies at `place`."""
+    content = (root / _SHARD).read_bytes()
+    index = np.frombuffer(content[-_INDEX_BYTES - 4 : -4], "<u8").reshape(8, 2).copy()
+    index[_SPOILED] = place
+    checksum = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
+    (root / _SHARD).write_bytes(content[: -_INDEX_BYTES - 4] + more + index.tobytes() + checksum)
+    return root
+
+
+_NOWHERE = ((1 << 64) - 1,) * 2
+
+
+@hostile("zarr: a chunk is not in its shard", Refused("1 of its 8 chunks are not stored in their shards",
+         names="--sparse"), SHARDED)  # fmt: skip
+def lost_in_shard(folder: Path) -> Path:
+    """The list of chunks says that it is nowhere, and its checksum is right."""
+    return _placed(sharded(folder), _NOWHERE)
+
+
+@hostile("zarr: a chunk is not in its shard, and a person says that it is empty", Ingested({"brain": EMPTY}), SHARDED,
+         ("--sparse",))  # fmt: skip
+def sparse_shard(folder: Path) -> Path:
+    """Fill is what it means."""
+    return lost_in_shard(folder)
+
+
+@hostile("zarr: a chunk is not in its shard that the next level shows", Refused("is missing", names=_SHARD), SHARDED)
+def lost_in_shard_and_shown(folder: Path) -> Path:
+    """A coarser level knows better than fill."""
+    return _placed(_with_next_level(sharded(folder)), _NOWHERE)
 
 
 @hostile("zarr: a blosc bomb in a shard", Refused("it unpacks to 1073741824 bytes", names=_SHARD), SHARDED)

@@ -1,8 +1,6 @@
 """What chunks packed by blosc say they unpack to: blosc takes as much memory as a chunk says, so that is checked first.
 
-A blosc stream has its unpacked size at byte 4 (C-Blosc, README_CHUNK_FORMAT). Where chunks lie in a shard is said by
-the index at its start or end: for each of them, the last axis running fastest, offset and size, 64 bits each (Zarr
-specification 3, sharding codec 1.0).
+A blosc stream has its unpacked size at byte 4 (C-Blosc, README_CHUNK_FORMAT).
 """
 
 from __future__ import annotations
@@ -18,10 +16,8 @@ from typing import BinaryIO
 import numpy as np
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.readers.shard_index import chunk_offsets
 from pulvinar.ingest.readers.zarr_nodes import ArrayNode
-
-_CHECKSUM_BYTES = 4
-_ABSENT = (1 << 64) - 1
 
 
 def check_blosc(array: ArrayNode, folder: Path, touched: Sequence[Iterable[int]]) -> None:
@@ -42,24 +38,19 @@ def check_blosc(array: ArrayNode, folder: Path, touched: Sequence[Iterable[int]]
         # a chunk that is not there reads as fill
         with suppress(FileNotFoundError), (folder / array.key(file)).open("rb") as stream:
             size_bytes = stream.seek(0, SEEK_END)
-            for start in _starts(array, stream, size_bytes, numbers):
+            for start in _starts(array, stream, numbers):
                 # what lies behind the end tensorstore names as damage
                 if start < size_bytes:
                     _check(array, array.chunk_name(file), stream, start)
 
 
-def _starts(array: ArrayNode, stream: BinaryIO, size_bytes: int, numbers: Sequence[int]) -> list[int]:
+def _starts(array: ArrayNode, stream: BinaryIO, numbers: Sequence[int]) -> list[int]:
     """Where the chunks with these numbers begin in their file; those that are not stored are left out."""
     if array.shard_index is None:
         return [0]
-    count = prod(array.grid) // prod(array.chunks)
-    index_bytes = 16 * count + _CHECKSUM_BYTES * array.shard_index.is_checked
-    if size_bytes < index_bytes:
-        # tensorstore says that it is cut off
-        return []
-    stream.seek(size_bytes - index_bytes if array.shard_index.is_at_end else 0)
-    offsets = np.frombuffer(stream.read(16 * count), "<u8").reshape(count, 2)[:, 0]
-    return [int(offsets[number]) for number in numbers if offsets[number] != _ABSENT]
+    offsets = chunk_offsets(array, array.shard_index, stream)
+    # of a shard that is cut off tensorstore says so
+    return [] if offsets is None else [int(offsets[number]) for number in numbers if offsets[number] >= 0]
 
 
 def _check(array: ArrayNode, name: str, stream: BinaryIO, start: int) -> None:

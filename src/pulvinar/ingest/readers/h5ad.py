@@ -9,7 +9,7 @@ Source: the on-disk format of AnnData 0.7 and later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -125,8 +125,8 @@ def _parts(file: Any, name: str, options: Options, wanted: str = "") -> tuple[li
             notes.append(_left(path, matrix))
         else:
             _check_shape(matrix, expected, f"{expected[0]} cells and {expected[1]} genes", f"{name}: {path}")
-            parts.append(_entries(path, called, matrix))
-    graphs, doubts = _graphs(file, name)
+            parts.append(_entries(path, called, matrix, options))
+    graphs, doubts = _graphs(file, name, options)
     uns = member(file, "uns", name)
     if is_group(uns) and len(uns):
         kept = sorted(uns)
@@ -136,7 +136,7 @@ def _parts(file: Any, name: str, options: Options, wanted: str = "") -> tuple[li
     return [*parts, *graphs], [*notes, *doubts]
 
 
-def _graphs(file: Any, name: str) -> tuple[list[_Part], list[Finding]]:
+def _graphs(file: Any, name: str, options: Options) -> tuple[list[_Part], list[Finding]]:
     """The graphs between cells and between genes, and what is to be said of those that are left out."""
     parts, notes = [], []
     for folder, frame, called in (("obsp", "obs", "cells"), ("varp", "var", "genes")):
@@ -148,7 +148,8 @@ def _graphs(file: Any, name: str) -> tuple[list[_Part], list[Finding]]:
                 notes.append(_left(path, matrix))
             else:
                 _check_shape(matrix, (nodes, nodes), f"{nodes} {called}", f"{name}: {path}")
-                parts.append(_graph(file, path, f"{called} {key}", matrix, frame, name))
+                graph = _graph(file, path, f"{called} {key}", matrix, frame, name)
+                parts.append(replace(graph, findings=(*graph.findings, *matrix.absence_findings(options))))
     return parts, notes
 
 
@@ -189,10 +190,10 @@ def _matrices(file: Any, name: str) -> list[tuple[str, str]]:
     return [(path, called) for path, called in ours if member(file, path, name) is not None]
 
 
-def _entries(path: str, called: str, matrix: CellMatrix) -> _Part:
+def _entries(path: str, called: str, matrix: CellMatrix, options: Options) -> _Part:
     text = f"its {matrix.shape[0]} x {matrix.shape[1]} values are a table of those that are not 0: cell, gene, value"
-    note = Finding(Severity.NOTE, text)
-    return _Part(path, called, AssetKind.TABLE, lambda: TableData(matrix.entries()), (note,))
+    findings = (Finding(Severity.NOTE, text), *matrix.absence_findings(options))
+    return _Part(path, called, AssetKind.TABLE, lambda: TableData(matrix.entries()), findings)
 
 
 def _frame(file: Any, path: str, called: str, wide: str, name: str) -> _Part:

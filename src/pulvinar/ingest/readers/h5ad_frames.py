@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
+from pulvinar.ingest.reader import Finding, Options
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
-from pulvinar.ingest.readers.hdf5_files import dataset, member, text
+from pulvinar.ingest.readers.hdf5_files import absence_findings, check_stored, dataset, member, text
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of, path_of, target_of
 from pulvinar.ingest.readers.parquet import MOST_COLUMNS
 from pulvinar.ingest.readers.table_columns import Column, plain_numbers, unique_names
@@ -154,6 +155,16 @@ class CellMatrix:
             return self.shape[0] * self.shape[1]
         data = dataset(self.place, "data", self.name)
         return 0 if data is None else int(data.size)
+
+    def absence_findings(self, options: Options) -> list[Finding]:
+        """What is to be said of values that are not stored; raises `UnreadableFile` where only some of a sparse
+        matrix are."""
+        if self.encoding == "array":
+            return absence_findings(self.place, self.name, options) if self.stored else []
+        for key in ("indptr", "indices", "data"):
+            if (data := dataset(self.place, key, self.name)) is not None:
+                check_stored(data, self.name)
+        return []
 
     def entries(self) -> dict[str, Column]:
         """A row for each value that isn't 0: the number of its cell and of its gene, from 0 on, and the value; ordered

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
-from pulvinar.ingest.readers.hdf5_files import FILTERS, check_dataset, damage, filters_of, text
+from pulvinar.ingest.readers.hdf5_files import FILTERS, check_dataset, check_stored, damage, filters_of, text
 from pulvinar.ingest.readers.raw_volume import float_type, floats_of
 
 Values = npt.NDArray[Any]
@@ -239,6 +239,7 @@ def texts(data: Any, name: str) -> list[str]:
 def checked_values(data: Any, name: str) -> Values:
     """All values of a dataset of texts or references, in one row: what only HDF5 itself can make of what is stored."""
     check_dataset(data, name)
+    check_stored(data, name)
     with damage(name):
         _check_chunks(data, name)
         return np.ravel(data[()])

@@ -177,6 +177,16 @@ def absent_chunks(data: Any) -> tuple[int, int]:
     return expected - data.id.get_num_chunks(), expected
 
 
+def check_stored(data: Any, name: str) -> None:
+    """Raise `UnreadableFile` for values that are declared and never written: HDF5 would give its fill for them."""
+    absent, expected = absent_chunks(data)
+    if absent > 0:
+        raise UnreadableFile(
+            f"{name}: {absent} of the {expected} parts of its {data.name.lstrip('/')} are not stored",
+            hint="copy the file again, or export it again",
+        )
+
+
 def absence_findings(data: Any, name: str, options: Options) -> list[Finding]:
     """What is to be said of chunks that are not stored; raises `UnreadableFile` where none is."""
     absent, expected = absent_chunks(data)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pulvinar.errors import UnreadableFile
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers, texts
-from pulvinar.ingest.readers.hdf5_files import check_dataset, dataset, text
+from pulvinar.ingest.readers.hdf5_files import check_dataset, check_stored, dataset, text
 
 _MOST_TEXT = 4000
 _MOST_TEXTS = 1000
@@ -55,8 +55,10 @@ def texts_at(group: Any, path: str, name: str) -> list[str]:
     return [said[:_MOST_TEXT].strip() for said in texts(data, name) if said.strip()]
 
 
-def numbers_of(data: Any, name: str) -> npt.NDArray[Any]:
-    """All values of a dataset of numbers."""
+def numbers_of(data: Any, name: str, *, sparse: bool = False) -> npt.NDArray[Any]:
+    """All values of a dataset of numbers; raises `UnreadableFile` where not all are stored, and not `sparse`."""
+    if not sparse:
+        check_stored(data, name)
     with closing(Hdf5Numbers(data, name)) as numbers:
         return numbers.whole()
 

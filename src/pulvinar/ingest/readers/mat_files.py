@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import Matrix, SourceFile
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix
-from pulvinar.ingest.readers.hdf5_files import check_dataset, damage, dataset, member, open_hdf5, text
+from pulvinar.ingest.readers.hdf5_files import absent_chunks, check_dataset, damage, dataset, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of
 from pulvinar.ingest.readers.mat_nested import Container, Forward, Order, held_5, held_7
 from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix, Turned
@@ -55,7 +55,8 @@ class MatVariable:
 
     The values of one that is read from versions 4 and 5 are `stored` numbers, `skip` bytes behind `place` in the file,
     packed or not; of version 7.3 they are the dataset at `path`. `inside` is the struct or cell that holds it, whose
-    values are named by the path to them; `text` is that of a row of letters.
+    values are named by the path to them; `text` is that of a row of letters. Of version 7.3, `absent` of its `pieces`
+    are not stored.
     """
 
     name: str
@@ -68,6 +69,8 @@ class MatVariable:
     path: str = ""
     inside: Container | None = None
     text: str | None = None
+    absent: int = 0
+    pieces: int = 1
 
     @property
     def is_numeric(self) -> bool:
@@ -124,24 +127,27 @@ def _counted(variables: Iterator[MatVariable], name: str) -> list[MatVariable]:
     return found
 
 
-def read_mats(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
+def read_mats(
+    path: Path, name: str, variables: Sequence[MatVariable], *, sparse: bool = False
+) -> list[npt.NDArray[Any]]:
     """The values of numeric variables, (rows, columns, ...) as MATLAB has them.
 
-    Those of one packed variable are unpacked once, in their order.
+    Those of one packed variable are unpacked once, in their order. What is not stored reads as 0 where `sparse`; else
+    it raises `UnreadableFile`.
     """
     is_7 = any(not one.stored for one in variables)
-    found = _values_7(path, name, variables) if is_7 else _values_5(path, name, variables)
+    found = _values_7(path, name, variables, sparse) if is_7 else _values_5(path, name, variables)
     for one, values in zip(variables, found, strict=True):
         if values.shape != one.shape or values.dtype.kind not in "iufb":
             raise UnreadableFile(f"{name}: its variable {one.name} holds {values.dtype} of shape {values.shape}")
     return [values.astype(_MEANT[one.type], copy=False) for one, values in zip(variables, found, strict=True)]
 
 
-def _values_7(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
+def _values_7(path: Path, name: str, variables: Sequence[MatVariable], sparse: bool) -> list[npt.NDArray[Any]]:
     with open_hdf5(path, name) as file, damage(name):
         # MATLAB's columns are HDF5's rows; of an empty matrix its sides are stored
         return [
-            numbers_of(dataset(file, one.path, name), name).T if prod(one.shape) else np.empty(one.shape)
+            numbers_of(dataset(file, one.path, name), name, sparse=sparse).T if prod(one.shape) else np.empty(one.shape)
             for one in variables
         ]
 
@@ -354,4 +360,5 @@ def _variable_7(place: Any, label: str, path: str, name: str) -> MatVariable:
     said = None
     if kind == "char" and place.ndim == 2 and place.shape[1] == 1 and place.size <= _MOST_LETTERS:
         said = numbers_of(place, name).astype("<u2").tobytes().decode("utf-16-le", "replace")
-    return MatVariable(label, place.shape[::-1], kind, path=path, text=said)
+    absent, pieces = absent_chunks(place)
+    return MatVariable(label, place.shape[::-1], kind, path=path, text=said, absent=max(absent, 0), pieces=pieces)

@@ -23,6 +23,7 @@ from pulvinar.ingest.reader import (
     SourceFile,
     TableData,
 )
+from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.mat_files import MatVariable, is_mat, mat_variables, open_mat_matrix, read_mats
 from pulvinar.ingest.readers.mat_tables import MatTable, mat_tables, said_of
 from pulvinar.ingest.readers.matrix_kinds import Shape, Values, data_of, kind_of, names_beside, read_names
@@ -47,6 +48,8 @@ class _Array:
     read: Callable[[], Values]
     open: Callable[[], Matrix] | None = None
     """How one too large for memory is read by window, where it lies so that it can be."""
+    absence: Callable[[Options], list[Finding]] = lambda options: []
+    """What is to be said of values that are not stored."""
     nested: bool = False
     """Whether it lies in a struct or a cell array, where many are none that a person would be asked of."""
 
@@ -123,7 +126,8 @@ class MatrixReader:
         decided = kind_of(shape, options, ask=not array.nested)
         if array.open is None or decided[0] not in _BY_WINDOW:
             shape.check()
-        return found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
+        found = found_matrix(self.name, _key(file.name, array), shape, decided, file, files)
+        return replace(found, findings=(*found.findings, *array.absence(options)))
 
 
 def _beside(variables: Sequence[MatVariable], file: SourceFile) -> tuple[list[MatTable], dict[str, Any], set[str]]:
@@ -212,6 +216,7 @@ def _of_mat(variables: Sequence[MatVariable], path: Path, name: str) -> list[_Ar
             one.is_numeric,
             partial(_read_mat, path, name, one),
             partial(open_mat_matrix, path, name, one) if one.opens else None,
+            partial(_absence, one),
             one.inside is not None,
         )
         for one in variables
@@ -219,7 +224,13 @@ def _of_mat(variables: Sequence[MatVariable], path: Path, name: str) -> list[_Ar
 
 
 def _read_mat(path: Path, name: str, variable: MatVariable) -> Values:
-    return read_mats(path, name, [variable])[0]
+    # what is not stored was asked for when the matrix was found
+    return read_mats(path, name, [variable], sparse=True)[0]
+
+
+def _absence(variable: MatVariable, options: Options) -> list[Finding]:
+    what = f"{variable.absent} of its {variable.pieces} chunks are not stored"
+    return [missing_pieces(what, "0", options)] if variable.absent else []
 
 
 def _key(name: str, array: _Array) -> str:

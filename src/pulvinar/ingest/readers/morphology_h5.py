@@ -26,7 +26,7 @@ from pulvinar.ingest.readers.forests import (
     soma_of_outlines,
 )
 from pulvinar.ingest.readers.hdf5_chunks import Hdf5Numbers
-from pulvinar.ingest.readers.hdf5_files import absent_chunks, damage, dataset, is_hdf5, member, open_hdf5
+from pulvinar.ingest.readers.hdf5_files import check_stored, damage, dataset, is_hdf5, member, open_hdf5
 
 _MOST_POINTS = 20_000_000
 _LARGEST_TYPE = 2**15
@@ -109,12 +109,7 @@ def _array(data: Any, dtype: type, name: str) -> npt.NDArray[Any]:
         raise UnreadableFile(f"{name}: its points or its structure are no numbers", hint="export it again")
     if data.shape[0] > _MOST_POINTS:
         raise TooLarge(f"{name} has {data.shape[0]} points; at most {_MOST_POINTS} are read", hint="split the file")
-    absent, expected = absent_chunks(data)
-    if absent > 0:
-        raise UnreadableFile(
-            f"{name}: {absent} of the {expected} parts of its {data.name.lstrip('/')} are not stored",
-            hint="copy the file again, or export it again",
-        )
+    check_stored(data, name)
     numbers = Hdf5Numbers(data, name)
     try:
         return numbers.whole().astype(dtype)

@@ -93,7 +93,7 @@ class OmeCompanionReader:
         places = {at: (index[name], page) for at, (name, page) in image.places.items()}
         order = _ListedOrder(places, image.outer)
         layout = _layout(*members[0])
-        return PlaneVolume(members, order, layout, asset.volume.dtype, lambda tif: tif.pages)
+        return PlaneVolume(members, order, layout, asset.volume.dtype, lambda tif: tif.pages, sparse=options.sparse)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
         """Never: every asset of this reader is a volume."""

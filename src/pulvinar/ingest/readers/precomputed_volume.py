@@ -5,7 +5,7 @@ Of several scales the finest is read. Source: the format's document "volume".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import isfinite, prod
@@ -19,7 +19,7 @@ from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity, Volum
 from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.chunked_volume import ChunkedSource, ChunkedVolume, spread
 from pulvinar.ingest.readers.frames import settle
-from pulvinar.ingest.readers.precomputed_files import PrecomputedFolder
+from pulvinar.ingest.readers.precomputed_files import PrecomputedFolder, Sharding
 from pulvinar.ingest.readers.precomputed_shards import expected_shards
 from pulvinar.ingest.readers.raw_volume import MOST_CHANNELS, check_shape, meaning_dtype
 from pulvinar.ingest.readers.zarr_nodes import LARGEST_CHUNK_BYTES, declared_sizes
@@ -33,6 +33,8 @@ _PASSED_ON = ("encoding", "sharding", "compressed_segmentation_block_size")
 _LETTERS = "czyx"
 _NAMED = 3
 _LOOKED_FOR = 100_000
+_MOST_COUNTED = 5_000_000
+"""So many chunks are looked for in the indexes of shards."""
 
 Sizes = tuple[int, ...]
 
@@ -161,34 +163,52 @@ def _findings(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iter
     if any(scale.offset):
         text = f"its first voxel lies at {', '.join(map(str, scale.offset[::-1]))} (z, y, x, in voxels) of its space"
         yield Finding(Severity.NOTE, text)
+    expected = prod(scale.grid)
     if scale.sharded:
-        yield from _missing_shards(scale, folder, options)
+        yield from _missing_in_shards(scale, folder, options)
         return
     base = f"{folder.path_of(scale.key)}/"
     stored = sum(name.startswith(base) for name in folder.files)
-    expected = prod(scale.grid)
     if stored < expected:
         places = (scale.chunk_name(place) for place in islice(product(*map(range, scale.grid)), _LOOKED_FOR))
         shown = [folder.path_of(name) for name in islice((name for name in places if not folder.find(name)), _NAMED)]
-        lacking = expected - stored
-        names = f" ({', '.join(shown)}{', ...' if lacking > len(shown) else ''})" if shown else ""
-        yield missing_pieces(f"{lacking} of its {expected} chunks are not stored", "fill", options, names)
+        yield missing_pieces(
+            f"{expected - stored} of its {expected} chunks are not stored",
+            "fill",
+            options,
+            _named(shown, expected - stored),
+        )
 
 
-def _missing_shards(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iterator[Finding]:
-    stored = {name.rpartition("/")[2] for name in folder.shards(scale.key)}
-    if not stored:
+def _missing_in_shards(scale: Scale, folder: PrecomputedFolder, options: Options) -> Iterator[Finding]:
+    """What is to be said of shards that are not there, and of chunks that are in none of those that are."""
+    shards = folder.shards(scale.key)
+    if not shards:
         raise UnreadableFile(
             f"{folder.info_name}: none of the shards of {scale.key} are stored", hint="copy the whole folder again"
         )
-    expected = expected_shards(scale.grid, scale.document["sharding"])
-    if expected is None:
-        yield Finding(Severity.DOUBT, "whether all of its shards are stored can't be told: a missing one reads as fill")
+    stored, names = (
+        {name.rpartition("/")[2] for name in shards},
+        expected_shards(scale.grid, scale.document["sharding"]),
+    )
+    if absent := [name for name in names or () if name not in stored]:
+        shown = [folder.path_of(f"{scale.key}/{name}") for name in absent[:_NAMED]]
+        text = f"{len(absent)} of its {len(names or ())} shards are not stored"
+        yield missing_pieces(text, "fill", options, _named(shown, len(absent)))
         return
-    if absent := [name for name in expected if name not in stored]:
-        shown = ", ".join(folder.path_of(f"{scale.key}/{name}") for name in absent[:_NAMED])
-        names = f" ({shown}{', ...' if len(absent) > _NAMED else ''})"
-        yield missing_pieces(f"{len(absent)} of its {len(expected)} shards are not stored", "fill", options, names)
+    expected = prod(scale.grid)
+    if expected > _MOST_COUNTED:
+        text = f"whether all of its {expected} chunks are in its shards was not looked at: a missing one reads as fill"
+        yield Finding(Severity.DOUBT, text)
+        return
+    sharding = Sharding.of(scale.document["sharding"], folder.info_name)
+    held = sum(1 for shard in shards for _, extent in sharding.entries(folder, shard) if extent.size)
+    if held < expected:
+        yield missing_pieces(f"{expected - held} of its {expected} chunks are in none of its shards", "fill", options)
+
+
+def _named(shown: Sequence[str], count: int) -> str:
+    return f" ({', '.join(shown)}{', ...' if count > len(shown) else ''})" if shown else ""
 
 
 def open_precomputed(folder: PrecomputedFolder, asset: FoundAsset) -> ChunkedVolume:

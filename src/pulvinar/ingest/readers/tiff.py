@@ -104,7 +104,13 @@ class TiffReader:
         order = PlaneOrder(stack.shape, image.letters, image.shape, image.plane_letters)
         opened = [(root / name, name) for name in stack.names]
         return PlaneVolume(
-            opened, order, image.layout, asset.volume.dtype, _pages_of(image, number), several=bool(image.others)
+            opened,
+            order,
+            image.layout,
+            asset.volume.dtype,
+            _pages_of(image, number),
+            several=bool(image.others),
+            sparse=options.sparse,
         )
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:

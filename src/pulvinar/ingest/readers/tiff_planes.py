@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -153,11 +154,13 @@ class PlaneVolume:
         pages_of: Callable[[Any], Any],
         *,
         several: bool = False,
+        sparse: bool = False,
     ) -> None:
-        """`pages_of` gives the pages of an open file; `several`: see `open_tiff`."""
+        """`pages_of` gives the pages of an open file; `several`: see `open_tiff`; `sparse`: strips and tiles that are
+        not stored are empty, and not lost."""
         self._files, self._order, self._layout = files, order, layout
         self._dtype = np.dtype(dtype)
-        self._pages_of, self._several = pages_of, several
+        self._pages_of, self._several, self._sparse = pages_of, several, sparse
         self._alike: Any = None
         self._planes: OrderedDict[tuple[int, int], Plane] = OrderedDict()
         self._books: OrderedDict[int, Any] = OrderedDict()
@@ -275,8 +278,21 @@ class PlaneVolume:
                     box[0].start - rows.start : box[0].stop - rows.start,
                     box[1].start - columns.start : box[1].stop - columns.start,
                 ]
+                if not plane.counts[index]:
+                    yield partial(self._leave_empty, plane, index, goal)
+                    continue
                 piece = _Piece(plane, layout, descriptor, index, (row * high, column * wide), chosen, box, goal)
                 yield piece.copy if layout.is_raw else piece.decode
+
+    def _leave_empty(self, plane: Plane, index: int, goal: Voxels) -> None:
+        """A strip or tile of no bytes: some writers leave out what is empty, and one that broke off looks the same."""
+        if not self._sparse:
+            raise UnreadableFile(
+                f"{plane.label}: strip or tile {index + 1} is not stored, and nothing shows that it is empty and not "
+                "lost",
+                hint="copy the file again; where it is empty, give --sparse",
+            )
+        goal[...] = 0
 
     def _descriptor(self, path: Path) -> int:
         if path in self._open:
@@ -304,9 +320,6 @@ class _Piece:
     def copy(self) -> None:
         """Read values that lie in a strip as they are."""
         offset, count = int(self.plane.offsets[self.index]), int(self.plane.counts[self.index])
-        if not count:
-            self.goal[...] = 0
-            return
         (rows, columns), row_bytes = self.box, self.layout.row_bytes
         if count < (rows.stop - self.corner[0]) * row_bytes:
             raise self._truncated()
@@ -337,11 +350,7 @@ class _Piece:
 
     def decode(self) -> None:
         """Read and decode one strip or tile."""
-        count = int(self.plane.counts[self.index])
-        if not count:
-            self.goal[...] = 0
-            return
-        data = np.empty(count, np.uint8)
+        data = np.empty(int(self.plane.counts[self.index]), np.uint8)
         self._read(int(self.plane.offsets[self.index]), data)
         try:
             values, _, shape = self.plane.decode(data.tobytes(), self.index, jpegtables=self.plane.tables)

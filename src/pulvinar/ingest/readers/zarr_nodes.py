@@ -26,10 +26,12 @@ _MOST_AXES = 5
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """Where a shard has the list of its chunks, and whether a checksum (CRC-32C) follows it."""
+    """Where a shard has the list of its chunks, and whether a checksum (CRC-32C) follows it; one that is not `is_plain`
+    is written in a way that only tensorstore undoes."""
 
     is_at_end: bool
     is_checked: bool
+    is_plain: bool = True
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,7 @@ def _array_v3(folder: str, name: str, document: dict[str, Any]) -> ArrayNode:
             raise UnreadableFile(f"{name} packs by blosc in shards that are not plain ones", hint="save it with zstd")
         codecs = inner
         checked = any(one.get("name") == "crc32c" for one in index)
-        shard_index = ShardIndex(sharding.get("index_location") != "start", checked)
+        shard_index = ShardIndex(sharding.get("index_location") != "start", checked, is_plain)
     named = document.get("dimension_names")
     names = tuple(one if isinstance(one, str) else "" for one in named) if isinstance(named, list) else ()
     dtype = number_type(document.get("data_type"), name)
