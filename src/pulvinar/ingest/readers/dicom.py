@@ -244,7 +244,9 @@ def _grids(series: Sequence[_File]) -> Iterator[tuple[str, list[_File], Grid]]:
         used = dict.fromkeys(frame.file for frame in (*grid.frames, *part))
         first = part[0]
         about = (first.series or first.file, first.looks, first.axes, first.rows, first.columns, first.spacing_mm)
-        digest = hashlib.sha256(repr((about, bool(first.position_mm), first.pixels.dtype)).encode()).hexdigest()
+        # all that `apart` tells images by: of two parts no key may be the same
+        pixels = (first.pixels.dtype, first.pixels.samples, first.pixels.photometric)
+        digest = hashlib.sha256(repr((about, bool(first.position_mm), pixels)).encode()).hexdigest()
         yield digest[:32], [files[name] for name in used], grid
 
 
