@@ -244,3 +244,18 @@ def test_shares_that_are_tiny_are_not_written_out():
     assert phrases.share(0.0) == "0 %"
     assert phrases.share(1.2e-7) == "< 0.01 %"
     assert phrases.share(0.1234) == "12.34 %"
+
+
+@pytest.mark.parametrize("sheet", ["src/pulvinar/web/static/portal.css", "viewer/src/style.css"])
+def test_no_rule_of_a_style_sheet_swallows_those_behind_it(sheet):
+    text = re.sub(r"/\*.*?\*/|\"[^\"]*\"", "", (Path(__file__).parents[2] / sheet).read_text("utf-8"), flags=re.DOTALL)
+    within = []
+    for before, brace in re.findall(r"([^{}]*)([{}])", text):
+        if brace == "}":
+            assert within, f"a brace is closed twice behind {before.strip()[-60:]!r}"
+            within.pop()
+            continue
+        opened = before.rpartition(";")[2].strip()
+        assert all(one.startswith("@") for one in within), f"{opened!r} lies within {within[-1]!r}"
+        within.append(opened)
+    assert within == []

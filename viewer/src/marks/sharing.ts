@@ -109,5 +109,5 @@ export function viewSharing(context: PanelContext, opened: Opened): HTMLElement 
     plain.select();
     return say("viewNeuroglancerHint");
   });
-  return section(say("viewShare"), row, save, made, open, plain);
+  return section(say("viewShare"), row, make("div", { class: "pv-marks-tools" }, save, open), made, plain);
 }
