@@ -15,9 +15,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
+
+# how long an example takes says how busy the machine is
+settings.register_profile("pulvinar", deadline=None)
+settings.load_profile("pulvinar")
 
 ROOT = Path(__file__).parents[1]
 ABSENT_IN_CI: frozenset[str] = frozenset()
