@@ -6,7 +6,9 @@ import importlib.util
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from ctypes.util import find_library
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ import nrrd
 import numpy as np
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
@@ -50,6 +52,16 @@ MESA = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
 SWIFTSHADER = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 Stored = tuple[Asset, tuple[StoredObject, ...]]
+
+
+def until(page: Page, true: str) -> None:
+    """Wait for what pages whose policy forbids scripts from text can't wait for themselves, over a change of page."""
+    for _ in range(200):
+        with suppress(Error):
+            if page.evaluate(true):
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"it never came: {true}")
 
 
 class _Forgetful:

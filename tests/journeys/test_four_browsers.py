@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import uvicorn
 from tests.access.people import PASSWORD, a_person, acting
-from tests.journeys.conftest import Maker
+from tests.journeys.conftest import Maker, until
 
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
@@ -211,7 +211,7 @@ def test_a_page_shows_no_picture_that_its_reader_may_not_see(archive: Archive, b
     readable = {archive.versions[state].assets[0].id for state in MAY if may(state, who) == READ}
     shown = {re.search(r"/assets/\w+/([\w-]+)/thumbnail", address)[1] for address, _ in pictures}
     assert shown == readable
-    page.wait_for_function("[...document.querySelectorAll('.card img')].every(one => one.naturalWidth > 0)")
+    until(page, "[...document.querySelectorAll('.card img')].every(one => one.naturalWidth > 0)")
 
 
 def test_the_reviewer_looks_at_the_data_and_reads_no_name(archive: Archive, browsers):

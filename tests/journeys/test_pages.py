@@ -1,10 +1,7 @@
 """The pages for everyone: by keyboard, on a phone, without scripts, and by axe's rules."""
 
-import time
-from contextlib import suppress
-
 import pytest
-from playwright.sync_api import Error
+from tests.journeys.conftest import until
 
 from pulvinar.web.language import LANGUAGES
 
@@ -37,16 +34,6 @@ def test_axe_finds_nothing(site, visit, axe, name, language, scheme):
     assert [line for line in visitor.complaints if not any(word in line for word in expected)] == []
 
 
-def _until(page, true: str) -> None:
-    """Wait for what pages whose policy forbids scripts from text can't wait for themselves, over a change of page."""
-    for _ in range(200):
-        with suppress(Error):
-            if page.evaluate(true):
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"it never came: {true}")
-
-
 def test_everything_is_reached_by_keyboard_and_seen_to_be_reached(site, visit):
     page = visit().see(site.address)
     page.keyboard.press("Tab")
@@ -59,7 +46,7 @@ def test_everything_is_reached_by_keyboard_and_seen_to_be_reached(site, visit):
     page.keyboard.type("INIA19")
     page.keyboard.press("Enter")
     # the address changes while one types; the page itself only when Enter has brought it
-    _until(page, "performance.getEntriesByType('navigation')[0].name.includes('q=INIA19')")
+    until(page, "performance.getEntriesByType('navigation')[0].name.includes('q=INIA19')")
     _tab_to(page, "a.card-link")
     page.keyboard.press("Enter")
     page.wait_for_url("**/datasets/**")
