@@ -1,7 +1,8 @@
 """Look for files that a reader can't stand: `python -m benchmarks.fuzz READER --minutes 60`.
 
-READER is a valid file of the table in `tests/ingest/hostile_files` by its name or a pattern ("nifti*", "*" for all). It
-is mutated again and again, inside its compression too, and each mutant is found, opened and read in the real reader
+READER is a valid file by its name or a pattern ("nifti*", "samples of tck", "*" for all): one of the table in
+`tests/ingest/hostile_files`, or the folder of files on which a reader's contract is tested. It is mutated again and
+again, inside its compression too, and each mutant is found, opened and read in the real reader
 process. The valid file must be read first: a reader that finds nothing would stand any mutant. What crashes, hangs,
 takes all memory, or raises what no reader meant is tried once more by itself, and kept in `tests/ingest/found`, one
 file a fault.
@@ -23,13 +24,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from tests.ingest.fuzzing import LIMITS, OPTIONS, read_all, read_submission, trouble
 from tests.ingest.hostile_files.case import Good, every_twin
+from tests.ingest.readers import test_contract
 
 from benchmarks._report import report
 from pulvinar.errors import NotFound, PulvinarError
+from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.source_files import source_file
 from pulvinar.ingest.submission import is_packed
@@ -63,7 +67,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.0, help="for each of them")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     chosen = parser.parse_args()
-    twins = [twin for twin in every_twin() if fnmatch(twin.name, chosen.reader)]
+    twins = [twin for twin in valid_files() if fnmatch(twin.name, chosen.reader)]
     print(f"seed {chosen.seed}: {', '.join(twin.name for twin in twins)}", flush=True)
     tried = found = 0
     for twin in twins:
@@ -76,15 +80,29 @@ def main() -> int:
     return report("fuzz", f"{found} faults in {tried} mutants", "0", passed=found == 0)
 
 
+def valid_files() -> list[Good]:
+    """What can be mutated: the valid twins of the hostile files, and the files of every reader's contract."""
+    contracts = [kind for kind in vars(test_contract).values() if isinstance(kind, type) and "reader" in vars(kind)]
+    return every_twin() + [Good(f"samples of {kind.reader.name}", partial(_samples, kind()), {}) for kind in contracts]
+
+
+def _samples(contract: ReaderContract, folder: Path) -> Path:
+    samples = folder / "samples"
+    samples.mkdir()
+    contract.write_samples(samples)
+    return samples
+
+
 class Fuzzed:
     """One valid file, mutated until the time is up. `known` are the faults that were found, each by its words.
 
-    `outcomes` counts the mutants that were read, that were refused with a reason, and that no reader takes for its own.
+    `outcomes` counts the mutants that were read, that were refused with a reason, that no reader takes for its own,
+    and at which the reader process failed.
     """
 
     def __init__(self, twin: Good, place: Path, choice: random.Random) -> None:
         self._twin, self._place, self._choice = twin, place, choice
-        self.outcomes = dict.fromkeys(("read", "refused", "unrecognised"), 0)
+        self.outcomes = dict.fromkeys(("read", "refused", "unrecognised", "failed"), 0)
         self.tried = 0
         self.known: set[str] = set()
         sound = place / "sound"
@@ -122,7 +140,9 @@ class Fuzzed:
             outcome = "read" if read(mutant) else "unrecognised"
         except Exception as error:
             if trouble(error):
-                self._keep(mutant)
+                self.outcomes["failed"] += 1
+                if not self._keep(mutant):
+                    print(f"  not when it was read alone: {_words(error)[:300]}", flush=True)
                 return True
             if "you may not read it" in str(error):
                 raise
@@ -147,28 +167,34 @@ class Fuzzed:
         changed.write_bytes(mutated(changed.read_bytes(), self._choice))
         return mutant
 
-    def _keep(self, mutant: Path) -> None:
-        """Try a mutant by itself, and keep it where the fault is there again and is a new one."""
+    def _keep(self, mutant: Path) -> bool:
+        """Try a mutant by itself, and keep it where the fault is there again and is a new one; whether it is there."""
         try:
             read_submission(mutant, self._fresh("alone"))
         except Exception as error:  # noqa: BLE001 (whatever a reader or the platform throws)
-            kind, words = trouble(error), str(error.message if isinstance(error, PulvinarError) else error)
+            kind, words = trouble(error), _words(error)
             # the same fault at another place of the file
             key = kind + re.sub(r"[^A-Za-z ]+", "", words)[:120]
             if not kind or key in self.known:
-                return
+                return bool(kind)
             self.known.add(key)
             name = re.sub("[^a-z0-9]+", "-", self._twin.name)
             number = hashlib.sha256(key.encode()).hexdigest()[:6]
             target = FOUND / f"{name}-{kind}-{number}"
             _store(mutant, target)
             print(f"  {kind}: {target.name}: {words[:300]}", flush=True)
+            return True
+        return False
 
     def _fresh(self, name: str) -> Path:
         folder = self._place / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         return folder
+
+
+def _words(error: BaseException) -> str:
+    return error.message if isinstance(error, PulvinarError) else f"{type(error).__name__}: {error}"
 
 
 def _store(mutant: Path, target: Path) -> None:

@@ -4,14 +4,17 @@ import random
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from benchmarks import fuzz
 from benchmarks.fuzz import Fuzzed
-from tests.ingest.fuzzing import read_submission, trouble
+from tests.ingest.fuzzing import LIMITS, OPTIONS, read_all, read_submission, trouble
 from tests.ingest.hostile import hostile_file, hostile_python
 from tests.ingest.hostile_files.case import Good, every_twin
 
 from pulvinar.errors import NotFound, PulvinarError
+from pulvinar.ingest.sandbox import ReaderHost
+from pulvinar.ingest.source_files import source_file
 
 FOUND = sorted(path for path in (Path(__file__).parent / "found").iterdir() if path.name != "README.md")
 
@@ -50,7 +53,7 @@ def test_the_reader_gets_to_see_every_mutant(name, tmp_path, monkeypatch):
     # the one that is sound, handed to one reader process again and again, as mutants are
     monkeypatch.setattr(fuzz, "mutated", lambda content, choice: content)
     fuzzed.run(3)
-    assert fuzzed.outcomes == {"read": fuzzed.tried, "refused": 0, "unrecognised": 0}
+    assert fuzzed.outcomes == {"read": fuzzed.tried, "refused": 0, "unrecognised": 0, "failed": 0}
     assert fuzzed.tried > 5
 
 
@@ -61,3 +64,24 @@ def test_a_reader_that_finds_nothing_is_not_fuzzed(tmp_path):
 
     with pytest.raises(NotFound, match="no reader finds anything"):
         Fuzzed(Good("letter", nothing, {}), tmp_path, random.Random(7)).run(1)
+
+
+@pytest.mark.parametrize("name", ["imaris", "tiff", "parquet", "trk"])
+def test_many_damaged_files_leave_nothing_open_in_the_reader_process(name, tmp_path):
+    twin = next(twin for twin in every_twin() if twin.name == name)
+    for folder in ("sound", "root", "scratch"):
+        (tmp_path / folder).mkdir()
+    sound = twin.make(tmp_path / "sound")
+    damaged, choice, refused = tmp_path / "root" / sound.name, random.Random(7), 0
+    with ReaderHost(tmp_path / "root", scratch=tmp_path / "scratch", limits=LIMITS, options=OPTIONS) as host:
+        for _ in range(100):
+            damaged.write_bytes(fuzz.mutated(sound.read_bytes(), choice))
+            try:
+                read_all(host, [source_file(damaged, sound.name)])
+            except PulvinarError:
+                refused += 1
+        (process,) = psutil.Process().children()
+        # its own: the channel, three standard ones, and the threads of a library for all files
+        assert refused >= 15
+        assert process.num_fds() < 8
+        assert process.num_threads() < 8

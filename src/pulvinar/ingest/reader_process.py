@@ -69,6 +69,9 @@ def main() -> None:
                 channel.send(_unforeseen(error))
             for part in following:
                 channel.send_bytes(part)
+            if "error" in answer or answer.get("unreadable"):
+                # what a reader had open when it failed, files and threads, is held by the circles of its traceback
+                gc.collect()
     except ChannelClosed:
         return
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from pulvinar.errors import Invalid
+from pulvinar.errors import Invalid, PulvinarError
 from pulvinar.ingest.channel import SharedMemory
 from pulvinar.ingest.reader import VolumeDescription
 from pulvinar.model.space import Window
@@ -103,8 +103,8 @@ class RemoteSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # after an error the process may be gone: then there is nothing to close there
-        if error is None:
+        # after an error the process may be another one, which knows nothing of it
+        with suppress(*(() if error is None else (PulvinarError,))):
             self._ask({"verb": "close", "volume": self._number}, about=self._about)
         for _, memory in (*self._free, *self._held.values()):
             memory.close()

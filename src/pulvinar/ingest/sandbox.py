@@ -229,6 +229,9 @@ class ReaderHost:
         """Send one question, wait for its answer, and for the bytes that fill `room`; raises the error that the process
         answers with."""
         with self._asking:
+            if self._channel is None and question["verb"] == "close":
+                # what a process had open has ended with it
+                return {}
             channel = self._listening(about)
             try:
                 channel.send(question, descriptor)

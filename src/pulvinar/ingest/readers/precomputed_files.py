@@ -142,8 +142,10 @@ class Sharding:
         if not isinstance(said, dict) or said.get("@type") != "neuroglancer_uint64_sharded_v1":
             raise UnreadableFile(f"{name}: its sharding {str(said)[:60]} is not known", hint="save it unsharded")
         bits = said.get("minishard_bits")
+        spread = [said.get(f"{part}_bits", 0) for part in ("preshift", "shard")]
         encodings = [said.get(f"{part}_encoding", "raw") for part in ("minishard_index", "data")]
-        if type(bits) is not int or not 0 <= bits <= 32 or not set(encodings) <= {"raw", "gzip"}:
+        can_spread = all(type(one) is int and 0 <= one <= 64 for one in spread)
+        if type(bits) is not int or not 0 <= bits <= 32 or not can_spread or not set(encodings) <= {"raw", "gzip"}:
             raise UnreadableFile(f"{name}: its sharding {str(said)[:200]} can't be", hint="save it again")
         return cls(bits, encodings[0] == "gzip", encodings[1] == "gzip")
 

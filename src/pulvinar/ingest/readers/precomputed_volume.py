@@ -187,10 +187,9 @@ def _missing_in_shards(scale: Scale, folder: PrecomputedFolder, options: Options
         raise UnreadableFile(
             f"{folder.info_name}: none of the shards of {scale.key} are stored", hint="copy the whole folder again"
         )
-    stored, names = (
-        {name.rpartition("/")[2] for name in shards},
-        expected_shards(scale.grid, scale.document["sharding"]),
-    )
+    sharding = Sharding.of(scale.document["sharding"], folder.info_name)
+    stored = {name.rpartition("/")[2] for name in shards}
+    names = expected_shards(scale.grid, scale.document["sharding"])
     if absent := [name for name in names or () if name not in stored]:
         shown = [folder.path_of(f"{scale.key}/{name}") for name in absent[:_NAMED]]
         text = f"{len(absent)} of its {len(names or ())} shards are not stored"
@@ -201,7 +200,6 @@ def _missing_in_shards(scale: Scale, folder: PrecomputedFolder, options: Options
         text = f"whether all of its {expected} chunks are in its shards was not looked at: a missing one reads as fill"
         yield Finding(Severity.DOUBT, text)
         return
-    sharding = Sharding.of(scale.document["sharding"], folder.info_name)
     held = sum(1 for shard in shards for _, extent in sharding.entries(folder, shard) if extent.size)
     if held < expected:
         yield missing_pieces(f"{expected - held} of its {expected} chunks are in none of its shards", "fill", options)
