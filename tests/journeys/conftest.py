@@ -27,7 +27,7 @@ from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.label_names import label_name_files, read_label_names
 from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.ingest.quality import QualityObserver, quality_to_json
-from pulvinar.ingest.reader import SkeletonData
+from pulvinar.ingest.reader import GeometryData, SkeletonData
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Acquisition, Contributor, Record, Species
@@ -118,8 +118,11 @@ class Maker:
         return self._asset(asset_id, name, AssetKind.VOLUME, files, details, {item.path: item for item in written})
 
     def neuron(self, name: str, data: SkeletonData) -> Stored:
+        return self.geometry(name, AssetKind.SKELETON, data)
+
+    def geometry(self, name: str, kind: AssetKind, data: GeometryData) -> Stored:
         made = geometry_files(data, name)
-        return self._asset(new_id(), name, AssetKind.SKELETON, made.files, dict(made.details), {})
+        return self._asset(new_id(), name, kind, made.files, dict(made.details), {})
 
     def _asset(self, asset_id, name, kind, files, details, objects) -> Stored:
         prefix = f"assets/{asset_id}"

@@ -1,10 +1,18 @@
 """Marks drawn by mouse and keyboard, kept through a reload and a lost connection, and a view that is shared."""
 
+import csv
+import io
 import json
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
+from tests.journeys.conftest import Maker
 from tests.journeys.test_viewing import settle
+
+from pulvinar.ingest.reader import PointsData
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.record import Record, Species
 
 pytestmark = pytest.mark.browser
 
@@ -80,3 +88,43 @@ def test_a_lost_connection_loses_no_mark(site, visit):
     open_marks(page, "标记")
     page.wait_for_function(f"document.querySelectorAll('{TEXTS}').length === 1")
     settle(page)
+
+
+def test_cells_are_judged_many_in_a_row_and_the_verdicts_teach(site, platform, sample, visit):
+    rows = np.genfromtxt(
+        sample("zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_cell_coordinates.csv"), delimiter=","
+    )
+    places = np.zeros((len(rows), 3))
+    places[:, 1:] = rows[:, :2]
+    made = Maker(platform).geometry("tectum", AssetKind.POINTS, PointsData(places, {"cell": np.arange(len(rows))}))
+    version = Maker(platform).dataset(Record("Cells of the tectum", Species.ZEBRAFISH, "CC0-1.0"), [made])
+    visitor = visit()
+    page = visitor.see(site.viewer(version))
+    open_marks(page)
+    box = page.locator(".pv-canvas").bounding_box()
+
+    def click(x, y):
+        page.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+
+    page.locator("[data-action=verdictAccept]").click()
+    for at, (x, y) in enumerate([(0.2, 0.2), (0.25, 0.3)], 1):
+        click(x, y)
+        page.wait_for_function(f"document.querySelectorAll('{TEXTS}').length === {at}")
+    # another tool by its key; the first is laid down
+    page.locator(".pv-canvas").focus()
+    page.keyboard.press("6")
+    assert page.locator("[data-action=verdictAccept]").get_attribute("aria-pressed") == "false"
+    click(0.3, 0.2)
+    page.wait_for_function(f"document.querySelectorAll('{TEXTS}').length === 3")
+    page.keyboard.press("Escape")
+    assert page.locator("[data-action=verdictReject]").get_attribute("aria-pressed") == "false"
+    click(0.3, 0.3)
+    page.get_by_text("Saved.").wait_for()
+    page.get_by_text("Import and export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Corrections").click()
+    table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert [row["verdict"] for row in table].count("accept") == 2
+    assert [row["verdict"] for row in table].count("reject") == 1
+    assert len(table) == 3
+    assert visitor.complaints == []

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MarksDocument, type Mark } from "../src/marks/document";
+import { MarksDocument, newId, type Mark } from "../src/marks/document";
 import { middleOf, placesOf, shapeOfMark } from "../src/marks/shapes";
 
 const POINT: Mark = { kind: "point", places_um: [[1, 2, 3]] };
@@ -15,15 +15,21 @@ class Drawer {
 /** A server that may be cut off; it answers as ours does. */
 class Server {
   reachable = true;
+  mayWrite = true;
+  readonly stored = new Map<string, Mark>();
   readonly keys: string[] = [];
   readonly log: unknown[] = [];
 
   answer = async (path: string, { method, body }: { method: string; body?: string }): Promise<Response> => {
     if (!this.reachable) throw new TypeError("cut off");
     if (method === "POST" && path.endsWith("/documents")) return Response.json(INFO, { status: 201 });
+    if (method === "POST" && body!.includes("impossible")) return Response.json({ error: { message: "that can't be" } }, { status: 422 });
+    if (method === "POST" && !this.mayWrite) return Response.json({ error: { message: "sign in" } }, { status: 401 });
+    if (path.includes("/marks?")) return Response.json({ number: this.log.length, marks: [...this.stored].map(([id, mark]) => ({ id, mark })), next_after: null });
     if (method === "POST") {
       const { key, changes } = JSON.parse(body!) as { key: string; changes: { id: string; mark: Mark | null }[] };
       this.keys.push(key);
+      for (const { id, mark } of changes) if (mark) this.stored.set(id, mark);
       const told = { number: this.log.length + 1, by: "ada", mine: true, at: new Date().toISOString(), changes: changes.map(({ id, mark }) => ({ id, after: mark })) };
       this.log.push(told);
       return Response.json(told, { status: 201 });
@@ -67,6 +73,41 @@ describe("a document of marks", () => {
     expect(next.marks.get("a")).toEqual(POINT);
     expect(server.now.keys).toHaveLength(1);
     expect(drawer.kept.size).toBe(0);
+  });
+
+  it("takes back what can't be, says why, and saves what was written behind it", async () => {
+    const one = document(new Drawer());
+    one.change({ a: POINT });
+    await vi.waitFor(() => expect(one.state).toBe("saved"));
+    server.now.reachable = false;
+    one.change({ impossible: POINT });
+    one.change({ b: POINT });
+    const told = () => one.trouble;
+    server.now.reachable = true;
+    one.sync();
+    await vi.waitFor(() => expect(told()).toBe("that can't be"));
+    await vi.waitFor(() => expect(server.now.keys).toHaveLength(2));
+    expect([...one.marks.keys()]).toEqual(["a", "b"]);
+    one.change({ c: POINT });
+    expect(told()).toBe("");
+  });
+
+  it("keeps what waits for somebody to sign in", async () => {
+    const one = document(new Drawer());
+    one.change({ a: POINT });
+    await vi.waitFor(() => expect(one.state).toBe("saved"));
+    server.now.mayWrite = false;
+    one.change({ b: POINT });
+    await vi.waitFor(() => expect(one.state).toBe("refused"));
+    server.now.mayWrite = true;
+    one.sync();
+    await vi.waitFor(() => expect(one.state).toBe("saved"));
+    expect(server.now.keys).toHaveLength(2);
+  });
+
+  it("names marks by identifiers of the usual form on pages that are not secure, too", () => {
+    expect(newId()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(newId()).not.toBe(newId());
   });
 
   it("hears of what others do, and who they are", async () => {

@@ -60,9 +60,23 @@ export async function ask<Answer>(method: string, path: string, body?: unknown):
   return (answer.status === 204 ? null : await answer.json()) as Answer;
 }
 
+/** An identifier that nobody else makes (RFC 9562, version 4); `crypto.randomUUID` is there on secure pages only. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
 /** Worth another try: no answer, or a server that can't answer now. */
 function passes(error: unknown): boolean {
   return !(error instanceof Refusal) || error.status >= 500 || error.status === 429;
+}
+
+/** What signing in, or a right that somebody gives, can mend: what was written waits for that. */
+function waitsForRights(error: unknown): boolean {
+  return error instanceof Refusal && (error.status === 401 || error.status === 403);
 }
 
 const LOOK_MS = 3000;
@@ -72,6 +86,8 @@ export class MarksDocument {
   /** The marks as they will be once everything is saved. */
   readonly marks = new Map<string, Mark>();
   state: SaveState = "none";
+  /** Why the last change was taken back, in the server's words; "" when all is well. */
+  trouble = "";
   info: DocumentInfo | null = null;
   /** When each other person wrote last, by login name. */
   private readonly others = new Map<string, number>();
@@ -80,8 +96,8 @@ export class MarksDocument {
   private readonly timer: number;
 
   constructor(
-    /** What marks lie on: {dataset: id} or {atlas: name}. */
-    private readonly place: { dataset?: string; atlas?: string },
+    /** What marks lie on: {dataset: id} or {atlas: name}; `asset` are the cells of the dataset that verdicts are about. */
+    private readonly place: { dataset?: string; atlas?: string; asset?: string },
     private readonly newTitle: string,
     private readonly changed: () => void,
     private readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> = localStorage,
@@ -100,7 +116,7 @@ export class MarksDocument {
   }
 
   list(): Promise<DocumentInfo[]> {
-    return ask<{ items: DocumentInfo[] }>("GET", `/documents?${new URLSearchParams(this.place)}`).then(({ items }) => items);
+    return ask<{ items: DocumentInfo[] }>("GET", `/documents?${new URLSearchParams(this.place.dataset ? { dataset: this.place.dataset } : { atlas: this.place.atlas! })}`).then(({ items }) => items);
   }
 
   /** Open a document; null begins a new one with the first mark. */
@@ -123,8 +139,9 @@ export class MarksDocument {
 
   /** Change marks: shown at once, kept on this machine until the server has them. */
   change(changes: Record<string, Mark | null>): void {
+    this.trouble = "";
     const listed = Object.entries(changes).map(([id, mark]) => ({ id, mark }));
-    this.waiting.push({ key: crypto.randomUUID(), changes: listed });
+    this.waiting.push({ key: newId(), changes: listed });
     this.keep();
     this.replay();
     this.changed();
@@ -189,11 +206,28 @@ export class MarksDocument {
         this.keep();
       }
       const [next] = this.waiting;
-      await ask("POST", `/documents/${this.info.id}/operations`, next);
+      try {
+        await ask("POST", `/documents/${this.info.id}/operations`, next);
+      } catch (error) {
+        if (passes(error) || waitsForRights(error)) throw error;
+        await this.takeBack(error as Refusal);
+        continue;
+      }
       this.waiting.shift();
       this.keep();
     }
     if (this.info) this.become("saved");
+  }
+
+  /** A change that can't be made is let go of, so that those behind it are saved; the picture says what the server has. */
+  private async takeBack(refusal: Refusal): Promise<void> {
+    this.waiting.shift();
+    this.keep();
+    this.trouble = refusal.message;
+    this.marks.clear();
+    await this.read(this.info!);
+    this.replay();
+    this.changed();
   }
 
   private async hear(): Promise<void> {

@@ -53,8 +53,10 @@ const FORMS = ["json", "csv", "neuroglancer"] as const;
 /** A document as files, and files into it. */
 export function filing(context: PanelContext, opened: Opened, imported: () => void): HTMLElement {
   const { say } = context;
-  const links = FORMS.map((form) => {
-    const link = make("button", { type: "button", class: "pv-small" }, form === "neuroglancer" ? "Neuroglancer" : form.toUpperCase());
+  const judges = context.scene.layers.some(({ kind }) => kind === "points");
+  const called: Record<string, string> = { neuroglancer: "Neuroglancer", corrections: say("markCorrections") };
+  const links = [...FORMS, ...(judges ? ["corrections"] : [])].map((form) => {
+    const link = make("button", { type: "button", class: "pv-small" }, called[form] ?? form.toUpperCase());
     link.addEventListener("click", () => {
       const info = opened();
       if (info) make("a", { href: `/api/v1/documents/${info.id}/export?format=${form}`, download: "" }).click();

@@ -1,24 +1,42 @@
 /** The panel of marks: draw, list and share what people write onto these data, and share the view itself. */
 
 import { make, section } from "../dom";
-import { MarksDocument, type Mark, type SaveState } from "../marks/document";
+import { MarksDocument, newId, type Mark, type SaveState } from "../marks/document";
 import { sharing, viewSharing, filing } from "../marks/sharing";
 import { middleOf, placesOf, shapeOfMark } from "../marks/shapes";
 import { placeText } from "../places";
+import type { Scene } from "../scene";
 import type { ShapeKind } from "../shapes";
 import type { Word } from "../words";
 import type { Panel, PanelContext } from "./panel";
 
-const TOOLS: readonly { kind: Mark["kind"]; shape: ShapeKind; word: Word; key: string; icon: string }[] = [
+const COLOR = "FFD166";
+
+interface Tool {
+  kind: Mark["kind"];
+  shape: ShapeKind;
+  word: Word;
+  key: string;
+  icon: string;
+  /** What it says of a cell: such a tool stays in the hand, since one judges many. */
+  verdict?: string;
+  color?: string;
+}
+const TOOLS: readonly Tool[] = [
   { kind: "point", shape: "point", word: "markPoint", key: "1", icon: "•" },
   { kind: "line", shape: "line", word: "markLine", key: "2", icon: "╱" },
   { kind: "box", shape: "box", word: "markBox", key: "3", icon: "▭" },
   { kind: "note", shape: "point", word: "markNote", key: "4", icon: "✎" },
 ];
+/** Colours that are told apart by the colour-blind too (Okabe & Ito 2008). */
+const VERDICTS: readonly Tool[] = [
+  { kind: "verdict", shape: "point", word: "verdictAccept", key: "5", icon: "✓", verdict: "accept", color: "009E73" },
+  { kind: "verdict", shape: "point", word: "verdictReject", key: "6", icon: "✗", verdict: "reject", color: "D55E00" },
+  { kind: "verdict", shape: "point", word: "verdictAdd", key: "7", icon: "+", verdict: "add", color: "56B4E9" },
+];
 const SAID: Record<SaveState, Word | null> = { none: null, saving: "markSaving", saved: "markSaved", offline: "markOffline", refused: "markRefused" };
 /** A list that a person could read; the picture shows all. */
 const MOST_ROWS = 200;
-const COLOR = "FFD166";
 
 export function marksPanel(context: PanelContext): Panel | null {
   const [, kind, name] = /^\/(datasets|atlases)\/([^/]+)\/view$/.exec(location.pathname) ?? [];
@@ -27,11 +45,27 @@ export function marksPanel(context: PanelContext): Panel | null {
   return { name: "marks", title: context.say("marks"), element: panel.element, dispose: () => panel.dispose() };
 }
 
+/** The cells of this dataset that verdicts are about; what other datasets lend to the picture is judged there. */
+export function judged({ layers }: Pick<Scene, "layers">): { asset?: string } {
+  const [own] = layers.map(({ source }) => partsOf(source)?.version);
+  const cells = layers.find(({ kind, source }) => kind === "points" && partsOf(source)?.version === own);
+  const asset = cells && partsOf(cells.source)?.asset;
+  return asset ? { asset } : {};
+}
+
+function partsOf(source: string): { version: string; asset: string } | null {
+  const [, version, asset] = /\/data\/([^/]+)\/([^/]+)\//.exec(source) ?? [];
+  return version && asset ? { version, asset } : null;
+}
+
 class MarksPanel {
   readonly element = make("div", { class: "pv-marks" });
   private readonly overlay;
   private readonly document: MarksDocument;
+  /** Those that this page has: verdicts are about cells. */
+  private readonly known: readonly Tool[];
   private readonly tools: HTMLButtonElement[];
+  private inHand: Tool | null = null;
   private readonly choice = make("select", { id: "pv-marks-document" });
   private readonly list = make("ul", { class: "pv-marks-list" });
   private readonly state = make("p", { class: "pv-quiet", role: "status" });
@@ -44,14 +78,18 @@ class MarksPanel {
   ) {
     const { say, explorer, scene } = context;
     this.overlay = explorer.overlay("marks", `#${COLOR}`);
-    this.document = new MarksDocument(place, `${say("marks")}: ${scene.title}`.slice(0, 200), () => this.show());
-    this.tools = TOOLS.map((tool) => this.tool(tool));
+    this.document = new MarksDocument({ ...place, ...(place.dataset ? judged(scene) : {}) }, `${say("marks")}: ${scene.title}`.slice(0, 200), () => this.show());
+    const judges = scene.layers.some(({ kind }) => kind === "points");
+    this.known = judges ? [...TOOLS, ...VERDICTS] : TOOLS;
+    this.tools = this.known.map((tool) => this.tool(tool));
     const undo = this.button("markUndo", "Ctrl+Z", () => void this.document.undo());
     const redo = this.button("markRedo", "Ctrl+Shift+Z", () => void this.document.redo());
-    const bar = make("div", { class: "pv-marks-tools", role: "toolbar", "aria-label": say("marks") }, ...this.tools, undo, redo);
+    const bar = make("div", { class: "pv-marks-tools", role: "toolbar", "aria-label": say("marks") }, ...this.tools.slice(0, TOOLS.length), undo, redo);
+    const verdicts = make("div", { class: "pv-marks-tools", role: "toolbar", "aria-label": say("verdicts") }, ...this.tools.slice(TOOLS.length));
+    const judging = judges ? [make("p", { class: "pv-quiet" }, say("verdictHint")), verdicts] : [];
     const chosen = make("div", { class: "pv-row" }, make("label", { for: this.choice.id }, say("markDocument")), this.choice);
     this.element.append(
-      section(say("marks"), bar, make("p", { class: "pv-quiet" }, say("markDrawHint")), chosen, this.state, this.others, this.list),
+      section(say("marks"), bar, make("p", { class: "pv-quiet" }, say("markDrawHint")), ...judging, chosen, this.state, this.others, this.list),
       sharing(context, () => this.document.info),
       filing(context, () => this.document.info, () => this.document.sync()),
       viewSharing(context, () => this.document.info),
@@ -96,29 +134,44 @@ class MarksPanel {
     return button;
   }
 
-  private tool(tool: (typeof TOOLS)[number]): HTMLButtonElement {
-    const button = this.button(tool.word, tool.key, () => this.draw(tool, button), tool.icon);
+  private tool(tool: Tool): HTMLButtonElement {
+    const button = this.button(tool.word, tool.key, () => this.take(tool), tool.icon);
     button.setAttribute("aria-pressed", "false");
     button.setAttribute("aria-keyshortcuts", tool.key);
     return button;
   }
 
-  private draw(tool: (typeof TOOLS)[number], button: HTMLButtonElement): void {
-    const again = button.getAttribute("aria-pressed") === "true";
+  /** Take a tool into the hand, or lay it down where it is there. */
+  private take(tool: Tool): void {
+    const again = this.inHand === tool;
     this.stop?.();
-    if (again) return;
-    button.setAttribute("aria-pressed", "true");
+    this.hold(null);
+    if (!again) this.draw(tool);
+  }
+
+  private hold(tool: Tool | null): void {
+    this.inHand = tool;
+    if (!tool) this.stop = null;
+    this.known.forEach((one, at) => this.tools[at]!.setAttribute("aria-pressed", String(one === tool)));
+  }
+
+  private draw(tool: Tool): void {
+    this.hold(tool);
     this.stop = this.overlay.draw(tool.shape, (drawn) => {
-      this.stop = null;
-      button.setAttribute("aria-pressed", "false");
       const shape = drawn ? this.overlay.get(drawn) : undefined;
+      if (this.inHand === tool) this.hold(null);
       if (!drawn || !shape) return;
       this.overlay.remove(drawn);
-      const id = crypto.randomUUID();
-      const text = tool.kind === "note" ? this.context.say("markNote") : "";
-      this.document.change({ [id]: { kind: tool.kind, places_um: placesOf(shape), color: COLOR, ...(text ? { text } : {}) } });
-      if (text) this.list.querySelector<HTMLInputElement>(`[data-mark="${id}"] input[type=text]`)?.select();
+      this.write(tool, placesOf(shape));
+      if (tool.verdict) this.draw(tool);
     });
+  }
+
+  private write({ kind, verdict, color = COLOR }: Tool, places_um: Mark["places_um"]): void {
+    const id = newId();
+    const text = kind === "note" ? this.context.say("markNote") : "";
+    this.document.change({ [id]: { kind, places_um, color, ...(text ? { text } : {}), ...(verdict ? { verdict } : {}) } });
+    if (text) this.list.querySelector<HTMLInputElement>(`[data-mark="${id}"] input[type=text]`)?.select();
   }
 
   private moved(id: string, places_um: Mark["places_um"]): void {
@@ -130,9 +183,9 @@ class MarksPanel {
     const { target } = event;
     if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return;
     if (this.element.closest<HTMLElement>("[role=tabpanel]")?.hidden) return;
-    const at = event.altKey || event.ctrlKey || event.metaKey ? -1 : TOOLS.findIndex(({ key }) => key === event.key);
+    const at = event.altKey || event.ctrlKey || event.metaKey ? -1 : this.known.findIndex(({ key }) => key === event.key);
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") void (event.shiftKey ? this.document.redo() : this.document.undo());
-    else if (at >= 0) this.draw(TOOLS[at]!, this.tools[at]!);
+    else if (at >= 0) this.take(this.known[at]!);
     else return;
     event.preventDefault();
   };
@@ -144,7 +197,7 @@ class MarksPanel {
     for (const [id, mark] of marks) this.overlay.set(id, shapeOfMark(mark), `#${mark.color || COLOR}`);
     this.choose();
     const word = SAID[state];
-    const said = word ? say(word) : "";
+    const said = this.document.trouble ? `${say("markTakenBack")} ${this.document.trouble}` : word ? say(word) : "";
     if (this.state.textContent !== said) this.state.textContent = said;
     const present = this.document.present();
     this.others.textContent = present.length ? `${say("markOthers")} ${present.join(", ")}` : "";
@@ -157,7 +210,8 @@ class MarksPanel {
 
   private row(id: string, mark: Mark): HTMLElement {
     const { say, explorer, unit } = this.context;
-    const where = placeText(middleOf(mark), unit);
+    const verdict = VERDICTS.find((one) => one.verdict === mark.verdict);
+    const where = `${verdict ? `${say(verdict.word)} ` : ""}${placeText(middleOf(mark), unit)}`;
     const called = mark.text || where;
     const color = make("input", { type: "color", value: `#${mark.color || COLOR}`, "aria-label": `${say("color")}: ${called}` });
     color.addEventListener("change", () => this.edit(id, { color: color.value.slice(1).toUpperCase() }));
