@@ -61,25 +61,31 @@ PUBLISHED = "published"
 
 
 def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
-    """The draft of a dataset: the one there is, or a new one that carries over what was published last."""
+    """The draft of a dataset: the one there is, or a new one that carries over what was published last.
+
+    Of what was withdrawn it carries over the record alone, where no published version stands.
+    """
     work.ask(Right.WRITE, dataset_id)
     rows = work.session.execute(
-        select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
+        select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc())
     ).all()
-    newest = read_versions(work.session, rows)
-    if newest and newest[0].state is VersionState.DRAFT:
-        return newest[0]
-    return _new_draft(work, dataset_id, newest[0] if newest else None)
+    if rows and rows[0].state == VersionState.DRAFT.value:
+        return read_versions(work.session, rows[:1])[0]
+    standing = [row for row in rows if row.state == VersionState.PUBLISHED.value]
+    before = read_versions(work.session, (standing or rows)[:1])
+    assets = before[0].assets if standing else ()
+    return _new_draft(work, dataset_id, before[0] if before else None, assets, rows[0].number + 1 if rows else 1)
 
 
-def _new_draft(work: UnitOfWork, dataset_id: str, before: Version | None) -> Version:
-    assets = before.assets if before else ()
+def _new_draft(
+    work: UnitOfWork, dataset_id: str, before: Version | None, assets: tuple[Asset, ...], number: int
+) -> Version:
     record = before.record if before else _record_of(work.session, dataset_id)
     document = record_to_json(record)
     made = Version(
         id=new_id(dataset_id.partition("-")[0]),
         dataset_id=dataset_id,
-        number=before.number + 1 if before else 1,
+        number=number,
         state=VersionState.DRAFT,
         digest=version_digest(document, assets),
         record=record,
