@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.accounts import read_account
+from pulvinar.access.accounts import actor_for, read_account
 from pulvinar.access.agreement_tables import dataset_use
+from pulvinar.access.visibility import may
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.requests import grant
 from pulvinar.errors import Invalid
@@ -74,8 +75,12 @@ def known_answers(stated: Mapping[str, str]) -> dict[str, str]:
 
 
 def grant_by_itself(database: Database, request: AccessRequest) -> AccessRequest:
-    """Grant a request at once where its dataset is set so and every code is met; else it waits for a person."""
+    """Grant a request at once where its dataset is set so, every code is met and the applicant sees the dataset (it is
+    under no embargo, and not private); else it waits for a person."""
     with database.session() as session:
+        applicant = actor_for(session, read_account(session, request.account_id))
+        if not may(session, applicant, Right.SEE, request.dataset_id):
+            return request
         use = use_of(session, request.dataset_id)
         found = matches(session, request)
     if not (request.is_open and use.by_itself and found and all(one.verdict is Verdict.MET for one in found)):
