@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
@@ -15,7 +15,7 @@ from pulvinar.access.visibility import may
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.requests import grant
 from pulvinar.errors import Invalid
-from pulvinar.model.access import PLATFORM, Right
+from pulvinar.model.access import PLATFORM, Actor, Right
 from pulvinar.model.access_request import AccessRequest
 from pulvinar.model.use_codes import USE_CODES
 from pulvinar.model.use_matching import QUESTIONS, Match, Verdict, match
@@ -39,6 +39,12 @@ def use_of(session: Session, dataset_id: str) -> DatasetUse:
     """What a dataset may be used for. Whoever asks sees it."""
     row = session.execute(select(dataset_use).where(dataset_use.c.dataset_id == dataset_id)).first()
     return DatasetUse(row.codes, row.by_itself, row.days) if row else DatasetUse()
+
+
+def use_told(session: Session, actor: Actor, dataset_id: str) -> DatasetUse:
+    """What a dataset may be used for, as `actor` is told it: a detail may name a lab or a person."""
+    use = use_of(session, dataset_id)
+    return replace(use, codes=dict.fromkeys(use.codes, "")) if actor.is_blind else use
 
 
 def set_use(work: UnitOfWork, dataset_id: str, use: DatasetUse) -> None:
