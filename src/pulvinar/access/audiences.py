@@ -36,7 +36,7 @@ class AudienceName:
 
 
 def named(session: Session, audiences: Iterable[str], *, labels: bool = True) -> dict[str, AudienceName]:
-    """Who each of the audiences is. What a link is called (`labels`) is for those who share, not for who comes by it."""
+    """Who each of the audiences is. What a link is called is for those who share, and no `labels` for others."""
     parts = {one: one.partition(":") for one in audiences}
     of = {kind: {rest for head, _, rest in parts.values() if head == kind} for kind in AudienceKind}
     names = {
