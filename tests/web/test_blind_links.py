@@ -31,15 +31,8 @@ from pulvinar.web.app import create_app
 NAME = "Wombatperson"
 OTHERS = {"name", "region", "secret", "token_id", "sign_in_id"}
 """Parameters that name nothing of a dataset."""
-RECORD = Record(
-    "A brain",
-    Species.MOUSE,
-    "CC0-1.0",
-    contributors=(Contributor(NAME),),
-    lab=f"Lab of {NAME}",
-    funding=(),
-    source=NAME,
-)
+PEOPLE = {"contributors": (Contributor(NAME),), "lab": f"Lab of {NAME}", "source": NAME}
+RECORD = Record("A brain", Species.MOUSE, "CC0-1.0", **PEOPLE)
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 
 
