@@ -267,3 +267,14 @@ def test_the_password_is_asked_for_once_more(database):
     with pytest.raises(NotAuthenticated):
         confirm_password(database, ada.id, "wrong")
     confirm_password(database, a_person(database, "sso", password="").id, "")
+
+
+@pytest.mark.parametrize("spelled", ["\uff41\uff44\uff41", "\u24d0da", "A\u1d30a "])
+def test_another_spelling_of_a_login_name_gets_no_other_tries(database, spelled):
+    """The name is looked up in one form of Unicode; so it is counted in that form."""
+    a_person(database)
+    for number in range(5):
+        failing(database, "ada", Browser(f"192.0.2.{number}", "x"))
+    failing(database, "ada", Browser("192.0.2.98", "x"))
+    with pytest.raises(TooOften):
+        sign_in_by_password(database, spelled, "wrong", Browser("192.0.2.99", "x"), days=14)

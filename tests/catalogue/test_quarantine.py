@@ -150,3 +150,29 @@ def test_what_is_published_is_not_held_again(database):
         publish(work, draft_id)
     with pytest.raises(Conflict, match="published"), UnitOfWork(database, LOCAL_OWNER) as work:
         hold_again(work, dataset_id, head.id, "too late")
+
+
+def test_what_was_made_from_it_is_held_again_with_it(database):
+    dataset_id, draft_id, head = held_head(database)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        child, objects = made("aligned")
+        add_asset(work, draft_id, child, objects)
+        inherit(work.session, child.id, [head.id])
+    released(database, MAKER, dataset_id, head.id, Face.ABSENT)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        hold_again(work, dataset_id, head.id, "an ear is left")
+    assert {one.asset_id for one in quarantine_of(database, MAKER, dataset_id) if one.held} == {head.id, child.id}
+
+
+def test_a_reviewer_does_not_take_back_a_head_of_which_something_is_published(database):
+    dataset_id, _, head = held_head(database)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        other = create_dataset(work, HEAD)
+        child, objects = made("aligned")
+        add_asset(work, open_draft(work, other.id).id, child, objects)
+        inherit(work.session, child.id, [head.id])
+    released(database, MAKER, dataset_id, head.id, Face.ABSENT)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        publish(work, open_draft(work, other.id).id)
+    with pytest.raises(Conflict, match=child.id), UnitOfWork(database, LOCAL_OWNER) as work:
+        hold_again(work, dataset_id, head.id, "an ear is left")

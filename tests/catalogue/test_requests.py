@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from tests.access.people import a_person, a_service, acting, verbs
 from tests.access.terms import TERMS
 
 from pulvinar.access.agreements import set_agreement
 from pulvinar.access.deciders import who_may_on
 from pulvinar.access.organisations import make_organisation, set_member
+from pulvinar.access.tables import granted
+from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.requests import (
     MOST_OPEN,
@@ -23,6 +26,7 @@ from pulvinar.catalogue.requests import (
     withdraw,
 )
 from pulvinar.catalogue.sharing import do_what_is_due, move, set_tier, share, share_by_link, who_may
+from pulvinar.catalogue.uses import DatasetUse, grant_by_itself, set_use
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound, TooOften
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, OrganisationKind, Right, Tier
@@ -168,3 +172,29 @@ def test_what_an_agreement_binds_is_no_request_and_no_link_to_read(database, peo
         share_by_link(work, controlled, ends=ends, right=Right.READ)
     with UnitOfWork(database, ada) as work:
         share_by_link(work, controlled, ends=ends, right=Right.VIEW)
+
+
+def test_nothing_is_granted_by_itself_to_who_does_not_see_it(database, people, controlled):
+    """An embargo, or a private dataset: its codes of use are for later."""
+    cy = people["cy"]
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        set_use(work, controlled, DatasetUse({"NRES": ""}, by_itself=True))
+        set_tier(work, controlled, Tier.EMBARGOED, opens=datetime.now(UTC) + WEEK)
+    request = asked(database, cy, controlled)
+    assert grant_by_itself(database, request).is_open
+    assert not reads(database, cy, controlled)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        set_tier(work, controlled, Tier.CONTROLLED)
+    assert not grant_by_itself(database, request).is_open
+    assert reads(database, cy, controlled)
+
+
+def test_whose_right_has_ended_is_told_of_no_request(database, people, controlled):
+    dee = people["dee"]
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        share(work, controlled, audience_of(dee.id), Right.SHARE, ends=datetime.now(UTC) + WEEK)
+    with database.writing() as session:
+        assert dee.id in [one.id for one in who_may_on(session, controlled, Right.SHARE)]
+        over = granted.c.audience == audience_of(dee.id)
+        session.execute(update(granted).where(over).values(ends=datetime.now(UTC) - WEEK))
+        assert dee.id not in [one.id for one in who_may_on(session, controlled, Right.SHARE)]

@@ -16,6 +16,7 @@ from pulvinar.access.visibility import EVERYONE, audience_of, highest_right, org
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.datasets import create_dataset, get_dataset, list_datasets
+from pulvinar.catalogue.derivations import record_derivation
 from pulvinar.catalogue.sharing import (
     do_what_is_due,
     end_link,
@@ -32,7 +33,9 @@ from pulvinar.catalogue.versions import add_asset, get_version, list_versions, o
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Access, Actor, Organisation, OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
+from pulvinar.model.derivation import Derivation
 from pulvinar.model.identity import new_id
+from pulvinar.model.job import JobInput
 from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.storage.database import Database
 
@@ -303,3 +306,63 @@ def test_a_link_gives_no_right_to_change_and_ends_some_day(database, now, lab, w
     asked = {"ends": datetime.now(UTC) + TOMORROW} | wrong
     with pytest.raises(Invalid), UnitOfWork(database, now(ADA)) as work:
         share_by_link(work, made, **asked)
+
+
+def test_who_may_share_takes_nothing_from_who_may_more(database, now, lab):
+    dataset_id = bring(database, now(ADA), Access(Tier.PRIVATE, home=lab.id))
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        share(work, dataset_id, audience_of(CY.id), Right.SHARE)
+    home = organisation_audience(lab.id)
+    for take in (
+        lambda work: unshare(work, dataset_id, home),
+        lambda work: share(work, dataset_id, home, Right.SEE),
+        lambda work: unshare(work, dataset_id, audience_of(ADA.id)),
+        lambda work: share(work, dataset_id, audience_of(ADA.id), Right.SEE),
+    ):
+        with pytest.raises(Forbidden, match="may not administer"), UnitOfWork(database, CY) as work:
+            take(work)
+    assert right_of(database, now(ADA), dataset_id) is Right.ADMINISTER
+    # what they may give they may take back, also from themselves
+    with UnitOfWork(database, CY) as work:
+        share(work, dataset_id, audience_of("dee"), Right.WRITE)
+        unshare(work, dataset_id, audience_of("dee"))
+        unshare(work, dataset_id, audience_of(CY.id))
+    with UnitOfWork(database, now(ADA)) as work:
+        unshare(work, dataset_id, audience_of(ADA.id))
+
+
+def test_an_embargo_does_not_end_before_that_of_what_it_was_made_from(database, now, lab):
+    """The source was put under a longer embargo, or made private, after the day was set."""
+    soon = datetime.now(UTC) + TOMORROW
+    source = bring(database, now(ADA), published=True)
+    made = bring(database, now(ADA), published=True)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        asset = get_version(database, LOCAL_OWNER, made).assets[0]
+        input_of = JobInput("image", source, 1, "0" * 64, get_version(database, LOCAL_OWNER, source).assets[0].id)
+        by = (LOCAL_OWNER.id, LOCAL_OWNER.name, "local", "", {}, soon, soon)
+        record_derivation(work.session, asset.id, Derivation("job", "out", "align", "1", (input_of,), {}, *by))
+        set_tier(work, source, Tier.EMBARGOED, opens=soon)
+        set_tier(work, made, Tier.EMBARGOED, opens=soon)
+    later = soon + timedelta(days=30)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        set_tier(work, source, Tier.EMBARGOED, opens=later)
+    _let_pass(database, made)
+    do_what_is_due(database)
+    with database.session() as session:
+        access = access_of(session, made)
+    assert (access.tier, access.opens) == (Tier.EMBARGOED, later)
+    assert right_of(database, ANONYMOUS, made) is None
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        set_tier(work, source, Tier.PRIVATE)
+    _let_pass(database, made)
+    do_what_is_due(database)
+    with database.session() as session:
+        assert access_of(session, made).tier is Tier.PRIVATE
+    assert right_of(database, ANONYMOUS, made) is None
+    assert do_what_is_due(database) == 0
+
+
+def _let_pass(database, dataset_id):
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with database.writing() as session:
+        session.execute(update(dataset_access).where(dataset_access.c.dataset_id == dataset_id).values(opens=past))

@@ -92,7 +92,7 @@ def test_a_draft_goes_on_from_it_and_it_changes_no_more(database: Database, add:
     with UnitOfWork(database, LOCAL_OWNER) as work:
         draft = open_draft(work, dataset.id)
         work.ask_own_or_node(LOCAL_OWNER.id)
-    assert (draft.number, draft.state, len(draft.assets)) == (2, VersionState.DRAFT, 1)
+    assert (draft.number, draft.state, len(draft.assets)) == (2, VersionState.DRAFT, 0)
     first = get_version(database, LOCAL_OWNER, dataset.id, 1)
     with pytest.raises(Conflict, match="withdrawn and never changes"), UnitOfWork(database, LOCAL_OWNER) as work:
         publish(work, first.id)
@@ -145,3 +145,23 @@ def test_who_may_not_see_the_dataset_sees_no_tombstone(database: Database, add: 
     assert withdrawals(database, STRANGER, dataset.id) == ()
     with pytest.raises(NotFound):
         find_version(database, STRANGER, version.id)
+
+
+def test_a_new_draft_does_not_bring_its_files_back(database: Database, add: Add):
+    dataset = add("Quetzal brain")
+    (first,) = get_version(database, ANONYMOUS, dataset.id).assets
+    _withdraw(database, dataset)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = open_draft(work, dataset.id)
+    assert (draft.number, draft.assets, draft.record.title) == (2, (), "Quetzal brain")
+    assert first.id in [one.id for one in get_version(database, LOCAL_OWNER, dataset.id, 1).assets]
+
+
+def test_a_new_draft_carries_over_what_stands(database: Database, add: Add):
+    dataset = add("Quetzal brain")
+    (kept,) = get_version(database, ANONYMOUS, dataset.id).assets
+    _publish_again(database, dataset)
+    _withdraw(database, dataset, 2)
+    with UnitOfWork(database, LOCAL_OWNER) as work:
+        draft = open_draft(work, dataset.id)
+    assert (draft.number, [one.id for one in draft.assets]) == (3, [kept.id])

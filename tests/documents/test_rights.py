@@ -179,3 +179,16 @@ def test_a_state_that_no_address_has_is_refused(database, brain, ada, state):
 def test_a_visitor_keeps_no_view(database, brain):
     with pytest.raises(Forbidden):
         save_view(database, ANONYMOUS, "A view", f"/datasets/{brain.id}/view", "")
+
+
+def test_who_may_share_takes_nothing_from_who_may_more(database, written, ada, people):
+    bo = people("bo")
+    share(database, ada, written, f"actor:{bo.id}", Right.SHARE)
+    share(database, ada, written, "actor:cy", Right.ADMINISTER)
+    for audience in (f"actor:{ada.id}", "actor:cy"):
+        with pytest.raises(Forbidden):
+            share(database, bo, written, audience, Right.SEE)
+    with pytest.raises(Forbidden), UnitOfWork(database, bo) as work:
+        unshare_document(work, written.id, "actor:cy")
+    share(database, bo, written, "actor:dee", Right.WRITE)
+    share(database, bo, written, "actor:dee", Right.READ)

@@ -1,5 +1,6 @@
 """Who a request is: by cookie or token, on the API and at the chunks, and how soon it is nobody any longer."""
 
+import base64
 import time
 from pathlib import Path
 
@@ -11,13 +12,19 @@ from tests.web.accounts import browser, sign_in, signed_in
 from tests.web.conftest import Shown, add_dataset, stored_volume
 
 from pulvinar.access.accounts import disable
+from pulvinar.access.audit_chain import seal_all
+from pulvinar.access.organisations import make_organisation, remove_member, set_member
 from pulvinar.access.sign_ins import end_all_sign_ins
 from pulvinar.access.tokens import make_token, revoke_token
-from pulvinar.access.visibility import EVERYONE, audience_of, hide, show
+from pulvinar.access.visibility import EVERYONE, audience_of, hide, organisation_audience, show
 from pulvinar.access.work import UnitOfWork
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Right
+from pulvinar.documents.documents import create_document
+from pulvinar.documents.rights import share_document
+from pulvinar.ingest.uploads.parts import get_part, open_part
+from pulvinar.ingest.uploads.submissions import add_files, create_submission
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, OrganisationKind, Right
 from pulvinar.model.volume import VolumeKind
-from pulvinar.platform import open_platform
+from pulvinar.platform import landing_of, open_platform
 from pulvinar.settings import load_settings
 from pulvinar.storage.database import Database
 from pulvinar.web.context import actor_at_once, actor_of
@@ -245,3 +252,89 @@ def test_where_nobody_signs_in_no_program_does(tmp_path):
     with open_platform(load_settings(environment={}, home=tmp_path / "laptop")) as laptop, browser(laptop) as client:
         assert client.post("/api/v1/device-logins", json={"name": "x"}).status_code == 404
         assert client.get("/api/v1/me/tokens").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/audit/events",
+        "/api/v1/audit/export",
+        "/api/v1/audit/reads",
+        "/api/v1/audit/seal",
+        "/audit",
+        "/audit/reads",
+    ],
+)
+def test_the_log_is_not_for_a_token_that_only_reads(platform, path):
+    owner = a_person(platform.database, "grace", is_owner=True)
+    seal_all(platform.database)
+    for ceiling, status in ((Right.WRITE, 403), (Right.ADMINISTER, 200)):
+        with program(platform, a_token(platform, owner, ceiling)[1]) as client:
+            assert client.get(path).status_code == status
+
+
+def test_a_token_that_only_reads_leaves_no_organisation(platform):
+    person, other = a_person(platform.database), a_person(platform.database, "bo")
+    with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+        lab = make_organisation(work, "A lab", OrganisationKind.LAB)
+        for one in (person, other):
+            set_member(work, lab.id, one.id, Right.ADMINISTER)
+    at = f"/api/v1/organisations/{lab.id}/members/{person.id}"
+    with program(platform, a_token(platform, person, Right.READ)[1]) as client:
+        assert client.delete(at).status_code == 403
+    with program(platform, a_token(platform, person, Right.ADMINISTER)[1]) as client:
+        assert client.delete(at).status_code == 204
+
+
+def test_a_token_that_only_reads_hands_nothing_in(platform):
+    """Not even into what its person has begun."""
+    person = a_person(platform.database, is_owner=True)
+    actor, landing = acting(platform.database, person.id), landing_of(platform)
+    made = create_submission(landing, actor, "mine")
+    add_files(landing, actor, made.id, [("a.swc", 4), ("b.swc", 4)])
+    part = open_part(landing, actor, made.id, "a.swc", 4, first=0)
+    spoken = {"tus-resumable": "1.0.0"}
+    body = {**spoken, "content-type": "application/offset+octet-stream", "upload-offset": "0"}
+    name = base64.b64encode(b"b.swc").decode()
+    owner = base64.b64encode(made.id.encode()).decode()
+    new = {**spoken, "upload-length": "4", "upload-metadata": f"submission {owner},path {name}"}
+    final = {**spoken, "upload-concat": f"final;/api/v1/uploads/{part.id}"}
+    with program(platform, a_token(platform, person, Right.READ)[1]) as client:
+        assert client.get(f"/api/v1/submissions/{made.id}").status_code == 200
+        for answer in (
+            client.patch(f"/api/v1/uploads/{part.id}", content=b"abcd", headers=body),
+            client.post("/api/v1/uploads", headers=new),
+            client.post("/api/v1/uploads", headers=final),
+            client.delete(f"/api/v1/uploads/{part.id}", headers=spoken),
+        ):
+            assert answer.status_code == 403, answer.text
+    assert get_part(landing, actor, part.id).received == 0
+    with program(platform, a_token(platform, person, Right.WRITE)[1]) as client:
+        assert client.patch(f"/api/v1/uploads/{part.id}", content=b"abcd", headers=body).status_code == 204
+        assert client.post("/api/v1/uploads", headers=final).status_code == 201
+
+
+@pytest.mark.parametrize("ended", ["token", "membership"])
+def test_what_goes_on_ends_with_what_let_it_in(platform, private, serving, ended):
+    """An answer that never ends is asked for once: whether it may go on is asked anew."""
+    owner, person = a_person(platform.database, "grace", is_owner=True), a_person(platform.database)
+    keeper = acting(platform.database, owner.id)
+    with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+        lab = make_organisation(work, "A lab", OrganisationKind.LAB)
+        set_member(work, lab.id, person.id, Right.READ)
+    shown_to(platform, private, person)
+    document = create_document(platform.database, keeper, "Cells", dataset_id=private.version.dataset_id)
+    with UnitOfWork(platform.database, keeper) as work:
+        share_document(work, document.id, organisation_audience(lab.id), Right.READ)
+    made, secret = a_token(platform, person)
+    with serving(platform) as address:
+        asked = {"url": f"{address}/api/v1/documents/{document.id}/events", "timeout": 8}
+        with httpx2.stream("GET", headers={"authorization": f"Bearer {secret}"}, **asked) as events:
+            with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+                if ended == "token":
+                    revoke_token(work, person.id, made.id)
+                else:
+                    remove_member(work, lab.id, person.id)
+            began = time.monotonic()
+            assert [line for line in events.iter_lines() if line.startswith("data:")] == []
+            assert time.monotonic() - began < 8

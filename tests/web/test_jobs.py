@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import httpx2
 import numpy as np
@@ -12,8 +13,10 @@ from tests.solutions.stored import catalogued, stored_volume
 from pulvinar.access.export_rules import check_leaving, lift_rule, of_dataset, rules_on, set_rule
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.compute import jobs
 from pulvinar.compute.dispatch import Quotas
 from pulvinar.errors import Forbidden
+from pulvinar.model.access import Right
 from pulvinar.model.export_rule import ExportRule, RuleKind, Way
 from pulvinar.model.job import JobState
 from pulvinar.platform import Platform, open_platform, solution_means
@@ -209,3 +212,13 @@ def kinds_on(platform: Platform, dataset_id: str) -> list[RuleKind]:
 def stored_of(platform: Platform):
     voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
     return stored_volume(platform.store, platform.settings.resolved_scratch(), voxels)
+
+
+def test_a_token_that_only_reads_changes_no_job(platform: Platform, image, api: httpx2.Client):
+    job = api.post("/jobs", json=request_for(image)).json()
+    reader = replace(platform.actor, ceiling=Right.READ)
+    for change in (jobs.pause, jobs.resume, jobs.cancel):
+        with pytest.raises(Forbidden):
+            change(platform.database, reader, job["id"])
+    assert jobs.get_job(platform.database, reader, job["id"]).state is JobState.QUEUED
+    api.post(f"/jobs/{job['id']}/cancel")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from pulvinar.access.attempts import login_key
 from pulvinar.access.memberships import memberships_of
 from pulvinar.access.tables import access_token, account, device_login, one_time_link, sign_in
 from pulvinar.access.work import UnitOfWork
@@ -30,7 +31,7 @@ _TEXTS = {"name": 200, "lab": 200}
 
 def checked_login(text: str) -> str:
     """A login name in lower case. Raises `Invalid` for what can't be one."""
-    login = unicodedata.normalize("NFKC", text).strip().lower()
+    login = login_key(text)
     if not _LOGIN.fullmatch(login) or not 2 <= len(login) <= _LONGEST_LOGIN:
         raise Invalid(
             "this can't be a login name",
@@ -114,8 +115,7 @@ def read_account(session: Session, account_id: str) -> Account:
 
 def find_login(session: Session, login: str) -> Account | None:
     """The account of a login name, however its letters are written."""
-    key = unicodedata.normalize("NFKC", login).strip().lower()
-    row = session.execute(select(account).where(account.c.login == key)).first()
+    row = session.execute(select(account).where(account.c.login == login_key(login))).first()
     return account_from_row(row) if row else None
 
 

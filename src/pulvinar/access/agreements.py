@@ -112,13 +112,14 @@ def read_agreement(session: Session, agreement_id: str, number: int | None = Non
 
 
 def get_agreement(session: Session, actor: Actor, agreement_id: str, number: int | None = None) -> Agreement:
-    """As `read_agreement`, for those who see a dataset that it binds, give it, or have accepted it. Else `NotFound`."""
+    """As `read_agreement`, for those who see a dataset that it binds, give it, or have accepted it. Else `NotFound`, as
+    for who looks blindly: it would tell who gives it."""
     found = read_agreement(session, agreement_id, number)
     binds = select(dataset_agreement.c.dataset_id).where(
         dataset_agreement.c.agreement_id == agreement_id, visible(actor, dataset_agreement.c.dataset_id)
     )
     mine = exists().where(acceptance.c.agreement_id == agreement_id, acceptance.c.account_id == actor.id)
-    if not (
+    if actor.is_blind or not (
         gives(session, actor, Right.WRITE, found)
         or session.scalar(binds.limit(1)) is not None
         or session.scalar(select(mine))

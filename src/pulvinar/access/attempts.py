@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,12 @@ class Tries:
 
 def of_account(what: str, account: str, free: int = 5) -> Tries:
     """Tries for one account, or for one login name that nobody has: the two look the same."""
-    return Tries(what, f"account {account.strip().lower()}", free)
+    return Tries(what, f"account {login_key(account)}", free)
+
+
+def login_key(text: str) -> str:
+    """A login name in the one form in which it is kept and looked up: however it is spelled, its tries add up."""
+    return unicodedata.normalize("NFKC", text).strip().lower()
 
 
 def of_address(what: str, address: str, free: int = 30) -> Tries:

@@ -35,14 +35,14 @@ class AudienceName:
     name: str = ""
 
 
-def named(session: Session, audiences: Iterable[str]) -> dict[str, AudienceName]:
-    """Who each of the audiences is."""
+def named(session: Session, audiences: Iterable[str], *, labels: bool = True) -> dict[str, AudienceName]:
+    """Who each of the audiences is. What a link is called is for those who share, and no `labels` for others."""
     parts = {one: one.partition(":") for one in audiences}
     of = {kind: {rest for head, _, rest in parts.values() if head == kind} for kind in AudienceKind}
     names = {
         AudienceKind.ACTOR: _names(session, account, account.c.login, of[AudienceKind.ACTOR]),
         AudienceKind.ORGANISATION: _names(session, organisation, organisation.c.name, of[AudienceKind.ORGANISATION]),
-        AudienceKind.LINK: _names(session, share_link, share_link.c.label, of[AudienceKind.LINK]),
+        AudienceKind.LINK: _names(session, share_link, share_link.c.label, of[AudienceKind.LINK]) if labels else {},
     }
     return {
         one: AudienceName(AudienceKind(head), rest, names.get(AudienceKind(head), {}).get(rest, ""))

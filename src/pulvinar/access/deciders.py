@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.accounts import account_from_row
 from pulvinar.access.tables import account, granted, organisation, organisation_member
-from pulvinar.access.visibility import audience_of, organisation_audience
+from pulvinar.access.visibility import audience_of, lasts, organisation_audience
 from pulvinar.model.access import Right
 from pulvinar.model.account import Account, AccountKind, AccountState
 
@@ -18,9 +18,8 @@ _ACTOR, _ORGANISATION = audience_of(""), organisation_audience("")
 
 def who_may_on(session: Session, dataset_id: str, right: Right) -> tuple[Account, ...]:
     """The people who have `right` on a dataset by name or by an organisation; the node's owners where nobody has."""
-    rows = session.scalars(
-        select(granted.c.audience).where(granted.c.dataset_id == dataset_id, granted.c.level >= right)
-    )
+    given = granted.c.dataset_id == dataset_id, granted.c.level >= right, lasts()
+    rows = session.scalars(select(granted.c.audience).where(*given))
     found: set[str] = set()
     for audience in rows:
         if audience.startswith(_ACTOR):

@@ -55,6 +55,8 @@ def set_member(work: UnitOfWork, organisation_id: str, actor_id: str, role: Righ
 
 def remove_member(work: UnitOfWork, organisation_id: str, actor_id: str) -> None:
     """Take somebody out of an organisation; whoever wants to leave may. The last administrator stays (`Conflict`)."""
+    if actor_id == work.actor.id:
+        work.ask_own(actor_id)
     work.ask_in(Right.SEE if actor_id == work.actor.id else Right.ADMINISTER, organisation_id)
     _keep_one_administrator(work.session, organisation_id, actor_id)
     mine = organisation_member.c.organisation_id == organisation_id, organisation_member.c.actor_id == actor_id

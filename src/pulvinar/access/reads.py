@@ -17,8 +17,8 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from pulvinar.access.audit import check_reads_log
 from pulvinar.access.tables import access_read, event
-from pulvinar.errors import Forbidden
 from pulvinar.model.access import Actor
 from pulvinar.storage.database import Database
 
@@ -100,8 +100,7 @@ def reads_of(
     database: Database, actor: Actor, *, dataset_id: str = "", actor_id: str = "", limit: int = 500
 ) -> tuple[Read, ...]:
     """What was read of controlled data, newest first. Raises `Forbidden` for who isn't an owner of the node."""
-    if not actor.is_owner:
-        raise Forbidden("only owners of this node read its log")
+    check_reads_log(actor)
     asked = select(access_read).order_by(access_read.c.hour.desc(), access_read.c.asset_id, access_read.c.actor_id)
     if dataset_id:
         asked = asked.where(access_read.c.dataset_id == dataset_id)

@@ -81,7 +81,7 @@ def visible(
     if by_name:
         by = tuple(one for one in by if one not in (EVERYONE, REGISTERED))
     shown = select(literal(1)).where(
-        granted.c.dataset_id == dataset_id, granted.c.audience.in_(by), granted.c.level >= right, _lasts()
+        granted.c.dataset_id == dataset_id, granted.c.audience.in_(by), granted.c.level >= right, lasts()
     )
     if right > Right.SEE:
         shown = shown.where(or_(granted.c.level < Right.READ, not_(bound(actor, granted.c.dataset_id))))
@@ -115,7 +115,7 @@ def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
     return unmet.correlate_except(on, of).exists()
 
 
-def _lasts() -> ColumnElement[bool]:
+def lasts() -> ColumnElement[bool]:
     """The condition that what a row of `granted` gives has not ended."""
     return or_(granted.c.ends.is_(None), granted.c.ends > datetime.now(UTC))
 
@@ -129,7 +129,7 @@ def newest_visible(actor: Actor, *, species: str | None, below: int | None, limi
         return _newest(select(_dataset.c.seq), _dataset, species, below, limit)
     walks = []
     for audience in audiences(actor):
-        shown = select(granted.c.seq).where(granted.c.audience == audience, granted.c.level >= Right.SEE, _lasts())
+        shown = select(granted.c.seq).where(granted.c.audience == audience, granted.c.level >= Right.SEE, lasts())
         walks.append(select(_newest(shown, granted, species, below, limit).subquery()))
     either = union(*walks).subquery("either")
     return select(either.c.seq).order_by(either.c.seq.desc()).limit(limit)
@@ -154,7 +154,7 @@ def grants_to(session: Session, actor: Actor, dataset_id: str) -> tuple[Grant, .
     """By what an actor who is no owner of the node has rights on a dataset, the highest first: the reasons of `may`."""
     most = {EVERYONE: Right.ADMINISTER, audience_of(actor.id): Right.ADMINISTER}
     most |= {one.audience: one.most for one in actor.memberships}
-    mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), _lasts()
+    mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), lasts()
     rows = session.execute(select(granted).where(*mine)).all()
     held = any(row.level >= Right.READ for row in rows) and session.scalar(select(bound(actor, literal(dataset_id))))
     found = []
@@ -174,7 +174,7 @@ def highest_right(session: Session, actor: Actor, dataset_id: str) -> Right | No
 
 def grants_on(session: Session, dataset_id: str) -> tuple[Grant, ...]:
     """Who was given what on a dataset, the highest right first."""
-    rows = session.execute(select(granted).where(granted.c.dataset_id == dataset_id, _lasts()))
+    rows = session.execute(select(granted).where(granted.c.dataset_id == dataset_id, lasts()))
     found = (Grant(row.audience, Right(row.level), row.given_by, row.ends) for row in rows)
     return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
 
@@ -206,7 +206,7 @@ def draft_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
 
 def readers_by_name(session: Session, dataset_id: str) -> tuple[str, ...]:
     """The audiences that were given a dataset by name, to read or more."""
-    named = granted.c.dataset_id == dataset_id, granted.c.level >= Right.READ, _lasts()
+    named = granted.c.dataset_id == dataset_id, granted.c.level >= Right.READ, lasts()
     return tuple(filter(_is_named, session.scalars(select(granted.c.audience).where(*named))))
 
 
@@ -247,4 +247,4 @@ def hide(session: Session, dataset_id: str, audience: str) -> None:
 
 def shown_to(session: Session, dataset_id: str) -> tuple[str, ...]:
     """The audiences that see a dataset."""
-    return tuple(session.scalars(select(granted.c.audience).where(granted.c.dataset_id == dataset_id, _lasts())))
+    return tuple(session.scalars(select(granted.c.audience).where(granted.c.dataset_id == dataset_id, lasts())))

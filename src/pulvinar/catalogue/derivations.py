@@ -47,18 +47,22 @@ def derived_among(session: Session, asset_ids: Collection[str]) -> frozenset[str
 
 def check_tier(session: Session, dataset_id: str, access: Access) -> None:
     """Raise `Conflict` where a dataset would be for more people than one that something in it was made from."""
+    if hidden := less_open(session, dataset_id, access):
+        raise Conflict(
+            f"dataset {dataset_id} was made from {hidden[0]}, which fewer may see and which would be shown by it",
+            hint=f"publish {hidden[0]} first, or share both with the same people",
+        )
+
+
+def less_open(session: Session, dataset_id: str, access: Access) -> list[str]:
+    """The datasets that something in a dataset was made from and that are for fewer people than `access` says."""
     held = version_asset.c.version_id.in_(select(version.c.id).where(version.c.dataset_id == dataset_id))
     mine = derivation_input.c.asset_id.in_(select(version_asset.c.asset_id).where(held))
     # what was made by removing a face, and reviewed, shows nothing of the head that it was made from
     faceless = quarantine.c.origin == quarantine.c.asset_id, quarantine.c.face == Face.REMOVED.value, ~quarantine.c.held
     hides = derivation_input.c.asset_id.not_in(select(quarantine.c.asset_id).where(*faceless))
     sources = session.scalars(select(derivation_input.c.dataset_id).where(mine, hides).distinct())
-    hidden = sorted(one for one in sources if one != dataset_id and not _is_as_open(session, one, access))
-    if hidden:
-        raise Conflict(
-            f"dataset {dataset_id} was made from {hidden[0]}, which fewer may see and which would be shown by it",
-            hint=f"publish {hidden[0]} first, or share both with the same people",
-        )
+    return sorted(one for one in sources if one != dataset_id and not _is_as_open(session, one, access))
 
 
 def _is_as_open(session: Session, source: str, access: Access) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.work import UnitOfWork, check_right
@@ -125,20 +125,18 @@ def release(work: UnitOfWork, dataset_id: str, asset_id: str, face: Face, note: 
 
 
 def hold_again(work: UnitOfWork, dataset_id: str, asset_id: str, note: str) -> None:
-    """Take back that an asset may leave, while no published version has it: a reviewer was wrong. Raises `NotFound`,
-    `Forbidden`, `Conflict`."""
+    """Take back that an asset may leave, with what was made from it, while no published version has any of them: a
+    reviewer was wrong. Raises `NotFound`, `Forbidden`, `Conflict`."""
     work.ask(Right.ADMINISTER, dataset_id)
     _row(work.session, dataset_id, asset_id)
+    mine = or_(quarantine.c.asset_id == asset_id, quarantine.c.origin == asset_id)
     published = (
-        select(version.c.id)
-        .join(version_asset, version_asset.c.version_id == version.c.id)
-        .where(version_asset.c.asset_id == asset_id, version.c.state == "published")
+        select(version_asset.c.asset_id)
+        .join(version, version_asset.c.version_id == version.c.id)
+        .where(version_asset.c.asset_id.in_(select(quarantine.c.asset_id).where(mine)), version.c.state == "published")
     )
-    if work.session.scalar(published.limit(1)) is not None:
-        raise Conflict(
-            f"asset {asset_id} is published", hint="make the dataset private first, or erase the person's data"
-        )
-    mine = and_(quarantine.c.asset_id == asset_id, quarantine.c.origin == asset_id)
+    if (shown := work.session.scalar(published.limit(1))) is not None:
+        raise Conflict(f"asset {shown} is published", hint="make its dataset private first, or erase the person's data")
     work.session.execute(update(quarantine).where(mine).values(held=True, reviewed_by="", reviewed=None, note=note))
     work.record_event("hold", asset_id, {"dataset": dataset_id, "note": note})
 

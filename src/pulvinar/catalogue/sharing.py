@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.agreements import agreements_on
-from pulvinar.access.dataset_access import access_of, opening_now, set_access, shown_by
+from pulvinar.access.dataset_access import access_of, opening_now, set_access, shown_by, strictest
 from pulvinar.access.links import Link, add_link, drop_link, new_link
 from pulvinar.access.visibility import (
     EVERYONE,
@@ -24,7 +24,7 @@ from pulvinar.access.visibility import (
     show,
 )
 from pulvinar.access.work import UnitOfWork, check_right
-from pulvinar.catalogue.derivations import check_tier
+from pulvinar.catalogue.derivations import check_tier, less_open
 from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.tables import version
@@ -42,13 +42,12 @@ def share(
 ) -> None:
     """Give an audience (an actor, an organisation) `right` on a dataset until `ends`, instead of what it had.
 
-    Raises `NotFound`, `Forbidden` for who may not share it or for more than the own right, `Invalid` for an end that is
-    past or an audience that a tier is for, `Conflict` while a person's data in it are in quarantine: those who are to
-    review them get the right to administer.
+    Raises `NotFound`, `Forbidden` for who may not share it, for more than the own right or instead of more than that,
+    `Invalid` for an end that is past or an audience that a tier is for, `Conflict` while a person's data in it are in
+    quarantine: those who are to review them get the right to administer.
     """
     work.ask(Right.SHARE, dataset_id)
-    if right > Right.SHARE:
-        work.ask(right, dataset_id)
+    _ask_above_share(work, dataset_id, max(right, _given_to(work.session, dataset_id, audience)))
     if audience in (EVERYONE, REGISTERED):
         raise Invalid(
             f"nothing is shared with {audience} by name", hint="choose the tier of the dataset, and publish it"
@@ -63,9 +62,21 @@ def share(
     work.record_event("share", dataset_id, told)
 
 
+def _given_to(session: Session, dataset_id: str, audience: str) -> Right:
+    return max((one.right for one in grants_on(session, dataset_id) if one.audience == audience), default=Right.SEE)
+
+
+def _ask_above_share(work: UnitOfWork, dataset_id: str, right: Right) -> None:
+    """To give, and to take, more than the right to share needs that right: no guest locks out who administers it."""
+    if right > Right.SHARE:
+        work.ask(right, dataset_id)
+
+
 def unshare(work: UnitOfWork, dataset_id: str, audience: str) -> None:
-    """Take from an audience what it was given on a dataset; what is published stays so."""
+    """Take from an audience what it was given on a dataset; what is published stays so. Raises `NotFound`, and
+    `Forbidden` for who may not share it, or has less than what would be taken."""
     work.ask(Right.SHARE, dataset_id)
+    _ask_above_share(work, dataset_id, _given_to(work.session, dataset_id, audience))
     if audience in (EVERYONE, REGISTERED):
         raise Invalid(f"what {audience} sees follows from the tier", hint="choose another tier")
     hide(work.session, dataset_id, audience)
@@ -96,6 +107,13 @@ def _set_tier(work: UnitOfWork, dataset_id: str, tier: Tier, opens: datetime | N
     reindex(work.session, dataset_id)
     work.record_event("set-tier", dataset_id, {"tier": tier.value, "opens": opens.isoformat() if opens else None})
     return access
+
+
+def _open(work: UnitOfWork, dataset_id: str) -> None:
+    """End an embargo; what was made from data that fewer may see by then stays with those."""
+    held_back = less_open(work.session, dataset_id, Access())
+    access = strictest(work.session, held_back)
+    _set_tier(work, dataset_id, access.tier, access.opens)
 
 
 def apply_tier(session: Session, dataset_id: str) -> None:
@@ -217,7 +235,7 @@ def do_what_is_due(database: Database) -> int:
         # once more: another process may have been quicker
         opening, ended = opening_now(work.session), ended_grants(work.session)
         for dataset_id in opening:
-            _set_tier(work, dataset_id, Tier.PUBLIC, None)
+            _open(work, dataset_id)
         for dataset_id, audience in ended:
             unshare(work, dataset_id, audience)
         work.record_event("do-what-is-due", "node", {"opened": len(opening), "ended": len(ended)})

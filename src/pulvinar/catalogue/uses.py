@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.accounts import read_account
+from pulvinar.access.accounts import actor_for, read_account
 from pulvinar.access.agreement_tables import dataset_use
+from pulvinar.access.visibility import may
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.requests import grant
 from pulvinar.errors import Invalid
-from pulvinar.model.access import PLATFORM, Right
+from pulvinar.model.access import PLATFORM, Actor, Right
 from pulvinar.model.access_request import AccessRequest
 from pulvinar.model.use_codes import USE_CODES
 from pulvinar.model.use_matching import QUESTIONS, Match, Verdict, match
@@ -38,6 +39,12 @@ def use_of(session: Session, dataset_id: str) -> DatasetUse:
     """What a dataset may be used for. Whoever asks sees it."""
     row = session.execute(select(dataset_use).where(dataset_use.c.dataset_id == dataset_id)).first()
     return DatasetUse(row.codes, row.by_itself, row.days) if row else DatasetUse()
+
+
+def use_told(session: Session, actor: Actor, dataset_id: str) -> DatasetUse:
+    """What a dataset may be used for, as `actor` is told it: a detail may name a lab or a person."""
+    use = use_of(session, dataset_id)
+    return replace(use, codes=dict.fromkeys(use.codes, "")) if actor.is_blind else use
 
 
 def set_use(work: UnitOfWork, dataset_id: str, use: DatasetUse) -> None:
@@ -74,8 +81,12 @@ def known_answers(stated: Mapping[str, str]) -> dict[str, str]:
 
 
 def grant_by_itself(database: Database, request: AccessRequest) -> AccessRequest:
-    """Grant a request at once where its dataset is set so and every code is met; else it waits for a person."""
+    """Grant a request at once where its dataset is set so, every code is met and the applicant sees the dataset (it is
+    under no embargo, and not private); else it waits for a person."""
     with database.session() as session:
+        applicant = actor_for(session, read_account(session, request.account_id))
+        if not may(session, applicant, Right.SEE, request.dataset_id):
+            return request
         use = use_of(session, request.dataset_id)
         found = matches(session, request)
     if not (request.is_open and use.by_itself and found and all(one.verdict is Verdict.MET for one in found)):

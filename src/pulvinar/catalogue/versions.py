@@ -24,6 +24,7 @@ from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
+from pulvinar.catalogue.nameless import ORIGINALS, nameless
 from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.seen import seen_version
@@ -61,25 +62,31 @@ PUBLISHED = "published"
 
 
 def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
-    """The draft of a dataset: the one there is, or a new one that carries over what was published last."""
+    """The draft of a dataset: the one there is, or a new one that carries over what was published last.
+
+    Of what was withdrawn it carries over the record alone, where no published version stands.
+    """
     work.ask(Right.WRITE, dataset_id)
     rows = work.session.execute(
-        select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc()).limit(1)
+        select(version).where(version.c.dataset_id == dataset_id).order_by(version.c.number.desc())
     ).all()
-    newest = read_versions(work.session, rows)
-    if newest and newest[0].state is VersionState.DRAFT:
-        return newest[0]
-    return _new_draft(work, dataset_id, newest[0] if newest else None)
+    if rows and rows[0].state == VersionState.DRAFT.value:
+        return read_versions(work.session, rows[:1])[0]
+    standing = [row for row in rows if row.state == VersionState.PUBLISHED.value]
+    before = read_versions(work.session, (standing or rows)[:1])
+    assets = before[0].assets if standing else ()
+    return _new_draft(work, dataset_id, before[0] if before else None, assets, rows[0].number + 1 if rows else 1)
 
 
-def _new_draft(work: UnitOfWork, dataset_id: str, before: Version | None) -> Version:
-    assets = before.assets if before else ()
+def _new_draft(
+    work: UnitOfWork, dataset_id: str, before: Version | None, assets: tuple[Asset, ...], number: int
+) -> Version:
     record = before.record if before else _record_of(work.session, dataset_id)
     document = record_to_json(record)
     made = Version(
         id=new_id(dataset_id.partition("-")[0]),
         dataset_id=dataset_id,
-        number=before.number + 1 if before else 1,
+        number=number,
         state=VersionState.DRAFT,
         digest=version_digest(document, assets),
         record=record,
@@ -302,7 +309,7 @@ def _seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:
 
 def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | None = None) -> list[Version]:
     """The versions of rows of their table, with their assets, as they are told to `actor`."""
-    nameless = actor is not None and actor.is_blind
+    blind = actor is not None and actor.is_blind
     assets: dict[str, list[Asset]] = {row.id: [] for row in rows}
     wanted = (
         select(version_asset.c.version_id, asset)
@@ -312,10 +319,10 @@ def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | Non
     )
     found = session.execute(wanted).all() if rows else []
     places = locations_of(session, {row.id for row in found})
-    dois = {} if nameless else _dois_of(session, [row.id for row in rows])
+    dois = {} if blind else _dois_of(session, [row.id for row in rows])
     for row in found:
         one = asset_from_row(row, places.get(row.id))
-        assets[row.version_id].append(_without_maker(one) if nameless else one)
+        assets[row.version_id].append(nameless(one) if blind else one)
     return [
         Version(
             id=row.id,
@@ -323,11 +330,11 @@ def read_versions(session: Session, rows: Sequence[Row[Any]], actor: Actor | Non
             number=row.number,
             state=VersionState(row.state),
             digest=row.digest,
-            record=without_names(record_from_json(row.record)) if nameless else record_from_json(row.record),
+            record=without_names(record_from_json(row.record)) if blind else record_from_json(row.record),
             created=row.created,
             published=row.published,
             assets=tuple(assets[row.id]),
-            document=record_to_json(without_names(record_from_json(row.record))) if nameless else row.record,
+            document=record_to_json(without_names(record_from_json(row.record))) if blind else row.record,
             doi=dois.get(row.id, ""),
         )
         for row in rows
@@ -348,14 +355,6 @@ def locations_of(session: Session, asset_ids: Collection[str]) -> dict[str, Loca
         row.asset_id: Location(Ownership(row.ownership), row.url, row.owner, row.seen)
         for row in (session.execute(wanted) if asset_ids else ())
     }
-
-
-def _without_maker(one: Asset) -> Asset:
-    """An asset without who had it made."""
-    if "derivation" not in one.details:
-        return one
-    made = one.details["derivation"] | {"actor_id": "", "actor_name": ""}
-    return replace(one, details=one.details | {"derivation": made})
 
 
 def asset_from_row(row: Row[Any], place: Location | None) -> Asset:
@@ -454,8 +453,9 @@ def resolve(database: Database, actor: Actor, digest: str, asset_id: str, right:
 
 
 def resolve_asset(database: Database, actor: Actor, digest: str, asset_id: str, right: Right = Right.READ) -> Asset:
-    """As `resolve`, the asset alone."""
-    return resolve(database, actor, digest, asset_id, right).asset
+    """As `resolve`, the asset alone, as it is told to `actor`."""
+    found = resolve(database, actor, digest, asset_id, right).asset
+    return nameless(found) if actor.is_blind else found
 
 
 def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Right.READ) -> tuple[Version, Asset]:
@@ -498,7 +498,8 @@ def _objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
         .join(seen, seen.c.id == version_asset.c.version_id)
         .where(version_asset.c.asset_id == asset_id)
     )
-    return select(asset_object).where(asset_object.c.asset_id == asset_id, holders.exists())
+    objects = select(asset_object).where(asset_object.c.asset_id == asset_id, holders.exists())
+    return objects.where(~asset_object.c.path.startswith(ORIGINALS)) if actor.is_blind else objects
 
 
 def known_asset_ids(database: Database) -> frozenset[str]:

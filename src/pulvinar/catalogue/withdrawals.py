@@ -101,7 +101,8 @@ def _withdrawal(row: Row[Any], actor: Actor) -> Withdrawal:
         digest=row.digest,
         title=record_from_json(row.record).title,
         reason=row.reason,
-        replaced_by=row.replaced_by,
+        # a DOI, and the address of another site, lead to names
+        replaced_by="" if actor.is_blind and not row.replaced_by.isdigit() else row.replaced_by,
         withdrawn=row.withdrawn,
         published=row.published,
         doi="" if actor.is_blind else row.doi or "",

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.compute.tables import job, job_block, job_failure, job_log
-from pulvinar.errors import Conflict, Invalid, NotFound, TooLarge
-from pulvinar.model.access import Actor
+from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.job import Job, JobInput, JobState, Progress, check_change
 from pulvinar.model.plan import Plan, plan_to_json
 from pulvinar.storage.database import Database
@@ -159,7 +159,7 @@ def cancel(database: Database, actor: Actor, job_id: str) -> Job:
     Raises `NotFound`, and `Conflict` for one that has ended.
     """
     with database.writing() as session:
-        row = _row(session, actor, job_id)
+        row = _row_to_change(session, actor, job_id)
         held = row.owner and lives(row.owner, row.heartbeat_s)
         to = JobState.CANCELLING if held else JobState.CANCELLED
         if JobState(row.state) is JobState.CANCELLING:
@@ -174,7 +174,7 @@ def cancel(database: Database, actor: Actor, job_id: str) -> Job:
 def pause(database: Database, actor: Actor, job_id: str) -> Job:
     """Have a job begin no further block; those under way end first. Raises `NotFound`, `Conflict`."""
     with database.writing() as session:
-        row = _row(session, actor, job_id)
+        row = _row_to_change(session, actor, job_id)
         check_change(job_id, JobState(row.state), JobState.PAUSED)
         if row.owner and lives(row.owner, row.heartbeat_s):
             change(session, job_id, wanted="pause", reason=f"{actor.name} pauses it: blocks under way end")
@@ -186,7 +186,7 @@ def pause(database: Database, actor: Actor, job_id: str) -> Job:
 def resume(database: Database, actor: Actor, job_id: str) -> Job:
     """Put a paused job back into the queue; it goes on from what is done. Raises `NotFound`, `Conflict`."""
     with database.writing() as session:
-        row = _row(session, actor, job_id)
+        row = _row_to_change(session, actor, job_id)
         if JobState(row.state) is not JobState.PAUSED:
             raise Conflict(f"job {job_id} is {row.state}, not paused")
         change(session, job_id, state=JobState.QUEUED.value, wanted="", reason="it waits for its turn")
@@ -227,6 +227,13 @@ def _row(session: Session, actor: Actor, job_id: str) -> Row[Any]:
     row = session.execute(select(job).where(job.c.id == job_id, _seen(actor))).first()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
+    return row
+
+
+def _row_to_change(session: Session, actor: Actor, job_id: str) -> Row[Any]:
+    row = _row(session, actor, job_id)
+    if actor.ceiling < Right.WRITE:
+        raise Forbidden(f"{actor.name} may change nothing", hint="use a token that may write")
     return row
 
 

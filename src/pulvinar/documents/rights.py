@@ -57,9 +57,10 @@ def is_signed_in(actor: Actor) -> bool:
 def share_document(work: UnitOfWork, document_id: str, audience: str, right: Right) -> None:
     """Give an audience (an actor, an organisation, everyone, who is signed in) `right` on a document.
 
-    Raises `NotFound`, `Forbidden`, and `Invalid` for a right to change of those who aren't named.
+    Raises `NotFound`, `Forbidden`, also for less instead of more than the own right, and `Invalid` for a right to
+    change of those who aren't named.
     """
-    _ask_to_share(work, document_id, right)
+    _ask_to_share(work, document_id, max(right, _given_to(work.session, document_id, audience)))
     if audience in (EVERYONE, REGISTERED) and right > Right.READ:
         raise Invalid(
             f"{audience} can't be given the right to {right.name.lower()}", hint="name persons or organisations"
@@ -69,8 +70,9 @@ def share_document(work: UnitOfWork, document_id: str, audience: str, right: Rig
 
 
 def unshare_document(work: UnitOfWork, document_id: str, audience: str) -> None:
-    """Take from an audience what it was given. Raises `NotFound`, `Forbidden`, `Invalid` for who made it."""
-    _ask_to_share(work, document_id)
+    """Take from an audience what it was given. Raises `NotFound`, `Forbidden` for more than the own right, `Invalid`
+    for who made it."""
+    _ask_to_share(work, document_id, _given_to(work.session, document_id, audience))
     if (
         work.session.scalar(select(document.c.made_by).where(document.c.id == document_id))
         == audience.partition(":")[2]
@@ -81,7 +83,12 @@ def unshare_document(work: UnitOfWork, document_id: str, audience: str) -> None:
     work.record_event("unshare-document", document_id, {"audience": audience})
 
 
-def _ask_to_share(work: UnitOfWork, document_id: str, right: Right = Right.SHARE) -> None:
+def _given_to(session: Session, document_id: str, audience: str) -> Right:
+    mine = document_grant.c.document_id == document_id, document_grant.c.audience == audience
+    return Right(session.scalar(select(document_grant.c.level).where(*mine)) or Right.SEE)
+
+
+def _ask_to_share(work: UnitOfWork, document_id: str, right: Right) -> None:
     wanted = max(Right.SHARE, right)
     work.ask_by(lambda session, actor: check_document(session, actor, wanted, document_id))
 

@@ -139,8 +139,11 @@ def _among(name: str) -> Rule:
 
 
 def _user(detail: str, stated: Mapping[str, str]) -> Verdict:
-    mine = {_folded(stated.get(name, "")) for name in ("login", "orcid")} - {""}
-    return _if(not mine.isdisjoint(_names(detail)))
+    """A login name is known to be theirs; an ORCID is what they say of themselves."""
+    login, orcid = (_folded(stated.get(name, "")) for name in ("login", "orcid"))
+    if orcid and login not in _names(detail):
+        return Verdict.JUDGE if orcid in _names(detail) else Verdict.NOT_MET
+    return _if(bool(login) and login in _names(detail))
 
 
 def _until(detail: str, stated: Mapping[str, str]) -> Verdict:

@@ -50,7 +50,7 @@ class _Access:
             values |= {"access": access, "grants": grants, "given": _rights_up_to(mine[0].right)}
         with database.session() as session:
             audiences = {one.audience for one in (*mine, *values.get("grants", ()))}
-            values["names"] = named(session, audiences)
+            values["names"] = named(session, audiences, labels=mine[0].right >= Right.SHARE)
             values["links"] = links_to(session, dataset_id) if mine[0].right >= Right.SHARE else ()
             values["organisations"] = list_organisations(session, self.actor)
         return private_page(self.request, "access.html", {"secret_link": "", **values, **shown}, trouble)

@@ -72,6 +72,16 @@ def current_actor(request: Request) -> Actor:
     return actor_of(current_platform(request), request.scope)
 
 
+def still_asking(request: Request, actor: Actor) -> Actor | None:
+    """Who sends `request` as they are now, for an answer that goes on and on: None once the sign-in, the token or the
+    link by which `actor` came has ended."""
+    try:
+        now = current_actor(request)
+    except PulvinarError:
+        return None
+    return now if now.id == actor.id else None
+
+
 def current_account(request: Request) -> Account:
     """The account of who sends `request`. Raises `NotAuthenticated` for a visitor, `NotFound` where nobody signs in."""
     platform, actor = current_platform(request), current_actor(request)

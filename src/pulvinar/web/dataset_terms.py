@@ -11,7 +11,7 @@ from pulvinar.access.agreements import agreements_on
 from pulvinar.access.export_rules import rules_on
 from pulvinar.access.visibility import REGISTERED, grants_to, highest_right
 from pulvinar.catalogue.requests import newest_request
-from pulvinar.catalogue.uses import DatasetUse, use_of
+from pulvinar.catalogue.uses import DatasetUse, use_told
 from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.model.access_request import AccessRequest
 from pulvinar.model.agreement import Acceptance, Agreement
@@ -79,9 +79,10 @@ def terms_of(platform: Platform, actor: Actor, dataset_id: str) -> DatasetTerms:
             return DatasetTerms(None, False, request, (), (), DatasetUse(), has_account)
         awaits = not actor.is_owner and any(one.awaits_agreement for one in grants_to(session, actor, dataset_id))
         agreements = tuple(
-            state_of(one, acceptances_by(session, actor.id, one.id)) for one in agreements_on(session, dataset_id)
+            state_of(one, acceptances_by(session, actor.id, one.id))
+            for one in ([] if actor.is_blind else agreements_on(session, dataset_id))
         )
-        rules, use = rules_on(session, dataset_id), use_of(session, dataset_id)
+        rules, use = rules_on(session, dataset_id), use_told(session, actor, dataset_id)
     return DatasetTerms(right, awaits and right < Right.READ, request, agreements, rules, use, has_account)
 
 

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from pulvinar.access.export_rules import check_leaving
 from pulvinar.access.reads import ReadCounter
+from pulvinar.catalogue.nameless import is_hidden
 from pulvinar.catalogue.versions import find_object
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor, Right
@@ -234,7 +235,8 @@ class Gateway:
             raise Forbidden(f"asset {asset.id} may be viewed here, and not be taken along")
         if not path.startswith(_PICTURES):
             await self._check_leaving(actor, holding)
-        stored = self._objects.get((asset.id, path))
+        # what others were given is remembered for all
+        stored = None if is_hidden(actor, path) else self._objects.get((asset.id, path))
         if stored is None:
             stored = await self._source.run(find_object, self._database, actor, asset.id, path, holding.right)
             if stored is None:

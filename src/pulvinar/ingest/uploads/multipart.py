@@ -18,7 +18,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.ingest.uploads.landing import Landing
 from pulvinar.ingest.uploads.parts import Part, join_parts, open_part
-from pulvinar.ingest.uploads.submissions import SubmissionState, add_files, must_be, own_row
+from pulvinar.ingest.uploads.submissions import SubmissionState, add_files, check_hands_in, must_be, own_row
 from pulvinar.ingest.uploads.tables import bucket_part, bucket_upload, submission, submission_file
 from pulvinar.ingest.uploads.writing import ChecksumMismatch, PartWriter
 from pulvinar.model.access import Actor, Right
@@ -100,6 +100,7 @@ def _begin(landing: Landing, bucket: StagingBucket, actor: Actor, submission_id:
 
 def sign_part(landing: Landing, actor: Actor, submission_id: str, file_id: str, number: int, sha256: str) -> SignedPart:
     """An address to which a part with that SHA-256 (hex) is PUT. Raises `Invalid` for a part that there isn't."""
+    check_hands_in(actor)
     bucket = _bucket(landing)
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise Invalid("this is no SHA-256", hint="64 digits 0 to 9 and a to f")
@@ -124,6 +125,7 @@ def complete(landing: Landing, actor: Actor, submission_id: str, file_id: str) -
     Raises `Conflict` while a part is missing, `ChecksumMismatch` for one that isn't what was announced; that part, and
     with it the object, is to be sent again then.
     """
+    check_hands_in(actor)
     bucket = _bucket(landing)
     with landing.database.session() as session:
         file, row = _rows(session, actor, submission_id, file_id)

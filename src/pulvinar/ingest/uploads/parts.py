@@ -14,7 +14,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, Invalid, NotFound
 from pulvinar.ingest.uploads.landing import Landing
 from pulvinar.ingest.uploads.names import name_key
-from pulvinar.ingest.uploads.submissions import SubmissionState, add_files, must_be, own_row
+from pulvinar.ingest.uploads.submissions import SubmissionState, add_files, check_hands_in, must_be, own_row
 from pulvinar.ingest.uploads.tables import submission, submission_file, submission_name, upload_digest, upload_part
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.identity import new_id
@@ -56,6 +56,7 @@ def open_part(
     A file that was not announced is added, where it comes as a whole. Asked for once more, the same part is given
     again. Raises `NotFound` and `Conflict`, and what `add_files` raises.
     """
+    check_hands_in(actor)
     with landing.database.session() as session:
         file_id = _file_id(session, actor, submission_id, path)
     if file_id is None:
@@ -163,6 +164,7 @@ def join_parts(landing: Landing, actor: Actor, part_ids: Sequence[str]) -> Part:
     The part that is given stands for the whole file. Raises `Invalid` for parts that don't fit together, `Conflict`
     while one of them isn't whole.
     """
+    check_hands_in(actor)
     with landing.database.writing() as session:
         rows = [_row(session, actor, part_id) for part_id in part_ids]
         if not rows or len({row.file_id for row in rows}) != 1 or not all(row.partial for row in rows):

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from pulvinar.access.work import UnitOfWork
-from pulvinar.errors import Conflict, Invalid, NotFound, TooLarge
+from pulvinar.access.work import UnitOfWork, may_on_node
+from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.uploads.landing import Landing, discard_uploads
 from pulvinar.ingest.uploads.names import NameBook, keys_of, name_key
@@ -259,6 +259,12 @@ def own_row(session: Session, actor: Actor, submission_id: str) -> Row[Any]:
     if row is None:
         raise NotFound(f"there is no submission {submission_id}")
     return row
+
+
+def check_hands_in(actor: Actor) -> None:
+    """Raise `Forbidden` for who may not write on this node, or not any longer, or comes by a token that only reads."""
+    if not may_on_node(actor, Right.WRITE):
+        raise Forbidden(f"{actor.name} may not write on this node")
 
 
 def must_be(found: Row[Any], *states: SubmissionState) -> None:

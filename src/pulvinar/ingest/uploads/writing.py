@@ -15,6 +15,7 @@ from typing import Self
 from pulvinar.errors import Conflict, Invalid, TooLarge
 from pulvinar.ingest.uploads.landing import Landing, keep_folder, make_folders
 from pulvinar.ingest.uploads.parts import Part, acknowledge, get_part
+from pulvinar.ingest.uploads.submissions import check_hands_in
 from pulvinar.model.access import Actor
 from pulvinar.storage.space import room_in
 
@@ -38,6 +39,7 @@ class PartWriter:
     """
 
     def __init__(self, landing: Landing, actor: Actor, part: Part, offset: int, sha256: str = "") -> None:
+        check_hands_in(actor)
         self._landing = landing
         self._expected = sha256
         self._digest = hashlib.sha256()

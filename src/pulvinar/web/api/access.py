@@ -97,7 +97,7 @@ def get_my_access(platform: CurrentPlatform, actor: CurrentActor, dataset_id: Da
     """What you may do with a dataset, and why."""
     mine = sharing.why(platform.database, actor, dataset_id)
     with platform.database.session() as session:
-        reasons = _told(session, mine)
+        reasons = _told(session, mine, labels=False)
     return MineOut(right=name_of(mine[0].right), reasons=reasons)
 
 
@@ -173,8 +173,8 @@ def delete_link(platform: CurrentPlatform, actor: CurrentActor, dataset_id: Data
         sharing.end_link(work, dataset_id, link_id)
 
 
-def _told(session: Session, grants: list[Grant] | tuple[Grant, ...]) -> list[GrantOut]:
-    names = named(session, {one.audience for one in grants})
+def _told(session: Session, grants: list[Grant] | tuple[Grant, ...], *, labels: bool = True) -> list[GrantOut]:
+    names = named(session, {one.audience for one in grants}, labels=labels)
     return [
         GrantOut(
             audience=one.audience,

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
-from pulvinar.access.audit import Wanted, event_json, export_events, search_events
+from pulvinar.access.audit import Wanted, check_reads_log, event_json, export_events, search_events
 from pulvinar.access.audit_chain import last_seal
 from pulvinar.access.reads import reads_of
-from pulvinar.errors import Forbidden, NotFound
+from pulvinar.errors import NotFound
 from pulvinar.model.access import Event
 from pulvinar.web.api.schemas import PageOut
 from pulvinar.web.context import CurrentActor, CurrentPlatform
@@ -112,8 +112,7 @@ def list_reads(
 @router.get("/seal")
 def get_seal(platform: CurrentPlatform, actor: CurrentActor) -> SealOut:
     """The newest seal of the log. Only for owners of the node: its numbers tell how much happens here."""
-    if not actor.is_owner:
-        raise Forbidden(f"{actor.name} may not see the seals of the log")
+    check_reads_log(actor)
     with platform.database.session() as session:
         found = last_seal(session)
     if found is None:

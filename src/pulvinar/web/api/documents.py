@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -23,7 +23,7 @@ from pulvinar.model.mark import Mark, mark_from_json, mark_to_json
 from pulvinar.platform import Platform
 from pulvinar.web.api.names import RightName, name_of
 from pulvinar.web.api.schemas import PageOut
-from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.context import CurrentActor, CurrentPlatform, current_platform, refuse_other_sites, still_asking
 
 router = APIRouter(prefix="/documents", tags=["documents"], dependencies=[Depends(refuse_other_sites)])
 
@@ -229,6 +229,7 @@ def post_redo(platform: CurrentPlatform, actor: CurrentActor, document_id: Docum
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def watch_document(
+    request: Request,
     platform: CurrentPlatform,
     actor: CurrentActor,
     document_id: DocumentId,
@@ -238,19 +239,20 @@ async def watch_document(
     """Server-sent events: `operation` with each one that is added; its id is its number."""
     await asyncio.to_thread(documents.get_document, platform.database, actor, document_id)
     known = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 10 else after
-    return EventSourceResponse(_events(platform, actor, document_id, known), ping=15)
+    return EventSourceResponse(_events(request, actor, document_id, known), ping=15)
 
 
-async def _events(platform: Platform, actor: Actor, document_id: str, known: int) -> AsyncIterator[ServerSentEvent]:
-    while True:
+async def _events(request: Request, actor: Actor, document_id: str, known: int) -> AsyncIterator[ServerSentEvent]:
+    platform = current_platform(request)
+    # asked anew each time: who came may have been signed out, and what was shared taken back
+    while now := await asyncio.to_thread(still_asking, request, actor):
         try:
-            # asked anew each time: what was shared may have been taken back
             found = await asyncio.to_thread(
-                log.read_operations, platform.database, actor, document_id, after=known, limit=20
+                log.read_operations, platform.database, now, document_id, after=known, limit=20
             )
         except PulvinarError:
             return
-        for one in await asyncio.to_thread(operations_out, platform, actor, found):
+        for one in await asyncio.to_thread(operations_out, platform, now, found):
             known = one.number
             yield ServerSentEvent(one.model_dump_json(), event="operation", id=str(known))
         await asyncio.sleep(_LOOK_S)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import Request as HttpRequest
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -17,10 +18,10 @@ from pulvinar.model.access import Actor
 from pulvinar.model.job import Job, JobState, job_to_json
 from pulvinar.model.plan import Plan, plan_to_json
 from pulvinar.model.solution import Value
-from pulvinar.platform import Platform, solution_means
+from pulvinar.platform import solution_means
 from pulvinar.solutions.submission import Request, prepare, rerun, submit
 from pulvinar.web.api.schemas import PageOut
-from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.context import CurrentActor, CurrentPlatform, current_platform, refuse_other_sites, still_asking
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(refuse_other_sites)])
 
@@ -194,6 +195,7 @@ def resume_job(platform: CurrentPlatform, actor: CurrentActor, job_id: JobId) ->
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def watch_job(
+    asked: HttpRequest,
     platform: CurrentPlatform,
     actor: CurrentActor,
     job_id: JobId,
@@ -204,7 +206,7 @@ async def watch_job(
     An event's id is that of everything up to it: a client that reconnects with Last-Event-ID misses nothing.
     """
     await asyncio.to_thread(jobs.get_job, platform.database, actor, job_id)
-    return EventSourceResponse(_events(platform, actor, job_id, *_place(last_event_id)), ping=15)
+    return EventSourceResponse(_events(asked, actor, job_id, *_place(last_event_id)), ping=15)
 
 
 def _place(event_id: str) -> tuple[int, int]:
@@ -214,9 +216,10 @@ def _place(event_id: str) -> tuple[int, int]:
 
 
 async def _events(
-    platform: Platform, actor: Actor, job_id: str, change: int, line: int
+    asked: HttpRequest, actor: Actor, job_id: str, change: int, line: int
 ) -> AsyncIterator[ServerSentEvent]:
-    while True:
+    platform = current_platform(asked)
+    while await asyncio.to_thread(still_asking, asked, actor):
         revision, job = await asyncio.to_thread(jobs.get_revision, platform.database, actor, job_id)
         lines = await asyncio.to_thread(jobs.read_log, platform.database, actor, job_id, after=line)
         for one in lines:

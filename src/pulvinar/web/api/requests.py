@@ -193,7 +193,7 @@ def list_agreements(platform: CurrentPlatform, actor: CurrentActor, dataset_id: 
     """The agreements that bind a dataset: it is read by who has accepted each."""
     get_dataset(platform.database, actor, dataset_id)
     with platform.database.session() as session:
-        return [_agreement_out(one) for one in agreements_on(session, dataset_id)]
+        return [_agreement_out(one) for one in ([] if actor.is_blind else agreements_on(session, dataset_id))]
 
 
 @router.post("/datasets/{dataset_id}/agreements", status_code=201)

@@ -18,8 +18,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from pulvinar.ingest.uploads import parts, submissions
 from pulvinar.ingest.uploads.submissions import StagedFile, SubmissionState, UploadedSubmission
 from pulvinar.model.access import Actor
-from pulvinar.platform import Platform, landing_of
-from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.platform import landing_of
+from pulvinar.web.context import CurrentActor, CurrentPlatform, current_platform, refuse_other_sites, still_asking
 from pulvinar.web.findings import progress_line
 from pulvinar.web.language import language_of, translations
 from pulvinar.web.phrases import Gettext
@@ -175,14 +175,12 @@ async def watch_submission(
     """Server-sent events: `submission` with each change, until the platform has nothing to do for it."""
     await asyncio.to_thread(submissions.get_submission, platform.database, actor, submission_id)
     words = translations(language_of(request)).gettext
-    return EventSourceResponse(_events(platform, actor, submission_id, words), ping=15)
+    return EventSourceResponse(_events(request, actor, submission_id, words), ping=15)
 
 
-async def _events(
-    platform: Platform, actor: Actor, submission_id: str, words: Gettext
-) -> AsyncIterator[ServerSentEvent]:
-    told = 0
-    while True:
+async def _events(request: Request, actor: Actor, submission_id: str, words: Gettext) -> AsyncIterator[ServerSentEvent]:
+    platform, told = current_platform(request), 0
+    while await asyncio.to_thread(still_asking, request, actor):
         found = await asyncio.to_thread(submissions.get_submission, platform.database, actor, submission_id)
         if found.revision > told:
             told = found.revision

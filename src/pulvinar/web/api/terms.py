@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pulvinar.access.export_rules import lift_rule, of_dataset, of_organisation, rules_on, set_rule
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import get_dataset
-from pulvinar.catalogue.uses import MOST_DAYS, DatasetUse, set_use, use_of
+from pulvinar.catalogue.uses import MOST_DAYS, DatasetUse, set_use, use_told
 from pulvinar.model.export_rule import ExportRule, RuleKind
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, refuse_other_sites
 
@@ -47,7 +47,7 @@ def get_use(platform: CurrentPlatform, actor: CurrentActor, dataset_id: DatasetI
     """What a dataset may be used for."""
     get_dataset(platform.database, actor, dataset_id)
     with platform.database.session() as session:
-        found = use_of(session, dataset_id)
+        found = use_told(session, actor, dataset_id)
     return UseBody(codes=dict(found.codes), by_itself=found.by_itself, days=found.days)
 
 
