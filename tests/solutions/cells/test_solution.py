@@ -16,7 +16,9 @@ from pulvinar.errors import Invalid
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import JobState
 from pulvinar.solutions.cells.cell_table import cells_from_table
+from pulvinar.solutions.cells.sample_data import section_tiles
 from pulvinar.solutions.cells.search import find_cells
+from pulvinar.solutions.cells.sections import SectionSearch
 from pulvinar.solutions.cells.simulated import Scene, make_scene
 from pulvinar.solutions.cells.solution import CellSolution
 from pulvinar.solutions.cells.volumes import VolumeSearch
@@ -26,7 +28,7 @@ from pulvinar.solutions.submission import Means, Request, submit
 from pulvinar.storage.external import S3Access
 from pulvinar.storage.store import Store
 
-PARAMETERS = {"diameter_um": 12.0, "diameter_z_um": 0.0, "signal": 0, "background": 1, "least_score": 0.3}
+PARAMETERS = CellSolution.description.checked({"diameter_um": 12.0, "background": 1})
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,36 @@ def test_a_job_finds_the_cells_that_the_verb_finds(means: Means, work: Callable,
     assert len(cells) == len(expected) > 10
     np.testing.assert_array_equal(cells.zyx_um, expected.zyx_um)
     assert made.details["count"] == len(cells)
+
+
+def test_sections_in_two_colours_are_looked_at_plane_by_plane(
+    means: Means, work: Callable, sample, folder_store, tmp_path
+):
+    tiles = section_tiles(Path(sample("macaque/retrograde_cells")).parents[1])
+    unseen = np.flatnonzero(tiles.fold == 0)[:2]
+    # two sections of 256 x 256 pixels in two channels: (c, z, y, x)
+    voxels = np.stack([tiles.image(int(one)) for one in unseen], axis=1)
+    size_um = (40.0, 1.0, 1.0)
+    brain = catalogued(means.database, stored_volume(folder_store, tmp_path / "s", voxels[None], size_um=size_um))
+    given = {"picture": "sections", "diameter_um": 11.3, "second": 1, "block_side": 128}
+    job = submit(means, Request("cells", {"image": f"{brain}:brain"}, given))
+    work(means)
+    done = get_job(means.database, means.actor, job.id)
+    assert done.state is JobState.DONE, (done.reason, read_log(means.database, means.actor, job.id))
+    (made,) = get_version(means.database, means.actor, done.dataset_id).assets
+    cells = cells_from_table(pq.read_table(io.BytesIO(folder_store.read(f"{made.prefix}/points.parquet"))))
+    search = SectionSearch((11.3, 11.3, 11.3))
+    expected = find_cells(lambda block: voxels[block.slices], voxels.shape[1:], size_um, search)
+    np.testing.assert_array_equal(np.unique(cells.zyx_um[:, 0]), [0.0, 40.0])
+    assert len(cells) == len(expected) > 10
+    np.testing.assert_allclose(cells.zyx_um, expected.zyx_um)
+
+
+def test_sections_of_which_nobody_knows_the_white_are_asked_for_it(volume):
+    sections = CellSolution.description.checked({"picture": "sections"})
+    with pytest.raises(Invalid, match="what is white in channel 0"):
+        CellSolution().plan(Asked({"image": volume[0]}, sections))
+    CellSolution().plan(Asked({"image": volume[0]}, {**sections, "white": 4000.0}))
 
 
 def test_a_channel_that_is_not_there_is_refused(volume):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -13,13 +14,14 @@ from pulvinar.errors import Invalid
 from pulvinar.model.anchor import measured_space
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.plan import Block, BlockGrid, Need, Plan, Step, StepKind
-from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Words
+from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Value, Words
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.cells.blocks import Voxel, block_of
 from pulvinar.solutions.cells.cell_table import cells_from_table, cells_to_table
 from pulvinar.solutions.cells.points import put_cells
-from pulvinar.solutions.cells.search import cells_of_block, merged
+from pulvinar.solutions.cells.search import Search, cells_of_block, merged
+from pulvinar.solutions.cells.sections import SectionSearch
 from pulvinar.solutions.cells.volumes import VolumeSearch
 from pulvinar.solutions.grids import grid_space_name, grid_to_world
 from pulvinar.solutions.solution import Asked, Desk
@@ -37,22 +39,37 @@ def _number(name: str, title: Words, default: float, low: float, high: float, un
 
 DESCRIPTION = SolutionDescription(
     name="cells",
-    version="2",
+    version="3",
     title=Words("Find cells", "查找细胞"),
     summary=Words(
-        "Labelled cell bodies in a volume: where each is, how large, and how sure that is, as points with a table.",
-        "在三维体数据中查找被标记的细胞体：给出每个细胞的位置、大小与可信度，汇成一张表。",
+        "Labelled cell bodies in a volume or in sections: where each is, how large, and how sure that is, as points "
+        "with a table.",
+        "在三维体数据或切片中查找被标记的细胞体：给出每个细胞的位置、大小与可信度，汇成一张表。",
     ),
     inputs=(
         Input(
             "image",
             Words("Image", "图像"),
             (AssetKind.VOLUME,),
-            help=Words("A volume of light-sheet or serial two-photon microscopy.", "光片或序列双光子显微体数据。"),
+            help=Words(
+                "A volume of light-sheet or serial two-photon microscopy, or fluorescence sections.",
+                "光片或序列双光子显微体数据，或荧光切片。",
+            ),
         ),
     ),
     outputs=(Output("cells", Words("Cells", "细胞"), AssetKind.POINTS),),
     parameters=(
+        Parameter(
+            "picture",
+            ParameterKind.CHOICE,
+            Words("What the image is", "图像类型"),
+            "volume",
+            choices=("volume", "sections"),
+            help=Words(
+                "sections: each plane is a slice by itself, looked at plane by plane.",
+                "sections：每个平面是独立切片，逐面查找。",
+            ),
+        ),
         _number(
             "diameter_um",
             Words("Diameter", "直径"),
@@ -84,6 +101,30 @@ DESCRIPTION = SolutionDescription(
             Words("Counted from 0.", "从 0 计数。"),
         ),
         _number(
+            "second",
+            Words("Second channel of cells", "第二个细胞通道"),
+            -1,
+            -1,
+            _MOST_CHANNELS - 1,
+            "",
+            Words(
+                "Of sections with two markers; a cell seen in both is one. -1 where there is none.",
+                "用于有两种标记的切片；两个通道中都可见的细胞算一个。没有则为 -1。",
+            ),
+        ),
+        _number(
+            "white",
+            Words("Brightest value of sections", "切片中最亮的值"),
+            0.0,
+            0.0,
+            1e9,
+            "",
+            Words(
+                "What is shown as white; 0: 255 of 8-bit pictures, else the channel's display window.",
+                "显示为白色的值；0 表示 8 位图像取 255，其他取通道的显示窗口上限。",
+            ),
+        ),
+        _number(
             "background",
             Words("Channel without cells", "无细胞的通道"),
             -1,
@@ -95,11 +136,14 @@ DESCRIPTION = SolutionDescription(
         _number(
             "least_score",
             Words("Least score", "最低得分"),
-            0.3,
+            0.0,
             0.0,
             1.0,
             "",
-            Words("How sure the network must be; the table keeps the score.", "网络判断的最低可信度；表中保留得分。"),
+            Words(
+                "How sure the network must be; the table keeps the score. 0: as the card was measured.",
+                "网络判断的最低可信度；表中保留得分。0 表示与准确性卡片的测量相同。",
+            ),
         ),
         _number(
             "block_side",
@@ -143,7 +187,7 @@ class CellSolution:
 @dataclass(frozen=True)
 class _Task:
     volume: Volume
-    search: VolumeSearch
+    search: Search
 
     @property
     def shape(self) -> Voxel:
@@ -163,21 +207,46 @@ def _task(asked: Asked) -> _Task:
     volume, given = volume_from_json(asked.inputs["image"].details["volume"]), asked.parameters
     if volume.kind is not VolumeKind.IMAGE or volume.levels[0].shape[0] != 1:
         raise Invalid("cells are found in an image of one time point", hint="choose another volume")
-    background = int(given["background"])
-    wanted = [int(given["signal"])] + ([background] if background >= 0 else [])
-    if max(wanted) >= len(volume.channels):
-        raise Invalid(
-            f"the volume has no channel {max(wanted)}", hint=f"its channels are 0 to {len(volume.channels) - 1}"
-        )
+    return _Task(volume, _sections(volume, given) if given["picture"] == "sections" else _volume(volume, given))
+
+
+def _volume(volume: Volume, given: Mapping[str, Value]) -> VolumeSearch:
+    (signal,), background = _channels(volume, given, "signal"), _channels(volume, given, "background")
     across = float(given["diameter_um"])
+    least = float(given["least_score"]) or VolumeSearch.least_score
     along = float(given["diameter_z_um"]) or across
-    search = VolumeSearch(
-        (along, across, across),
-        (wanted[0],),
-        background if background >= 0 else None,
-        least_score=float(given["least_score"]),
-    )
-    return _Task(volume, search)
+    return VolumeSearch((along, across, across), (signal,), next(iter(background), None), least_score=least)
+
+
+def _sections(volume: Volume, given: Mapping[str, Value]) -> SectionSearch:
+    """Raises `Invalid` where nobody knows what is white."""
+    signal = (*_channels(volume, given, "signal"), *_channels(volume, given, "second"))
+    # the network looks at two: one channel alone is shown to it twice
+    first, second = signal if len(signal) > 1 else signal * 2
+    across = float(given["diameter_um"])
+    least = float(given["least_score"]) or SectionSearch.least_score
+    white = tuple(float(given["white"]) or _white(volume, channel) for channel in (first, second))
+    search = SectionSearch((across, across, across), (first, second), white, least)
+    search.factor(volume.levels[0].voxel_size_um)
+    return search
+
+
+def _channels(volume: Volume, given: Mapping[str, Value], name: str) -> tuple[int, ...]:
+    """The channel that a parameter names, none for -1. Raises `Invalid` for one that is not there."""
+    wanted = int(given[name])
+    if wanted >= len(volume.channels):
+        raise Invalid(f"the volume has no channel {wanted}", hint=f"its channels are 0 to {len(volume.channels) - 1}")
+    return (wanted,) if wanted >= 0 else ()
+
+
+def _white(volume: Volume, channel: int) -> float:
+    """What is shown as white in a channel. Raises `Invalid` where nobody says it."""
+    if volume.dtype == "uint8":
+        return 255.0
+    window = volume.channels[channel].window
+    if window is None or window[1] <= 0:
+        raise Invalid(f"nobody says what is white in channel {channel}", hint="give the parameter 'white'")
+    return float(window[1])
 
 
 def _look(block: Block, desk: Desk) -> BlockResult:
