@@ -52,9 +52,9 @@ def test_the_reader_gets_to_see_every_mutant(name, tmp_path, monkeypatch):
     fuzzed = Fuzzed(twin, tmp_path, random.Random(7))
     # the one that is sound, handed to one reader process again and again, as mutants are
     monkeypatch.setattr(fuzz, "mutated", lambda content, choice: content)
-    fuzzed.run(3)
+    fuzzed.run(8)
     assert fuzzed.outcomes == {"read": fuzzed.tried, "refused": 0, "unrecognised": 0, "failed": 0}
-    assert fuzzed.tried > 5
+    assert fuzzed.tried > 1
 
 
 def test_a_reader_that_finds_nothing_is_not_fuzzed(tmp_path):

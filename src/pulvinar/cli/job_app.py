@@ -57,7 +57,8 @@ def submit(
         typer.Option(
             "--input",
             metavar="NAME=ASSET",
-            help="An asset, by its identifier or as DATASET:NAME; a template also by its atlas.",
+            help="An asset, by its identifier or as DATASET:NAME; a template also by its atlas. "
+            "Several for one input: a.1=, a.2= ...",
         ),
     ],
     parameters: Set = None,

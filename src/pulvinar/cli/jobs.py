@@ -49,7 +49,8 @@ def show_solutions(*, as_json: bool) -> None:
         print(f"  {one.summary.en}")
         for item in one.inputs:
             kinds = " or ".join(item.kinds)
-            print(f"  --input {item.name}=ASSET  {kinds}{', may be left out' if item.optional else ''}")
+            name = f"{item.name}.1=ASSET --input {item.name}.2" if item.several else item.name
+            print(f"  --input {name}=ASSET  {kinds}{', may be left out' if item.optional else ''}")
         for parameter in one.parameters:
             print(f"  --set {parameter.name}={parameter.default}  {parameter.title.en}: {parameter.range_in_words}")
 

@@ -136,7 +136,8 @@ _READ: Mapping[ParameterKind, Callable[[Any], Value]] = {
 class Input:
     """One asset that a solution takes, of one of `kinds`; an `optional` one may be left out.
 
-    `of_atlas`: a template of an installed atlas, which the solution is then told of.
+    `of_atlas`: a template of an installed atlas, which the solution is then told of. `several`: as many assets as there
+    are, under its name with a number, as "a.1", "a.2".
     """
 
     name: str
@@ -145,6 +146,7 @@ class Input:
     optional: bool = False
     help: Words = field(default=Words("", ""))
     of_atlas: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,12 @@ class SolutionDescription:
     outputs: tuple[Output, ...]
     parameters: tuple[Parameter, ...] = ()
     citation: str = ""
+
+    def input_for(self, name: str) -> Input | None:
+        """The input that an asset given as `name` is for; None for a name that is of none."""
+        base, dot, number = name.partition(".")
+        fits = number.isascii() and number.isdecimal() if dot else True
+        return next((one for one in self.inputs if one.name == base and one.several == bool(dot) and fits), None)
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Value]:
         """The value of every parameter, those not `given` by default. Raises `Invalid` for an unknown or a bad one."""
@@ -198,6 +206,7 @@ def description_to_json(one: SolutionDescription) -> dict[str, Any]:
                 "kinds": [kind.value for kind in item.kinds],
                 "optional": item.optional,
                 "of_atlas": item.of_atlas,
+                "several": item.several,
             }
             for item in one.inputs
         ],

@@ -64,6 +64,8 @@ def add_rule(
     if unknown:
         raise Invalid(f"a rule can't ask for {unknown[0]!r}", hint=f"it can ask for {', '.join(CONDITIONS)}")
     needed = [one.name for one in description.inputs if not one.optional and not one.of_atlas]
+    if any(one.several for one in description.inputs):
+        raise Invalid(f"solution {solution!r} takes several assets for one input, and a rule gives one")
     if len(needed) != 1:
         raise Invalid(f"solution {solution!r} needs the inputs {', '.join(needed)}, and a rule gives one")
     made = Rule(

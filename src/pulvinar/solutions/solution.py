@@ -35,6 +35,11 @@ class Asked:
     parameters: Mapping[str, Value]
     atlases: Mapping[str, Installed] = field(default_factory=dict)
 
+    def several(self, name: str) -> list[str]:
+        """The names under which the assets of an input that takes several were given, in order."""
+        given = (one for one in self.inputs if one.partition(".")[0] == name)
+        return sorted(given, key=lambda one: int(one.partition(".")[2]))
+
     def template(self, name: str) -> tuple[Volume, AtlasPart]:
         """The template that an input is, and the part of its atlas that says where it lies."""
         asset = self.inputs[name]

@@ -174,20 +174,26 @@ def _atlases(
 def _inputs(
     means: Means, description: SolutionDescription, given: Mapping[str, str]
 ) -> dict[str, tuple[Version, Asset]]:
+    takers = {name: description.input_for(name) for name in given}
     known = {one.name: one for one in description.inputs}
-    unknown = sorted(given.keys() - known.keys())
+    unknown = sorted(name for name, taker in takers.items() if taker is None)
     if unknown:
-        raise Invalid(
-            f"solution {description.name!r} has no input {unknown[0]!r}", hint=f"it has {', '.join(known) or 'none'}"
-        )
-    missing = [one for name, one in known.items() if name not in given and not one.optional]
+        names = ", ".join(f"{name}.1, {name}.2 ..." if one.several else name for name, one in known.items())
+        raise Invalid(f"solution {description.name!r} has no input {unknown[0]!r}", hint=f"it has {names or 'none'}")
+    met = {taker.name for taker in takers.values() if taker}
+    missing = [one for name, one in known.items() if name not in met and not one.optional]
     lacking = [one for one in missing if not one.of_atlas]
     if lacking:
         raise Invalid(
             f"solution {description.name!r} needs the input {lacking[0].name!r}",
             hint=f"name an asset of the kind {' or '.join(lacking[0].kinds)}",
         )
-    found = {name: _found(means, known[name], given[name]) for name in known if name in given}
+    order = list(known.values())
+    found = {
+        name: _found(means, taker, given[name])
+        for name, taker in sorted(takers.items(), key=lambda one: order.index(one[1]) if one[1] else 0)
+        if taker
+    }
     for one in missing:
         # a rule names no atlas: where the species has one alone, that is meant
         species = {version.record.species for version, _ in found.values()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
@@ -169,7 +169,7 @@ class _Form:
 
     def request(self) -> JobRequest:
         """What was filled in. Raises `Invalid` for a priority that is no number."""
-        inputs = {one.name: self._input(one.name) for one in self.description.inputs if self._input(one.name)}
+        inputs = dict(pair for one in self.description.inputs for pair in self._given(one))
         try:
             priority = int(self.fields.get("priority") or 0)
         except ValueError as error:
@@ -187,6 +187,14 @@ class _Form:
                 given[one.name] = self.fields[f"{_PARAMETER}{one.name}"].strip()
         return given
 
+    def _given(self, wanted: Input) -> Iterator[tuple[str, str]]:
+        """What was given for an input; for one that takes several, a line each."""
+        if wanted.several:
+            lines = filter(None, map(str.strip, self.fields.get(f"{_INPUT}{wanted.name}", "").splitlines()))
+            yield from ((f"{wanted.name}.{number}", line) for number, line in enumerate(lines, 1))
+        elif given := self._input(wanted.name):
+            yield wanted.name, given
+
     def _input(self, name: str) -> str:
         return (self.fields.get(f"{_INPUT}{name}.other") or self.fields.get(f"{_INPUT}{name}") or "").strip()
 
@@ -196,7 +204,7 @@ class _Form:
             "solution": self.description,
             "version": self.offers.version,
             "query": query,
-            "offered": {one.name: self.offers.of(one) for one in self.description.inputs},
+            "offered": {one.name: [] if one.several else self.offers.of(one) for one in self.description.inputs},
             "chosen": self._chosen(),
             "card": read_card(self.description.name),
             "fields": self.fields,

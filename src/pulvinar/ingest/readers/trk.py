@@ -179,24 +179,29 @@ def _records(words: npt.NDArray[Any], width: int, properties: int, name: str) ->
 
 def _to_rasmm(header: Any, name: str) -> tuple[Matrix, list[Finding]]:
     """The map of the file's points to RAS millimetres, and what is doubtful of it."""
+    from nibabel.orientations import aff2axcodes
     from nibabel.streamlines.trk import get_affine_trackvis_to_rasmm
 
     findings = []
     told = {key: header[key] for key in header.dtype.names}
     sizes = np.asarray(told["voxel_sizes"], np.float64)
     if not np.isfinite(sizes).all() or not (sizes > 0).all():
-        raise UnreadableFile(f"{name}: its voxel size {sizes.tolist()} can't be", hint="repair the file's header")
+        raise UnreadableFile(f"{name}: its voxel size {sizes.tolist()} can't be", hint="repair the header")
     order = _word(told["voxel_order"]).upper()
     told["voxel_order"] = np.bytes_(order.encode() or b"LPS")
     if not order:
         findings.append(Finding(Severity.DOUBT, "the header names no order of voxels: LPS is taken, as TrackVis does"))
     elif sorted("LPS".find({"R": "L", "A": "P", "I": "S"}.get(letter, letter)) for letter in order) != [0, 1, 2]:
-        raise UnreadableFile(f"{name}: its order of voxels {order!r} can't be", hint="repair the file's header")
+        raise UnreadableFile(f"{name}: its order of voxels {order!r} can't be", hint="repair the header")
     if not float(told["voxel_to_rasmm"][3, 3]):
         told["voxel_to_rasmm"] = np.diag([*sizes, 1.0])
         text = "the header has no map to the world: the corner of its volume is taken as the world's origin"
         findings.append(Finding(Severity.DOUBT, text))
     check_matrix(np.asarray(told["voxel_to_rasmm"], np.float64), name, "its map to the world")
+    if None in aff2axcodes(told["voxel_to_rasmm"]):
+        raise UnreadableFile(
+            f"{name}: its map to the world gives an axis no direction", hint="repair the file's header"
+        )
     return check_matrix(np.asarray(get_affine_trackvis_to_rasmm(told), np.float64), name, "its map"), findings
 
 

@@ -116,4 +116,4 @@ def plot_comparison(comparison: Comparison, names: Sequence[str], path: Path, mo
     axes.set_xlabel("log2 ratio of densities (b / a)")
     axes.set_ylabel("-log10 p (Welch)")
     axes.set_title(f"{int(marked.sum())} of {len(names)} regions at q <= {most_q:g}", fontsize=10)
-    figure.savefig(path)
+    figure.savefig(path, dpi=160)

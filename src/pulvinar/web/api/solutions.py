@@ -27,6 +27,7 @@ class InputOut(BaseModel):
     help: WordsOut
     kinds: list[AssetKind] = Field(description="It is of one of these kinds.")
     optional: bool
+    several: bool = Field(description="As many as there are, given as NAME.1, NAME.2 and so on.")
 
 
 class ParameterOut(BaseModel):
