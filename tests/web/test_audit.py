@@ -153,7 +153,7 @@ def test_refusals_are_added_up_in_the_log(tmp_path):
     assert told == {
         (person.id, "POST /accounts/invite", "forbidden"): 3,
         (person.id, "POST /profile", "forbidden"): 1,
-        ("anonymous", "GET /api/v1/me", "not_authenticated"): 1,
+        ("anonymous", "GET /me", "not_authenticated"): 1,
     }
     assert {row.details["address"] for row in rows} == {"testclient"}
 
