@@ -179,6 +179,12 @@ def grants_on(session: Session, dataset_id: str) -> tuple[Grant, ...]:
     return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
 
 
+def given_by_name(session: Session, audience: str) -> tuple[tuple[str, Right, datetime | None], ...]:
+    """The datasets that an audience was given, with the right and until when. Whoever asks may know it."""
+    mine = select(granted).where(granted.c.audience == audience, lasts()).order_by(granted.c.seq)
+    return tuple((row.dataset_id, Right(row.level), row.ends) for row in session.execute(mine))
+
+
 def ended_grants(session: Session, limit: int = 100) -> tuple[tuple[str, str], ...]:
     """The dataset and the audience of what was given for a time that is over, and still stands."""
     over = select(granted.c.dataset_id, granted.c.audience).where(granted.c.ends <= datetime.now(UTC)).limit(limit)
