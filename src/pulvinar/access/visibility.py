@@ -62,6 +62,8 @@ def link_audience(link_id: str) -> str:
 
 def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
     """The audiences by which `actor` may have `right`."""
+    if actor.lacks_factor:
+        return (EVERYONE,)
     return EVERYONE, audience_of(actor.id), *(one.audience for one in actor.memberships if one.most >= right)
 
 
@@ -154,6 +156,8 @@ def grants_to(session: Session, actor: Actor, dataset_id: str) -> tuple[Grant, .
     """By what an actor who is no owner of the node has rights on a dataset, the highest first: the reasons of `may`."""
     most = {EVERYONE: Right.ADMINISTER, audience_of(actor.id): Right.ADMINISTER}
     most |= {one.audience: one.most for one in actor.memberships}
+    by = audiences(actor)
+    most = {one: right for one, right in most.items() if one in by}
     mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), lasts()
     rows = session.execute(select(granted).where(*mine)).all()
     held = any(row.level >= Right.READ for row in rows) and session.scalar(select(bound(actor, literal(dataset_id))))
