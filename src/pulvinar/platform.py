@@ -19,13 +19,14 @@ from pulvinar.access.mail import Postman, open_mailer
 from pulvinar.access.sealing import Sealer, open_sealer
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.slots import parse_slots
-from pulvinar.errors import Invalid
+from pulvinar.errors import Invalid, Unavailable
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.settings import Settings, load_settings, made_folder, read_secret
 from pulvinar.storage.database import Database
 from pulvinar.storage.external import ExternalSources, S3Access
 from pulvinar.storage.staging_bucket import StagingBucket
 from pulvinar.storage.store import Store, open_store
+from pulvinar.storage.table_dump import is_unfinished
 
 if TYPE_CHECKING:
     from pulvinar.access.external_identities import IdentityProvider
@@ -49,7 +50,8 @@ class Platform:
     @cached_property
     def known_actors(self) -> KnownActors:
         """Who signs in by which secret."""
-        return KnownActors(self.database)
+        demanded = {"owners": lambda of: of.is_owner, "everybody": lambda _: True}
+        return KnownActors(self.database, demanded=demanded.get(self.settings.second_factor_of))
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -115,6 +117,12 @@ def open_platform(settings: Settings | None = None) -> Platform:
     made_folder(settings.home, "home")
     made_folder(settings.resolved_scratch(), "scratch")
     database = Database(settings.resolved_database_url())
+    if is_unfinished(database):
+        database.close()
+        raise Unavailable(
+            "the database is being restored, and who was erased since the backup may still be in it",
+            hint="pulvinar restore goes on where it was interrupted",
+        )
     migrate(database)
     return Platform(settings, database, open_store_of(settings), sources=external_sources(settings))
 

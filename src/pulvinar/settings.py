@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -135,6 +135,11 @@ class Settings(BaseModel):
         None,
         description="File of the key that seals small secrets in the database, the same for every server of it; made "
         "where there is none. Empty: the file 'secret.key' in home.",
+    )
+    second_factor_of: Literal["nobody", "owners", "everybody"] = Field(
+        "nobody",
+        description="Of whom two-factor sign-in is demanded: until it is on, they may do nothing but switch it on, nor "
+        "may their tokens. Who has no password here signs in elsewhere, and has the factors of that.",
     )
     sign_in_days: int = Field(14, ge=1, le=90, description="How long a browser stays signed in at most, in days.")
     smtp_url: str = Field(

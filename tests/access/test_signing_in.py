@@ -13,7 +13,7 @@ from pulvinar.access.known_actors import KnownActors
 from pulvinar.access.sealing import open_sealer
 from pulvinar.access.sign_ins import Browser, end_all_sign_ins, end_sign_in, list_sign_ins, sign_out
 from pulvinar.access.signing_in import confirm_password, sign_in_at_once, sign_in_by_code, sign_in_by_password
-from pulvinar.access.tables import attempt, sign_in
+from pulvinar.access.tables import attempt, event, sign_in
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Forbidden, NotAuthenticated, NotFound, TooOften
 from pulvinar.model.access import LOCAL_OWNER
@@ -278,3 +278,25 @@ def test_another_spelling_of_a_login_name_gets_no_other_tries(database, spelled)
     failing(database, "ada", Browser("192.0.2.98", "x"))
     with pytest.raises(TooOften):
         sign_in_by_password(database, spelled, "wrong", Browser("192.0.2.99", "x"), days=14)
+
+
+def test_what_failed_is_in_the_log_and_what_was_typed_is_not(database, tmp_path):
+    ada = a_person(database)
+    failing(database, "ada")
+    failing(database, "granule cells in rows")
+    with UnitOfWork(database, acting(database, ada.id)) as work:
+        sealer = open_sealer(tmp_path / "key")
+        totp = pyotp.TOTP(second_factor.offer(work, ada, sealer))
+        second_factor.confirm(work, ada, totp.now(), sealer)
+    waiting = signed_in(database)
+    with pytest.raises(NotAuthenticated):
+        sign_in_by_code(database, waiting, "000000", BROWSER, sealer, days=1)
+    with database.session() as session:
+        rows = session.execute(select(event).where(event.c.verb == "sign-in-failed").order_by(event.c.seq)).all()
+    address = {"address": "192.0.2.7"}
+    assert [(row.actor_id, row.subject_id, row.details) for row in rows] == [
+        ("anonymous", ada.id, {"how": "password", "known": True, **address}),
+        ("anonymous", "node", {"how": "password", "known": False, **address}),
+        ("anonymous", ada.id, {"how": "code", "known": True, **address}),
+    ]
+    assert "granule" not in everything_recorded(database)

@@ -7,13 +7,14 @@ import pytest
 from tests.operations.test_erasure import dataset, everything, how, kept, person  # noqa: F401 (how and kept are fixtures)
 
 from pulvinar.access.sealing import open_sealer
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.errors import Conflict, Invalid, NotFound, Unavailable
 from pulvinar.operations.backup import back_up
 from pulvinar.operations.backup_care import prune, verify_backup
 from pulvinar.operations.backup_keys import KEY, bring_key_back, holds_key, keep_key
 from pulvinar.operations.erasure import erase, find_subject, read_certificates
 from pulvinar.operations.restore import restore
-from pulvinar.platform import migrate
+from pulvinar.platform import migrate, open_platform
+from pulvinar.settings import load_settings, made_folder
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
 
@@ -111,3 +112,38 @@ def test_keys_and_certificates_stay_when_snapshots_go(database: Database, kept, 
     (entry,) = shelf.list("erasures")
     assert json.loads(shelf.read(entry.key))["id"] == certificate["id"]
     assert verify_backup(shelf, scratch=tmp_path).damages == ()
+
+
+def test_an_interrupted_restoration_shows_nobody_who_was_erased(
+    database: Database,
+    kept: Store,  # noqa: F811
+    how,  # noqa: F811
+    shelf: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    _, (head,) = dataset(database, kept, person("zqjane"), "scan of zqjane")
+    before = back_up(database, kept, shelf, scratch=tmp_path)
+    erase(database, kept, "zqjane", how)
+    back_up(database, kept, shelf, scratch=tmp_path)
+    home = tmp_path / "anew"
+    settings = load_settings(environment={}, home=made_folder(home, "home"))
+    into, anew = open_store(settings.resolved_store_url()), Database(settings.resolved_database_url())
+    again = {"migrate": migrate, "scratch": tmp_path, "snapshot_id": before.id}
+
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("pulvinar.operations.restore.apply_erasures", killed)
+        restore(shelf, anew, into, **again)
+    assert list(into.list(head.prefix)) == []
+    with pytest.raises(Unavailable, match="is being restored"):
+        open_platform(settings)
+    done = restore(shelf, anew, into, **again)
+    assert done.erasures == 1
+    with open_platform(settings) as opened, pytest.raises(NotFound):
+        find_subject(opened.database, "zqjane")
+    with pytest.raises(Conflict):
+        restore(shelf, anew, into, **again)
+    anew.close()

@@ -76,3 +76,11 @@ def test_a_visitor_asks_for_nothing(site):
     told(httpx.post(f"{at}/requests", json={"purpose": "To look."}), 401)
     told(httpx.get(f"{address}/api/v1/requests"), 401)
     told(httpx.put(f"{at}/use", json={}), 403)
+
+
+def test_an_end_without_a_zone_is_refused_and_said(site):
+    """A moment means nothing without one."""
+    _, ada, _, _ = site
+    decide = "/api/v1/requests/local-01nobody/grant"
+    told(ada.post(decide, json={"ends": "2030-01-31T00:00:00"}), 422)
+    told(ada.post(decide, json={"ends": "2030-01-31T00:00:00+08:00"}), 404)

@@ -237,3 +237,28 @@ def test_another_site_changes_nothing(ada, bo, brain):
     for told in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
         assert ada.post(address, data={"tier": "public"}, headers=told).status_code == 403
     assert statuses(bo, brain) == NOTHING
+
+
+def test_who_looks_by_a_link_can_still_sign_out(platform, ada, bo, brain):
+    made = ada.post(f"{page_of(brain)}/access/links", data={"right": "read", "ends": TOMORROW})
+    bo.get(re.search(r"/review/link_[\w-]+", made.text)[0])
+    secret = bo.cookies["pulvinar_sign_in"]
+    assert bo.post("/sign-out").status_code == 303
+    assert platform.known_actors.find(secret) is None
+    assert "pulvinar_sign_in" not in bo.cookies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"organisation": "x" * 100, "right": "read"},
+        {"organisation": "local-01nobody", "right": "read"},
+        {"login": "nobody", "right": "read"},
+    ],
+)
+def test_it_is_shared_with_nobody_who_is_not_there(ada, brain, body):
+    at = f"/api/v1{page_of(brain)}/access/grants"
+    before = ada.get(at).json()
+    assert ada.post(at, json=body).status_code == 404
+    assert ada.post(f"{page_of(brain)}/access/shares", data=body).status_code == 404
+    assert ada.get(at).json() == before

@@ -8,14 +8,20 @@ import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.access.people import PASSWORD, a_person, everything_recorded, verbs
+from tests.access.people import BROWSER, PASSWORD, a_person, acting, everything_recorded, verbs
 from tests.web.accounts import Mailbox, browser, sign_in, signed_in
 
 from pulvinar.access.accounts import disable
 from pulvinar.access.joining import first_owner_link, invite
 from pulvinar.access.mail import Postman
+from pulvinar.access.signing_in import sign_in_at_once
+from pulvinar.access.tokens import make_token
+from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
-from pulvinar.model.access import LOCAL_OWNER
+from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.sharing import share
+from pulvinar.model.access import LOCAL_OWNER, Access, Right, Tier
+from pulvinar.model.record import Record, Species
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
 from pulvinar.web.forms import local_path
@@ -376,3 +382,48 @@ def test_an_invitation_of_an_owner_says_so(platform, visitor):
     with UnitOfWork(platform.database, LOCAL_OWNER) as work:
         link = invite(work, "boss@lab.org", is_owner=True)
     assert "will own the platform" in visitor.get(f"/join?link={link}").text
+
+
+@pytest.mark.parametrize(
+    ("demanded", "of_owner", "of_reader"),
+    [("owners", True, False), ("everybody", True, True), ("nobody", False, False)],
+)
+def test_a_second_factor_can_be_demanded_and_nothing_goes_before_it_is_there(tmp_path, demanded, of_owner, of_reader):
+    settings = load_settings(environment={}, home=tmp_path / "home", public=True, second_factor_of=demanded)
+    with open_platform(settings) as platform:
+        with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+            made = create_dataset(
+                work, Record("A private brain", Species.MOUSE, "CC0-1.0"), access=Access(Tier.PRIVATE)
+            )
+        page = f"/datasets/{made.id}/access"
+        with signed_in(platform, "grace", is_owner=True) as owner, signed_in(platform, "ada") as reader:
+            with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+                share(work, made.id, audience_of(reader.person.id), Right.READ)
+            with UnitOfWork(platform.database, acting(platform.database, owner.person.id)) as work:
+                _, token = make_token(work, owner.person.id, "a program", Right.ADMINISTER, 30)
+            for client, waits in ((owner, of_owner), (reader, of_reader)):
+                assert client.get(page).status_code == (404 if waits else 200)
+                assert ("two-factor sign-in of you" in client.get("/").text) is waits
+                assert client.get("/profile").status_code == 200
+            assert owner.get("/accounts").status_code == (403 if of_owner else 200)
+            program = {"authorization": f"Bearer {token}", "accept": "application/json"}
+            with browser(platform, **program) as robot:
+                assert robot.get(f"/api/v1/datasets/{made.id}").status_code == (404 if of_owner else 200)
+            switch_on(owner)
+            assert owner.get(page).status_code == 200
+            assert owner.get("/accounts").status_code == 200
+            assert "two-factor sign-in of you" not in owner.get("/").text
+
+
+def test_who_has_no_password_here_has_the_factors_of_the_other_service(tmp_path):
+    settings = load_settings(environment={}, home=tmp_path / "home", public=True, second_factor_of="everybody")
+    with open_platform(settings) as platform:
+        person = a_person(platform.database, "grace", is_owner=True, password="")
+        secret = sign_in_at_once(platform.database, person.id, BROWSER, days=1, how="elsewhere")
+        assert platform.known_actors.find(secret).is_owner
+
+
+def switch_on(client):
+    page = client.post("/profile/second-factor", data={"current": PASSWORD}).text
+    app = pyotp.TOTP(re.search(r'<code id="key">([A-Z2-7 ]+)</code>', page)[1].replace(" ", ""))
+    assert client.post("/profile/second-factor/confirm", data={"code": app.now()}).status_code == 200

@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
+from tests.web.accounts import signed_in
 from tests.web.conftest import add_dataset, stored_volume
 
 from pulvinar.access.audit_chain import verify_chain
 from pulvinar.access.reads import reads_of
+from pulvinar.access.refusals import Refusal, RefusalCounter
+from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.sharing import set_tier
 from pulvinar.model.access import LOCAL_OWNER, Right, Tier
@@ -131,3 +135,35 @@ def test_reads_of_what_is_open_are_not(platform):
     with TestClient(create_app(platform), base_url="http://testserver") as client:
         assert client.get(f"/data/{version.digest}/{asset.id}/chunks/0/c/0/0/0/0/0").status_code == 200
     assert reads_of(platform.database, LOCAL_OWNER) == ()
+
+
+def test_refusals_are_added_up_in_the_log(tmp_path):
+    with open_platform(load_settings(environment={}, home=tmp_path / "home", public=True)) as platform:
+        with signed_in(platform, "ada") as ada:
+            for _ in range(3):
+                assert ada.post("/accounts/invite", data={"email": "bo@lab.example.org"}).status_code == 403
+            assert (
+                ada.post("/profile", data={"name": "x"}, headers={"origin": "https://evil.example"}).status_code == 403
+            )
+            assert ada.get("/api/v1/me", headers={"authorization": "Bearer pulv_none"}).status_code == 401
+            person = ada.person
+        with platform.database.session() as session:
+            rows = session.execute(select(event).where(event.c.verb == "refused")).all()
+    told = {(row.actor_id, row.details["what"], row.details["kind"]): row.details["times"] for row in rows}
+    assert told == {
+        (person.id, "POST /accounts/invite", "forbidden"): 3,
+        (person.id, "POST /profile", "forbidden"): 1,
+        ("anonymous", "GET /me", "not_authenticated"): 1,
+    }
+    assert {row.details["address"] for row in rows} == {"testclient"}
+
+
+def test_who_is_refused_very_much_fills_no_log(database):
+    counter = RefusalCounter(database)
+    for number in range(1000):
+        counter.add(Refusal("anonymous", f"GET /{number}", "forbidden", "192.0.2.7"))
+    assert counter.flush() == 101
+    assert counter.flush() == 0
+    with database.session() as session:
+        rows = session.execute(select(event).where(event.c.verb == "refused")).all()
+    assert sum(row.details["times"] for row in rows) == 1000

@@ -1,6 +1,7 @@
 """Who a request is: by cookie or token, on the API and at the chunks, and how soon it is nobody any longer."""
 
 import base64
+import json
 import time
 from pathlib import Path
 
@@ -338,3 +339,35 @@ def test_what_goes_on_ends_with_what_let_it_in(platform, private, serving, ended
             began = time.monotonic()
             assert [line for line in events.iter_lines() if line.startswith("data:")] == []
             assert time.monotonic() - began < 8
+
+
+def test_one_takes_along_what_is_kept_of_oneself_and_nothing_of_others(platform, private):
+    with signed_in(platform) as client, browser(platform) as visitor:
+        person, other = client.person, a_person(platform.database, "bo")
+        shown_to(platform, private, person)
+        made, secret = a_token(platform, person)
+        with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+            lab = make_organisation(work, "A lab", OrganisationKind.LAB)
+            for one in (person, other):
+                set_member(work, lab.id, one.id, Right.READ)
+        document = create_document(
+            platform.database, acting(platform.database, person.id), "Cells", dataset_id=private.version.dataset_id
+        )
+        assert "/api/v1/me/data" in client.get("/profile").text
+        answer = client.get("/api/v1/me/data")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        kinds = {one["kind"]: [each["data"] for each in lines if each["kind"] == one["kind"]] for one in lines}
+        assert kinds["account"][0]["login"] == "ada"
+        assert kinds["account"][0]["has_password"] is True
+        assert [one["id"] for one in kinds["organisation"]] == [lab.id]
+        assert [(one["dataset"], one["right"]) for one in kinds["grant"]] == [(private.version.dataset_id, "read")]
+        assert [one["id"] for one in kinds["token"]] == [made.id]
+        assert [one["id"] for one in kinds["document"]] == [document.id]
+        assert kinds["sign-in"][0]["agent"]
+        assert {"make-account", "sign-in", "make-token", "export-own-data"} <= {one["verb"] for one in kinds["event"]}
+        for hidden in (secret, client.cookies["pulvinar_sign_in"], "argon2", other.id, "bo@lab"):
+            assert hidden not in answer.text
+        assert visitor.get("/api/v1/me/data", headers={"accept": "application/json"}).status_code == 401
+    with program(platform, a_token(platform, person, Right.ADMINISTER)[1]) as robot:
+        assert robot.get("/api/v1/me/data").status_code == 403

@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,10 @@ from tests.web.accounts import browser, sign_in, signed_in
 
 from pulvinar.access.accounts import disable
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.sharing import share_by_link
 from pulvinar.model.access import LOCAL_OWNER
+from pulvinar.model.record import Record, Species
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
 
@@ -132,3 +136,15 @@ def test_a_disabled_account_does_not_come_in_by_another_door(platform):
 def test_where_nobody_may_make_an_account_a_stranger_is_told_so(platform):
     with browser(platform) as client:
         assert elsewhere(client, "ada-5").status_code == 422
+
+
+def test_who_looks_by_a_link_signs_in_elsewhere_as_anybody_does(platform):
+    a_person(platform.database, "ada")
+    with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+        made = create_dataset(work, Record("A brain", Species.MOUSE, "CC0-1.0"))
+        _, secret = share_by_link(work, made.id, ends=datetime.now(UTC) + timedelta(days=1))
+    with signed_in(platform, "bo") as linking, browser(platform) as client:
+        elsewhere(linking, "subject-bo")
+        assert client.get(f"/review/{secret}").status_code == 303
+        assert elsewhere(client, "subject-bo").headers["location"] == "/"
+        assert "pulvinar_sign_in" in client.cookies

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.accounts import find_login
 from pulvinar.access.tables import account, organisation, share_link
-from pulvinar.access.visibility import audience_of
+from pulvinar.access.visibility import audience_of, organisation_audience
 from pulvinar.errors import NotFound
 
 
@@ -56,6 +56,13 @@ def person(session: Session, login: str) -> str:
     if found is None or not found.is_active:
         raise NotFound(f"there is no account {login!r}", hint="a login name stands in the profile of its person")
     return audience_of(found.id)
+
+
+def organisation_named(session: Session, organisation_id: str) -> str:
+    """The audience that is an organisation. Raises `NotFound`."""
+    if session.scalar(select(organisation.c.id).where(organisation.c.id == organisation_id)) is None:
+        raise NotFound(f"there is no organisation {organisation_id[:80]!r}")
+    return organisation_audience(organisation_id)
 
 
 def _names(session: Session, table: Table, name: Column[str], ids: set[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy import Row, Select, or_, select, tuple_
 
 from pulvinar.access.tables import event
 from pulvinar.errors import Forbidden, Invalid
@@ -61,6 +61,12 @@ def export_events(database: Database, actor: Actor, wanted: Wanted | None = None
     """
     check_reads_log(actor)
     return _walk(database, _matching(wanted or Wanted()).order_by(event.c.seq))
+
+
+def events_about(database: Database, account_id: str) -> Iterator[Event]:
+    """What an account has done, and what was done to it, oldest first, in batches. Whoever asks may know it."""
+    mine = or_(event.c.actor_id == account_id, event.c.subject_id == account_id)
+    return _walk(database, select(event).where(mine).order_by(event.c.seq))
 
 
 def event_json(one: Event) -> str:

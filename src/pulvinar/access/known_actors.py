@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -14,10 +15,12 @@ from sqlalchemy.orm import Session
 from pulvinar.access import links
 from pulvinar.access.accounts import actor_for, read_account
 from pulvinar.access.chance import digest_of
+from pulvinar.access.second_factor import lacks_factor
 from pulvinar.access.sign_ins import account_signed_in, note_seen
 from pulvinar.access.tokens import PREFIX, account_of_token, note_used
 from pulvinar.errors import PulvinarError
 from pulvinar.model.access import Actor, Right
+from pulvinar.model.account import Account
 from pulvinar.storage.database import Database
 
 _LONGEST = 200
@@ -28,11 +31,19 @@ class KnownActors:
     """Who comes by a secret, that of a browser, an access token or a link. An answer is at most `lifetime_s` old.
 
     That is how long whoever was signed out elsewhere is still let in; what is changed through this very process is
-    forgotten at once, by `forget`.
+    forgotten at once, by `forget`. `demanded` says of which accounts a second factor is.
     """
 
-    def __init__(self, database: Database, *, lifetime_s: float = 2.0, size: int = 8192) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lifetime_s: float = 2.0,
+        size: int = 8192,
+        demanded: Callable[[Account], bool] | None = None,
+    ) -> None:
         self._database = database
+        self._demanded = demanded
         self._lifetime_s = lifetime_s
         self._size = size
         self._known: dict[str, tuple[float, Actor | None]] = {}
@@ -96,9 +107,12 @@ class KnownActors:
         self._note(note_seen, digest, found[1])
         return self._actor(session, found[0], Right.ADMINISTER)
 
-    @staticmethod
-    def _actor(session: Session, account_id: str, ceiling: Right) -> Actor:
-        return actor_for(session, read_account(session, account_id), ceiling)
+    def _actor(self, session: Session, account_id: str, ceiling: Right) -> Actor:
+        of = read_account(session, account_id)
+        actor = actor_for(session, of, ceiling)
+        if self._demanded is None or not self._demanded(of) or not lacks_factor(session, of):
+            return actor
+        return replace(actor, is_owner=False, memberships=(), lacks_factor=True)
 
     def _note(self, note: Callable[[Session, str], None], digest: str, last: datetime | None) -> None:
         """Write down, beside the request, that a secret was used: nobody waits for it, nor for another writer."""

@@ -13,11 +13,12 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.chance import digest_of
+from pulvinar.access.passwords import hash_of
 from pulvinar.access.sealing import Sealer
 from pulvinar.access.tables import recovery_code, second_factor
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, Invalid
-from pulvinar.model.account import Account
+from pulvinar.model.account import Account, AccountKind
 from pulvinar.storage.database import Database
 
 _STEP_S = 30
@@ -33,6 +34,11 @@ def is_on(session: Session, account_id: str) -> bool:
         second_factor.c.account_id == account_id, second_factor.c.confirmed.is_not(None)
     )
     return session.scalar(wanted) is not None
+
+
+def lacks_factor(session: Session, of: Account) -> bool:
+    """Whether a password alone signs in: nobody who signs in elsewhere, by what is asked for there, and no service."""
+    return of.kind is AccountKind.PERSON and hash_of(session, of.id) is not None and not is_on(session, of.id)
 
 
 def codes_left(session: Session, account_id: str) -> int:

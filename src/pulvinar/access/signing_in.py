@@ -6,11 +6,13 @@ Whether an account exists shows in no answer, and not in how long the answer tak
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pulvinar.access import attempts, passwords, second_factor
 from pulvinar.access.accounts import actor_for, find_login, read_account
 from pulvinar.access.one_time_links import LinkKind, look_at, make_link, use_link
+from pulvinar.access.refusals import note_failed_sign_in
 from pulvinar.access.sealing import Sealer
 from pulvinar.access.sign_ins import Browser, begin_sign_in
 from pulvinar.access.work import UnitOfWork
@@ -19,6 +21,10 @@ from pulvinar.model.account import Account
 from pulvinar.storage.database import Database
 
 _log = logging.getLogger("pulvinar.access")
+
+
+class _WrongCode(Exception):
+    """Undoes the transaction in which a code was looked at."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ def sign_in_by_password(database: Database, login: str, password: str, browser: 
         found = find_login(session, login)
         kept = passwords.hash_of(session, found.id) if found else None
     if not passwords.is_right(password, kept) or found is None or not found.is_active:
-        _log.warning("sign-in failed: %r from %s", login[:64], browser.address)
+        _log.warning("sign-in failed from %s", browser.address)
+        note_failed_sign_in(database, found.id if found else None, "password", browser.address)
         raise NotAuthenticated("the login name or the password is wrong", hint="both are asked for again")
     hashed = passwords.hash_password(password) if kept and passwords.is_old(kept) else None
     with database.session() as session:
@@ -73,14 +80,16 @@ def sign_in_by_code(
         found = read_account(session, str(link.account_id))
     tries = attempts.of_account("code", found.id)
     attempts.begin(database, (tries,))
-    with _as(database, found) as work:
+    with suppress(_WrongCode), _as(database, found) as work:
         how = second_factor.use(work.session, found.id, code, sealer)
         if how is None or not found.is_active:
-            _log.warning("wrong code: %r from %s", found.login, browser.address)
-            raise NotAuthenticated("this code is not right, or was used before", hint="take the newest one")
+            raise _WrongCode
         use_link(work.session, waiting, LinkKind.SECOND_FACTOR)
         attempts.forget(work.session, tries)
         return found, begin_sign_in(work, found, browser, days=days, how=f"password and {how}")
+    _log.warning("wrong code: %r from %s", found.login, browser.address)
+    note_failed_sign_in(database, found.id, "code", browser.address)
+    raise NotAuthenticated("this code is not right, or was used before", hint="take the newest one")
 
 
 def sign_in_at_once(database: Database, account_id: str, browser: Browser, *, days: int, how: str) -> str:

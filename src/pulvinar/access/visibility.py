@@ -62,6 +62,8 @@ def link_audience(link_id: str) -> str:
 
 def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
     """The audiences by which `actor` may have `right`."""
+    if actor.lacks_factor:
+        return (EVERYONE,)
     return EVERYONE, audience_of(actor.id), *(one.audience for one in actor.memberships if one.most >= right)
 
 
@@ -154,6 +156,8 @@ def grants_to(session: Session, actor: Actor, dataset_id: str) -> tuple[Grant, .
     """By what an actor who is no owner of the node has rights on a dataset, the highest first: the reasons of `may`."""
     most = {EVERYONE: Right.ADMINISTER, audience_of(actor.id): Right.ADMINISTER}
     most |= {one.audience: one.most for one in actor.memberships}
+    by = audiences(actor)
+    most = {one: right for one, right in most.items() if one in by}
     mine = granted.c.dataset_id == dataset_id, granted.c.audience.in_(most), lasts()
     rows = session.execute(select(granted).where(*mine)).all()
     held = any(row.level >= Right.READ for row in rows) and session.scalar(select(bound(actor, literal(dataset_id))))
@@ -177,6 +181,12 @@ def grants_on(session: Session, dataset_id: str) -> tuple[Grant, ...]:
     rows = session.execute(select(granted).where(granted.c.dataset_id == dataset_id, lasts()))
     found = (Grant(row.audience, Right(row.level), row.given_by, row.ends) for row in rows)
     return tuple(sorted(found, key=lambda one: (-one.right, one.audience)))
+
+
+def given_by_name(session: Session, audience: str) -> tuple[tuple[str, Right, datetime | None], ...]:
+    """The datasets that an audience was given, with the right and until when. Whoever asks may know it."""
+    mine = select(granted).where(granted.c.audience == audience, lasts()).order_by(granted.c.seq)
+    return tuple((row.dataset_id, Right(row.level), row.ends) for row in session.execute(mine))
 
 
 def ended_grants(session: Session, limit: int = 100) -> tuple[tuple[str, str], ...]:

@@ -98,6 +98,7 @@ class Actor:
 
     `memberships` are the audiences that the actor belongs to. Nothing above `ceiling` is allowed, whatever was given:
     an access token made for reading only reads. `is_blind`: names of people and labs are not for this one.
+    `lacks_factor`: a second factor is demanded of this one, who may do what a visitor may until it is there.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Actor:
     memberships: tuple[Membership, ...] = ()
     ceiling: Right = Right.ADMINISTER
     is_blind: bool = False
+    lacks_factor: bool = False
 
 
 LOCAL_OWNER = Actor("local-owner", "local owner", is_owner=True)

@@ -1,16 +1,16 @@
-"""Keeps the log while a process runs: seals it, writes down what was read, tells of hours that are over."""
+"""Keeps the log while a process runs: seals it, writes down what was read or refused, tells of hours that are over."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from pulvinar.access.audit_chain import seal
-from pulvinar.access.reads import ReadCounter, tell_reads
+from pulvinar.access.reads import tell_reads
 from pulvinar.errors import Unavailable
 from pulvinar.storage.database import Database
 
@@ -19,15 +19,22 @@ INTERVAL_S = 3.0
 _log = logging.getLogger("pulvinar.operations")
 
 
+class Counter(Protocol):
+    """Counts in memory what is written down now and then: reads, refusals."""
+
+    def flush(self) -> int:
+        """Write down what was counted."""
+
+
 class LogKeeper:
     """A context manager: within it a thread of its own keeps the log, every `interval_s` and once more at the end.
 
     Every process that serves or works has one; the database lets one of them seal at a time.
     """
 
-    def __init__(self, database: Database, reads: ReadCounter | None = None, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, database: Database, *counters: Counter, interval_s: float = INTERVAL_S) -> None:
         self._database = database
-        self._reads = reads
+        self._counters = counters
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._failing = False
@@ -51,8 +58,8 @@ class LogKeeper:
 
     def _keep(self) -> None:
         try:
-            if self._reads is not None:
-                self._reads.flush()
+            for counter in self._counters:
+                counter.flush()
             tell_reads(self._database)
             while seal(self._database) is not None and not self._stop.is_set():
                 pass

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Column,
     Connection,
     DateTime,
     LargeBinary,
@@ -37,6 +38,8 @@ from pulvinar.errors import Corrupt
 from pulvinar.storage.database import Database, UtcDateTime
 
 _REVISION = "alembic_version"
+# in no migration: it is there while a restoration goes on
+_unfinished = Table("restoration_unfinished", MetaData(), Column("since", UtcDateTime))
 _BATCH = 1000
 _KINDS = {DateTime: "moment", JSON: "json", LargeBinary: "bytes"}
 
@@ -106,6 +109,22 @@ def holds_rows(database: Database) -> bool:
     with database.session() as session:
         connection = session.connection()
         return any(connection.execute(select(one).limit(1)).first() for one in stored_tables(connection))
+
+
+def mark_unfinished(connection: Connection) -> None:
+    """Note, in the transaction that loads rows, that more has to be done before anybody may use them."""
+    _unfinished.create(connection)
+
+
+def mark_finished(connection: Connection) -> None:
+    """Note that it is done."""
+    _unfinished.drop(connection)
+
+
+def is_unfinished(database: Database) -> bool:
+    """Whether rows were brought back, and not all has been done since that must be."""
+    with database.session() as session:
+        return inspect(session.connection()).has_table(_unfinished.name)
 
 
 def drop_all_tables(connection: Connection) -> None:

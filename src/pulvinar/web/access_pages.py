@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from pulvinar.access.audiences import named, person
+from pulvinar.access.audiences import named, organisation_named, person
 from pulvinar.access.links import links_to
 from pulvinar.access.organisations import list_organisations
-from pulvinar.access.visibility import highest_right, organisation_audience
+from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import sharing
 from pulvinar.catalogue.datasets import get_dataset
@@ -103,7 +103,7 @@ def share(form: SentForm, of: _Access = Of) -> Response:
     def change(work: UnitOfWork, sent: Form) -> None:
         # who may not share learns not even which login names there are
         work.ask(Right.SHARE, of.dataset.id)
-        audience = organisation_audience(sent["organisation"]) if sent["organisation"] else ""
+        audience = organisation_named(work.session, sent["organisation"]) if sent["organisation"] else ""
         audience = audience or person(work.session, sent["login"])
         sharing.share(work, of.dataset.id, audience, _right(sent["right"]), ends=_day(sent["ends"]))
 

@@ -16,7 +16,9 @@ from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pulvinar.access.reads import ReadCounter
-from pulvinar.errors import Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
+from pulvinar.access.refusals import Refusal, RefusalCounter
+from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
+from pulvinar.model.access import ANONYMOUS
 from pulvinar.operations.log_keeping import LogKeeper
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
@@ -47,10 +49,11 @@ from pulvinar.web.api import (
     views,
 )
 from pulvinar.web.api.schemas import Envelope
-from pulvinar.web.context import actor_at_once, actor_of
+from pulvinar.web.context import actor_at_once, actor_of, who_is_signed_in
 from pulvinar.web.cors import Cors
 from pulvinar.web.due import Clock
-from pulvinar.web.errors import MethodNotAllowed, tell
+from pulvinar.web.errors import MethodNotAllowed, code_of, tell
+from pulvinar.web.forms import browser_of
 from pulvinar.web.identification import bearer_of
 from pulvinar.web.limits import Buckets
 from pulvinar.web.reads import CountedReads
@@ -78,7 +81,7 @@ class WebApplication:
 
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
-        reads = ReadCounter(platform.database)
+        reads, refusals = ReadCounter(platform.database), RefusalCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
             platform.store,
@@ -90,7 +93,8 @@ class WebApplication:
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
-        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refusals)))
+        self.pages.state.refusals = refusals
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
         self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
@@ -178,12 +182,25 @@ def _told(request: Request, error: Exception) -> Response:
     """The answer to a request that failed: a page for people, the envelope for programs."""
     failure = tell(_as_known(error, request), request.state.request_id)
     request.state.told = True
+    if isinstance(error, Forbidden | TooOften | NotAuthenticated):
+        _count_refusal(request, error)
     if wants_page(request):
         asks_who = isinstance(error, NotAuthenticated) and request.method == "GET" and bearer_of(request.scope) is None
         page = sign_in_pages.ask_first(request) if asks_who else portal.error_page(request, failure)
         page.headers.update(_headers(error))
         return page
     return Response(failure.body, failure.status, headers=_headers(error), media_type="application/json")
+
+
+def _count_refusal(request: Request, error: PulvinarError) -> None:
+    """Have it written down, but for a visitor who is asked to sign in first."""
+    who = who_is_signed_in(request)
+    if isinstance(error, NotAuthenticated) and who is None and bearer_of(request.scope) is None:
+        return
+    what = f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
+    address = browser_of(request).address
+    refusals: RefusalCounter = request.app.state.refusals
+    refusals.add(Refusal(who.id if who else ANONYMOUS.id, what, code_of(error), address))
 
 
 def _headers(error: Exception) -> dict[str, str]:

@@ -102,6 +102,13 @@ def browser_account(request: Request) -> Account:
     return current_account(request)
 
 
+def signed_in_actor(request: Request) -> Actor:
+    """Whose browser sends `request`, also where they look by a link just now; a visitor where nobody is signed in."""
+    platform = current_platform(request)
+    secret = cookie_of(platform.settings, request.scope)
+    return (platform.known_actors.find(secret) if platform.settings.public else None) or ANONYMOUS
+
+
 def who_is_signed_in(request: Request) -> Actor | None:
     """Who a page greets; None for a visitor, and where a page can't know."""
     try:

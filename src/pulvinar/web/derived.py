@@ -90,4 +90,6 @@ def _input(platform: Platform, actor: Actor, said: JobInput) -> MadeFrom | None:
         version = get_version(platform.database, actor, said.dataset_id, said.version)
     except NotFound:
         return None
-    return MadeFrom(said.name, version, next(one for one in version.assets if one.id == said.asset_id))
+    # of what was erased by law, the version stays
+    asset = next((one for one in version.assets if one.id == said.asset_id), None)
+    return MadeFrom(said.name, version, asset) if asset else None

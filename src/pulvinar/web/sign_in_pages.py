@@ -16,7 +16,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.model.access import ANONYMOUS
 from pulvinar.platform import Platform
-from pulvinar.web.context import CurrentActor, CurrentPlatform, current_actor, refuse_other_sites
+from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites, signed_in_actor
 from pulvinar.web.forms import SentForm, browser_of, go_to, link_to, local_path, only_public, private_page
 from pulvinar.web.identification import cookie_of, drop_cookie, is_secure, keep_cookie
 
@@ -93,12 +93,12 @@ def _signed_in(platform: Platform, secret: str, onward: str) -> Response:
 
 
 @router.post("/sign-out")
-def leave(request: Request, platform: CurrentPlatform, actor: CurrentActor) -> Response:
+def leave(request: Request, platform: CurrentPlatform) -> Response:
     """Sign this browser out."""
-    secret = cookie_of(platform.settings, request.scope)
-    if actor != ANONYMOUS and secret:
+    actor = signed_in_actor(request)
+    if actor != ANONYMOUS:
         with UnitOfWork(platform.database, actor) as work:
-            sign_out(work, actor.id, secret)
+            sign_out(work, actor.id, cookie_of(platform.settings, request.scope))
     response = go_to("/")
     drop_cookie(response, platform.settings)
     # what pages of somebody's own lie in the browser's cache goes with it
@@ -113,7 +113,7 @@ def depart(request: Request, platform: CurrentPlatform, form: SentForm) -> Respo
     if provider is None:
         raise NotFound("people sign in nowhere else here", hint="see the setting oidc_issuer")
     departure = provider.depart(link_to(platform, _BACK))
-    actor = current_actor(request)
+    actor = signed_in_actor(request)
     details = {"kept": dict(departure.kept), "next": local_path(form["next"]), "linking": actor != ANONYMOUS}
     with platform.database.writing() as session:
         account_id = None if actor == ANONYMOUS else actor.id
@@ -156,7 +156,7 @@ def _arrived(
     request: Request, platform: Platform, link: Link, identity: external_identities.ExternalIdentity
 ) -> Response:
     if link.details["linking"]:
-        actor = current_actor(request)
+        actor = signed_in_actor(request)
         if actor.id != link.account_id:
             raise Forbidden("somebody else is signed in now", hint="sign in again, and link once more")
         with UnitOfWork(platform.database, actor) as work:

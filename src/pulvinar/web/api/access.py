@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.orm import Session
 
-from pulvinar.access.audiences import AudienceKind, named, person
+from pulvinar.access.audiences import AudienceKind, named, organisation_named, person
 from pulvinar.access.links import Link, links_to
-from pulvinar.access.visibility import organisation_audience
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue import sharing
 from pulvinar.errors import Invalid
@@ -126,7 +125,7 @@ def post_grant(platform: CurrentPlatform, actor: CurrentActor, dataset_id: Datas
         # who may not share learns not even which login names there are
         work.ask(Right.SHARE, dataset_id)
         of_person = person(work.session, wanted.login) if wanted.login else ""
-        audience = of_person or organisation_audience(wanted.organisation)
+        audience = of_person or organisation_named(work.session, wanted.organisation)
         sharing.share(work, dataset_id, audience, right_named(wanted.right), ends=wanted.ends)
         return _told(work.session, [Grant(audience, right_named(wanted.right), actor.id, wanted.ends)])[0]
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from pulvinar.access.audiences import AudienceKind, named, person
-from pulvinar.access.visibility import EVERYONE, REGISTERED, organisation_audience
+from pulvinar.access.audiences import AudienceKind, named, organisation_named, person
+from pulvinar.access.visibility import EVERYONE, REGISTERED
 from pulvinar.access.work import UnitOfWork
 from pulvinar.documents.rights import check_document, share_document, unshare_document, who_may_document
 from pulvinar.errors import Invalid
@@ -65,7 +65,7 @@ def post_document_grant(
         work.ask_by(lambda session, who: check_document(session, who, Right.SHARE, document_id))
         of_all = {"everyone": EVERYONE, "registered": REGISTERED}.get(wanted.all)
         of_person = person(work.session, wanted.login) if wanted.login else None
-        audience = of_all or of_person or organisation_audience(wanted.organisation)
+        audience = of_all or of_person or organisation_named(work.session, wanted.organisation)
         share_document(work, document_id, audience, right)
         return _told(work.session, [Grant(audience, right, actor.id)])[0]
 

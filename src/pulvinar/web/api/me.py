@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
@@ -18,6 +19,8 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Invalid, NotAuthenticated
 from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.model.account import AccessToken, Account, Profile
+from pulvinar.operations.own_data import own_data
+from pulvinar.web.api.audit import LINES
 from pulvinar.web.context import BrowserAccount, CurrentAccount, CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.forms import browser_of, link_to, only_public
 from pulvinar.web.identification import bearer_of, cookie_of
@@ -164,6 +167,15 @@ def _token_out(one: AccessToken) -> TokenOut:
     return TokenOut(
         id=one.id, name=one.name, ceiling=_name_of(one.ceiling), created=one.created, ends=one.ends, used=one.used
     )
+
+
+@router.get(
+    "/data", response_class=StreamingResponse, responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}}
+)
+def get_own_data(platform: CurrentPlatform, actor: CurrentActor, account: BrowserAccount) -> StreamingResponse:
+    """All that is kept of you, as JSON Lines. Only from a browser."""
+    headers = {"content-disposition": f'attachment; filename="{account.login}.jsonl"', "cache-control": "no-store"}
+    return StreamingResponse(own_data(platform.database, actor), media_type=LINES, headers=headers)
 
 
 @router.get("/tokens")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 
 from pulvinar.access.acceptances import accept, acceptances_by, acceptances_of, countersign, end_acceptance
@@ -59,7 +59,7 @@ class DecisionIn(BaseModel):
     """What you say to who asked; `ends` of a request that is granted."""
 
     message: str = Field(default="", max_length=LONGEST_TEXT)
-    ends: datetime | None = None
+    ends: AwareDatetime | None = None
 
 
 class MatchOut(BaseModel):
