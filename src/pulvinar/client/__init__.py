@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -210,7 +210,11 @@ class Client:
             raise _failure(answer)
 
     def answer(
-        self, path: str, query: dict[str, str], data: bytes | None = None, kind: str = "application/octet-stream"
+        self,
+        path: str,
+        query: Mapping[str, str | list[str]],
+        data: bytes | None = None,
+        kind: str = "application/octet-stream",
     ) -> httpx2.Response:
         """The whole answer at `path`, to `data` of a media type where there is some; raises what the server says is
         wrong."""
@@ -365,6 +369,24 @@ class RemoteAsset:
         if not 0 <= level < len(levels):
             raise Invalid(f"{self.name} has no level {level}", hint=f"levels 0 to {len(levels) - 1}")
         return _lazy(self._client, f"{self.links['chunks']}{level}/", self, level)
+
+    def profile(
+        self, zyx_um: npt.ArrayLike, *, width_um: float = 0.0, level: int | None = None, time: int = 0
+    ) -> xarray.DataArray:
+        """A volume along a line through places (n, 3), columns (z, y, x), micrometres of the world: an array
+        (channel, distance_um), NaN outside; its attributes say the level. Raises `Invalid` and `TooLarge`."""
+        from pulvinar.client.measuring import profile
+
+        return profile(self._client, self, zyx_um, {"width_um": width_um, "level": level, "time": time})
+
+    def statistics(
+        self, low_um: npt.ArrayLike, high_um: npt.ArrayLike, *, level: int | None = None, time: int = 0
+    ) -> dict[str, Any]:
+        """The voxels whose centres lie in a box, corners (z, y, x) in micrometres of the world: `level`, `voxels`,
+        `volume_mm3` and of each of `channels` the mean, sd, median and histogram; of `labels` how many of each."""
+        from pulvinar.client.measuring import statistics
+
+        return statistics(self._client, self, low_um, high_um, {"level": level, "time": time})
 
     def skeleton(self) -> Skeleton:
         """A neuron's nodes. Raises `Invalid` when it isn't one."""
