@@ -33,6 +33,7 @@ from pulvinar.errors import (
     NotAuthenticated,
     NotFound,
     PulvinarError,
+    SpaceMismatch,
     TooLarge,
     TooOften,
     Unavailable,
@@ -61,6 +62,7 @@ _KINDS: dict[str, type[PulvinarError]] = {
     "unavailable": Unavailable,
     "invalid": Invalid,
     "query_error": Invalid,
+    "space_mismatch": SpaceMismatch,
 }
 
 
