@@ -39,6 +39,11 @@ def in_box(image: Shown) -> np.ndarray:
     return image.voxels[0, :, 10:21, 19:30, 79:100]
 
 
+def test_an_asset_is_found_by_what_a_recipe_names(brains, asset, image: Shown):
+    found = brains.asset(image.version.digest, image.asset.id)
+    assert (found.id, found.digest) == (asset.id, asset.digest)
+
+
 def test_a_profile_comes_as_an_array_with_its_places(asset, image: Shown):
     found = asset.profile([(120, 230, 380), (120, 230, 400)], level=0)
     assert found.dims == ("channel", "distance_um")

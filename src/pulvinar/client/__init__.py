@@ -105,6 +105,11 @@ class Client:
         """One dataset; raises `NotFound`."""
         return RemoteDataset(self, self.json(f"/api/v1/datasets/{quote(dataset_id, safe='')}"))
 
+    def asset(self, version_digest: str, asset_id: str) -> RemoteAsset:
+        """One asset of one version, which never changes; raises `NotFound`."""
+        path = f"/api/v1/assets/{quote(version_digest, safe='')}/{quote(asset_id, safe='')}"
+        return RemoteAsset(self, self.json(path))
+
     def atlases(self) -> list[RemoteAtlas]:
         """The atlases that are installed there, each in its newest version."""
         from pulvinar.client.atlas import RemoteAtlas
