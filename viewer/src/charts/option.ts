@@ -21,6 +21,7 @@ export interface Look {
 export const PALETTE: readonly string[] = ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2"];
 /** Rows of bars of which each still has a name that can be read. */
 const BARS_IN_SIGHT = 14;
+const ZOOM = { yAxisIndex: 0, width: 14, right: 8, startValue: 0, endValue: BARS_IN_SIGHT - 1, zoomOnMouseWheel: false, moveOnMouseWheel: true };
 
 /** The options of ECharts for `table`: its first column is what the others are drawn over; of a histogram the first two are a bin's ends. */
 export function chartOption(kind: ChartKind, table: TableText, look: Look): Record<string, unknown> {
@@ -29,17 +30,18 @@ export function chartOption(kind: ChartKind, table: TableText, look: Look): Reco
   const axis = { axisLabel: { color: look.quiet }, axisLine: { lineStyle: { color: look.line } }, splitLine: { lineStyle: { color: look.line } } };
   const bars = kind === "bar";
   const categories = bars ? table.rows.map((row) => String(row[0] ?? "")) : [];
-  const across = { ...axis, type: "value", name: bars ? "" : table.head[0], nameLocation: "middle", nameGap: 26, nameTextStyle: { color: look.quiet }, min: "dataMin", max: "dataMax" };
+  const slides = bars && categories.length > BARS_IN_SIGHT;
+  const across = { ...axis, type: "value", name: table.head[0], nameLocation: "middle", nameGap: 26, nameTextStyle: { color: look.quiet }, min: "dataMin", max: "dataMax" };
   return {
     animation: !look.still,
     color: [...PALETTE],
     textStyle: { color: look.ink, fontFamily: "inherit" },
-    grid: { left: 8, right: 16, top: names.length > 1 ? 36 : 12, bottom: bars ? 8 : 40, containLabel: true },
+    grid: { left: 8, right: slides ? 48 : 16, top: names.length > 1 ? 36 : 12, bottom: 32, containLabel: true },
     legend: { show: names.length > 1, top: 0, type: "scroll", textStyle: { color: look.ink }, pageTextStyle: { color: look.ink } },
     tooltip: { trigger: "axis", confine: true, backgroundColor: look.ground, borderColor: look.line, textStyle: { color: look.ink } },
-    xAxis: bars ? { ...axis, type: "value" } : across,
+    xAxis: bars ? { ...across, name: names.length > 1 ? "" : names[0], min: undefined, max: undefined } : across,
     yAxis: bars ? { ...axis, type: "category", data: categories, inverse: true } : { ...axis, type: "value", scale: kind === "line" },
-    dataZoom: bars && categories.length > BARS_IN_SIGHT ? [{ type: "inside", yAxisIndex: 0, startValue: 0, endValue: BARS_IN_SIGHT - 1 }, { type: "slider", yAxisIndex: 0, width: 14, startValue: 0, endValue: BARS_IN_SIGHT - 1 }] : bars ? [] : [{ type: "inside" }],
+    dataZoom: slides ? ["inside", "slider"].map((type) => ({ type, ...ZOOM })) : [],
     series: names.map((name, index) => ({ name, ...series(kind, table.rows, first + index) })),
   };
 }

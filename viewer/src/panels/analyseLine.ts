@@ -5,7 +5,7 @@ import type { Vector } from "../geometry";
 import { anglesOf, distance, lengthOf, lengthText, profileAddress, readCorners, targetsOf, writeCorners, type Target } from "../measure";
 import { distanceRecipe, profileRecipe } from "../recipes";
 import { button, chosenLevel, field, levelChoice, levelNote, targetChoice } from "./analyseFields";
-import { Outcome, ask, chartOver, csvLink, openTable, recipeFold, type Table } from "./analyseResult";
+import { Outcome, ask, chartOver, csvLink, recipeFold, type Table } from "./analyseResult";
 import type { PanelContext } from "./panel";
 
 interface Profile {
@@ -94,7 +94,8 @@ export class LineTool {
     const rows: [string, string][] = [[say("lineLength"), lengthText(lengthOf(corners))]];
     if (corners.length > 2) rows.push([say("lineStraight"), lengthText(distance(corners[0]!, corners.at(-1)!))]);
     anglesOf(corners).forEach((angle, at) => rows.push([`${say("lineAngle")} ${at + 2}`, angle === null ? "–" : `${angle.toFixed(1)}°`]));
-    this.figures.replaceChildren(openTable({ caption: say("lineLength"), head: ["", ""], rows }), recipeFold(say, distanceRecipe(corners)));
+    const list = make("dl", { class: "pv-figures" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    this.figures.replaceChildren(list, recipeFold(say, distanceRecipe(corners)));
   }
 
   private measure(): void {

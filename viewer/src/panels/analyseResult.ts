@@ -27,7 +27,7 @@ export function tableElement({ caption, head, rows }: Table): HTMLTableElement {
     "table",
     { class: "pv-table" },
     make("caption", {}, caption),
-    make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
+    make("thead", {}, make("tr", {}, ...head.map((text, at) => make("th", { scope: "col", class: typeof rows[0]?.[at] === "number" ? "pv-number" : undefined }, text)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells(row)))),
   );
 }
