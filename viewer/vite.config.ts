@@ -117,13 +117,13 @@ export default defineConfig({
     emptyOutDir: true,
     chunkSizeWarningLimit: 4000,
     reportCompressedSize: false,
-    // The page names these two files, so they carry no hash; everything that they load does.
+    // Pages name these files, so they carry no hash; everything that they load does.
     rollupOptions: {
-      input: resolve(here, "src/main.ts"),
+      input: { viewer: resolve(here, "src/main.ts"), chart: resolve(here, "src/charts/main.ts") },
       output: {
-        entryFileNames: "pulvinar-viewer.js",
+        entryFileNames: "pulvinar-[name].js",
         chunkFileNames: "assets/[name]-[hash].js",
-        assetFileNames: (asset) => (asset.names.includes("main.css") ? "pulvinar-viewer.css" : "assets/[name]-[hash][extname]"),
+        assetFileNames: (asset) => (asset.names.includes("viewer.css") ? "pulvinar-viewer.css" : "assets/[name]-[hash][extname]"),
       },
     },
   },

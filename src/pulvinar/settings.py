@@ -54,6 +54,9 @@ class Settings(BaseModel):
         4096.0, gt=0, description="Largest declared size of one file's data that a reader accepts, in GB."
     )
     cutout_budget_mb: int = Field(512, ge=1, description="Largest cut-out that the API answers, in MB.")
+    measure_budget_mb: int = Field(
+        128, ge=1, description="So much of a volume is read for one measurement of a line, a box or regions, in MB."
+    )
     cors_origins: str = Field(
         "",
         description="Origins whose pages may read this server from elsewhere, separated by blanks; * is any. "

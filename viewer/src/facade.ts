@@ -5,6 +5,7 @@ import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
 import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
+import { ScreenshotMode } from "neuroglancer/unstable/util/trackable_screenshot_mode.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
@@ -49,6 +50,22 @@ export interface Listener {
   failed(problem: Problem): void;
 }
 
+/** A picture of the panels, and where they are in it. */
+export interface Figure {
+  blob: Blob;
+  /** Pixels of the picture. */
+  width: number;
+  height: number;
+  /** Its pixels a pixel of the screen. */
+  factor: number;
+  panels: PanelEdge[];
+  /** Micrometres a pixel of the screen, in sections. */
+  pixel: number;
+}
+
+/** So long a figure waits for what is still loading. */
+const PATIENCE_MS = 60_000;
+
 interface SectionPanel {
   element: HTMLElement;
   sliceView?: unknown;
@@ -68,6 +85,8 @@ export class Explorer {
   private readonly reported = new Set<string>();
   private readonly watch: number;
   private readonly overlays = new Map<string, Overlay>();
+  /** True while the panels are drawn larger than they stand. */
+  private enlarged = false;
   /** What was chosen that Neuroglancer does not know by itself. */
   private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">;
 
@@ -91,7 +110,9 @@ export class Explorer {
     this.viewer.inputEventBindings.perspectiveView.addParent(getDefaultPerspectivePanelBindings(), Number.NEGATIVE_INFINITY);
     this.bindSteps();
     this.show(view);
-    this.viewer.state.changed.add(() => this.listener.viewChanged());
+    this.viewer.state.changed.add(() => {
+      if (!this.enlarged) this.listener.viewChanged();
+    });
     this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.display.updateFinished.add(() => {
@@ -442,6 +463,57 @@ export class Explorer {
     const { display } = this.viewer;
     display.draw();
     return new Promise((resolve) => display.canvas.toBlob(resolve, "image/png"));
+  }
+
+  /**
+   * The picture with `factor` times as many pixels a side as on the screen, all loaded as fine as that, without Neuroglancer's own scale bar.
+   * Where the graphics card has no room for it, with as many as it has: `factor` of the answer says it. `panels` are in pixels of the screen.
+   */
+  async figure(factor: number): Promise<Figure> {
+    const { viewer, target } = this;
+    const { display, crossSectionScale, showScaleBar } = viewer;
+    const { canvas, gl } = display;
+    const { clientWidth: width, clientHeight: height } = target;
+    const most = Math.min(gl.getParameter(gl.MAX_RENDERBUFFER_SIZE), gl.getParameter(gl.MAX_TEXTURE_SIZE), ...gl.getParameter(gl.MAX_VIEWPORT_DIMS));
+    const times = Math.min(factor, most / Math.max(width, height));
+    const panels = this.edges();
+    const { pixel } = this.scale();
+    const bar = showScaleBar.value;
+    const scale = crossSectionScale.value;
+    this.enlarged = true;
+    try {
+      display.screenshotMode.value = ScreenshotMode.PREVIEW;
+      showScaleBar.value = false;
+      canvas.width = Math.round(width * times);
+      canvas.height = Math.round(height * times);
+      display.resizeGeneration += 1;
+      // a section shows micrometres a pixel, so that more pixels would show more of it
+      crossSectionScale.value = scale / times;
+      await this.loaded();
+      display.draw();
+      const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+      if (!blob) throw new Error("the browser made no picture");
+      return { blob, width: canvas.width, height: canvas.height, factor: times, panels, pixel };
+    } finally {
+      display.screenshotMode.value = ScreenshotMode.OFF;
+      crossSectionScale.value = scale;
+      showScaleBar.value = bar;
+      display.resizeGeneration += 1;
+      display.scheduleRedraw();
+      // what changed here and back is told a moment later
+      window.setTimeout(() => (this.enlarged = false), 0);
+    }
+  }
+
+  /** Wait until all that is in sight has come, but not for ever: what is missing is told of elsewhere. */
+  private async loaded(): Promise<void> {
+    const until = performance.now() + PATIENCE_MS;
+    let quiet = 0;
+    while (performance.now() < until && quiet < 3) {
+      this.viewer.display.scheduleRedraw();
+      await new Promise((resolve) => window.setTimeout(resolve, 100));
+      quiet = this.viewer.isReady() ? quiet + 1 : 0;
+    }
   }
 
   /** Share of pixels that aren't background in each panel, by its centre half: a blank panel gives 0. */

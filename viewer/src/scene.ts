@@ -47,6 +47,8 @@ export interface Scene {
   /** True when coordinates are anatomy: x to the right, y to the front (anterior), z up (superior). */
   oriented: boolean;
   attribution: string;
+  /** How to cite what is shown. */
+  citation: string;
   search: SearchSpace | null;
 }
 
@@ -68,6 +70,7 @@ export function readScene(value: unknown): Scene {
     bounds_um: bounds,
     oriented: raw.oriented ?? false,
     attribution: String(raw.attribution ?? ""),
+    citation: String(raw.citation ?? ""),
     search: raw.search ?? null,
   };
 }

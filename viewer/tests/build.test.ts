@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 
 const dist = fileURLToPath(new URL("../../src/pulvinar/web/viewer/", import.meta.url));
@@ -27,7 +28,16 @@ describe("the bundle", () => {
   });
 
   test("has the files that pages name", () => {
-    for (const name of ["pulvinar-viewer.js", "pulvinar-viewer.css", "htmx.min.js"]) expect(existsSync(dist + name), name).toBe(true);
+    for (const name of ["pulvinar-viewer.js", "pulvinar-viewer.css", "pulvinar-chart.js", "htmx.min.js"]) expect(existsSync(dist + name), name).toBe(true);
+  });
+
+  test("loads charts only where there is one", () => {
+    const engine = assets.find((name) => /^engine-.*\.js$/.test(name))!;
+    const [viewer, chart] = ["pulvinar-viewer.js", "pulvinar-chart.js"].map((name) => readFileSync(dist + name, "utf8"));
+    const atOnce = (code: string) => [...code.matchAll(/(?:^|[;}])import[^;("]*"([^"]+)"/g)].map(([, name]) => name);
+    expect(viewer!.includes("./pulvinar-chart.js") && !atOnce(viewer!).includes("./pulvinar-chart.js")).toBe(true);
+    expect(chart!.includes(`./assets/${engine}`) && !atOnce(chart!).includes(`./assets/${engine}`)).toBe(true);
+    expect(gzipSync(text(/^engine-.*\.js$/)).length).toBeLessThan(220_000);
   });
 
   test("turns the panels as geometry.ts expects", () => {

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -33,6 +33,7 @@ from pulvinar.errors import (
     NotAuthenticated,
     NotFound,
     PulvinarError,
+    SpaceMismatch,
     TooLarge,
     TooOften,
     Unavailable,
@@ -61,6 +62,7 @@ _KINDS: dict[str, type[PulvinarError]] = {
     "unavailable": Unavailable,
     "invalid": Invalid,
     "query_error": Invalid,
+    "space_mismatch": SpaceMismatch,
 }
 
 
@@ -102,6 +104,11 @@ class Client:
     def dataset(self, dataset_id: str) -> RemoteDataset:
         """One dataset; raises `NotFound`."""
         return RemoteDataset(self, self.json(f"/api/v1/datasets/{quote(dataset_id, safe='')}"))
+
+    def asset(self, version_digest: str, asset_id: str) -> RemoteAsset:
+        """One asset of one version, which never changes; raises `NotFound`."""
+        path = f"/api/v1/assets/{quote(version_digest, safe='')}/{quote(asset_id, safe='')}"
+        return RemoteAsset(self, self.json(path))
 
     def atlases(self) -> list[RemoteAtlas]:
         """The atlases that are installed there, each in its newest version."""
@@ -210,7 +217,11 @@ class Client:
             raise _failure(answer)
 
     def answer(
-        self, path: str, query: dict[str, str], data: bytes | None = None, kind: str = "application/octet-stream"
+        self,
+        path: str,
+        query: Mapping[str, str | list[str]],
+        data: bytes | None = None,
+        kind: str = "application/octet-stream",
     ) -> httpx2.Response:
         """The whole answer at `path`, to `data` of a media type where there is some; raises what the server says is
         wrong."""
@@ -365,6 +376,24 @@ class RemoteAsset:
         if not 0 <= level < len(levels):
             raise Invalid(f"{self.name} has no level {level}", hint=f"levels 0 to {len(levels) - 1}")
         return _lazy(self._client, f"{self.links['chunks']}{level}/", self, level)
+
+    def profile(
+        self, zyx_um: npt.ArrayLike, *, width_um: float = 0.0, level: int | None = None, time: int = 0
+    ) -> xarray.DataArray:
+        """A volume along a line through places (n, 3), columns (z, y, x), micrometres of the world: an array
+        (channel, distance_um), NaN outside; its attributes say the level. Raises `Invalid` and `TooLarge`."""
+        from pulvinar.client.measuring import profile
+
+        return profile(self._client, self, zyx_um, {"width_um": width_um, "level": level, "time": time})
+
+    def statistics(
+        self, low_um: npt.ArrayLike, high_um: npt.ArrayLike, *, level: int | None = None, time: int = 0
+    ) -> dict[str, Any]:
+        """The voxels whose centres lie in a box, corners (z, y, x) in micrometres of the world: `level`, `voxels`,
+        `volume_mm3` and of each of `channels` the mean, sd, median and histogram; of `labels` how many of each."""
+        from pulvinar.client.measuring import statistics
+
+        return statistics(self._client, self, low_um, high_um, {"level": level, "time": time})
 
     def skeleton(self) -> Skeleton:
         """A neuron's nodes. Raises `Invalid` when it isn't one."""

@@ -4,11 +4,13 @@ atlas = brains.atlas("allen_mouse_25um")
 atlas.region("海马")["volume_mm3"]
 atlas.regions_at(points)                 # points (n, 3) z, y, x in micrometres -> int64 (n,), 0 is outside
 mask, start = atlas.mask("CA1", level=1)
+atlas.statistics(["CA1", "海马"], image=asset.id)
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -74,6 +76,17 @@ class RemoteAtlas:
         batches = (places[first : first + _BATCH].tobytes() for first in range(0, len(places), _BATCH))
         answers = [np.frombuffer(self._client.post(path, data, version=self.version), "<i8") for data in batches]
         return np.concatenate(answers) if answers else np.zeros(0, np.int64)
+
+    def statistics(
+        self, regions: Sequence[str | int], *, children: bool = True, image: str = "", cells: str = "", **more: int
+    ) -> list[dict[str, Any]]:
+        """Each of `regions` in figures: `voxels`, `volume_mm3`; `signal` of an image and `cells` with their density,
+        where the asset of an image or of points in the atlas's space is named. `level` and `time` are the image's."""
+        asked = {"children": str(children).lower(), "image": image, "cells": cells, **more}
+        query: dict[str, Any] = {name: str(value) for name, value in asked.items() if value != ""}
+        query |= {"region": [str(one) for one in regions], "version": self.version}
+        rows: list[dict[str, Any]] = self._client.answer(f"{self._path}/statistics", query).json()["rows"]
+        return rows
 
     def mask(self, name: str | int, level: int = 0) -> tuple[npt.NDArray[np.bool_], tuple[int, int, int]]:
         """A region and all below it: bool (z, y, x) over its box, and the voxel of `level` at which the box begins.

@@ -36,6 +36,7 @@ from pulvinar.web.api import (
     health,
     jobs,
     me,
+    measurements,
     metadata,
     organisations,
     requests,
@@ -160,6 +161,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)
+    api.include_router(measurements.router)
     api.include_router(me.router)
     api.include_router(me.device_router)
     pages.include_router(api)

@@ -36,6 +36,7 @@ def build_atlas_scene(
     scene = build_scene(version)
     scene.title = atlas.atlas.label(language)
     scene.attribution = atlas.atlas.licence
+    scene.citation = atlas.atlas.citation
     space = atlas.atlas.space
     scene.search = SearchSpace(
         space=space.name, from_world=[list(row) for row in world_to_space(space)[:3]], address="/"

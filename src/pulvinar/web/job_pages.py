@@ -42,6 +42,7 @@ _ACTIONS = {"cancel": jobs.cancel, "pause": jobs.pause, "resume": jobs.resume}
 
 OfDataset = Annotated[str, Query(max_length=100, description="A dataset whose assets are offered.")]
 OfVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+OfAsset = Annotated[str, Query(alias="asset", max_length=100, description="The asset that is chosen where it fits.")]
 Part = Annotated[bool, Query(description="Only what changes as the job goes on.")]
 
 
@@ -61,13 +62,20 @@ Fields = Annotated[dict[str, str], Depends(form_fields)]
 
 @router.get("/solutions")
 def solutions(
-    request: Request, platform: CurrentPlatform, actor: CurrentActor, dataset: OfDataset = "", version: OfVersion = None
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset: OfDataset = "",
+    version: OfVersion = None,
+    chosen: OfAsset = "",
 ) -> Response:
     """The solutions that are installed; of a dataset, those that one of its assets will do for."""
     shown = get_version(platform.database, actor, dataset, version) if dataset else None
     offers = _Offers(platform, actor, shown, language_of(request))
     found = [one for one in describe_all() if shown is None or offers.suit(one)]
-    return render(request, "solutions.html", {"solutions": found, "version": shown, "query": _query(dataset, version)})
+    return render(
+        request, "solutions.html", {"solutions": found, "version": shown, "query": _query(dataset, version, chosen)}
+    )
 
 
 @dataclass(frozen=True)
@@ -114,8 +122,8 @@ class _Offers:
         ]
 
 
-def _query(dataset: str, version: int | None) -> str:
-    given = {"dataset": dataset, "version": version}
+def _query(dataset: str, version: int | None, asset: str = "") -> str:
+    given = {"dataset": dataset, "version": version, "asset": asset}
     return urlencode({key: value for key, value in given.items() if value})
 
 
@@ -127,10 +135,12 @@ def solution(
     name: str,
     dataset: OfDataset = "",
     version: OfVersion = None,
+    chosen: OfAsset = "",
 ) -> Response:
     """The form of one solution."""
     shown = get_version(platform.database, actor, dataset, version) if dataset else None
-    form = _Form(find_solution(name).description, _Offers(platform, actor, shown, language_of(request)), {})
+    offers, description = _Offers(platform, actor, shown, language_of(request)), find_solution(name).description
+    form = _Form(description, offers, {}, chosen)
     return render(request, "solution.html", form.values(_query(dataset, version)))
 
 
@@ -166,6 +176,8 @@ class _Form:
     description: SolutionDescription
     offers: _Offers
     fields: Mapping[str, str]
+    asset_id: str = ""
+    """What is chosen for every input that it will do for, before a person chooses."""
 
     def request(self) -> JobRequest:
         """What was filled in. Raises `Invalid` for a priority that is no number."""
@@ -208,6 +220,7 @@ class _Form:
             "chosen": self._chosen(),
             "card": read_card(self.description.name),
             "fields": self.fields,
+            "asset_id": self.asset_id,
             "plan": plan,
             "trouble": trouble,
         }

@@ -28,8 +28,10 @@ def reading_of(actor: Actor, found: Resolved) -> Reading | None:
 
 
 def count_as(request: Request, reading: Reading | None) -> None:
-    """Have the answer to `request` counted."""
-    request.scope["state"]["reading"] = reading
+    """Have the answer to `request` counted; once more where it is of several assets."""
+    readings: list[Reading] = request.scope["state"].setdefault("readings", [])
+    if reading is not None and reading not in readings:
+        readings.append(reading)
 
 
 def counting(counter: ReadCounter, reading: Reading, send: Send) -> Send:
@@ -63,8 +65,9 @@ class CountedReads:
         async def watched(message: Message) -> None:
             nonlocal through
             if through is None:
-                reading = scope.get("state", {}).get("reading")
-                through = send if reading is None else counting(self._counter, reading, send)
+                through = send
+                for reading in scope.get("state", {}).get("readings", ()):
+                    through = counting(self._counter, reading, through)
             await through(message)
 
         await self._application(scope, receive, watched)

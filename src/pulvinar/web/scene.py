@@ -17,7 +17,8 @@ from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import Triple, Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.grids import grid_space_name
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
-from pulvinar.web.dataset_page import can_show
+from pulvinar.web.dataset_page import can_show, citation
+from pulvinar.web.version_pages import lasting_address
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -82,6 +83,7 @@ class Scene(BaseModel):
     bounds_um: tuple[Triple, Triple]
     oriented: bool = Field(description="Whether the world's axes are anatomy: superior, anterior, right.")
     attribution: str
+    citation: str = Field("", description="How to cite what is shown.")
     search: SearchSpace | None = Field(None, description="Where one can search by place.")
 
 
@@ -105,7 +107,9 @@ def get_scene(
                 f"{guest.name} does not lie on a volume of dataset {dataset_id}",
                 hint="it is shown on the page of its own dataset",
             )
-    return build_scene(shown, guests)
+    scene = build_scene(shown, guests)
+    scene.citation = citation(shown, lasting_address(platform, shown))
+    return scene
 
 
 def build_scene(version: Version, guests: Sequence[tuple[Version, Asset]] = ()) -> Scene:

@@ -1,0 +1,3 @@
+/** The bundle of pages that have charts and no viewer. */
+
+import "./element";

@@ -1,0 +1,117 @@
+/** A line that a person draws or types: how long it is, its angles, and an image's values along it. */
+
+import { make, section } from "../dom";
+import type { Vector } from "../geometry";
+import { anglesOf, distance, lengthOf, lengthText, profileAddress, readCorners, targetsOf, writeCorners, type Target } from "../measure";
+import { distanceRecipe, profileRecipe } from "../recipes";
+import { button, chosenLevel, field, levelChoice, levelNote, targetChoice } from "./analyseFields";
+import { Outcome, ask, chartOver, csvLink, recipeFold, type Table } from "./analyseResult";
+import type { PanelContext } from "./panel";
+
+interface Profile {
+  level: number;
+  distance_um: number[];
+  channels: string[];
+  values: (number | null)[][];
+}
+
+export class LineTool {
+  readonly section: HTMLElement;
+  private readonly typed = make("textarea", { rows: 3, spellcheck: "false", autocomplete: "off" });
+  private readonly width = make("input", { type: "number", min: 0, step: "any", value: 0 });
+  private readonly targets: Target[];
+  private readonly target: HTMLSelectElement;
+  private readonly level: HTMLSelectElement;
+  private readonly draw: HTMLButtonElement;
+  private readonly figures = make("div", { "aria-live": "polite" });
+  private readonly tools: HTMLElement;
+  private readonly outcome: Outcome;
+  private readonly overlay;
+  private corners: Vector[] = [];
+  private stop: (() => void) | null = null;
+
+  constructor(private readonly context: PanelContext) {
+    const { say, explorer, scene, unit } = context;
+    this.overlay = explorer.overlay("line", "#6FD0C0");
+    this.outcome = new Outcome(say);
+    this.targets = targetsOf(scene, ["image"]);
+    this.target = targetChoice(this.targets);
+    this.level = levelChoice(say);
+    this.draw = make("button", { type: "button", class: "pv-small", "data-action": "lineDraw", "aria-pressed": "false" }, say("lineDraw"));
+    this.draw.addEventListener("click", () => (this.stop ? this.stop() : this.begin()));
+    this.typed.addEventListener("change", () => this.read());
+    this.tools = make(
+      "div",
+      { hidden: true },
+      field(say("measureOf"), this.target),
+      field(say("lineWidth"), this.width),
+      field(say("measureLevel"), this.level),
+      button(say("lineProfile"), "lineProfile", () => this.measure()),
+    );
+    this.section = section(
+      say("lineTool"),
+      this.draw,
+      make("p", { class: "pv-quiet" }, say("lineDrawHint")),
+      field(`${say("lineCorners")} (${unit})`, this.typed),
+      this.figures,
+      this.tools,
+      this.outcome.element,
+    );
+    this.show([]);
+  }
+
+  dispose(): void {
+    this.overlay.dispose();
+  }
+
+  private begin(): void {
+    this.draw.setAttribute("aria-pressed", "true");
+    this.stop = this.overlay.draw("polyline", (id) => {
+      this.stop = null;
+      this.draw.setAttribute("aria-pressed", "false");
+      const shape = id ? this.overlay.get(id) : undefined;
+      if (shape?.kind !== "polyline") return;
+      this.typed.value = writeCorners(shape.points, this.context.unit);
+      this.show(shape.points);
+    });
+  }
+
+  private read(): void {
+    const corners = readCorners(this.typed.value, this.context.unit);
+    this.show(corners ?? []);
+    if (!corners) this.figures.replaceChildren(make("p", { class: "pv-trouble", role: "alert" }, this.context.say("lineBad")));
+  }
+
+  private show(corners: Vector[]): void {
+    const { say } = this.context;
+    this.corners = corners;
+    this.overlay.clear();
+    this.outcome.clear();
+    const drawn = corners.length > 1;
+    this.tools.hidden = !drawn || this.targets.length === 0;
+    if (!drawn) return this.figures.replaceChildren(make("p", { class: "pv-quiet" }, say("lineNone")));
+    this.overlay.add({ kind: "polyline", points: corners });
+    const rows: [string, string][] = [[say("lineLength"), lengthText(lengthOf(corners))]];
+    if (corners.length > 2) rows.push([say("lineStraight"), lengthText(distance(corners[0]!, corners.at(-1)!))]);
+    anglesOf(corners).forEach((angle, at) => rows.push([`${say("lineAngle")} ${at + 2}`, angle === null ? "–" : `${angle.toFixed(1)}°`]));
+    const list = make("dl", { class: "pv-figures" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    this.figures.replaceChildren(list, recipeFold(say, distanceRecipe(corners)));
+  }
+
+  private measure(): void {
+    const target = this.targets.find(({ asset }) => asset === this.target.value);
+    if (!target || this.corners.length < 2) return;
+    const { say } = this.context;
+    const wish = { corners: this.corners, width_um: Math.max(0, Number(this.width.value) || 0), level: chosenLevel(this.level) };
+    const address = profileAddress(target, wish);
+    void this.outcome.show(async () => {
+      const told = await ask<Profile>(say, address);
+      const table: Table = {
+        caption: `${say("lineProfile")}: ${target.name}`,
+        head: [say("lineAlong"), ...told.channels],
+        rows: told.distance_um.map((along, at) => [along, ...told.values.map((values) => values[at] ?? null)]),
+      };
+      return [...chartOver(say, "line", table), levelNote(say, told.level), csvLink(say, address), recipeFold(say, profileRecipe(location.origin, target, wish))];
+    });
+  }
+}
