@@ -58,6 +58,28 @@ const rayDepth = amend("ray-depth", "volume_rendering/volume_render_layer.js", [
 // As many voxels as samples along a ray make coarse blocks of a picture that has many more pixels across: take voxels of a quarter of the spacing.
 const fineVoxels = amend("fine-voxels", "volume_rendering/base.js", [["depthRange / volumeRenderingDepthSamples", "depthRange / (4 * volumeRenderingDepthSamples)"]]);
 
+// Regions as outlines: a voxel is drawn where a neighbour a pixel away in the section has another label. An opacity of 1 for what is not
+// selected, which nothing else asks for, is what tells the shader.
+const outlines = amend("outlines", "sliceview/volume/segmentation_renderlayer.js", [
+  ["  uint64_t baseValue = getUint64DataValue();\n", `  uint64_t baseValue = getUint64DataValue();
+  highp vec3 across = dFdx(vChunkPosition);
+  highp vec3 along = dFdy(vChunkPosition);
+  if (uNotSelectedAlpha > 0.9) {
+    bool inside = true;
+    for (int side = 0; side < 4; ++side) {
+      highp vec3 beside = vChunkPosition + (side < 2 ? across : along) * (side % 2 == 0 ? 1.25 : -1.25);
+      highp ivec3 at = ivec3(max(vec3(0.0), min(floor(beside), uChunkDataSize - 1.0)));
+      if (toUint64(getDataValueAt(at)).value != baseValue.value) inside = false;
+    }
+    if (inside) {
+      emit(vec4(0.0));
+      return;
+    }
+  }
+`],
+  ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n"],
+]);
+
 /** Neuroglancer takes the focus whenever nothing has it: so Tab, at the end of the page, never came back to its beginning. */
 const keepFocus = amend("focus", "util/automatic_focus.js", [["if (!isTopLevel) return;", "return;"]]);
 
@@ -107,7 +129,7 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, keepFocus, dropCompresso(), copyHtmx(), thirdParty.note(), thirdParty.write()],
+  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, outlines, keepFocus, dropCompresso(), copyHtmx(), thirdParty.note(), thirdParty.write()],
   worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso(), thirdParty.note()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },

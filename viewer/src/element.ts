@@ -1,5 +1,6 @@
-/** The custom element <pulvinar-viewer scene="..." link="..." lang="..."> */
+/** The custom element <pulvinar-viewer scene="..." link="..." lang="..." pane>; a pane has no panels of its own and leaves the address alone. */
 
+import { asked, asking, carried } from "./asking";
 import { debounce, make } from "./dom";
 import type { Explorer, Problem } from "./facade";
 import { steer } from "./keys";
@@ -7,12 +8,13 @@ import { letterMarks } from "./letters";
 import { PANELS } from "./panels";
 import type { PanelContext } from "./panels/panel";
 import { unitOf } from "./places";
-import { fetchRegions, type Region } from "./regions";
+import { RegionDisplay, atlasOf } from "./regionDisplay";
+import type { Region } from "./regions";
 import { readScene, type Scene } from "./scene";
 import { RegionSelection } from "./selection";
 import { Side } from "./side";
 import { Strip } from "./strip";
-import { LAYOUTS, decodeView, defaultView, encodeView, type View } from "./view";
+import { LAYOUTS, decodeView, defaultView, encodeView, type Layout, type View } from "./view";
 import { languageOf, speaker, type Say, type Word } from "./words";
 
 export class PulvinarViewer extends HTMLElement {
@@ -23,10 +25,16 @@ export class PulvinarViewer extends HTMLElement {
   private side: Side | null = null;
   private strip: Strip | null = null;
 
+  private display: RegionDisplay | null = null;
+  private learned: Promise<void> = Promise.resolve();
+
+  /** The regions that are chosen. */
+  readonly select = new RegionSelection();
+
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
 
-  private readonly regions = new Map<number, Map<string, Region>>();
+  private readonly regions = new Map<number, ReadonlyMap<string, Region>>();
   private readonly stage = make("div", { class: "pv-stage" });
   private readonly canvas = make("div", { class: "pv-canvas", tabindex: 0, role: "application" });
   private readonly letters = make("div", { class: "pv-letters", "aria-hidden": "true" });
@@ -45,8 +53,32 @@ export class PulvinarViewer extends HTMLElement {
     window.clearInterval(this.settled);
     window.removeEventListener("hashchange", this.followLink);
     this.side?.dispose();
+    this.display?.dispose();
     this.explorer?.dispose();
     this.explorer = null;
+  }
+
+  /** Whether it stands beside others, which share the controls and the address. */
+  private get isPane(): boolean {
+    return this.hasAttribute("pane");
+  }
+
+  /** The view as what stands after the # of an address; a pane opens with what its attribute `view` says. */
+  get fragment(): string {
+    if (!this.explorer || !this.scene || !this.state) return this.getAttribute("view") ?? "";
+    this.state = this.explorer.view(this.state.layers);
+    return encodeView(this.state, this.scene);
+  }
+
+  get layout(): Layout {
+    return this.state?.layout ?? "4panel";
+  }
+
+  set layout(layout: Layout) {
+    if (!this.state || !this.explorer) return;
+    this.state.layout = layout;
+    this.explorer.setLayout(layout);
+    this.side?.refresh();
   }
 
   private get language(): string {
@@ -63,21 +95,24 @@ export class PulvinarViewer extends HTMLElement {
       return;
     }
     if (this.scene.layers.length === 0) return this.complain("noData");
-    this.state = decodeView(location.hash, this.scene);
+    this.state = decodeView(this.isPane ? this.fragment : location.hash, this.scene);
     // Neuroglancer is large: it comes only when there is something to draw and a way to draw it.
     const { Explorer, canDraw } = await import("./facade");
     if (!canDraw()) return this.complain("noWebgl");
     this.explorer = new Explorer(this.canvas, this.scene, this.state, {
-      viewChanged: debounce(() => this.remember(), 250),
+      viewChanged: () => {
+        this.dispatchEvent(new CustomEvent("pv-move"));
+        this.rememberSoon();
+      },
       cursorMoved: (cursor) => this.strip?.read(cursor),
       panelsMoved: (edges) => this.letters.replaceChildren(...letterMarks(edges)),
       failed: (problem) => this.report(problem),
     });
+    this.settled = window.setInterval(() => this.showProgress(), 400);
+    if (!this.isPane) window.addEventListener("hashchange", this.followLink);
     this.build(this.scene, this.explorer);
     this.refresh();
-    this.settled = window.setInterval(() => this.showProgress(), 400);
-    window.addEventListener("hashchange", this.followLink);
-    void this.learnRegions(this.scene);
+    this.dispatchEvent(new CustomEvent("pv-open"));
   }
 
   private async fetchScene(): Promise<unknown> {
@@ -88,15 +123,46 @@ export class PulvinarViewer extends HTMLElement {
     return answer.json();
   }
 
-  private async learnRegions(scene: Scene): Promise<void> {
-    await Promise.all(
-      scene.layers.map(async (layer, index) => {
-        if (!layer.names) return;
-        const regions = await fetchRegions(layer.names).catch(() => new Map<string, Region>());
-        this.regions.set(index, regions);
-        this.explorer?.setRegionColors(index, new Map([...regions].map(([id, region]) => [id, region.color])));
-      }),
-    );
+  /** Names and colours of the regions, and the tree, where there is one. */
+  private learnRegions(explorer: Explorer): RegionDisplay {
+    this.display?.dispose();
+    const display = new RegionDisplay(explorer, this.select, atlasOf(this.getAttribute("scene")!));
+    this.select.set(this.state!.regions);
+    this.learned = display.learn(languageOf(this.language)).then(() => void this.regions.set(display.layer, display.tree.regions));
+    return (this.display = display);
+  }
+
+  /** The regions' names and places, once they are known. */
+  async known(): Promise<RegionDisplay | null> {
+    await this.learned;
+    return this.display;
+  }
+
+  /** Ask the scene for other values of `parameter` (region, asset, ends); null when the server refused. */
+  async ask(parameter: string, values: readonly string[]): Promise<Scene | null> {
+    if (!this.explorer || !this.scene || !this.state) return null;
+    const before = this.getAttribute("scene")!;
+    this.setAttribute("scene", asking(before, parameter, values));
+    let scene: Scene;
+    try {
+      scene = readScene(await this.fetchScene());
+    } catch (error) {
+      this.setAttribute("scene", before);
+      this.complain(error instanceof Refused ? error.word : "noScene");
+      return null;
+    }
+    const view = carried(this.explorer.view(this.state.layers), this.scene, scene);
+    this.scene = scene;
+    this.state = view;
+    if (this.hasAttribute("link")) this.setAttribute("link", asking(this.getAttribute("link")!, parameter, values));
+    if (!this.isPane) history.replaceState(history.state, "", asking(location.href, parameter, values));
+    this.explorer.replace(scene, view);
+    const panel = this.side?.current;
+    this.build(scene, this.explorer);
+    if (panel) this.side!.open(panel);
+    this.refresh();
+    this.remember();
+    return scene;
   }
 
   private readonly followLink = (): void => {
@@ -110,6 +176,9 @@ export class PulvinarViewer extends HTMLElement {
   }
 
   private build(scene: Scene, explorer: Explorer): void {
+    const display = this.learnRegions(explorer);
+    this.canvas.onkeydown = (event) => steer(event, explorer, this.canvas);
+    if (this.isPane) return;
     const { say } = this;
     const unit = unitOf(scene);
     const tell = (text: string) => (this.status.textContent = text);
@@ -119,22 +188,27 @@ export class PulvinarViewer extends HTMLElement {
       say,
       language: languageOf(this.language),
       unit,
-      // an atlas's regions stand beside its scene
-      tree: scene.search ? new URL("regions?limit=5000", new URL(this.getAttribute("scene")!, location.href)).href : null,
+      atlas: atlasOf(this.getAttribute("scene")!),
+      display,
+      learned: this.learned,
       stage: this.stage,
       tell,
       view: () => (this.state = explorer.view(this.state!.layers)),
       show: (view) => this.show(view),
       applied: () => this.rememberSoon(),
-      select: new RegionSelection(),
+      asked: (parameter) => asked(this.getAttribute("scene")!, parameter),
+      ask: (parameter, values) => this.ask(parameter, values),
+      select: this.select,
     };
+    this.side?.dispose();
+    this.side?.element.remove();
+    this.strip?.element.remove();
     this.side = new Side(PANELS.map((maker) => maker(context)).filter((panel) => panel !== null), say);
     this.strip = new Strip(explorer, scene, unit, say, this.regions, tell);
     this.bar.setAttribute("role", "toolbar");
     this.bar.setAttribute("aria-label", say("view"));
-    this.bar.append(this.layoutChoice(scene), this.actions());
+    this.bar.replaceChildren(this.layoutChoice(scene), this.actions());
     this.append(this.strip.element, this.side.element);
-    this.canvas.addEventListener("keydown", (event) => steer(event, explorer, this.canvas));
   }
 
   private layoutChoice(scene: Scene): HTMLElement {
@@ -143,11 +217,7 @@ export class PulvinarViewer extends HTMLElement {
     for (const layout of LAYOUTS) {
       const word = layout === "4panel" || layout === "3d" ? this.say(layout) : scene.oriented ? this.say(planes[layout]!) : layout.toUpperCase();
       const input = make("input", { type: "radio", name: "pv-layout", value: layout });
-      input.addEventListener("change", () => {
-        this.state!.layout = layout;
-        this.explorer!.setLayout(layout);
-        this.side!.refresh();
-      });
+      input.addEventListener("change", () => (this.layout = layout));
       group.append(make("label", {}, input, make("span", {}, word)));
     }
     return group;
@@ -185,6 +255,8 @@ export class PulvinarViewer extends HTMLElement {
   private refresh(): void {
     const { state } = this;
     if (!state) return;
+    this.select.set(state.regions);
+    this.display?.apply({ only: state.only, outline: state.outline });
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
     this.side?.refresh();
     this.strip?.showPlace();
@@ -195,8 +267,9 @@ export class PulvinarViewer extends HTMLElement {
   /** Keep the address in step with the view, so that copying it, or going back to it, gives the same view. */
   private remember(): void {
     if (!this.explorer || !this.scene || !this.state) return;
-    this.state = this.explorer.view(this.state.layers);
-    history.replaceState(history.state, "", `#${encodeView(this.state, this.scene)}`);
+    const { fragment } = this;
+    if (this.isPane) this.dispatchEvent(new CustomEvent("pv-remember"));
+    else history.replaceState(history.state, "", `#${fragment}`);
     this.strip?.showPlace();
   }
 

@@ -10,9 +10,10 @@ import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import { Overlay } from "./overlay";
+import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
-import { looksThrough, showsSections, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
+import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
 
 export interface Reading {
   /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
@@ -34,6 +35,15 @@ export interface PanelEdge {
   /** What lies beyond the four edges of a section; in 3D, the directions as the camera sees them. */
   letters: { left: string; right: string; top: string; bottom: string } | null;
   compass: Arm[] | null;
+}
+
+/** Where one looks from: micrometres, a pixel of the sections, and over the height of the 3D panel. */
+export interface Pose {
+  position: Vector;
+  scale: number;
+  scale3d: number;
+  rotation: Quaternion;
+  rotation3d: Quaternion;
 }
 
 export interface Problem {
@@ -88,11 +98,12 @@ export class Explorer {
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
   /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">;
+  private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  private readonly surfaces: SurfaceLayer;
 
   constructor(
     private readonly target: HTMLElement,
-    readonly scene: Scene,
+    public scene: Scene,
     view: View,
     private readonly listener: Listener,
   ) {
@@ -104,6 +115,7 @@ export class Explorer {
       showLayerDialog: false,
       resetStateWhenEmpty: false,
     });
+    this.surfaces = new SurfaceLayer(this.viewer, scene);
     this.viewer.uiConfiguration.showUIControls.value = false;
     this.viewer.uiConfiguration.showPanelBorders.value = false;
     this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
@@ -147,6 +159,57 @@ export class Explorer {
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
+    this.surfaces.attach();
+  }
+
+  /** Where one looks from and how near, in the terms of the world. */
+  pose(): Pose {
+    const { viewer } = this;
+    return {
+      position: this.position(),
+      scale: viewer.crossSectionScale.value * this.unit,
+      scale3d: viewer.projectionScale.value * this.unit,
+      rotation: toQuaternion(viewer.crossSectionOrientation.orientation),
+      rotation3d: toQuaternion(viewer.projectionOrientation.orientation),
+    };
+  }
+
+  /** Look from elsewhere; what `pose` leaves out stays. */
+  setPose(pose: Partial<Pose>): void {
+    const { crossSectionScale, projectionScale, crossSectionOrientation, projectionOrientation } = this.viewer;
+    if (pose.position) this.setPosition(pose.position);
+    if (pose.scale) crossSectionScale.value = pose.scale / this.unit;
+    if (pose.scale3d) projectionScale.value = pose.scale3d / this.unit;
+    for (const [turned, rotation] of [[crossSectionOrientation, pose.rotation], [projectionOrientation, pose.rotation3d]] as const) {
+      if (!rotation) continue;
+      turned.orientation.set(rotation);
+      turned.changed.dispatch();
+    }
+  }
+
+  /** Bring the box (x, y, z) in micrometres into sight, with `place` in the middle. */
+  frame(place: Vector, size: Vector): void {
+    const { clientWidth: width, clientHeight: height } = this.target;
+    const cut = this.chosen.layout === "4panel" ? 2 : 1;
+    const largest = Math.max(...size);
+    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut) });
+  }
+
+  /** Show regions: those that are chosen, by surfaces too, and what the sections show of the others. */
+  setRegions(layer: number, { regions, only, outline }: Pick<View, "regions" | "only" | "outline">, parts: readonly string[], surfaces: ReadonlyMap<string, string>): void {
+    Object.assign(this.chosen, { regions: [...regions], only, outline });
+    this.showOnly(layer, only ? parts : []);
+    const alpha = (this.viewer.layerManager.managedLayers[layer]?.layer as any)?.displayState?.notSelectedAlpha;
+    if (alpha) alpha.value = unchosenAlpha(this.scene, this.chosen);
+    this.surfaces.show(surfaces);
+  }
+
+  /** Show another scene of the same world, as `view` says. */
+  replace(scene: Scene, view: View): void {
+    this.scene = scene;
+    this.surfaces.scene = scene;
+    this.reported.clear();
+    this.show(view);
   }
 
   private fitted(view: View): { scale: number; scale3d: number } {
@@ -167,7 +230,7 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, slices, slices3d } = this.chosen;
+    const { layout, volume, slices, slices3d, regions, only, outline } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -181,6 +244,9 @@ export class Explorer {
       slices3d,
       volume,
       scaleBar: viewer.showScaleBar.value,
+      regions,
+      only,
+      outline,
       layers,
     };
   }
@@ -375,7 +441,7 @@ export class Explorer {
   }
 
   /** Draw only these labels of a layer (decimal identifiers); none of them means all. */
-  showOnly(index: number, ids: readonly string[]): void {
+  private showOnly(index: number, ids: readonly string[]): void {
     const group = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.displayState?.segmentationGroupState.value;
     if (!group) return;
     group.visibleSegments.clear();

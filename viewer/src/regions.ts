@@ -4,6 +4,8 @@ export interface Region {
   name: string;
   /** "#RRGGBB"; "" where the atlas gives none. */
   color: string;
+  /** Only an atlas tells. */
+  acronym?: string;
   /** What it is called in the other language; only an atlas tells. */
   also?: string;
   /** The region that holds it; only an atlas tells. */
@@ -14,11 +16,11 @@ export interface Region {
 export async function fetchTree(address: string, language: "en" | "zh"): Promise<Map<string, Region>> {
   const answer = await fetch(address, { headers: { Accept: "application/json" } });
   if (!answer.ok) return new Map();
-  const listed = (await answer.json()) as { id: number; name: string; name_zh: string; color: string; parent: number | null }[];
+  const listed = (await answer.json()) as { id: number; name: string; name_zh: string; acronym: string; color: string; parent: number | null }[];
   return new Map(
-    listed.map(({ id, name, name_zh: chinese, color, parent }) => {
+    listed.map(({ id, name, name_zh: chinese, acronym, color, parent }) => {
       const [label, also] = language === "zh" && chinese ? [chinese, name] : [name, chinese];
-      return [String(id), { name: label, also, color: color && `#${color}`, parent: parent === null ? null : String(parent) }];
+      return [String(id), { name: label, also, acronym, color: color && `#${color}`, parent: parent === null ? null : String(parent) }];
     }),
   );
 }
@@ -60,6 +62,6 @@ export function readRegions(info: unknown): Map<string, Region> {
 /** The regions whose names hold every word of `text`, in the order of their names. */
 export function findRegions(regions: ReadonlyMap<string, Region>, text: string): [string, Region][] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = [...regions].filter(([, { name, also = "" }]) => words.every((word) => `${name} ${also}`.toLowerCase().includes(word)));
+  const found = [...regions].filter(([, { name, also = "", acronym = "" }]) => words.every((word) => `${name} ${also} ${acronym}`.toLowerCase().includes(word)));
   return found.sort(([, one], [, other]) => one.name.localeCompare(other.name));
 }

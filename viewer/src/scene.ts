@@ -27,6 +27,25 @@ export interface SceneLayer {
   segments: string[];
   /** The segment to show of a skeleton instead while a pixel is larger than its tolerance: far fewer nodes. */
   overview: { segment: string; tolerance_um: number } | null;
+  /** Identifier of the asset of another dataset that was asked for; "" for what is here anyhow. */
+  asset: string;
+  /** The region, by name, that a neuron is shown for because it ends there. */
+  ends: string;
+  neuron: NeuronFacts | null;
+}
+
+/** What neurons are told apart by. */
+export interface NeuronFacts {
+  soma: string;
+  /** RRGGBB, "" where no region holds the soma. */
+  soma_color: string;
+  length_um: number | null;
+}
+
+/** Surfaces of an atlas's regions, each under its region's number. */
+export interface Surfaces {
+  source: string;
+  transform: number[][];
 }
 
 /** The atlas's space that what is shown lies in, where one can search by place. */
@@ -50,9 +69,19 @@ export interface Scene {
   /** How to cite what is shown. */
   citation: string;
   search: SearchSpace | null;
+  /** The space that the world stands for, "" where nobody knows. */
+  space: string;
+  surfaces: Surfaces | null;
+  /** The regions that were asked for, by the identifiers that the labels hold. */
+  chosen: string[];
 }
 
 const KINDS: readonly string[] = ["image", "labels", "skeleton", "mesh", "points"];
+
+/** What tells a layer from the others of its scene, and finds it in another scene. */
+export function layerKey({ source, channel, segments }: SceneLayer): string {
+  return [source, channel, ...segments].join(" ");
+}
 
 /** `value` as a scene, with what is optional filled in; throws an Error that names what is wrong. */
 export function readScene(value: unknown): Scene {
@@ -72,6 +101,9 @@ export function readScene(value: unknown): Scene {
     attribution: String(raw.attribution ?? ""),
     citation: String(raw.citation ?? ""),
     search: raw.search ?? null,
+    space: raw.space ?? "",
+    surfaces: raw.surfaces ?? null,
+    chosen: raw.chosen ?? [],
   };
 }
 
@@ -95,6 +127,9 @@ function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
     names: value.names ?? null,
     segments: value.segments ?? [],
     overview: value.overview ?? null,
+    asset: value.asset ?? "",
+    ends: value.ends ?? "",
+    neuron: value.neuron ?? null,
   };
 }
 

@@ -40,6 +40,11 @@ export class Side {
     this.choose(index);
   }
 
+  /** The name of the panel that is shown. */
+  get current(): string {
+    return this.panels[this.tabs.findIndex((tab) => tab.getAttribute("aria-selected") === "true")]!.name;
+  }
+
   refresh(): void {
     for (const panel of this.panels) panel.refresh?.();
   }

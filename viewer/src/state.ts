@@ -2,7 +2,7 @@
 
 import { boxOnScreen, cameraRotation, multiply, panelRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
 import type { Scene, SceneLayer } from "./scene";
-import { looksThrough, showsSections, type LayerView, type Layout, type Palette, type View } from "./view";
+import { looksThrough, showsSections, unchosenAlpha, type LayerView, type Layout, type Palette, type View } from "./view";
 
 export type Json = Record<string, unknown>;
 
@@ -101,7 +101,7 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     type: "segmentation",
     source: [source, ...names],
     selectedAlpha: view.opacity,
-    notSelectedAlpha: 0,
+    notSelectedAlpha: unchosenAlpha(scene, whole),
     objectAlpha: layer.kind === "labels" ? 1 : view.opacity,
     // Whoever looks closely enough gets the exact one: see `refine` in facade.ts.
     segments: layer.overview ? [layer.overview.segment] : layer.segments,
@@ -129,7 +129,7 @@ export function layerName(layer: SceneLayer, index: number): string {
 
 function sourceState(layer: SceneLayer, scene: Scene, origin: string): Json {
   const url = resolveSource(layer.source, origin);
-  if (layer.source.startsWith("precomputed://")) return layer.transform ? { url, transform: flatTransform(layer, scene) } : { url };
+  if (layer.source.startsWith("precomputed://")) return layer.transform ? { url, transform: flatTransform(layer.transform, scene) } : { url };
   const voxel = layer.voxel_size_um ?? scene.voxel_size_um;
   const step = stepOf(scene);
   const matrix = sourceMatrix(layer.transform ?? scaling(voxel), voxel, step);
@@ -146,10 +146,10 @@ function moment(layer: SceneLayer): [number, string] {
   return layer.time_step_s ? [layer.time_step_s, "s"] : [1, ""];
 }
 
-function flatTransform(layer: SceneLayer, scene: Scene): Json {
+/** Three rows of four, (z, y, x) in micrometres, as Neuroglancer takes them. */
+export function flatTransform(rows: number[][], scene: Scene): Json {
   const step = stepOf(scene);
   const length: [number, string] = [step / UM_A_METRE, "m"];
-  const rows = layer.transform!;
   const order = [2, 1, 0];
   const matrix = order.map((row) => [...order.map((column) => rows[row]![column]!), rows[row]![3]! / step]);
   return { outputDimensions: { x: length, y: length, z: length }, matrix };

@@ -18,7 +18,7 @@ export class Strip {
     private readonly unit: Unit,
     private readonly say: Say,
     /** Names of the regions of each layer that has some. */
-    private readonly regions: ReadonlyMap<number, Map<string, Region>>,
+    private readonly regions: ReadonlyMap<number, ReadonlyMap<string, Region>>,
     private readonly tell: (text: string) => void,
   ) {
     const label = make("label", { for: this.place.id }, `${say("goto")} (${unit})`);

@@ -38,6 +38,10 @@ export interface View {
   /** Whether the layout "3d" looks through the images (volume rendering). */
   volume: boolean;
   scaleBar: boolean;
+  /** Chosen regions, by the identifiers that the labels hold; whether the others are hidden, and only outlines drawn. */
+  regions: string[];
+  only: boolean;
+  outline: boolean;
   layers: LayerView[];
 }
 
@@ -51,6 +55,15 @@ export function showsSections(view: Pick<View, "layout" | "volume" | "slices" | 
   if (view.layout !== "3d") return view.slices;
   const filled = looksThrough(view) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
   return view.slices3d ?? !filled;
+}
+
+/**
+ * The opacity of regions that are not chosen: none over an image, a hint of where they are where there is none to see. 1 asks our build of
+ * Neuroglancer for outlines: see vite.config.ts.
+ */
+export function unchosenAlpha(scene: Scene, view: Pick<View, "outline" | "layers">): number {
+  if (view.outline) return 1;
+  return scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible) ? 0 : 0.15;
 }
 
 /** The view that a scene opens with. */
@@ -70,6 +83,9 @@ export function defaultView(scene: Scene): View {
     slices3d: null,
     volume: true,
     scaleBar: true,
+    regions: [...scene.chosen],
+    only: scene.chosen.length > 0,
+    outline: false,
     layers: scene.layers.map(defaultLayer),
   };
 }
@@ -100,6 +116,9 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
   if (!view.volume) out.set("v", "0");
   if (!view.scaleBar) out.set("b", "0");
+  if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
+  if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
+  if (view.outline) out.set("gl", "1");
   view.layers.forEach((layer, index) => {
     const changes = encodeLayer(layer, start.layers[index]);
     if (changes) out.set(String(index), changes);
@@ -135,6 +154,9 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
   view.volume = given.get("v") !== "0";
   view.scaleBar = given.get("b") !== "0";
+  view.regions = identifiers(given.get("g")) ?? view.regions;
+  view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;
+  view.outline = given.get("gl") === "1";
   view.layers.forEach((layer, index) => decodeLayer(given.get(String(index)) ?? "", layer));
   return view;
 }
@@ -148,6 +170,12 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
   }
+}
+
+/** Decimal identifiers; null where none are given, or something else. */
+function identifiers(text: string | null): string[] | null {
+  if (text === null || !/^(\d{1,20}(_\d{1,20})*)?$/.test(text)) return null;
+  return text.split("_").filter(Boolean);
 }
 
 function short(value: number, digits = 5): string {

@@ -23,6 +23,9 @@ test("a link restores everything that a person can change", () => {
     slices3d: true,
     volume: false,
     scaleBar: false,
+    regions: ["382", "18446744073709551615"],
+    only: true,
+    outline: true,
   };
   view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000" };
   view.layers[2]!.opacity = 0.9;

@@ -33,7 +33,11 @@ MOST_VIEWS = 5000
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _LENGTH = 10
 _PATH = re.compile(r"/(datasets|atlases)/([^/?#]{1,100})/view")
-_PARAMETERS = {"datasets": {"version", "asset"}, "atlases": {"region", "asset"}}
+_SIDE_BY_SIDE = "/compare"
+_MOST_BRAINS = 4
+_KINDS = {"atlas": "atlases", "dataset": "datasets"}
+_PARAMETERS = {"datasets": {"version", "asset"}, "atlases": {"region", "asset", "ends"}}
+_COMPARED = {"brain", "region", "ends"}
 _MARKS = re.compile(r"(?:^|(?<=&))marks=[^&]*&?")
 _STATE = re.compile(r"[!-~]*")
 
@@ -63,8 +67,10 @@ class SavedView:
 
     @property
     def scene_path(self) -> str:
-        """Where what the page shows is asked for."""
+        """Where what the page shows is asked for; "" for brains side by side, which are several."""
         page, _, asked = self.path.partition("?")
+        if page == _SIDE_BY_SIDE:
+            return ""
         _, kind, name, _ = page.split("/")
         scene = f"/api/v1/scenes/{name}" if kind == "datasets" else f"/api/v1/atlases/{name}/scene"
         return f"{scene}?{asked}" if asked else scene
@@ -105,6 +111,8 @@ def _check_may_save(session: Session, actor: Actor, dataset_id: str) -> None:
 def _page(database: Database, actor: Actor, path: str) -> tuple[str, str]:
     """The dataset that a page of the viewer shows, and the page's path written in one way."""
     parts = urlsplit(path)
+    if parts.path == _SIDE_BY_SIDE and not (parts.scheme or parts.netloc):
+        return _side_by_side(database, actor, parts.query)
     match = _PATH.fullmatch(parts.path)
     if parts.scheme or parts.netloc or match is None or len(path) > LONGEST_STATE:
         raise Invalid("this is no page of the viewer", hint="a path on this server, as /datasets/<id>/view?version=1")
@@ -115,13 +123,29 @@ def _page(database: Database, actor: Actor, path: str) -> tuple[str, str]:
         if key in _PARAMETERS[kind]
         for value in values
     ]
-    if kind == "atlases":
-        found = find_atlas(database, actor, name)
-        dataset_id, name = found.dataset_id, found.atlas.name
-    else:
-        dataset_id = get_dataset(database, actor, check_id(name)).id
+    dataset_id, name = _home_of(database, actor, kind, name)
     query = f"?{urlencode(asked)}" if asked else ""
     return dataset_id, f"/{kind}/{quote(name, safe='')}/view{query}"
+
+
+def _home_of(database: Database, actor: Actor, kind: str, name: str) -> tuple[str, str]:
+    """The dataset that is named, or that is an atlas, and the name in its address."""
+    if kind == "atlases":
+        found = find_atlas(database, actor, name)
+        return found.dataset_id, found.atlas.name
+    dataset_id = get_dataset(database, actor, check_id(name)).id
+    return dataset_id, dataset_id
+
+
+def _side_by_side(database: Database, actor: Actor, query: str) -> tuple[str, str]:
+    """Of brains side by side: the dataset of the first, and the page's path; every one of them must be there."""
+    given = parse_qs(query, max_num_fields=100)
+    brains = [one.partition(":") for one in given.get("brain", ())]
+    if not 2 <= len(brains) <= _MOST_BRAINS or any(kind not in _KINDS for kind, _, _ in brains):
+        raise Invalid("these are no two to four brains", hint="/compare?brain=atlas:NAME&brain=dataset:ID")
+    homes = [_home_of(database, actor, _KINDS[kind], name) for kind, _, name in brains]
+    asked = [(key, value) for key, values in given.items() if key in _COMPARED for value in values]
+    return homes[0][0], f"{_SIDE_BY_SIDE}?{urlencode(asked)}"
 
 
 def get_view(database: Database, actor: Actor, view_id: str) -> SavedView:

@@ -7,18 +7,16 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
-from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
-from pulvinar.atlases.names import chinese_name
 from pulvinar.catalogue.neurons import list_neurons
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
-from pulvinar.model.record import Species
 from pulvinar.web import phrases
 from pulvinar.web.api.atlases import AskedAtlas, RegionName
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.counterparts import compared
 from pulvinar.web.dataset_page import cover_of
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
@@ -105,7 +103,7 @@ def region(
         "pictured": has_voxels and asked.annotation.box_of(shown.id) is not None,
         "center_um": asked.annotation.center_of(shown.id) if has_voxels else None,
         "share": _share(asked, shown) if has_voxels else None,
-        "compared": _compared(platform, actor, asked, shown, language_of(request)),
+        "compared": compared(platform, actor, asked, shown, language_of(request)),
         "search_address": f"/?{urlencode({'q': _region_query(asked, shown)})}",
         "mask_address": f"/api/v1/atlases/{quote(asked.atlas.name)}/regions/{shown.id}/mask",
     }
@@ -174,11 +172,13 @@ def view(
     asked: AskedAtlas,
     region: Annotated[list[str] | None, Query(max_length=20)] = None,
     asset: Annotated[list[str] | None, Query(max_length=50)] = None,
+    ends: Annotated[list[str] | None, Query(max_length=20)] = None,
 ) -> Response:
-    """The viewer, with an atlas, some of its regions, and assets that lie in it."""
+    """The viewer, with an atlas, some of its regions, the neurons that end in some, and assets that lie in it."""
     version = get_version(platform.database, actor, asked.dataset_id)
     address = f"/atlases/{quote(asked.atlas.name)}"
     asked_for = [("region", one) for one in region or ()] + [("asset", one) for one in asset or ()]
+    asked_for += [("ends", one) for one in ends or ()]
     given = f"?{urlencode(asked_for)}" if asked_for else ""
     values = {
         "record": version.record,
@@ -187,29 +187,9 @@ def view(
         "link": f"{address}/view{given}",
         "back": f"{address}/regions/{quote(region[0])}" if region else address,
         "what": phrases.mark("Atlas"),
+        "compare": f"/compare?{urlencode({'brain': f'atlas:{asked.atlas.name}'})}",
     }
     return render(request, "view.html", values, policy=VIEWER_POLICY)
-
-
-def _compared(
-    platform: CurrentPlatform, actor: CurrentActor, asked: OpenAtlas, region: Region, language: str
-) -> list[dict[str, Any]]:
-    """What a region is compared with in other species, each with where it is in the atlases that are installed."""
-    others = [opened_atlas(platform, one) for one in list_atlases(platform.database, actor)]
-    others = [one for one in others if one.atlas.has(PartKind.TERMINOLOGY)]
-    rows = []
-    for found in homologues(asked.atlas.species, region):
-        places = [
-            (other.atlas, there)
-            for other in others
-            if other.atlas.species is found.b_species
-            for there in regions_called(found.b, other.ontology)[:1]
-        ]
-        chinese = chinese_name(found.b)
-        called = chinese.text if language == "zh" and chinese else found.b
-        sentence = found.explained(language, a=region.label(language), b=called)
-        rows.append({"homology": found, "called": called, "sentence": sentence, "places": places})
-    return sorted(rows, key=lambda row: (list(Species).index(row["homology"].b_species), row["called"]))
 
 
 def _common(request: Request, asked: OpenAtlas) -> dict[str, Any]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import OpenAtlas
+from pulvinar.catalogue.neurons import Neuron, list_neurons
+from pulvinar.catalogue.versions import find_home
+from pulvinar.errors import NotFound
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.ontology import Region
 from pulvinar.model.transform import space_to_world, world_to_space
 from pulvinar.model.volume import Triple
-from pulvinar.web.scene import Scene, SceneLayer, SearchSpace, build_scene
+from pulvinar.platform import Platform
+from pulvinar.web.scene import GEOMETRY_COLOURS, NeuronFacts, Scene, SceneLayer, SearchSpace, Surfaces, build_scene
 
+_SHELL_OPACITY = 0.25
 _GUEST_OPACITY = 0.18
 """How much the atlas's labels show where data lie in it: as much as tells where they are."""
 
@@ -27,11 +33,11 @@ def build_atlas_scene(
     regions: Sequence[Region],
     guests: Sequence[tuple[Version, Asset]],
     language: str,
+    ending: Sequence[Ending] = (),
 ) -> Scene:
     """The scene of an atlas, whose dataset's newest version is `version`.
 
-    The surfaces of `regions` are shown in their colours, and the view goes to the first; without any the whole brain's
-    is there. `guests` are assets of other datasets that lie in the same world.
+    The view goes to the first of `regions`, which the viewer shows by their surfaces. `guests` are assets of other datasets that lie in the same world, `ending` neurons that end in a region.
     """
     scene = build_scene(version)
     scene.title = atlas.atlas.label(language)
@@ -41,41 +47,115 @@ def build_atlas_scene(
     scene.search = SearchSpace(
         space=space.name, from_world=[list(row) for row in world_to_space(space)[:3]], address="/"
     )
+    scene.space, scene.chosen = space.name, [str(region.id) for region in regions]
     surfaces = {part.asset_id for part in atlas.atlas.parts if part.kind is PartKind.MESHES}
     layers = [layer for layer in scene.layers if not any(f"/{one}/" in layer.source for one in surfaces)]
     for layer in scene.layers:
         if any(f"/{one}/" in layer.source for one in surfaces):
-            layers += _surfaces(atlas, layer, regions or atlas.ontology.children(None)[:1], language)
+            scene.surfaces = Surfaces(source=layer.source, transform=_rows(atlas))
+            layers += _shell(atlas, layer, language)
     for home, asset in guests:
-        own = build_scene(replace(home, assets=(asset,)))
+        own = build_scene(replace(home, assets=()), [(home, asset)])
         layers += own.layers
         scene.position_um = own.position_um
-    if guests:
+    layers += [layer for one in ending for layer in one.layers(atlas, language)]
+    _tell_apart([layer for layer in layers if layer.kind in ("skeleton", "points")])
+    if guests or ending:
         for layer in layers:
             layer.opacity = min(layer.opacity, _GUEST_OPACITY) if layer.kind == "labels" else layer.opacity
     scene.layers = layers
     if regions and atlas.atlas.has(PartKind.ANNOTATION):
-        place = place_in(atlas.annotation, regions[0].id)
-        if place is not None:
-            z, y, x, _ = np.array(space_to_world(atlas.atlas.space)) @ [*place, 1.0]
-            scene.position_um = (float(z), float(y), float(x))
+        found = extent_of(atlas, regions[0].id)
+        scene.position_um = found.place_um if found else scene.position_um
     return scene
 
 
-def _surfaces(atlas: OpenAtlas, layer: SceneLayer, regions: Sequence[Region], language: str) -> list[SceneLayer]:
-    """One layer a region, each in its colour, brought from the atlas's space into the world."""
-    rows = [list(row) for row in space_to_world(atlas.atlas.space)[:3]]
-    return [
-        layer.model_copy(
-            update={
-                "name": region.label(language),
-                "segments": [str(region.id)],
-                "color": region.color.upper(),
-                "transform": rows,
-                "opacity": 1.0 if region.parent is not None else 0.35,
-            }
+@dataclass(frozen=True)
+class Ending:
+    """A neuron that ends in `region`, and the version and asset that it is."""
+
+    region: Region
+    neuron: Neuron
+    home: Version
+    asset: Asset
+
+    def layers(self, atlas: OpenAtlas, language: str) -> list[SceneLayer]:
+        """How it is drawn."""
+        soma = [atlas.ontology.region(one) for one in self.neuron.soma if one in atlas.ontology]
+        length = self.neuron.details.get("length_um")
+        facts = NeuronFacts(
+            soma=", ".join(one.label(language) for one in soma),
+            soma_color=soma[0].color.upper() if soma else "",
+            length_um=length if isinstance(length, float) else None,
         )
-        for region in regions
+        shown = build_scene(replace(self.home, assets=(self.asset,))).layers
+        return [one.model_copy(update={"ends": self.region.label(language), "neuron": facts}) for one in shown]
+
+
+def neurons_ending(
+    platform: Platform, actor: Actor, atlas: OpenAtlas, regions: Sequence[Region], *, limit: int = 200
+) -> list[Ending]:
+    """The neurons that end in one of `regions` or below it, that lie in the atlas's world and that `actor` may look at;
+    each once, `limit` for a region."""
+    found: dict[str, Ending] = {}
+    for region in regions:
+        span = atlas.ontology.span(region.id)
+        for neuron in list_neurons(platform.database, actor, atlas.atlas.name, end=span, limit=limit).items:
+            try:
+                home, asset = find_home(platform.database, actor, neuron.asset_id, Right.VIEW)
+            except NotFound:
+                continue
+            if lies_in(asset, atlas):
+                found.setdefault(asset.id, Ending(region, neuron, home, asset))
+    return list(found.values())
+
+
+def lies_in(asset: Asset, atlas: OpenAtlas) -> bool:
+    """Whether an asset's world is the atlas's, as far as it says."""
+    name = atlas.atlas.space.name
+    return bool(asset.details.get("space", {}).get("name", name) == name)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where a region is in the world of its atlas's scene: a place inside it and the box around it, (z, y, x) in um."""
+
+    place_um: Triple
+    low_um: Triple
+    high_um: Triple
+
+
+def extent_of(atlas: OpenAtlas, region_id: int) -> Extent | None:
+    """Where a region and all below it are; None where it has no voxel."""
+    place, box = place_in(atlas.annotation, region_id), atlas.annotation.box_of(region_id)
+    if place is None or box is None:
+        return None
+    rows = np.array(space_to_world(atlas.atlas.space))
+    corners = np.array([[*(box[side][axis] - 0.5 for axis, side in enumerate(at)), 1.0] for at in np.ndindex(2, 2, 2)])
+    world = (rows @ np.vstack([np.array(atlas.annotation.voxel_to_space_um)[:3] @ corners.T, np.ones(8)]))[:3]
+    return Extent(_triple(rows[:3] @ [*place, 1.0]), _triple(world.min(axis=1)), _triple(world.max(axis=1)))
+
+
+def _triple(values: npt.NDArray[np.float64]) -> Triple:
+    z, y, x = (float(value) for value in values)
+    return z, y, x
+
+
+def _tell_apart(layers: Sequence[SceneLayer]) -> None:
+    for index, layer in enumerate(layers):
+        layer.color = GEOMETRY_COLOURS[index % len(GEOMETRY_COLOURS)]
+
+
+def _rows(atlas: OpenAtlas) -> list[list[float]]:
+    return [list(row) for row in space_to_world(atlas.atlas.space)[:3]]
+
+
+def _shell(atlas: OpenAtlas, layer: SceneLayer, language: str) -> list[SceneLayer]:
+    """The surface of the whole brain, brought from the atlas's space into the world: what lies in it shows through."""
+    whole = atlas.ontology.children(None)[:1]
+    update = {"transform": _rows(atlas), "opacity": _SHELL_OPACITY, "color": "C8D0DA"}
+    return [
+        layer.model_copy(update={**update, "name": one.label(language), "segments": [str(one.id)]}) for one in whole
     ]
 
 

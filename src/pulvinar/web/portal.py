@@ -38,6 +38,7 @@ from pulvinar.web import (
     asset_pages,
     atlas_pages,
     audit_page,
+    compare_pages,
     device_pages,
     job_pages,
     joining_pages,
@@ -107,6 +108,7 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
     pages.include_router(view_pages.router)
+    pages.include_router(compare_pages.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)
     viewer = HERE / "viewer"
@@ -301,6 +303,7 @@ def view(
         "link": f"/datasets/{shown.dataset_id}/view?{asked}",
         "back": f"/datasets/{shown.dataset_id}?version={shown.number}",
         "what": phrases.mark("Dataset"),
+        "compare": f"/compare?{urlencode({'brain': f'dataset:{shown.dataset_id}'})}",
     }
     return render(request, "view.html", values, policy=VIEWER_POLICY)
 

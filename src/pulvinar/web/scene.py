@@ -25,7 +25,7 @@ router = APIRouter(prefix="/scenes", tags=["scenes"])
 MOST_VISIBLE_CHANNELS = 4
 # Each colour after the sixth is the one farthest from those before it, to eyes that see all colours, red-blind ones and
 # green-blind ones, among those bright enough on black.
-_GEOMETRY_COLOURS = (
+GEOMETRY_COLOURS = (
     *("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF", "AA00FF", "E60028", "00FFAA"),
     *("E600AA", "AAFF00", "AA8C6E", "FFE6FF", "FF6E00", "AA50E6", "8CC8E6", "FF6E50", "6E6EAA"),
 )
@@ -40,6 +40,14 @@ class Overview(BaseModel):
 
     segment: str
     tolerance_um: float
+
+
+class NeuronFacts(BaseModel):
+    """What neurons are told apart by."""
+
+    soma: str = Field("", description="The region of its soma, in the language of the request.")
+    soma_color: str = Field("", description="RRGGBB of that region.")
+    length_um: float | None = None
 
 
 class SceneLayer(BaseModel):
@@ -63,6 +71,16 @@ class SceneLayer(BaseModel):
     names: str | None = Field(None, description="A folder with Neuroglancer's segment properties.")
     segments: list[str] = Field(default_factory=list, description="What to show of a skeleton or mesh source.")
     overview: Overview | None = Field(None, description="What to show of a skeleton from afar.")
+    asset: str = Field("", description="Identifier of the asset of another dataset that it was asked for by.")
+    ends: str = Field("", description="The region, by name, that it is shown for because it ends there.")
+    neuron: NeuronFacts | None = None
+
+
+class Surfaces(BaseModel):
+    """The surfaces of an atlas's regions, each under its region's number."""
+
+    source: str
+    transform: list[list[float]] = Field(description="Three rows of four: from its micrometres to the world.")
 
 
 class SearchSpace(BaseModel):
@@ -85,6 +103,9 @@ class Scene(BaseModel):
     attribution: str
     citation: str = Field("", description="How to cite what is shown.")
     search: SearchSpace | None = Field(None, description="Where one can search by place.")
+    space: str = Field("", description="The space that the world stands for, where it is known.")
+    surfaces: Surfaces | None = None
+    chosen: list[str] = Field(default_factory=list, description="Regions that were asked for, by their numbers.")
 
 
 @router.get("/{dataset_id}")
@@ -100,7 +121,7 @@ def get_scene(
     """What the viewer shows of a dataset: of its newest version, or of the one with that number."""
     shown = get_version(platform.database, actor, dataset_id, version, Right.VIEW)
     guests = [find_home(platform.database, actor, one, Right.VIEW) for one in asset or () if one]
-    hosts = {grid_space_name(one) for one in shown.assets}
+    hosts = {grid_space_name(one) for one in shown.assets} | {_space_of(one) for one in shown.assets} - {""}
     for _, guest in guests:
         if _space_of(guest) not in hosts:
             raise Invalid(
@@ -122,15 +143,16 @@ def build_scene(version: Version, guests: Sequence[tuple[Version, Asset]] = ()) 
     parts.sort(key=lambda part: _ORDER.index(part.kind))
     apart = [part for part in parts if part.space != parts[0].space and part.space]
     parts = [part for part in parts if part not in apart]
-    parts += [_Part(asset, home.digest) for home, asset in guests if can_show(asset)]
-    layers = [layer for part in parts for layer in part.layers()]
+    invited = [_Part(asset, home.digest) for home, asset in guests if can_show(asset)]
+    parts += invited
+    layers = [layer for part in parts for layer in part.layers(asked=part in invited)]
     _choose_visible(layers)
     hidden = [layer for part in apart for layer in part.layers()]
     for layer in hidden:
         layer.visible = False
     layers += hidden
     for index, layer in enumerate(layer for layer in layers if layer.kind in ("skeleton", "mesh", "points")):
-        layer.color = _GEOMETRY_COLOURS[index % len(_GEOMETRY_COLOURS)]
+        layer.color = GEOMETRY_COLOURS[index % len(GEOMETRY_COLOURS)]
     shown = [part for part in parts if part.reference] or parts
     bounds = _union([part.bounds() for part in shown])
     low, high = bounds
@@ -141,6 +163,7 @@ def build_scene(version: Version, guests: Sequence[tuple[Version, Asset]] = ()) 
         voxel_size_um=parts[0].voxel_size_um if parts else (1.0, 1.0, 1.0),
         position_um=(z, y, x),
         bounds_um=bounds,
+        space=parts[0].space if parts else "",
         oriented=bool(parts) and _is_oriented(parts[0], version),
         attribution=" · ".join(text for text in (version.record.lab, version.record.licence) if text),
     )
@@ -203,8 +226,14 @@ class _Part:
         places = matrix @ grid
         return _triple(places.min(axis=1)), _triple(places.max(axis=1))
 
-    def layers(self) -> list[SceneLayer]:
-        """The layers of this asset: one a channel of an image, else one."""
+    def layers(self, *, asked: bool = False) -> list[SceneLayer]:
+        """The layers of this asset: one a channel of an image, else one. `asked`: it is of another dataset."""
+        found = self._layers()
+        for layer in found:
+            layer.asset = self._asset.id if asked else ""
+        return found
+
+    def _layers(self) -> list[SceneLayer]:
         rows = self.transform.tolist() if self.transform is not None else None
         if self._volume is None:
             source = f"precomputed://{self._root}/objects/{self._asset.details['precomputed']}"

@@ -40,6 +40,8 @@ def embed(
 ) -> Response:
     """A view for a frame. The state stands after the #, where the viewer looks for it."""
     view = views.get_view(platform.database, actor, view_id)
+    if not view.scene_path:
+        raise NotFound("brains side by side are not shown in frames", hint=f"/v/{view_id} leads to them")
     if not opened:
         return go_to(f"/embed/{view_id}?open=1#{view.state}")
     values = {

@@ -3,6 +3,7 @@
 import type { Explorer } from "../facade";
 import type { Unit } from "../places";
 import type { Scene } from "../scene";
+import type { AtlasAddress, RegionDisplay } from "../regionDisplay";
 import type { RegionSelection } from "../selection";
 import type { View } from "../view";
 import type { Language, Say } from "../words";
@@ -13,8 +14,12 @@ export interface PanelContext {
   say: Say;
   language: Language;
   unit: Unit;
-  /** The address of the list of the atlas's regions; null where what is shown is no atlas. */
-  tree: string | null;
+  /** The atlas that is shown; null where what is shown is a dataset. */
+  atlas: AtlasAddress | null;
+  /** What the picture shows of the chosen regions, with their tree. */
+  display: RegionDisplay;
+  /** Settled once the names of the regions are there. */
+  learned: Promise<void>;
   /** What the pictures are in: a panel may lay a sheet over it while the mouse draws. */
   stage: HTMLElement;
   /** Say something in the line that screen readers follow. */
@@ -25,6 +30,10 @@ export interface PanelContext {
   show(view: View): void;
   /** Call after a change of the view that Neuroglancer does not see, so that the address follows. */
   applied(): void;
+  /** What the page asks the scene for, by the name of the parameter. */
+  asked(parameter: string): readonly string[];
+  /** Ask the scene for something else: the view stays, the address follows. Null when the server refused. */
+  ask(parameter: string, values: readonly string[]): Promise<Scene | null>;
   /** The regions that are chosen, for every panel that asks "of what". */
   select: RegionSelection;
 }

@@ -1,72 +1,97 @@
-/** The panel of regions: found by name, chosen here or by a click in a section, and shown alone. */
+/** The panel of regions: a tree, from which regions are chosen as by a click in a section, and what can be done with one. */
 
 import { make } from "../dom";
-import { fetchRegions, fetchTree, findRegions, withParts, type Region } from "../regions";
 import type { Panel, PanelContext } from "./panel";
+import { regionCard } from "./regionCard";
+import { TreeView } from "./treeView";
 
-/** More lines than these nobody reads; a few letters of a name lead to the others. */
-const MOST_SHOWN = 200;
 /** Pixels that the mouse may move between press and release of a click. */
 const STILL = 4;
 
 export function regionsPanel(context: PanelContext): Panel | null {
-  const layer = context.scene.layers.findIndex(({ kind, names }) => kind === "labels" && names);
-  if (layer < 0) return null;
-  const { explorer, say, select, scene } = context;
+  const { display, explorer, say, select } = context;
+  if (display.layer < 0) return null;
   const find = make("input", { type: "search", id: "pv-region-find", autocomplete: "off", spellcheck: "false" });
   const only = make("input", { type: "checkbox", id: "pv-region-only" });
-  const list = make("ul", { class: "pv-regions" });
-  const said = make("p", { class: "pv-quiet" }, say("regionHint"));
-  let regions = new Map<string, Region>();
+  const outline = make("input", { type: "checkbox", id: "pv-region-outline" });
+  const opacity = make("input", { type: "range", id: "pv-region-opacity", min: 0, max: 1, step: 0.01 });
+  const none = make("button", { type: "button", class: "pv-small" }, say("regionClear"));
+  const said = make("p", { class: "pv-quiet", role: "status" }, say("regionHint"));
+  const card = regionCard(context);
+  const tree = new TreeView(say("regions"), {
+    toggled: (id) => select.set(display.tree.toggled(id, select.ids)),
+    reached: (id) => card.show(id),
+  });
 
-  const isolate = () => explorer.showOnly(layer, only.checked ? withParts(regions, select.ids) : []);
-  const draw = () => {
-    const found = findRegions(regions, find.value);
-    // what is chosen stands first, so that a click in a section is seen here
-    const chosen = find.value ? [] : select.ids.flatMap((id) => (regions.has(id) ? [[id, regions.get(id)!] as const] : []));
-    const shown = [...chosen, ...found.filter(([id]) => find.value || !select.has(id))].slice(0, MOST_SHOWN);
-    list.replaceChildren(...shown.map(([id, region]) => row(id, region)));
-    said.textContent = say(!found.length && regions.size ? "regionNone" : found.length > MOST_SHOWN ? "regionMany" : "regionHint");
+  const search = () => {
+    if (!find.value.trim()) {
+      tree.filter(null);
+      said.textContent = say("regionHint");
+      return;
+    }
+    const { found, kept, open } = display.tree.search(find.value);
+    tree.filter(kept, open);
+    if (found[0]) tree.reveal(found[0]);
+    said.textContent = found.length ? `${found.length} ${say("regionFound")}` : say("regionNone");
   };
-  const row = (id: string, { name, color }: Region) => {
-    const box = make("input", { type: "checkbox", value: id });
-    box.checked = select.has(id);
-    box.addEventListener("change", () => select.toggle(id));
-    const swatch = make("span", { class: "pv-swatch", "aria-hidden": "true" });
-    if (color) swatch.style.setProperty("--tone", color);
-    return make("li", {}, make("label", { class: "pv-check" }, box, swatch, make("span", {}, name)));
+  const apply = () => {
+    display.apply({ only: only.checked, outline: outline.checked });
+    context.applied();
+  };
+  const refresh = () => {
+    const view = context.view();
+    only.checked = view.only;
+    outline.checked = view.outline;
+    opacity.value = String(view.layers[display.layer]!.opacity);
+    none.disabled = select.ids.length === 0;
+    tree.mark(select.ids);
   };
 
-  find.addEventListener("input", draw);
-  only.addEventListener("change", isolate);
+  find.addEventListener("input", search);
+  find.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") tree.element.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+    else if (event.key !== "Enter") return;
+    event.preventDefault();
+  });
+  only.addEventListener("change", apply);
+  outline.addEventListener("change", apply);
+  none.addEventListener("click", () => select.set([]));
+  opacity.addEventListener("input", () => {
+    const layer = context.view().layers[display.layer]!;
+    layer.opacity = Number(opacity.value);
+    explorer.setLayer(display.layer, layer);
+    context.applied();
+  });
   const forget = select.onChange(() => {
-    const focused = document.activeElement instanceof HTMLInputElement && list.contains(document.activeElement) ? document.activeElement.value : null;
-    draw();
-    isolate();
-    if (focused) list.querySelector<HTMLInputElement>(`input[value="${focused}"]`)?.focus();
+    refresh();
+    context.applied();
   });
   const ignore = onClick(context.stage, () => {
-    const id = explorer.labelUnderMouse(layer);
-    if (id) select.toggle(id);
+    const id = explorer.labelUnderMouse(display.layer);
+    if (!id) return;
+    select.set(display.tree.toggled(id, select.ids));
+    tree.reveal(id);
   });
-  void (context.tree ? fetchTree(context.tree, context.language) : fetchRegions(scene.layers[layer]!.names!))
-    .catch(() => new Map<string, Region>())
-    .then((known) => {
-      regions = known;
-      draw();
-    });
+  void context.learned.then(() => {
+    tree.show(display.tree);
+    refresh();
+    const [first] = select.ids;
+    if (first) tree.reveal(first);
+  });
   return {
     name: "regions",
     title: say("regions"),
     element: make(
       "div",
-      {},
+      { class: "pv-regions-panel" },
       make("label", { for: find.id, class: "pv-find" }, say("regionFind"), find),
-      make("label", { class: "pv-check" }, only, say("regionOnly")),
+      make("div", { class: "pv-region-switches" }, make("label", { class: "pv-check" }, only, say("regionOnly")), make("label", { class: "pv-check" }, outline, say("regionOutline"))),
+      make("div", { class: "pv-row pv-row-short" }, make("label", { for: opacity.id }, say("opacity")), opacity, none),
       said,
-      list,
+      tree.element,
+      card.element,
     ),
-    refresh: isolate,
+    refresh,
     dispose() {
       forget();
       ignore();

@@ -2,17 +2,18 @@
 
 import * as analyse from "./analyse";
 import * as base from "./base";
+import * as compare from "./compare";
 import * as layers from "./layers";
 import * as marks from "./marks";
 import * as regions from "./regions";
 import * as view from "./view";
 
-const en = { ...base.en, ...layers.en, ...regions.en, ...analyse.en, ...marks.en, ...view.en } as const;
+const en = { ...base.en, ...layers.en, ...regions.en, ...analyse.en, ...marks.en, ...view.en, ...compare.en } as const;
 
 export type Word = keyof typeof en;
 export type Language = "en" | "zh";
 
-const zh: Record<Word, string> = { ...base.zh, ...layers.zh, ...regions.zh, ...analyse.zh, ...marks.zh, ...view.zh };
+const zh: Record<Word, string> = { ...base.zh, ...layers.zh, ...regions.zh, ...analyse.zh, ...marks.zh, ...view.zh, ...compare.zh };
 
 export type Say = (word: Word) => string;
 
@@ -28,4 +29,4 @@ export function speaker(language: string): Say {
 
 export const TABLES = { en, zh };
 /** The tables one by one, to see that no word is said twice. */
-export const PARTS = { base, layers, regions, analyse, marks, view };
+export const PARTS = { base, layers, regions, analyse, marks, view, compare };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
+from pulvinar.catalogue.neurons import Neuron, list_neurons
 from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Right
@@ -19,8 +21,10 @@ from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Points
 from pulvinar.web.api.assets import FILE, disposition
-from pulvinar.web.atlas_scene import build_atlas_scene
+from pulvinar.web.api.schemas import PageOut
+from pulvinar.web.atlas_scene import build_atlas_scene, extent_of, lies_in, neurons_ending
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.counterparts import counterparts
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
@@ -82,6 +86,14 @@ class RegionOut(BaseModel):
     children: int = Field(description="How many regions lie right below it.")
 
 
+class ExtentOut(BaseModel):
+    """Where a region is in the world of its atlas's scene, (z, y, x), micrometres."""
+
+    place_um: tuple[float, float, float] = Field(description="A place well inside it.")
+    low_um: tuple[float, float, float]
+    high_um: tuple[float, float, float]
+
+
 class RegionDetail(RegionOut):
     """A region, what is around it in the tree, and where it is."""
 
@@ -94,6 +106,29 @@ class RegionDetail(RegionOut):
     box_voxels: tuple[tuple[int, int, int], tuple[int, int, int]] | None = Field(
         description="The first voxel (z, y, x) of level 0 and the one after the last."
     )
+    extent: ExtentOut | None = Field(description="Where it is in the world of the atlas's scene.")
+
+
+class CounterpartOut(BaseModel):
+    """A region of another atlas that stands for the one asked for."""
+
+    asked: str = Field(description="The region that it is the counterpart of: the one asked for, or one above it.")
+    region: RegionDetail
+    relation: str = Field(description="What `asked` is to `region`: exact, homologous, contains, contained, ...")
+    sentence: str = Field(description="The same in words, in the language of the request; empty within one tree.")
+    source: str = Field(description="Who says so.")
+
+
+class NeuronOut(BaseModel):
+    """A neuron that is anchored in an atlas."""
+
+    asset_id: str
+    name: str
+    dataset_id: str
+    title: str
+    soma: list[RegionOut]
+    length_um: float | None
+    shown: bool = Field(description="Whether it lies in the atlas's own world, so that the viewer can show it there.")
 
 
 class PlacesIn(BaseModel):
@@ -165,6 +200,70 @@ def get_region(atlas: AskedAtlas, region: RegionName) -> RegionDetail:
     return region_detail(atlas, atlas.ontology.find(region))
 
 
+@router.get("/{name}/regions/{region}/counterparts")
+def list_counterparts(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    atlas: AskedAtlas,
+    region: RegionName,
+    other: Annotated[str, Query(max_length=64, description="Name of another atlas.")],
+) -> list[CounterpartOut]:
+    """The regions of another atlas that stand for a region: in another species those that it is compared with."""
+    there = opened_atlas(platform, find_atlas(platform.database, actor, other))
+    found = counterparts(atlas, atlas.ontology.find(region), there, language_of(request))
+    return [
+        CounterpartOut(
+            asked=one.asked.label(language_of(request)),
+            region=region_detail(there, one.region),
+            relation=one.relation.value,
+            sentence=one.sentence,
+            source=one.source,
+        )
+        for one in found
+    ]
+
+
+@router.get("/{name}/neurons")
+def list_atlas_neurons(
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    atlas: AskedAtlas,
+    soma: Annotated[str, Query(max_length=200, description="Only those with the soma in this region.")] = "",
+    end: Annotated[str, Query(max_length=200, description="Only those that end in this region.")] = "",
+    cursor: Annotated[str, Query(max_length=100, description="Where the page before ended.")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> PageOut[NeuronOut]:
+    """The neurons that lie in an atlas and that you may see, by the regions of their soma and their ends."""
+    spans = {
+        key: atlas.ontology.span(atlas.ontology.find(said).id) for key, said in (("soma", soma), ("end", end)) if said
+    }
+    page = list_neurons(
+        platform.database,
+        actor,
+        atlas.atlas.name,
+        soma=spans.get("soma"),
+        end=spans.get("end"),
+        cursor=cursor,
+        limit=limit,
+    )
+    return PageOut(items=[_neuron_out(atlas, one) for one in page.items], next_cursor=page.next_cursor)
+
+
+def _neuron_out(atlas: OpenAtlas, one: Neuron) -> NeuronOut:
+    length = one.details.get("length_um")
+    space: Any = one.details.get("space", {})
+    return NeuronOut(
+        asset_id=one.asset_id,
+        name=one.name,
+        dataset_id=one.dataset_id,
+        title=one.title,
+        soma=[region_out(atlas, atlas.ontology.region(region)) for region in one.soma if region in atlas.ontology],
+        length_um=length if isinstance(length, float) else None,
+        shown=space.get("name", atlas.atlas.space.name) == atlas.atlas.space.name,
+    )
+
+
 @router.get("/{name}/regions/{region}/mask", response_class=Response, responses=FILE)
 def get_mask(
     platform: CurrentPlatform,
@@ -197,19 +296,23 @@ def get_atlas_scene(
     atlas: AskedAtlas,
     region: Annotated[list[str] | None, Query(max_length=20, description="Regions whose surfaces are shown.")] = None,
     asset: Annotated[list[str] | None, Query(max_length=50, description="Assets that lie in the atlas.")] = None,
+    ends: Annotated[
+        list[str] | None, Query(max_length=20, description="Regions whose neurons are shown: those that end there.")
+    ] = None,
 ) -> Scene:
     """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
     shown = [atlas.ontology.find(one) for one in region or () if one]
     guests = [find_home(platform.database, actor, one, Right.VIEW) for one in asset or () if one]
     for _, guest in guests:
-        lies = guest.details.get("space", {}).get("name", atlas.atlas.space.name)
-        if lies != atlas.atlas.space.name:
+        if not lies_in(guest, atlas):
+            lies = guest.details["space"]["name"]
             raise Invalid(
                 f"{guest.name} is in {lies}, the atlas is in {atlas.atlas.space.name}",
                 hint="it is shown on the page of its own dataset; its anchor says where it lies in the atlas",
             )
     version = get_version(platform.database, actor, atlas.dataset_id)
-    return build_atlas_scene(atlas, version, shown, guests, language_of(request))
+    ending = neurons_ending(platform, actor, atlas, [atlas.ontology.find(one) for one in ends or () if one])
+    return build_atlas_scene(atlas, version, shown, guests, language_of(request), ending)
 
 
 @router.post("/{name}/regions-at")
@@ -288,6 +391,7 @@ def region_detail(atlas: OpenAtlas, region: Region) -> RegionDetail:
     ontology = atlas.ontology
     annotation = atlas.annotation if atlas.atlas.has(PartKind.ANNOTATION) else None
     box = annotation.box_of(region.id) if annotation else None
+    extent = extent_of(atlas, region.id) if annotation else None
     return RegionDetail(
         **region_out(atlas, region).model_dump(),
         synonyms=list(region.synonyms),
@@ -297,4 +401,5 @@ def region_detail(atlas: OpenAtlas, region: Region) -> RegionDetail:
         volume_mm3=annotation.volume_of(region.id) if annotation else None,
         center_um=annotation.center_of(region.id) if annotation else None,
         box_voxels=(tuple(box[0].tolist()), tuple(box[1].tolist())) if box else None,
+        extent=ExtentOut(**asdict(extent)) if extent else None,
     )

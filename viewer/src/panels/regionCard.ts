@@ -1,0 +1,61 @@
+/** What the panel of regions says of the one that somebody stands on, and what can be done with it. */
+
+import { make } from "../dom";
+import type { PanelContext } from "./panel";
+
+export interface RegionCard {
+  element: HTMLElement;
+  show(id: string): void;
+}
+
+export function regionCard(context: PanelContext): RegionCard {
+  const { atlas, display, say } = context;
+  const element = make("section", { class: "pv-region-card", hidden: true });
+  const show = (id: string) => {
+    const region = display.tree.regions.get(id);
+    if (!region) return;
+    const path = display.tree.ancestors(id).reverse();
+    const crumbs = path.map((one) => make("li", {}, display.tree.regions.get(one)!.name));
+    element.hidden = false;
+    element.replaceChildren(
+      make("ol", { class: "pv-crumbs", "aria-label": say("regionPath") }, ...crumbs),
+      make("h3", {}, region.name),
+      ...(region.also ? [make("p", { class: "pv-quiet" }, region.also)] : []),
+      ...(atlas ? [actions(context, id)] : []),
+    );
+  };
+  return { element, show };
+}
+
+function actions(context: PanelContext, id: string): HTMLElement {
+  const { atlas, display, say } = context;
+  const go = make("button", { type: "button", class: "pv-small" }, say("regionGo"));
+  go.addEventListener("click", () => void display.goTo(id));
+  const neurons = make("button", { type: "button", class: "pv-small", "data-action": "regionEnds", "aria-pressed": String(context.asked("ends").includes(id)) }, say("regionEnds"));
+  neurons.addEventListener("click", () => void showNeurons(context, neurons, id));
+  const compare = new URLSearchParams({ brain: `atlas:${atlas!.name}`, region: `${atlas!.name}:${id}` });
+  return make(
+    "div",
+    { class: "pv-marks-tools" },
+    go,
+    neurons,
+    make("a", { class: "pv-small", href: `${atlas!.page}/regions/${id}` }, say("regionPage")),
+    make("a", { class: "pv-small", href: `${atlas!.page}/regions/${id}#across` }, say("regionHomologues")),
+    make("a", { class: "pv-small", href: `/compare?${compare}` }, say("compareWith")),
+  );
+}
+
+/** Show the neurons that end in a region as layers, or take them away again. */
+async function showNeurons(context: PanelContext, button: HTMLButtonElement, id: string): Promise<void> {
+  const { say, tell } = context;
+  const shown = context.asked("ends");
+  const next = shown.includes(id) ? shown.filter((one) => one !== id) : [...shown, id];
+  button.disabled = true;
+  const scene = await context.ask("ends", next);
+  button.disabled = false;
+  button.setAttribute("aria-pressed", String(next.includes(id)));
+  if (!scene || !next.includes(id)) return;
+  const name = context.display.tree.regions.get(id)!.name;
+  const count = scene.layers.filter((layer) => layer.ends === name).length;
+  tell(count ? `${count} ${say("regionEndsCount")} ${name}` : say("regionEndsNone"));
+}
