@@ -66,6 +66,4 @@ def test_a_species_has_its_atlases_its_figures_and_its_data(client):
 
 
 def test_another_species_is_not_found(client):
-    answer = client.get("/species/unicorn")
-    assert answer.status_code == 404
-    assert "known: zebrafish" in answer.text
+    assert client.get("/species/unicorn").status_code == 404

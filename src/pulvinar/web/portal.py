@@ -40,6 +40,8 @@ from pulvinar.web import (
     device_pages,
     job_pages,
     joining_pages,
+    maker_pages,
+    neuron_pages,
     organisation_pages,
     people_pages,
     phrases,
@@ -91,7 +93,8 @@ def mount(pages: FastAPI) -> None:
     pages.state.counted = species_pages.CountedForVisitors()
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
-    pages.include_router(species_pages.router)
+    for one in (species_pages, maker_pages, neuron_pages):
+        pages.include_router(one.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
