@@ -50,9 +50,16 @@ from pulvinar.web.app import WebApplication, create_app
 
 WORDS = ("Quetzalword", "Xylophonlab", "Wombatperson")
 """In the title, the lab and the contributor of what is hidden, and nowhere else."""
+ORCID = "0000-0002-1825-0097"
 SECRET_RECORD = Record(
-    f"The {WORDS[0]} brain", Species.MACAQUE, "CC0-1.0", lab=WORDS[1], contributors=(Contributor(WORDS[2]),)
+    f"The {WORDS[0]} brain",
+    Species.MACAQUE,
+    "CC0-1.0",
+    lab=WORDS[1],
+    contributors=(Contributor(WORDS[2], orcid=ORCID),),
 )
+NAMED = {"species": "macaque", "orcid": ORCID, "lab_id": "nobody"}
+"""What names lists of what is hidden, in addresses."""
 TOMORROW = timedelta(days=1)
 STATES = ("draft", "private", "embargoed", "controlled", "registered")
 ROLES = ("visitor", "stranger", "other lab", "stranger's token", "blind link")
@@ -83,6 +90,7 @@ RECORD_ALONE = {
     "/datasets/{dataset_id}/versions",
     "/datasets/{dataset_id}/compare",
     "/datasets/{dataset_id}/request",
+    "/datasets/{dataset_id}/assets/{asset_id}/neuron",
 }
 """What answers, by GET, who sees a record and may read nothing."""
 QUERIES = {
@@ -95,6 +103,7 @@ QUERIES = {
     "/datasets/{dataset_id}/assets/{asset_id}/traces": "?series=0",
 }
 ASKED = ("", f"?q={WORDS[0]}", f"?q={WORDS[0][:6]}", f"?q={WORDS[1]}", f"?q={WORDS[2]}", "?species=macaque", "?q=brain")
+ASKED += (f"?name={WORDS[1]}", f"?q={ORCID}")
 """With what lists are asked for what is hidden."""
 
 
@@ -122,7 +131,7 @@ class Thing:
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
         fixed = {"number": "1", "axis": "z", "action": "cancel", "audience": f"actor:{self.account_id}"}
-        fixed |= {"decision": "grant", "signing": "countersign", "change": "detach", "kind": "site"}
+        fixed |= NAMED | {"decision": "grant", "signing": "countersign", "change": "detach", "kind": "site"}
         return (vars(self) | fixed)[parameter]
 
     def hidden_in(self, text: str) -> str:
@@ -160,7 +169,7 @@ def routes_of(application: WebApplication) -> list[Route]:
     return found
 
 
-PUBLIC_PARAMETERS = frozenset({"name", "region", "secret", "token_id", "sign_in_id", "axis", "number"})
+PUBLIC_PARAMETERS = frozenset({"name", "region", "secret", "token_id", "sign_in_id", "axis", "number", *NAMED})
 """What names nothing that belongs to a dataset: atlases, solutions and their regions, and what is one's own."""
 
 
@@ -302,7 +311,8 @@ class Matrix:
         seeing = {"controlled": ROLES, "registered": tuple(one for one in ROLES if one not in ONLY_REGISTERED)}
         sees = seeing.get(state, ())
         blind = [role for role in ROLES if role not in sees and not (state == "registered" and role in ONLY_REGISTERED)]
-        before = {role: [_answer(clients[role], one, ask) for one in lists for ask in ASKED] for role in blind}
+        named = NAMED | {"lab_id": self._lab.id}
+        before = {role: [_answer(clients[role], one, ask, named) for one in lists for ask in ASKED] for role in blind}
         thing = self._make((state, *stored), SECRET_RECORD)
         self._control(clients["keeper"], thing)
         for role in blind:
@@ -324,7 +334,7 @@ class Matrix:
     ) -> None:
         asked = [(one, ask) for one in lists for ask in ASKED]
         for (route, ask), old in zip(asked, before, strict=True):
-            now = _answer(client, route, ask)
+            now = _answer(client, route, ask, NAMED | {"lab_id": self._lab.id})
             found.look(now == old, state, role, replace(route, path=route.path + ask), now)
 
     def _compare_addresses(self, state: str, role: str, client: TestClient, thing: Thing, found: Found) -> None:
@@ -370,9 +380,9 @@ _BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def _answer(client: TestClient, route: Route, ask: str) -> str:
+def _answer(client: TestClient, route: Route, ask: str, named: Mapping[str, str]) -> str:
     """What a list says, without what differs each time."""
-    path = re.sub(r"\{\w+(?::\w+)?\}", "nobody", route.path)
+    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: named.get(match[1], "nobody"), route.path)
     if path.endswith("/events"):
         return ""
     answer = client.get(f"{path}{ask}", headers={"accept": "text/html,application/json"})

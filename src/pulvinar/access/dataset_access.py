@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.tables import dataset_access
-from pulvinar.access.visibility import EVERYONE, REGISTERED
-from pulvinar.model.access import Access, Right, Tier
+from pulvinar.access.tables import dataset_access, organisation
+from pulvinar.access.visibility import EVERYONE, REGISTERED, visible
+from pulvinar.model.access import Access, Actor, Right, Tier
 
 _SHOWN = {
     Tier.PUBLIC: {EVERYONE: Right.READ},
@@ -55,3 +55,11 @@ def opening_now(session: Session, limit: int = 100) -> tuple[str, ...]:
         dataset_access.c.opens <= datetime.now(UTC), dataset_access.c.tier == Tier.EMBARGOED.value
     )
     return tuple(session.scalars(due.limit(limit)))
+
+
+def at_home(session: Session, actor: Actor, organisation_id: str, limit: int) -> tuple[str, ...]:
+    """The newest datasets that belong to an organisation or to one right below it, of those that `actor` may see."""
+    below = select(organisation.c.id).where(organisation.c.parent == organisation_id)
+    of_it = or_(dataset_access.c.home == organisation_id, dataset_access.c.home.in_(below))
+    wanted = select(dataset_access.c.dataset_id).where(of_it, visible(actor, dataset_access.c.dataset_id))
+    return tuple(session.scalars(wanted.order_by(dataset_access.c.dataset_id.desc()).limit(limit)))

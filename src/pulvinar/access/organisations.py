@@ -66,11 +66,17 @@ def remove_member(work: UnitOfWork, organisation_id: str, actor_id: str) -> None
 
 def get_organisation(session: Session, actor: Actor, organisation_id: str) -> Organisation:
     """One that `actor` is in, or any for an owner of the node. Raises `NotFound`."""
-    row = session.execute(select(organisation).where(organisation.c.id == organisation_id)).first()
+    found = public_organisation(session, organisation_id)
     audience = organisation_audience(organisation_id)
-    if row is None or not (actor.is_owner or any(one.audience == audience for one in actor.memberships)):
+    if found is None or not (actor.is_owner or any(one.audience == audience for one in actor.memberships)):
         raise NotFound(f"there is no organisation {organisation_id}")
-    return Organisation(row.id, row.name, OrganisationKind(row.kind), row.parent)
+    return found
+
+
+def public_organisation(session: Session, organisation_id: str) -> Organisation | None:
+    """One by its identifier, without its members. Private to the rooms above, which show it to who sees data of it."""
+    row = session.execute(select(organisation).where(organisation.c.id == organisation_id)).first()
+    return Organisation(row.id, row.name, OrganisationKind(row.kind), row.parent) if row else None
 
 
 def list_organisations(session: Session, actor: Actor) -> tuple[tuple[Organisation, Right], ...]:

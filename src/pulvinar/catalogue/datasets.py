@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -96,6 +97,12 @@ def get_dataset(database: Database, actor: Actor, dataset_id: str) -> Dataset:
     if not found:
         raise NotFound(f"there is no dataset {dataset_id}")
     return found[0]
+
+
+def datasets_among(database: Database, actor: Actor, dataset_ids: Collection[str]) -> tuple[Dataset, ...]:
+    """Those of some datasets that `actor` may see, newest first."""
+    with database.session() as session:
+        return tuple(_read(session, actor, dataset.c.id.in_(dataset_ids))) if dataset_ids else ()
 
 
 def _read(session: Session, actor: Actor, which: ColumnElement[bool]) -> list[Dataset]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -74,6 +75,32 @@ def list_neurons(
         about = row.certainty, row.details, tuple(its[Role.SOMA])
         items.append(Neuron(row.id, row.name, *homes[row.id], *about, its[Role.LENGTH], ends))
     return NeuronPage(tuple(items), items[-1].asset_id if len(rows) > limit else None)
+
+
+def similar_neurons(
+    database: Database,
+    actor: Actor,
+    atlas: str,
+    asset_id: str,
+    length_um: Mapping[int, float],
+    *,
+    soma: Span | None = None,
+    limit: int = 6,
+) -> tuple[tuple[Neuron, float], ...]:
+    """The neurons whose neurite is spread over the regions of `atlas` most as `length_um` (micrometres by region) says,
+    each with how alike: the cosine of the two, above 0 and up to 1.
+
+    Compared are at most 500 that `actor` may see, those with a soma in `soma` where that is given, without `asset_id`.
+    """
+    page = list_neurons(database, actor, atlas, soma=soma, limit=_LIMIT)
+    alike = [(one, _cosine(length_um, one.length_um)) for one in page.items if one.asset_id != asset_id]
+    return tuple(sorted((one for one in alike if one[1] > 0), key=lambda one: -one[1])[:limit])
+
+
+def _cosine(a: Mapping[int, float], b: Mapping[int, float]) -> float:
+    shared = sum(a[region] * b[region] for region in a.keys() & b.keys())
+    norms = sqrt(sum(one * one for one in a.values())) * sqrt(sum(one * one for one in b.values()))
+    return shared / norms if norms else 0.0
 
 
 def _wanted(actor: Actor, atlas: str, soma: Span | None, end: Span | None) -> Select[tuple[str, str, object, str]]:

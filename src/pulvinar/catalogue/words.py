@@ -76,7 +76,7 @@ def texts_of(record: Record) -> list[str]:
     parts += _term_words(Vocabulary.MODALITY, acquisition.modality)
     parts += [name for stain in acquisition.stains for name in _term_words(Vocabulary.STAIN, stain)]
     parts += [acquisition.instrument, record.specimen.part, record.citation, record.doi]
-    parts += [person.name for person in record.contributors]
+    parts += [said for person in record.contributors for said in (person.name, person.orcid)]
     parts += [one.funder for one in record.funding]
     parts += [record.subject.name, record.subject.strain] if record.subject else []
     return parts

@@ -119,7 +119,9 @@ def signals(
 
 def page_of(asset: Asset, version: Version) -> str | None:
     """The address of the page on which `asset` is looked at; None when it has none of its own."""
-    page = {AssetKind.CONNECTIVITY: "matrix", AssetKind.TIME_SERIES: "traces"}.get(asset.kind)
+    page = {AssetKind.CONNECTIVITY: "matrix", AssetKind.TIME_SERIES: "traces", AssetKind.SKELETON: "neuron"}.get(
+        asset.kind
+    )
     return f"{_address(version, asset)}/{page}?version={version.number}" if page else None
 
 

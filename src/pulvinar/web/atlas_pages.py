@@ -11,8 +11,10 @@ from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
 from pulvinar.catalogue.neurons import list_neurons
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
+from pulvinar.model.access import Actor
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
+from pulvinar.platform import Platform
 from pulvinar.web import phrases
 from pulvinar.web.api.atlases import AskedAtlas, RegionName
 from pulvinar.web.context import CurrentActor, CurrentPlatform
@@ -39,11 +41,12 @@ _EVERYTHING = "box:(-500,-500,-500)..(500,500,500)mm@{space}"
 def atlases(request: Request, platform: CurrentPlatform, actor: CurrentActor) -> Response:
     """The atlases that are installed."""
     found = list_atlases(platform.database, actor)
-    cards = [_card(platform, actor, one) for one in found]
+    cards = [atlas_card(platform, actor, one) for one in found]
     return render(request, "atlases.html", {"cards": cards})
 
 
-def _card(platform: CurrentPlatform, actor: CurrentActor, one: Installed) -> dict[str, Any]:
+def atlas_card(platform: Platform, actor: Actor, one: Installed) -> dict[str, Any]:
+    """What a list says of an atlas: its version, the asset whose picture stands for it, its number of regions."""
     version = get_version(platform.database, actor, one.dataset_id)
     parts = {part.asset_id: part.kind for part in one.atlas.parts}
     shown = [asset for asset in version.assets if parts.get(asset.id) is PartKind.ANNOTATION]

@@ -6,7 +6,6 @@ Each is whole without scripts; htmx only saves a reload while somebody types int
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -42,6 +41,8 @@ from pulvinar.web import (
     device_pages,
     job_pages,
     joining_pages,
+    maker_pages,
+    neuron_pages,
     organisation_pages,
     people_pages,
     phrases,
@@ -49,6 +50,7 @@ from pulvinar.web import (
     request_pages,
     review_pages,
     sign_in_pages,
+    species_pages,
     submission_pages,
     terms_pages,
     usage_page,
@@ -57,6 +59,7 @@ from pulvinar.web import (
 )
 from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
+from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.dataset_page import (
     Download,
@@ -78,7 +81,7 @@ from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
-PAGE_SIZE = 24
+PAGE_SIZE, ON_FRONT = 24, 12
 ASSETS_SHOWN = 12
 MOST_ANCHORED = 50
 """Of so many assets a dataset's page says where they lie."""
@@ -88,8 +91,11 @@ router = APIRouter(include_in_schema=False)
 
 def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
+    pages.state.counted = species_pages.CountedForVisitors()
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
+    for one in (species_pages, maker_pages, neuron_pages):
+        pages.include_router(one.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
@@ -151,6 +157,7 @@ def home(
 ) -> Response:
     """The list of datasets, or the datasets and assets that a search finds; `more` goes on with the assets."""
     chosen = Species(species) if species in list(Species) else None
+    front = not (q.strip() or chosen or cursor)
     found: ResultPage | None = None
     trouble: QueryError | None = None
     page: Page[Dataset] = Page(())
@@ -168,7 +175,12 @@ def home(
             )
         if found is None or _plain(q):
             page = list_datasets(
-                platform.database, actor, cursor=cursor, limit=PAGE_SIZE, species=chosen, query=q.strip()
+                platform.database,
+                actor,
+                cursor=cursor,
+                limit=ON_FRONT if front else PAGE_SIZE,
+                species=chosen,
+                query=q.strip(),
             )
         else:
             page = Page(_datasets_of(platform, actor, found))
@@ -177,14 +189,17 @@ def home(
     # htmx asks for the results alone while somebody types; a restored history wants the page.
     part = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
     values = {
+        **(species_pages.first_page(request, platform, actor) if front else {}),
+        "front": front,
         "page": page,
         "partial": part,
-        "cover_of": partial(_viewable_cover, _viewable(platform, actor, page)),
+        "cover_of": viewable_covers(platform, actor, page.items),
         "chosen": chosen,
         "query": q.strip(),
         "first": cursor is None,
         "found": found,
         "trouble": trouble,
+        "base": str(request.base_url).rstrip("/"),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
     response = render(request, "_results.html" if part else "home.html", values)
@@ -200,17 +215,6 @@ def _plain(q: str) -> bool:
 def _datasets_of(platform: Platform, actor: Actor, found: ResultPage) -> tuple[Dataset, ...]:
     ids = dict.fromkeys(hit.dataset_id for hit in found.items)
     return tuple(get_dataset(platform.database, actor, one) for one in ids)
-
-
-def _viewable(platform: Platform, actor: Actor, page: Page[Dataset]) -> frozenset[str]:
-    with platform.database.session() as session:
-        rights = {one.id: highest_right(session, actor, one.id) for one in page.items}
-    return frozenset(one for one, right in rights.items() if right is not None and right >= Right.VIEW)
-
-
-def _viewable_cover(viewable: frozenset[str], dataset: Dataset) -> Asset | None:
-    """The asset whose picture stands for a dataset; none where the actor may not look at it."""
-    return cover_of(dataset.latest.assets) if dataset.latest and dataset.id in viewable else None
 
 
 def _home_address(parts: Mapping[str, str | None]) -> str:
