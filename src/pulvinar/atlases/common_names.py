@@ -2,9 +2,10 @@
 
 Atlases call one structure by several names: the hippocampus is "Hippocampus" in AAL, "Hippocampal region" in the Allen
 atlas, and INIA19 tells only a "Hippocampal formation". The rule: an atlas's own name, acronym or synonym counts first,
-and alone (a synonym that its two sides share means both). Where an atlas calls nothing so, `names/common.tsv` tells what the name means: alternatives, the best first,
-each of one or several regions; the first of which the atlas has a region counts, with all its regions that are there.
-That holds within one atlas; what is alike in another species under another name is a matter of `homology`.
+and alone (a synonym that its two sides share means both). Where an atlas calls nothing so, `names/common.tsv` tells
+what the name means: alternatives, the best first, each of one or several regions; the first of which the atlas has a
+region counts, with all its regions that are there. That holds within one atlas; what is alike in another species under
+another name is a matter of `homology`.
 """
 
 from __future__ import annotations
