@@ -1,40 +1,45 @@
-"""Places of made-up assets, as the index of places holds them, loaded by the million at once."""
+"""Places and boxes of made-up assets, as the index of places holds them, loaded by the million at once."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.catalogue.blocks import block_codes, block_corners
+from pulvinar.catalogue.boxes import box_blocks
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.space import Points, Space
+from pulvinar.model.volume import Triple
 from pulvinar.storage.database import Database
 
 COLUMNS = ("space", "role", "block", "asset_id", "count", "places", "number")
-INDEXES = ("place_block_by_number", "place_block_by_asset")
+INDEXES = ("place_block_by_number", "place_block_by_asset", "place_block_box_by_number")
 AssetId = Callable[[int], str]
 ROLES = tuple(sorted(PlaceRole, key=lambda role: role.value))
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Places (n, 3) in micrometres, each with the number of its asset and its role's place in `ROLES`."""
+    """Places (n, 3) in micrometres, each with the number of its asset and its role's place in `ROLES`; and the boxes of
+    what has no places, by the number of the asset."""
 
     zyx_um: npt.NDArray[np.float64]
     number: npt.NDArray[np.int64]
     role: npt.NDArray[np.int64]
+    boxes: Mapping[int, tuple[Triple, Triple]] = field(default_factory=dict)
 
 
 def together(parts: Sequence[Places]) -> Places:
     """All of them."""
     arrays = [[getattr(part, name) for part in parts] for name in ("zyx_um", "number", "role")]
-    return Places(*map(np.concatenate, arrays))
+    return Places(*map(np.concatenate, arrays), dict(chain.from_iterable(part.boxes.items() for part in parts)))
 
 
 def block_rows(space: Space, places: Places, asset_id: AssetId) -> Iterator[tuple[Any, ...]]:
@@ -54,10 +59,20 @@ def block_rows(space: Space, places: Places, asset_id: AssetId) -> Iterator[tupl
         at += 12 * many
 
 
+def box_rows(space: Space, places: Places, asset_id: AssetId) -> Iterator[tuple[Any, ...]]:
+    """The same of boxes."""
+    cubes = []
+    for number, box_um in places.boxes.items():
+        found = box_blocks(space, box_um)
+        cubes += [(block, number, held) for block, held in zip(found.block.tolist(), found.places, strict=True)]
+    for block, number, held in sorted(cubes):
+        yield space.name, PlaceRole.BOX.value, block, asset_id(number), 1, held, number
+
+
 def load_places(databases: Sequence[Database], space: Space, places: Places, asset_id: AssetId) -> None:
     """Put places into every database; indices are made at the end, in one go."""
     for database in databases:
-        rows = block_rows(space, places, asset_id)
+        rows = chain(box_rows(space, places, asset_id), block_rows(space, places, asset_id))
         (_to_sqlite if database.is_sqlite else _to_postgresql)(database, rows)
 
 

@@ -94,13 +94,14 @@ def main() -> int:
         with opened(Path(folder)) as means:
             print(json.dumps(CHILDREN[what](means, chosen)))
         return 0
-    print(machine())
+    print(machine(), flush=True)
+    told = {}
     with tempfile.TemporaryDirectory(prefix="pulvinar-anchor-") as folder:
-        with opened(Path(folder)) as means:
+        with opened(Path(folder)) as means, step("the annotation is installed"):
             install(means)
-        told = {what: _run(what, folder, chosen) for what in CHILDREN}
-    for what, found in told.items():
-        print(f"{what}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
+        for what in CHILDREN:
+            told[what] = _run(what, folder, chosen)
+            print(f"{what}: " + ", ".join(f"{name} {value}" for name, value in told[what].items()), flush=True)
     wrong = sum(found["wrong"] for found in told.values())
     near, memory = told["real"]["near"] / told["real"]["somata"], told["volume"]["memory_mb"]
     figure = f"{wrong} wrong answers, volume {memory} MB, {near:.1%} of {told['real']['somata']} somata near"
@@ -111,8 +112,17 @@ def main() -> int:
 def _run(what: str, folder: str, chosen: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.anchor", "--child", what, folder]
     command += ["--neurons", str(chosen.neurons), "--cells", str(chosen.cells)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # what it says of its steps goes to the terminal as it comes
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return found
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Say that a step is done, and how long it took."""
+    start = time.perf_counter()
+    yield
+    print(f"  {what}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -206,14 +216,18 @@ def _memory_kb(name: str) -> int:
 
 def real(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
     """The neurons as they are: do their somata lie where their files say?"""
-    neurons = real_neurons()
-    assets = store_neurons(means, neurons)
-    reanchor(means, dataset_id=store_dataset(means, assets))
+    with step("the neurons are stored"):
+        neurons = real_neurons()
+        assets = store_neurons(means, neurons)
+        dataset_id = store_dataset(means, assets)
+    with step("the neurons are anchored"):
+        reanchor(means, dataset_id=dataset_id)
     opened = open_atlas(means.database, means.store, LOCAL_OWNER, ATLAS, cache=grids_in(means.scratch))
     inside = near = wrong = 0
     for (asset, _), neuron in zip(assets, neurons, strict=True):
         ((anchor,),) = anchors_of(means.database, LOCAL_OWNER, [asset.id]).values()
-        wrong += slow_neuron(neuron, ccf()) != {role: rounded(anchor.shares.get(role, {})) for role in SLOW}
+        with step(f"a neuron of {len(neuron.zyx_um)} nodes is compared"):
+            wrong += slow_neuron(neuron, ccf()) != {role: rounded(anchor.shares.get(role, {})) for role in SLOW}
         wanted = opened.ontology.find(neuron.region).id
         first, last = opened.ontology.span(wanted)
         (mine,) = anchor.shares.get(Role.SOMA, {0: 1})
@@ -286,30 +300,34 @@ def many(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
         for one in (made[number % len(made)] for number in range(chosen.neurons))
     )
     assets, nodes, kept = [], 0, []
-    for some in batches(moved, 50):
-        nodes += sum(len(one.zyx_um) for one in some)
-        assets += store_neurons(means, some)
-        kept += some[: max(0, 14 - len(kept))]
-    dataset_id = store_dataset(means, assets)
+    with step("the neurons are stored"):
+        for some in batches(moved, 50):
+            nodes += sum(len(one.zyx_um) for one in some)
+            assets += store_neurons(means, some)
+            kept += some[: max(0, 14 - len(kept))]
+        dataset_id = store_dataset(means, assets)
     before, told = database_mb(means), {"neurons": chosen.neurons, "nodes": nodes}
     with measured(told):
         reanchor(means, dataset_id=dataset_id)
+    print(f"  they are anchored: {told['seconds']} s", file=sys.stderr, flush=True)
     told["database_mb"] = round(database_mb(means) - before)
-    told["wrong"] = sum(
-        slow_neuron(one, ccf())
-        != {
-            role: rounded(anchors_of(means.database, LOCAL_OWNER, [asset.id])[asset.id][0].shares.get(role, {}))
-            for role in SLOW
-        }
-        for (asset, _), one in zip(assets[:COMPARED], kept, strict=False)
-    )
+    with step("some are compared"):
+        told["wrong"] = sum(
+            slow_neuron(one, ccf())
+            != {
+                role: rounded(anchors_of(means.database, LOCAL_OWNER, [asset.id])[asset.id][0].shares.get(role, {}))
+                for role in SLOW
+            }
+            for (asset, _), one in zip(assets[:COMPARED], kept, strict=False)
+        )
     middle = kept[0].zyx_um[len(kept[0].zyx_um) // 2]
     for role in (PlaceRole.NODE, PlaceRole.END, PlaceRole.SOMA):
         for radius in (100.0, 500.0, 2000.0):
             ball, start = Ball(tuple(middle.tolist()), radius), time.perf_counter()
             page = assets_within(means.database, LOCAL_OWNER, CCFV3, ball, role, limit=500)
             told[f"{role} {radius:g} um ms"] = round(1000 * (time.perf_counter() - start), 1)
-            told["wrong"] += page.places != slow_places(means, ball, role)
+            with step(f"each {role} is looked at: is it within {radius:g} um"):
+                told["wrong"] += page.places != slow_places(means, ball, role)
     return told
 
 

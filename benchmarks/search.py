@@ -2,7 +2,8 @@
 
 The assets are made from 14 real neurons by moving each to another place: ten of its nodes, its soma and its ends are
 looked up in the Allen annotation of 100 µm, so that an asset lies in the regions in which such a neuron would, and put
-into the index of places. A million assets have ten million nodes and a million cells. Four of five are published.
+into the index of places. Volumes have no nodes there but a box: a part of the brain around such a place, or, one of
+ten, the whole. A million assets have ten million nodes and a million cells. Four of five are published.
 
 The goal: every 99th percentile of a first page at most 50 ms; of a Chinese phrase on PostgreSQL at most 100 ms. The
 growth from the first size to the last is stated beside it.
@@ -58,9 +59,12 @@ SIZES = (10_000, 1_000_000)
 GOAL_MS = 50.0
 CHINESE_GOAL_MS = 100.0
 A_DATASET = 10
-NODES = 10
+NODES = 11
 CELLS = 4
 BOX_UM = 600.0
+WHOLE_BRAIN_UM = ((0.0, 0.0, 0.0), (13200.0, 8000.0, 11400.0))
+PARTS_UM = (200.0, 600.0, 1500.0, 3000.0)
+"""How long the volumes are that show a part of a brain."""
 ATLAS = "allen_mouse_25um"
 REGIONS = ("Hippocampal formation", "Thalamus", "Field CA1", "Isocortex", "Facial motor nucleus", "root")
 TOPICS = (
@@ -180,7 +184,18 @@ def _asset(
     size = chance.choice((0.3, 0.65, 1.0, 1.8, 5.0, 25.0))
     kind = KINDS[min(int(chance.expovariate(1)), 3)]
     row = AssetRow(f"neuron {seq}-{at}", kind, size, regions)
-    return (row, f"a{seq}-{at}"), _places(chosen * 100, (seq - 1) * A_DATASET + at + 1, cells=kind == "points")
+    number = (seq - 1) * A_DATASET + at + 1
+    if kind == "volume":
+        return (row, f"a{seq}-{at}"), _boxed(chosen[0] * 100, number, chance)
+    return (row, f"a{seq}-{at}"), _places(chosen * 100, number, cells=kind == "points")
+
+
+def _boxed(corner: npt.NDArray[np.float64], number: int, chance: random.Random) -> Places:
+    """A volume of the whole brain, or of a part of it from a place on."""
+    part = corner.tolist(), (corner + chance.choice(PARTS_UM)).tolist()
+    box = WHOLE_BRAIN_UM if chance.random() < 0.1 else (tuple(part[0]), tuple(part[1]))
+    nowhere = np.zeros(0, np.int64)
+    return Places(np.zeros((0, 3)), nowhere, nowhere, {number: box})
 
 
 def _places(nodes: npt.NDArray[np.float64], number: int, *, cells: bool) -> Places:

@@ -51,7 +51,11 @@ def record(title: str = "A brain", **fields: Any) -> Record:
 
 
 FISH = Ontology("fish", "1", (Region("fish", 1, "b", "Brain"), Region("fish", 2, "Pa", "Pallium", 1)))
-TREES = {"toy_2026": BRAIN, "fish_2026": FISH}
+MONKEY = Ontology(
+    "monkey", "1", (Region("monkey", 1, "b", "Brain"), Region("monkey", 2, "HF", "hippocampal formation", 1))
+)
+HUMAN = Ontology("human", "1", (Region("human", 1, "b", "Brain"), Region("human", 2, "HIP", "Hippocampus", 1)))
+TREES = {"toy_2026": BRAIN, "fish_2026": FISH, "monkey_2026": MONKEY, "human_2026": HUMAN}
 
 
 class Archive:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.catalogue.archive import FISH, OBJECTS, Archive, add_atlas, an_asset, record
+from tests.catalogue.archive import FISH, HUMAN, MONKEY, OBJECTS, Archive, add_atlas, an_asset, record
 
 from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
@@ -260,6 +260,23 @@ def test_days_and_lengths_fit_their_numbers() -> None:
     assert day_number(date.max) < 4**11
     assert resolution_number(1e12) == 4**15 - 1
     assert resolution_number(0.004) == 4
+
+
+def test_a_name_means_a_region_in_each_atlas_that_has_one_by_this_or_a_common_name(
+    archive: Archive, atlas: Ontology
+) -> None:
+    add_atlas(archive.database, "monkey_2026", MONKEY)
+    add_atlas(archive.database, "human_2026", HUMAN)
+    archive.add("mouse cell", regions=(("soma", 4),))
+    monkey = Record("x", Species.MACAQUE, "CC0-1.0")
+    archive.add("macaque cell", monkey, regions=(("soma", 2),), atlas="monkey_2026")
+    archive.add("human scan", regions=(("share", 2),), atlas="human_2026")
+    everywhere = {"mouse cell", "macaque cell", "human scan"}
+    for query in ("region:hippocampus", "脑区：海马", "hippocampus", "region:海马体"):
+        assert set(archive.names(query)) == everywhere, query
+    assert archive.names("region:hippocampus species:macaque") == ["macaque cell"]
+    assert archive.names("region:hippocampus atlas:human_2026") == ["human scan"]
+    assert archive.names("soma:hippocampus species:macaque") == ["macaque cell"]
 
 
 def test_homologues_are_looked_for_in_the_atlases_of_other_species(archive: Archive, atlas: Ontology) -> None:

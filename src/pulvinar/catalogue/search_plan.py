@@ -1,7 +1,8 @@
 """From a question to what is looked up: words, fields and regions as terms of the index of assets.
 
-Names of regions are looked for in every atlas that the actor may see, or in the one that `atlas:` names; a free word
-that is the name of a region finds what lies there too.
+Names of regions are looked for in every atlas that the actor may see, or in the one that `atlas:` names: a name means
+what it means in each of them, see `atlases.common_names`. A free word that is the name of a region finds what lies
+there too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 
+from pulvinar.atlases.common_names import regions_meant
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.postings import All, Any, But, Term, Wanted, term_of
@@ -170,7 +172,7 @@ class _Planner:
         return tuple(
             Place(tree.atlas, tree.ontology, region, text)
             for tree in self._trees
-            if (region := tree.ontology.named(text)) is not None
+            for region in regions_meant(text, tree.ontology)
         )
 
     def _said(self, leaf: Said) -> Wanted | None:
@@ -195,7 +197,7 @@ class _Planner:
         places = [
             Place(tree.atlas, tree.ontology, region, name)
             for tree in self._trees
-            if (region := tree.ontology.named(name)) is not None
+            for region in regions_meant(name, tree.ontology)
         ]
         if not places:
             raise self._error(f"no atlas has a region {name!r}", self._nearest(name), leaf.at)

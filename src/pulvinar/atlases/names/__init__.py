@@ -20,6 +20,7 @@ from pulvinar.model.ontology import NameState, Region, folded_name
 
 _SIDES = {"left": "左侧", "right": "右侧"}
 _SIDED = re.compile(r"(?:(?P<first>left|right)[ _](?P<rest>.+)|(?P<core>.+), (?P<last>left|right))", re.IGNORECASE)
+_REST = re.compile(r"(?P<core>.+)-other")
 _LAYER = re.compile(r"layers? (?P<number>[0-9][0-9ab/-]*)", re.IGNORECASE)
 _COLUMNS = ("name", "zh", "state", "source")
 
@@ -55,6 +56,7 @@ def chinese_name(name: str, extra: Glossary | None = None) -> ChineseName | None
     """What a region of that English name is called in Chinese; None where nobody has said.
 
     A side goes before ("Putamen, left" is 左侧壳), layers and parts after ("Field CA1, stratum oriens" is CA1区始层).
+    So does what is left of a structure beside its named parts ("Claustrum-other").
     """
     known = {**_table("regions.tsv"), **(extra or {})}
     whole = known.get(folded_name(name))
@@ -65,7 +67,11 @@ def chinese_name(name: str, extra: Glossary | None = None) -> ChineseName | None
         side = _SIDES[(sided["first"] or sided["last"]).lower()]
         core = chinese_name(sided["rest"] or sided["core"], extra)
         return replace(core, text=side + core.text) if core else None
-    return _joined(re.split(r", |/(?=Layer)", name), known)
+    rest = _REST.fullmatch(name)
+    if rest:
+        core = chinese_name(rest["core"], extra)
+        return replace(core, text=f"{core.text}其余部分", state=NameState.PROPOSED) if core else None
+    return _joined(re.split(r", ?|: |/(?=Layer)", name), known)
 
 
 def _joined(words: Sequence[str], known: Glossary) -> ChineseName | None:
@@ -85,6 +91,7 @@ def _part(word: str) -> ChineseName | None:
     layer = _LAYER.fullmatch(word)
     if layer:
         return ChineseName(f"第{layer['number']}层", NameState.REVIEWED, "number")
+    word = word.removeprefix("area ")
     if re.fullmatch(r"[A-Za-z0-9.]{1,6}", word) and re.search(r"[A-Z0-9]", word):
         return ChineseName(f"{word}区", NameState.REVIEWED, "the label itself")
     return _table("parts.tsv").get(folded_name(word))
