@@ -8,7 +8,7 @@ import { RegionTool } from "./analyseRegions";
 import type { Panel, PanelContext } from "./panel";
 
 export function analysePanel(context: PanelContext): Panel {
-  const atlas = context.tree?.replace(/\/regions(\?.*)?$/, "");
+  const atlas = context.atlas?.api;
   const tools = [new LineTool(context), new BoxTool(context), ...(atlas ? [new RegionTool(context, atlas)] : []), new FigureTool(context)];
   const element = make("div", {}, ...tools.map((tool) => tool.section));
   return { name: "analyse", title: context.say("analyse"), element, dispose: () => tools.forEach((tool) => tool.dispose()) };
