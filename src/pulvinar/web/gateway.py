@@ -39,9 +39,9 @@ from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_request_id, tell
 from pulvinar.web.externals import Externals
-from pulvinar.web.holdings import NO_STORE, Holding, Holdings
+from pulvinar.web.holdings import Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
-from pulvinar.web.reads import counting
+from pulvinar.web.reads import NO_STORE, counting
 from pulvinar.web.recent import Recent
 from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, header, matches_etag, wanted_range
 from pulvinar.web.shard_indexes import ShardIndexes
