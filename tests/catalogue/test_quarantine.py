@@ -1,6 +1,7 @@
 """What is in quarantine is for who administers it: it is published, shared and shown to nobody else until reviewed."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -176,3 +177,17 @@ def test_a_reviewer_does_not_take_back_a_head_of_which_something_is_published(da
         publish(work, open_draft(work, other.id).id)
     with pytest.raises(Conflict, match=child.id), UnitOfWork(database, LOCAL_OWNER) as work:
         hold_again(work, dataset_id, head.id, "an ear is left")
+
+
+@pytest.mark.parametrize("actor", [LOCAL_OWNER, MAKER])
+def test_a_token_that_only_reads_shows_no_head_whosever_it_is(database, actor):
+    dataset_id, _, head = held_head(database)
+    reader = replace(actor, ceiling=Right.READ)
+    with pytest.raises(NotFound):
+        get_version(database, reader, dataset_id)
+    assert find_object(database, reader, head.id, "table.parquet") is None
+    with pytest.raises(NotFound):
+        find_home(database, reader, head.id)
+    assert get_version(database, actor, dataset_id).assets
+    released(database, MAKER, dataset_id, head.id, Face.ABSENT)
+    assert get_version(database, reader, dataset_id).assets

@@ -15,7 +15,7 @@ from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.catalogue.query_nodes import (
     QueryError,
 )
-from pulvinar.catalogue.result_manifest import ManifestFormat, result_manifest, write_manifest
+from pulvinar.catalogue.result_manifest import ManifestFile, ManifestFormat, result_manifest, write_manifest
 from pulvinar.catalogue.suggest import suggest
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.dataset import AssetKind
@@ -91,3 +91,19 @@ def test_regions_of_an_atlas_that_is_hidden_are_not_suggested(archive: Archive, 
     assert suggest(archive.database, LOCAL_OWNER, "region:CA1") != ()
     with pytest.raises(QueryError, match="no atlas has"):
         archive.page("region:CA1", ANONYMOUS)
+
+
+def test_a_name_is_neither_computed_nor_an_instruction() -> None:
+    """Tables are opened by spreadsheets, lists are read line by line by programs that obey what a line says."""
+    named = ManifestFile(
+        "d", "a", '=HYPERLINK("http://evil")', "original/x\n  dir=/home\n  out=.bashrc", "/o", 1, "0" * 64, "@x"
+    )
+    written = {form: "".join(write_manifest([named], form, "http://host")) for form in ManifestFormat}
+    (row,) = csv.DictReader(io.StringIO(written[ManifestFormat.CSV]))
+    assert (row["asset_name"], row["licence"]) == ('\'=HYPERLINK("http://evil")', "'@x")
+    told = written[ManifestFormat.ARIA2].splitlines()[1:3]
+    assert told == ["  dir=d/a/original/x_  dir=/home_  out=.bashrc".rpartition("/")[0], "  out=home_  out=.bashrc"]
+    assert written[ManifestFormat.ARIA2].count("\n") == 4
+    assert len(written[ManifestFormat.SHA256].splitlines()) == 1
+    (file,) = ElementTree.fromstring(written[ManifestFormat.METALINK])
+    assert "\n" not in file.attrib["name"]

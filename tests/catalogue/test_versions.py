@@ -187,7 +187,7 @@ def test_an_asset_is_taken_out_of_a_draft_and_stays_where_it_is_published(databa
     assert objects_of(database, LOCAL_OWNER, kept.id) == OBJECTS
     with database.session() as session:
         events = [row for row in session.execute(select(event)) if row.verb == "remove-asset"]
-    assert [row.details["name"] for row in events] == ["wrongly named", "brain"]
+    assert [row.details["asset"] for row in events] == [wrong.id, kept.id]
 
 
 def test_what_can_not_be_taken_out(database: Database, add: Add):

@@ -95,8 +95,7 @@ def test_who_was_erased_after_a_snapshot_does_not_come_back(
     with pytest.raises(NotFound):
         find_subject(anew, "zqjane")
     assert find_subject(anew, "joe").assets
-    rows = [line for line in everything(anew, into).splitlines() if "zqjane" in line]
-    assert all("'create'" in line or "'add-asset'" in line for line in rows), rows
+    assert [line for line in everything(anew, into).splitlines() if "zqjane" in line] == []
     anew.close()
 
 

@@ -109,10 +109,9 @@ def test_a_person_goes_from_everywhere_and_the_digest_is_proved(database, kept, 
     assert fits_digest(after, leaves)
     assert manifest_digest(leaves["record"], [leaves[head.id]]) == before.digest
     assert verify(database, kept, LOCAL_OWNER, dataset_id).damages == ()
-    # the log of what happened keeps who did what: it is the evidence, and is never rewritten
+    # the log of what happened, which is never rewritten, has identifiers alone
     told = everything(database, kept)
-    rows = [line for line in told.splitlines() if "zqjane" in line]
-    assert all("'create'" in line or "'add-asset'" in line for line in rows), rows
+    assert [line for line in told.splitlines() if "zqjane" in line] == []
     assert not list(kept.list(head.prefix))
     assert get_version(database, LOCAL_OWNER, other).assets
     assert certificate["bytes_removed"]

@@ -1,5 +1,6 @@
 """The log over HTTP: for owners alone, page by page; and every read of controlled data is counted."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from tests.web.accounts import signed_in
 from tests.web.conftest import add_dataset, stored_volume
 
 from pulvinar.access.audit_chain import verify_chain
-from pulvinar.access.reads import reads_of
+from pulvinar.access.reads import ReadCounter, reads_of
 from pulvinar.access.refusals import Refusal, RefusalCounter
 from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
@@ -22,6 +23,7 @@ from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
 from pulvinar.web.app import create_app
+from pulvinar.web.reads import CountedReads, Reading
 
 ENGLISH = {"accept": "text/html", "accept-language": "en"}
 
@@ -167,3 +169,20 @@ def test_who_is_refused_very_much_fills_no_log(database):
     with database.session() as session:
         rows = session.execute(select(event).where(event.c.verb == "refused")).all()
     assert sum(row.details["times"] for row in rows) == 1000
+
+
+def test_nobody_keeps_what_is_answered_of_controlled_data(database):
+    async def matrix(scope, receive, send):
+        scope["state"]["reading"] = Reading("ada", "asset", "dataset")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Cache-Control", b"max-age=60")]})
+        await send({"type": "http.response.body", "body": b"[[1.0]]"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    counter = ReadCounter(database)
+    asyncio.run(CountedReads(matrix, counter)({"type": "http", "state": {}}, None, send))
+    assert sent[0]["headers"] == [(b"cache-control", b"no-store")]
+    assert counter.flush() == 1

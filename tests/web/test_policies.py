@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.web.leaks import routes_of
 
 from pulvinar.web.app import create_app
 from pulvinar.web.rendering import PAGE_POLICY, VIEWER_POLICY
@@ -54,6 +55,7 @@ def test_every_answer_is_guarded(application, client, image):
             assert said["referrer-policy"] == "same-origin", address
             assert said["cross-origin-opener-policy"] == "same-origin", address
             assert said["x-request-id"], address
+            assert said["cache-control"], address
             policy = directives(said["content-security-policy"])
             assert policy["default-src"] == ["'none'"], address
             assert "set-cookie" not in said or "httponly" in said["set-cookie"].lower(), address
@@ -96,3 +98,35 @@ def test_nothing_leads_to_another_site(client, path):
 def test_methods_that_nothing_needs_are_refused(client, method, image):
     for address in ("/", "/api/v1/datasets", f"{image.data}/chunks/zarr.json"):
         assert client.request(method, address).status_code == 405
+
+
+ONLY_ASKED = {
+    "/api/v1/atlases/{atlas}/regions-at",
+    "/api/v1/atlases/{atlas}/regions-at/binary",
+    "/api/v1/transforms/points",
+}
+"""Questions with a body: they change nothing."""
+
+
+def test_the_page_of_another_site_changes_nothing_anywhere(application, client):
+    """Every route that could change something, found from the application, so that none is forgotten."""
+    fixed = {
+        "decision": "grant",
+        "signing": "end",
+        "change": "detach",
+        "kind": "site",
+        "action": "cancel",
+        "number": "1",
+    }
+    routes = [one for one in routes_of(application) if one.method not in ("GET", "HEAD", "OPTIONS")]
+    asked = {re.sub(r"\{[^}]*\}", "{atlas}", one.path) for one in routes} & ONLY_ASKED
+    assert (len(routes) > 100, asked) == (True, ONLY_ASKED)
+    for route in routes:
+        if re.sub(r"\{[^}]*\}", "{atlas}", route.path) in ONLY_ASKED:
+            continue
+        path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: fixed.get(match[1], "x"), route.path)
+        for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+            sent = {"content": b"a=b", "headers": {**headers, "content-type": "application/x-www-form-urlencoded"}}
+            answer = client.request(route.method, path, **sent)
+            assert answer.status_code == 403, (route, headers, answer.text[:200])
+            assert "may change nothing here" in answer.text, (route, headers)

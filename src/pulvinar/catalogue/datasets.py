@@ -58,7 +58,8 @@ def create_dataset(work: UnitOfWork, record: Record, *, node: str = "local", acc
     search.reindex(work.session, made.id)
     if record.subject:
         link_subject(work.session, made.id, record.subject)
-    work.record_event("create", made.id, {"title": record.title})
+    # no words of the record: they may name a person, and the log outlives an erasure
+    work.record_event("create", made.id, {"species": record.species.value})
     return made
 
 

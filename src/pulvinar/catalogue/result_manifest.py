@@ -24,6 +24,7 @@ from pulvinar.catalogue.query_nodes import (
 from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.tables import asset_object
 from pulvinar.model.access import Actor, Right
+from pulvinar.model.text import on_one_line, to_cell
 from pulvinar.storage.database import Database
 
 _AT_ONCE = 1000
@@ -70,8 +71,8 @@ class ManifestFile:
 
     @property
     def name(self) -> str:
-        """A path below which no two files meet."""
-        return f"{self.dataset_id}/{self.asset_id}/{self.path}"
+        """A path below which no two files meet, on one line: a list of them is read by programs line by line."""
+        return f"{self.dataset_id}/{self.asset_id}/{on_one_line(self.path)}"
 
 
 def result_manifest(
@@ -145,7 +146,7 @@ def _csv(one: ManifestFile, url: str) -> str:
 
 def _csv_row(*cells: str) -> str:
     written = io.StringIO()
-    csv.writer(written).writerow(cells)
+    csv.writer(written).writerow(map(to_cell, cells))
     return written.getvalue()
 
 

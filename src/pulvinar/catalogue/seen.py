@@ -13,7 +13,7 @@ from pulvinar.model.dataset import VersionState
 
 def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
     """The condition that a version which `actor` may see (or more) holds the asset of a row."""
-    if actor.is_owner:
+    if _sees_all(actor):
         return true()
     # under names of their own: the row may be one of these tables itself
     held, holder = version_asset.alias("held"), version.alias("holder")
@@ -31,7 +31,7 @@ def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> Col
     What is published is for everyone who may see its dataset; a draft for those to whom it was shown by name; what was
     withdrawn for those who administer it.
     """
-    if actor.is_owner:
+    if _sees_all(actor):
         return visible(actor, row.c.dataset_id, right)
     published = and_(row.c.state == VersionState.PUBLISHED.value, visible(actor, row.c.dataset_id, right))
     if actor == ANONYMOUS:
@@ -43,6 +43,12 @@ def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> Col
     draft = and_(row.c.state == VersionState.DRAFT.value, shown)
     withdrawn = and_(row.c.state == VersionState.WITHDRAWN.value, administered)
     return or_(published, draft, withdrawn)
+
+
+def _sees_all(actor: Actor) -> bool:
+    """Whether `actor` is an owner of the node: not one by a token that only reads, to whom a head in quarantine, and what
+    was withdrawn, are as little as to anybody who only reads."""
+    return actor.is_owner and actor.ceiling is Right.ADMINISTER
 
 
 def sees_unpublished(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -125,7 +125,7 @@ def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence
         values = {"url": place.url, "ownership": place.ownership.value, "owner": place.owner, "seen": place.seen}
         work.session.execute(insert(location).values(asset_id=added.id, **values))
     work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
-    work.record_event("add-asset", version_id, {"asset": added.id, "name": added.name, "digest": added.digest})
+    work.record_event("add-asset", version_id, {"asset": added.id, "digest": added.digest})
     # what a dataset has is among the words of each of its assets
     alone = any(one.kind is added.kind for one in draft.assets)
     return _renew(work.session, replace(draft, assets=(*draft.assets, added)), only=[added.id] if alone else None)
@@ -147,7 +147,7 @@ def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
         work.session.execute(delete(asset_object).where(asset_object.c.asset_id == asset_id))
         work.session.execute(delete(location).where(location.c.asset_id == asset_id))
         work.session.execute(delete(asset).where(asset.c.id == asset_id))
-    work.record_event("remove-asset", version_id, {"asset": asset_id, "name": removed.name, "digest": removed.digest})
+    work.record_event("remove-asset", version_id, {"asset": asset_id, "digest": removed.digest})
     left = tuple(one for one in draft.assets if one.id != asset_id)
     alone = any(one.kind is removed.kind for one in left)
     return _renew(work.session, replace(draft, assets=left), only=[asset_id] if alone else None)
@@ -173,7 +173,7 @@ def set_record(work: UnitOfWork, version_id: str, record: Record) -> Version:
     draft = _draft(work, version_id)
     if record.species is not draft.record.species:
         raise Conflict(f"dataset {draft.dataset_id} is of {draft.record.species.value}, not {record.species.value}")
-    work.record_event("set-record", version_id, {"title": record.title})
+    work.record_event("set-record", version_id)
     if record.subject:
         link_subject(work.session, draft.dataset_id, record.subject)
     return _renew(work.session, replace(draft, record=record))

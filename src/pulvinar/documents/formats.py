@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +21,7 @@ from pulvinar.documents.neuroglancer import annotations_from_state, marks_to_sta
 from pulvinar.errors import Invalid, PulvinarError
 from pulvinar.model.mark import Mark, MarkKind, check_mark_id, mark_from_json, mark_to_json
 from pulvinar.model.space import Affine
-from pulvinar.model.text import short
+from pulvinar.model.text import from_cell, short, to_cell
 
 Marks = Mapping[str, Mark]
 _VERSION = 1
@@ -30,8 +29,6 @@ _FORMAT = "pulvinar-marks"
 _COLUMNS = ("mark", "kind", "z_um", "y_um", "x_um", "text", "color", "region", "verdict")
 _WORDS = ("text", "color", "region", "verdict")
 _CORRECTIONS = ("z_um", "y_um", "x_um", "verdict")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""A spreadsheet would compute what begins so: a quote before it keeps it text."""
 
 
 class MarkFormat(StrEnum):
@@ -121,17 +118,9 @@ def _to_csv(marks: Marks) -> str:
     table.writerow(_COLUMNS)
     for mark_id, mark in marks.items():
         for place in mark.places_um:
-            words = (_kept(getattr(mark, name)) for name in _WORDS)
-            table.writerow([_kept(mark_id), mark.kind.value, *(repr(one) for one in place), *words])
+            words = (to_cell(getattr(mark, name)) for name in _WORDS)
+            table.writerow([to_cell(mark_id), mark.kind.value, *(repr(one) for one in place), *words])
     return out.getvalue()
-
-
-def _kept(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _as_said(text: str) -> str:
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _rows(text: str) -> Iterable[tuple[object, object]]:
@@ -143,7 +132,7 @@ def _rows(text: str) -> Iterable[tuple[object, object]]:
             raise Invalid(f"the table has no column {lacking[0]!r}", hint=f"columns: {', '.join(_COLUMNS)}")
         marks: list[tuple[str, dict[str, Any]]] = []
         for row in table:
-            said = {name: _as_said(row.get(name) or "") for name in ("mark", *_WORDS)}
+            said = {name: from_cell(row.get(name) or "") for name in ("mark", *_WORDS)}
             place = [_number(row.get(name), table.line_num) for name in _COLUMNS[2:5]]
             name = said.pop("mark")
             if name and marks and marks[-1][0] == name:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _LONGEST = 2000
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""A spreadsheet would compute what begins so: a quote before it keeps it text."""
 
 
 def plain(text: object) -> str:
@@ -33,3 +36,18 @@ def storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable(name): storable(item) for name, item in value.items()}
     return value
+
+
+def to_cell(text: str) -> str:
+    """`text` for a cell of a table, so that no spreadsheet computes it."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def from_cell(text: str) -> str:
+    """What `to_cell` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def on_one_line(text: str) -> str:
+    """`text` with a _ for each letter that could end a line or steer who reads it: a name within a list of files."""
+    return "".join(letter if letter.isprintable() else "_" for letter in text)

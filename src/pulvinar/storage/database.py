@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
-from pulvinar.errors import Unavailable
+from pulvinar.errors import Invalid, Unavailable
 from pulvinar.storage.space import no_room
 
 metadata = MetaData(
@@ -97,7 +97,7 @@ class Database:
 
 def _sqlite(url: str) -> Engine:
     connecting = {"isolation_level": None, "check_same_thread": False}
-    engine = create_engine(url, json_serializer=_to_json, connect_args=connecting)
+    engine = create_engine(url, json_serializer=_to_json, hide_parameters=True, connect_args=connecting)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -116,7 +116,7 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8)
+    engine = create_engine(url, json_serializer=_to_json, hide_parameters=True, pool_pre_ping=True, pool_size=8)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -138,3 +138,6 @@ def _answering(engine: Engine) -> Iterator[None]:
             raise no_room(Path(engine.url.database).absolute().parent, error.orig) from error
         shown: Any = engine.url.render_as_string(hide_password=True)
         raise Unavailable(f"the database {shown} does not answer: {error.orig}") from error
+    except DataError as error:
+        # a NUL, a text beyond the width of its column: what was said, and not what it was said to
+        raise Invalid("a value that was given can't be kept", hint="it holds a NUL, or is too long") from error

@@ -61,7 +61,7 @@ def reads(
 ) -> Response:
     """Who read how much of controlled data. Only for owners of the node."""
     found = reads_of(platform.database, actor, dataset_id=dataset.strip(), actor_id=who.strip(), limit=READS_SHOWN)
-    return render(request, "reads.html", {"reads": found, "dataset": dataset.strip(), "who": who.strip()})
+    return render(request, "reads.html", {"reads": found, "dataset": dataset.strip(), "reader": who.strip()})
 
 
 def _wanted(asked: Mapping[str, str]) -> Wanted:

@@ -27,7 +27,7 @@ from pulvinar.access.export_rules import check_leaving
 from pulvinar.access.reads import ReadCounter
 from pulvinar.catalogue.nameless import is_hidden
 from pulvinar.catalogue.versions import find_object
-from pulvinar.errors import Forbidden, NotAuthenticated, NotFound
+from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import StoredObject
 from pulvinar.model.export_rule import Way
@@ -39,9 +39,9 @@ from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_request_id, tell
 from pulvinar.web.externals import Externals
-from pulvinar.web.holdings import NO_STORE, Holding, Holdings
+from pulvinar.web.holdings import Holding, Holdings
 from pulvinar.web.precomputed import PrecomputedViews
-from pulvinar.web.reads import counting
+from pulvinar.web.reads import NO_STORE, counting
 from pulvinar.web.recent import Recent
 from pulvinar.web.requests import RangeNotSatisfiable, Receive, Scope, Send, header, matches_etag, wanted_range
 from pulvinar.web.shard_indexes import ShardIndexes
@@ -138,7 +138,7 @@ class Gateway:
     async def _ask_for(self, actor: Actor, version_digest: str, asset_id: str) -> Holding:
         try:
             return await self._holdings.find(actor, version_digest, asset_id)
-        except NotFound as error:
+        except (NotFound, Invalid) as error:
             if actor.is_owner:
                 raise
             # the same for what isn't there as for what is there for others: 404 is for who may know

@@ -13,14 +13,13 @@ from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.export_rule import ExportRule
 from pulvinar.storage.database import Database
 from pulvinar.web.chunk_grid import ChunkGrid
-from pulvinar.web.reads import Reading, reading_of
+from pulvinar.web.reads import NO_STORE, Reading, reading_of
 from pulvinar.web.recent import Recent
 
 IMMUTABLE = b"private, max-age=31536000, immutable"
 """An address holds its version's digest, so what it names never changes; only the browser itself may keep it."""
 FOR_A_WHILE = b"private, max-age=300"
 """Bytes that others own may change under the same address."""
-NO_STORE = b"no-store"
 
 
 @dataclass(frozen=True)

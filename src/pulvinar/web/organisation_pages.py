@@ -90,6 +90,8 @@ def set_member(
         # who may change it is asked before a login name is looked up
         work.ask_in(Right.ADMINISTER, organisation_id)
         member = form["member"] or person(work.session, form["login"]).partition(":")[2]
+        if form["member"] and member not in organisations.members_of(work.session, organisation_id):
+            raise NotFound("there is no such member", hint="take somebody in by login name")
         organisations.set_member(work, organisation_id, member, role)
 
     return _changed(request, platform, actor, organisation_id, change)

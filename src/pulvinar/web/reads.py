@@ -11,6 +11,8 @@ from pulvinar.catalogue.versions import Resolved
 from pulvinar.model.access import Actor, Tier
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 
+NO_STORE = b"no-store"
+
 
 class Reading(NamedTuple):
     """An actor reads controlled data."""
@@ -51,6 +53,18 @@ def counting(counter: ReadCounter, reading: Reading, send: Send) -> Send:
     return counted
 
 
+def _unkept(send: Send) -> Send:
+    """`send`, of which nothing is kept: no browser, and nothing on the way, has controlled data afterwards."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [one for one in message["headers"] if one[0].lower() != b"cache-control"]
+            message = {**message, "headers": [*headers, (b"cache-control", NO_STORE)]}
+        await send(message)
+
+    return sent
+
+
 class CountedReads:
     """An ASGI application whose handlers say by `count_as` what they read for whom."""
 
@@ -65,8 +79,9 @@ class CountedReads:
         async def watched(message: Message) -> None:
             nonlocal through
             if through is None:
-                through = send
-                for reading in scope.get("state", {}).get("readings", ()):
+                readings = scope.get("state", {}).get("readings", ())
+                through = _unkept(send) if readings else send
+                for reading in readings:
                     through = counting(self._counter, reading, through)
             await through(message)
 

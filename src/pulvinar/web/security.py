@@ -22,6 +22,9 @@ _FIXED = [
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
 
+# What says nothing of its own is for who asked, and is asked for anew.
+_OWN = b"private, no-cache"
+
 # Whoever came by TLS once shall come by nothing else for a year. Other names below this host are not ours to bind.
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
@@ -72,6 +75,7 @@ class _Answer:
         self._added = [
             *_FIXED,
             (b"content-security-policy", _POLICY),
+            (b"cache-control", _OWN),
             (b"x-request-id", request_id.encode()),
             *([_HTTPS_ONLY] if scope.get("scheme") == "https" else []),
             *(cors.preflight(scope) or cors.headers(scope)),

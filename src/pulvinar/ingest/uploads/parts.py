@@ -195,7 +195,7 @@ def end_part(landing: Landing, actor: Actor, part_id: str) -> None:
         work.session.execute(of_file.values(whole=False))
         counted = update(submission).where(submission.c.id == row.submission_id)
         work.session.execute(counted.values(received_bytes=submission.c.received_bytes - row.received))
-        work.record_event("end_upload", part_id, {"submission": row.submission_id, "path": row.path})
+        work.record_event("end_upload", part_id, {"submission": row.submission_id})
 
 
 def list_digests(

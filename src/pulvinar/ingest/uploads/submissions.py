@@ -112,7 +112,7 @@ def create_submission(landing: Landing, actor: Actor, title: str, fingerprint: s
     with UnitOfWork(landing.database, actor) as work:
         work.ask(Right.WRITE)
         work.session.execute(insert(submission).values(**row))
-        work.record_event("open_submission", str(row["id"]), {"title": row["title"]})
+        work.record_event("open_submission", str(row["id"]))
     return get_submission(landing.database, actor, str(row["id"]))
 
 
