@@ -8,7 +8,7 @@ import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } fro
 import { ScreenshotMode } from "neuroglancer/unstable/util/trackable_screenshot_mode.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { debounce } from "./dom";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, spun, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import { Overlay } from "./overlay";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
@@ -65,6 +65,8 @@ export interface Figure {
 
 /** So long a figure waits for what is still loading. */
 const PATIENCE_MS = 60_000;
+/** So many looks in a row, a tenth of a second apart, must find nothing missing: what a frame calls for is asked for after it. */
+const QUIET = 3;
 
 interface SectionPanel {
   element: HTMLElement;
@@ -505,11 +507,21 @@ export class Explorer {
     }
   }
 
+  /** The picture of the 3D camera turned by `part` of a full turn from `start`, which is how it stood: a frame of a turntable. */
+  async turntable(start: Quaternion, part: number): Promise<string> {
+    const { projectionOrientation, display } = this.viewer;
+    projectionOrientation.orientation.set(spun(start, part, this.scene.oriented));
+    projectionOrientation.changed.dispatch();
+    await this.loaded(part ? 1 : QUIET);
+    display.draw();
+    return display.canvas.toDataURL("image/png");
+  }
+
   /** Wait until all that is in sight has come, but not for ever: what is missing is told of elsewhere. */
-  private async loaded(): Promise<void> {
+  private async loaded(times = QUIET): Promise<void> {
     const until = performance.now() + PATIENCE_MS;
     let quiet = 0;
-    while (performance.now() < until && quiet < 3) {
+    while (performance.now() < until && quiet < times) {
       this.viewer.display.scheduleRedraw();
       await new Promise((resolve) => window.setTimeout(resolve, 100));
       quiet = this.viewer.isReady() ? quiet + 1 : 0;
