@@ -477,7 +477,7 @@ export class Explorer {
     const { canvas, gl } = display;
     const { clientWidth: width, clientHeight: height } = target;
     const most = Math.min(gl.getParameter(gl.MAX_RENDERBUFFER_SIZE), gl.getParameter(gl.MAX_TEXTURE_SIZE), ...gl.getParameter(gl.MAX_VIEWPORT_DIMS));
-    const times = Math.min(factor, most / Math.max(width, height));
+    let times = Math.min(factor, most / Math.max(width, height));
     const panels = this.edges();
     const { pixel } = this.scale();
     const bar = showScaleBar.value;
@@ -488,6 +488,12 @@ export class Explorer {
       showScaleBar.value = false;
       canvas.width = Math.round(width * times);
       canvas.height = Math.round(height * times);
+      // a browser short of memory makes a smaller buffer without a word, and stretches what is drawn in it
+      if (gl.drawingBufferWidth < canvas.width || gl.drawingBufferHeight < canvas.height) {
+        times *= Math.min(gl.drawingBufferWidth / canvas.width, gl.drawingBufferHeight / canvas.height);
+        canvas.width = Math.floor(width * times);
+        canvas.height = Math.floor(height * times);
+      }
       display.resizeGeneration += 1;
       // a section shows micrometres a pixel, so that more pixels would show more of it
       crossSectionScale.value = scale / times;
