@@ -13,7 +13,7 @@ import { readScene, type Scene } from "./scene";
 import { RegionSelection } from "./selection";
 import { Side } from "./side";
 import { Strip } from "./strip";
-import { LAYOUTS, decodeView, defaultView, encodeView, type Quaternion, type View } from "./view";
+import { LAYOUTS, decodeView, defaultView, encodeView, type View } from "./view";
 import { languageOf, speaker, type Say, type Word } from "./words";
 
 export class PulvinarViewer extends HTMLElement {
@@ -24,7 +24,7 @@ export class PulvinarViewer extends HTMLElement {
   private side: Side | null = null;
   private strip: Strip | null = null;
   /** How the camera stood before a turntable began. */
-  private spinning: Quaternion | null = null;
+  private spinning: ReturnType<typeof cameraRotation> | null = null;
 
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
