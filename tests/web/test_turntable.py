@@ -3,12 +3,20 @@
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 
 import httpx2
+import numpy as np
 import pytest
+from tests.web.conftest import add_dataset, stored_volume
+from tests.web.people import a_visitor
 
+from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.sharing import set_tier, share
 from pulvinar.errors import Invalid, Unavailable
+from pulvinar.model.access import LOCAL_OWNER, Right, Tier
+from pulvinar.model.volume import VolumeKind
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 from pulvinar.web import turntable
 from pulvinar.web.turntable import Turntable, make_turntable
 
@@ -42,13 +50,22 @@ def test_a_server_without_the_means_says_so_and_leads_nowhere_else(address, imag
         assert httpx2.get(f"{address}/api/v1/movies/turntable", params={"page": page}).status_code == 422
 
 
-@pytest.mark.browser
-def test_a_movie_has_its_frames_and_they_differ(address, image):
+SMALL = {"seconds": 1, "fps": 4, "width": 320, "height": 240}
+
+
+@pytest.fixture
+def ffmpeg() -> str:
     pytest.importorskip("playwright")
-    ffmpeg = shutil.which("ffmpeg") or getattr(_joiner(), "get_ffmpeg_exe", lambda: None)()
-    if not ffmpeg or not turntable._BROWSERS or not any(map(shutil.which, turntable._BROWSERS)):
-        pytest.skip("ffmpeg or Chromium is not here")
-    asked = {"page": f"/datasets/{image.version.dataset_id}/view", "seconds": 1, "fps": 4, "width": 320, "height": 240}
+    try:
+        turntable._browser()
+        return turntable._joiner()
+    except Unavailable as missing:
+        pytest.skip(missing.message)
+
+
+@pytest.mark.browser
+def test_a_movie_has_its_frames_and_they_differ(address, image, ffmpeg):
+    asked = {"page": f"/datasets/{image.version.dataset_id}/view", **SMALL}
     answer = httpx2.get(f"{address}/api/v1/movies/turntable", params=asked, timeout=280)
     assert answer.status_code == 200, answer.text
     raw = subprocess.run(
@@ -63,8 +80,20 @@ def test_a_movie_has_its_frames_and_they_differ(address, image):
     assert max(frames[0]) > 60
 
 
-def _joiner():
-    try:
-        return import_module("imageio_ffmpeg")
-    except ImportError:
-        return None
+@pytest.mark.browser
+@pytest.mark.parametrize("outside", ["", "https://brains.example.edu"])
+def test_a_movie_shows_what_who_asks_may_see(tmp_path, serving, ffmpeg, monkeypatch, outside):
+    monkeypatch.setattr(turntable, "_OPENS_MS", 15_000)
+    environment = {"PULVINAR_PUBLIC": "yes"} | ({"PULVINAR_ADDRESS": outside} if outside else {})
+    with open_platform(load_settings(environment=environment, home=tmp_path)) as platform, serving(platform) as address:
+        voxels = np.random.default_rng(2).integers(0, 60_000, (1, 1, 40, 40, 40)).astype(np.uint16)
+        kept = add_dataset(platform, "Kept", [stored_volume(platform, "kept", voxels, VolumeKind.IMAGE)])
+        ada, eve = (a_visitor(platform, address, name) for name in ("ada", "eve"))
+        with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+            set_tier(work, kept.dataset_id, Tier.PRIVATE)
+            share(work, kept.dataset_id, f"actor:{ada.id}", Right.READ)
+        asked = {"page": f"/datasets/{kept.dataset_id}/view", **SMALL}
+        assert eve.client.get("/api/v1/movies/turntable", params=asked, timeout=280).status_code == 422
+        shown = ada.client.get("/api/v1/movies/turntable", params=asked, timeout=280)
+        assert shown.status_code == 200, shown.text
+        assert b"ftyp" in shown.content[:16]

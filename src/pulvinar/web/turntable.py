@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 from pulvinar.errors import Invalid, Unavailable
 
@@ -123,7 +124,9 @@ def _draw(
     progress: Callable[[int, int], None],
 ) -> None:
     context = browser.new_context(viewport={"width": movie.width, "height": movie.height}, bypass_csp=True)
-    context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
+    context.add_cookies(
+        [{"name": name, "value": value, "url": _origin_of(name, address)} for name, value in cookies.items()]
+    )
     page = context.new_page()
     page.set_default_timeout(_FRAME_MS)
     failed = import_module("playwright.sync_api").Error
@@ -136,6 +139,13 @@ def _draw(
         told = page.evaluate("part => document.querySelector('pulvinar-viewer').frame(part)", number / movie.frames)
         (folder / f"{number:04}.png").write_bytes(base64.b64decode(told.partition(",")[2]))
         progress(number + 1, movie.frames)
+
+
+def _origin_of(cookie: str, address: str) -> str:
+    """Where a cookie is from, which is the whole site; one that is bound to https is taken along to this machine's own
+    http, too."""
+    found = urlsplit(address)
+    return f"{'https' if cookie.startswith('__Host-') else found.scheme}://{found.netloc}/"
 
 
 def _join(joiner: str, movie: Turntable, folder: Path) -> bytes:

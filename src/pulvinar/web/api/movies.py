@@ -44,9 +44,11 @@ def get_turntable(
     settings = platform.settings
     cookies = {cookie_name(settings): cookie_of(settings, request.scope)}
     cookies |= {link_cookie_name(settings): link_of(settings, request.scope)}
+    # where this very request came in: the browser is on the same machine
     host, port = request.scope["server"]
+    own = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     movie = Turntable(seconds, fps, width, height)
     kept = {name: secret for name, secret in cookies.items() if secret}
-    made = make_turntable(f"http://{host}:{port}{page}", movie, cookies=kept)
+    made = make_turntable(f"http://{own}{page}", movie, cookies=kept)
     headers = {"content-disposition": disposition("turntable.mp4"), "cache-control": "no-store"}
     return Response(made, media_type="video/mp4", headers=headers)
