@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from xml.etree import ElementTree
 
 import nibabel
@@ -16,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def open_tools(visitor, address):
     page = visitor.see(address)
-    page.get_by_role("tab").nth(2).click()
+    page.get_by_role("tab", name=re.compile("Analyse|分析")).click()
     return page
 
 

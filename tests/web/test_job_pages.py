@@ -49,6 +49,22 @@ def form_of(visitor: TestClient, brain: str) -> tuple[str, str]:
     return re.search(r'action="([^"]+)"', page)[1], re.search(r'<option value="([^"]+)" selected', page)[1]
 
 
+def test_the_asset_that_somebody_comes_from_is_chosen_where_it_fits(platform, visitor):
+    voxels = np.random.default_rng(4).integers(0, 9, (1, 1, 20, 20, 20)).astype(np.uint16)
+    folder = platform.settings.resolved_scratch()
+    stored = [stored_volume(platform.store, folder, voxels) for _ in range(2)]
+    brain = catalogued(platform.database, *stored)
+    first, second = (asset.id for asset, _ in stored)
+    chosen = re.compile(r'<option value="([^"]+)" selected')
+    assert chosen.search(visitor.get(f"/solutions/measure?dataset={brain}").text)[1] == first
+    asked = f"dataset={brain}&amp;asset={second}"
+    assert asked in visitor.get(f"/solutions?dataset={brain}&asset={second}").text
+    page = visitor.get(f"/solutions/measure?dataset={brain}&asset={second}").text
+    assert chosen.search(page)[1] == second
+    other = visitor.get(f"/solutions/measure?dataset={brain}&asset=elsewhere").text
+    assert chosen.search(other)[1] == first
+
+
 def test_a_dataset_leads_to_a_job_and_the_job_to_what_it_made(visitor, platform, brain):
     assert f'href="/solutions?dataset={brain}' in visitor.get(f"/datasets/{brain}").text
     assert "Intensities" in visitor.get(f"/solutions?dataset={brain}").text

@@ -1,20 +1,24 @@
 """Measurements over HTTP and from Python, and what may be measured by whom."""
 
 import csv
+import hashlib
 import io
 
 import httpx2
 import numpy as np
 import pytest
-from tests.atlases.toy import install_toy, labels
+from tests.atlases.toy import VOXEL_UM, install_toy, labels
 from tests.web.conftest import Shown, add_dataset, stored_volume
 
 import pulvinar
 from pulvinar.access.export_rules import of_dataset, set_rule
 from pulvinar.access.work import UnitOfWork
-from pulvinar.errors import Forbidden, Invalid, TooLarge
+from pulvinar.errors import Forbidden, Invalid, SpaceMismatch, TooLarge
+from pulvinar.ingest.canonical import parquet
 from pulvinar.model.access import LOCAL_OWNER
+from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.export_rule import ExportRule, RuleKind
+from pulvinar.model.identity import new_id
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
@@ -115,6 +119,34 @@ def test_regions_in_figures(brains, platform):
     assert whole[0]["voxels"] == int(np.isin(labels(), below).sum())
     assert alone[0]["voxels"] == int((labels() == atlas.region("grey matter")["id"]).sum())
     assert whole[0]["name_zh"] == "灰质"
+
+
+def test_cells_are_counted_in_regions(brains, platform):
+    install_toy(platform)
+    atlas = brains.atlas("toy")
+    inside, start = atlas.mask("grey matter")
+    voxels = np.argwhere(inside)[::7] + start
+    places = np.concatenate([(voxels + 0.5) * VOXEL_UM, np.full((3, 3), -1e4), np.full((1, 3), np.nan)])
+    table = parquet({f"{axis}_um": places[:, at] for at, axis in enumerate("zyx")})
+    cells = stored_points(platform, "cells", table, space="toy")
+    add_dataset(platform, "Some cells", [cells])
+    (row,) = atlas.statistics(["grey matter"], cells=cells[0].id)
+    assert row["cells"] == len(voxels)
+    assert row["cells_per_mm3"] == pytest.approx(len(voxels) / row["volume_mm3"])
+    elsewhere = stored_points(platform, "elsewhere", table, space="another")
+    add_dataset(platform, "Other cells", [elsewhere])
+    with pytest.raises(SpaceMismatch, match="another"):
+        atlas.statistics(["root"], cells=elsewhere[0].id)
+
+
+def stored_points(platform, name: str, table: bytes, space: str):
+    """Points as they are stored, as far as they are measured."""
+    prefix = f"assets/{new_id()}"
+    platform.store.put_bytes(f"{prefix}/points.parquet", table)
+    objects = (StoredObject("points.parquet", len(table), hashlib.sha256(table).hexdigest()),)
+    details = {"space": {"name": space}, "count": 1}
+    asset_id = prefix.removeprefix("assets/")
+    return Asset(asset_id, name, AssetKind.POINTS, prefix, len(table), 1, asset_digest(objects), details), objects
 
 
 def test_an_image_that_lies_elsewhere_has_no_regions(brains, platform, image: Shown):

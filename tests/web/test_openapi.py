@@ -30,7 +30,8 @@ EXAMPLES = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-ENDLESS = ["/api/v1/jobs/{job_id}/events"]
+# the one never ends, the other starts a browser, or says that there is none
+ENDLESS = ["/api/v1/jobs/{job_id}/events", "/api/v1/movies/turntable"]
 
 DOCUMENT = schemathesis.openapi.from_dict(describe_api().openapi())
 OPERATIONS = [one.ok() for one in DOCUMENT.exclude(path=ENDLESS).get_all_operations()]

@@ -3,6 +3,7 @@
 import { asked, asking, carried } from "./asking";
 import { debounce, make } from "./dom";
 import type { Explorer, Problem } from "./facade";
+import { cameraRotation } from "./geometry";
 import { steer } from "./keys";
 import { letterMarks } from "./letters";
 import { PANELS } from "./panels";
@@ -24,6 +25,8 @@ export class PulvinarViewer extends HTMLElement {
   private settled = 0;
   private side: Side | null = null;
   private strip: Strip | null = null;
+  /** How the camera stood before a turntable began. */
+  private spinning: ReturnType<typeof cameraRotation> | null = null;
 
   private display: RegionDisplay | null = null;
   private learned: Promise<void> = Promise.resolve();
@@ -291,6 +294,18 @@ export class PulvinarViewer extends HTMLElement {
     const address = URL.createObjectURL(picture);
     make("a", { href: address, download: `${this.scene!.title || "pulvinar"}.png` }).click();
     window.setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  }
+
+  /** A frame of a turntable, as a data address: the 3D view alone over the whole window, after `part` of a full turn. Whoever makes movies calls it. */
+  async frame(part: number): Promise<string> {
+    const explorer = this.explorer!;
+    if (!this.spinning) {
+      const view = explorer.view(this.state!.layers);
+      this.show({ ...view, layout: "3d" });
+      Object.assign(this.stage.style, { position: "fixed", inset: "0", zIndex: "10" });
+      this.spinning = view.rotation3d ?? cameraRotation(this.scene!.oriented);
+    }
+    return explorer.turntable(this.spinning, part);
   }
 
   private showProgress(): void {

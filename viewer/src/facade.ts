@@ -8,7 +8,7 @@ import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } fro
 import { ScreenshotMode } from "neuroglancer/unstable/util/trackable_screenshot_mode.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { debounce } from "./dom";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, spun, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import { Overlay } from "./overlay";
 import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
@@ -75,6 +75,8 @@ export interface Figure {
 
 /** So long a figure waits for what is still loading. */
 const PATIENCE_MS = 60_000;
+/** So many looks in a row, a tenth of a second apart, must find nothing missing: what a frame calls for is asked for after it. */
+const QUIET = 3;
 
 interface SectionPanel {
   element: HTMLElement;
@@ -541,7 +543,7 @@ export class Explorer {
     const { canvas, gl } = display;
     const { clientWidth: width, clientHeight: height } = target;
     const most = Math.min(gl.getParameter(gl.MAX_RENDERBUFFER_SIZE), gl.getParameter(gl.MAX_TEXTURE_SIZE), ...gl.getParameter(gl.MAX_VIEWPORT_DIMS));
-    const times = Math.min(factor, most / Math.max(width, height));
+    let times = Math.min(factor, most / Math.max(width, height));
     const panels = this.edges();
     const { pixel } = this.scale();
     const bar = showScaleBar.value;
@@ -552,6 +554,12 @@ export class Explorer {
       showScaleBar.value = false;
       canvas.width = Math.round(width * times);
       canvas.height = Math.round(height * times);
+      // a browser short of memory makes a smaller buffer without a word, and stretches what is drawn in it
+      if (gl.drawingBufferWidth < canvas.width || gl.drawingBufferHeight < canvas.height) {
+        times *= Math.min(gl.drawingBufferWidth / canvas.width, gl.drawingBufferHeight / canvas.height);
+        canvas.width = Math.floor(width * times);
+        canvas.height = Math.floor(height * times);
+      }
       display.resizeGeneration += 1;
       // a section shows micrometres a pixel, so that more pixels would show more of it
       crossSectionScale.value = scale / times;
@@ -571,11 +579,21 @@ export class Explorer {
     }
   }
 
+  /** The picture of the 3D camera turned by `part` of a full turn from `start`, which is how it stood: a frame of a turntable. */
+  async turntable(start: Quaternion, part: number): Promise<string> {
+    const { projectionOrientation, display } = this.viewer;
+    projectionOrientation.orientation.set(spun(start, part, this.scene.oriented));
+    projectionOrientation.changed.dispatch();
+    await this.loaded(part ? 1 : QUIET);
+    display.draw();
+    return display.canvas.toDataURL("image/png");
+  }
+
   /** Wait until all that is in sight has come, but not for ever: what is missing is told of elsewhere. */
-  private async loaded(): Promise<void> {
+  private async loaded(times = QUIET): Promise<void> {
     const until = performance.now() + PATIENCE_MS;
     let quiet = 0;
-    while (performance.now() < until && quiet < 3) {
+    while (performance.now() < until && quiet < times) {
       this.viewer.display.scheduleRedraw();
       await new Promise((resolve) => window.setTimeout(resolve, 100));
       quiet = this.viewer.isReady() ? quiet + 1 : 0;

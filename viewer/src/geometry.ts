@@ -46,6 +46,12 @@ function aboutY(angle: number): Quaternion {
   return [0, Math.sin(angle / 2), 0, Math.cos(angle / 2)];
 }
 
+/** The camera's rotation `q` after `part` of a full turn of what it looks at, about what is up there: z of an oriented scene, else the screen's own. */
+export function spun(q: Quaternion, part: number, oriented: boolean): Quaternion {
+  const angle = 2 * Math.PI * part;
+  return oriented ? multiply(smallRotation([0, 0, angle]), q) : multiply(q, smallRotation([0, angle, 0]));
+}
+
 /** The rotation by the vector's length, in radians, about its direction. */
 export function smallRotation(vector: Vector): Quaternion {
   const angle = Math.hypot(...vector) || 1e-9;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { cellValue, chartOption, type TableText } from "../src/charts/option";
+import { ON_DARK, ON_LIGHT, cellValue, chartOption, type TableText } from "../src/charts/option";
 
-const LOOK = { ink: "rgb(1, 1, 1)", quiet: "", line: "", ground: "", still: true };
+const LOOK = { ink: "rgb(1, 1, 1)", quiet: "", line: "", ground: "", dark: true, still: true };
 const TABLE: TableText = { caption: "Profile", head: ["µm", "red", "green"], rows: [[0, 5, 6], [10, null, 7], [20, 8, 9]] };
 
 type Series = { name: string; data: unknown[] };
@@ -31,6 +31,17 @@ describe("a chart draws what its table says", () => {
     const option = chartOption("histogram", { caption: "", head: ["from", "to", "n"], rows: [[0, 1, 4], [1, 2, 3]] }, LOOK);
     expect(seriesOf(option)[0]!.data).toEqual([[0, 4], [1, 3], [2, 3]]);
   });
+});
+
+test("no colour is near its ground", () => {
+  const light = ([red, green, blue]: number[]) => 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+  const luminance = (color: string) => light([1, 3, 5].map((at) => ((Number.parseInt(color.slice(at, at + 2), 16) / 255 + 0.055) / 1.055) ** 2.4));
+  const contrast = (one: string, other: string) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b) as [number, number];
+    return (high + 0.05) / (low + 0.05);
+  };
+  for (const color of ON_DARK) expect(contrast(color, "#10141a"), color).toBeGreaterThan(3);
+  for (const color of ON_LIGHT.slice(0, 3)) expect(contrast(color, "#f7f5f0"), color).toBeGreaterThan(3);
 });
 
 test("cells are read as people write them", () => {

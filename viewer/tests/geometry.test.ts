@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, steppingGrid, stepOf, stepSection, type Vector } from "../src/geometry";
+import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, sourceMatrix, spun, steppingGrid, stepOf, stepSection, type Vector } from "../src/geometry";
 import { sampleScene } from "./fixtures";
 
 const panels = { coronal: panelRotation("xy"), axial: panelRotation("xz"), sagittal: panelRotation("yz") };
@@ -94,4 +94,15 @@ test("sections step on the voxels of the first volume that is seen", () => {
   expect(steppingGrid(scene, [false, false, true, true])[0]![0]).toBe(100);
   expect(steppingGrid(scene, [false, false, false, true])[0]![0]).toBe(500);
   expect(steppingGrid({ ...scene, layers: [scene.layers[3]!] }, [true])).toEqual([[400, 0, 0, 0], [0, 400, 0, 0], [0, 0, 400, 0]]);
+});
+
+test("a turntable turns about what is up, and comes back", () => {
+  const start = cameraRotation(true);
+  const up = (q: typeof start) => rotate([-q[0], -q[1], -q[2], q[3]], [0, 0, 1]);
+  for (const part of [0.1, 0.25, 0.7]) {
+    expect(sameRotation(spun(start, part, true), start)).toBe(false);
+    up(spun(start, part, true)).forEach((value, axis) => expect(value).toBeCloseTo(up(start)[axis]!, 9));
+  }
+  expect(sameRotation(spun(start, 1, true), start)).toBe(true);
+  expect(sameRotation(spun(cameraRotation(false), 1, false), cameraRotation(false))).toBe(true);
 });

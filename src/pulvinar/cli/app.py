@@ -20,6 +20,7 @@ from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.mark_app import mark_app
 from pulvinar.cli.measure_app import measure_app
 from pulvinar.cli.metadata_app import metadata_app
+from pulvinar.cli.movie_app import movie_app
 from pulvinar.cli.options import (
     Axes,
     BasisOption,
@@ -71,6 +72,7 @@ app.add_typer(organisations_app, name="organisations")
 app.add_typer(audit_app, name="audit")
 app.add_typer(mark_app, name="marks")
 app.add_typer(measure_app, name="measure")
+app.add_typer(movie_app)
 app.add_typer(backup_app)
 
 

@@ -38,6 +38,7 @@ from pulvinar.web.api import (
     me,
     measurements,
     metadata,
+    movies,
     organisations,
     requests,
     search,
@@ -162,6 +163,7 @@ def describe_api() -> FastAPI:
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)
     api.include_router(measurements.router)
+    api.include_router(movies.router)
     api.include_router(me.router)
     api.include_router(me.device_router)
     pages.include_router(api)

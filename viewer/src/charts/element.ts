@@ -70,8 +70,10 @@ export class PulvinarChart extends HTMLElement {
 
   private place(): void {
     this.style.display = "block";
-    const rows = this.kind === "bar" ? (this.table()?.tBodies[0]?.rows.length ?? 0) : 0;
-    this.style.height = rows ? `${Math.min(14, Math.max(3, rows)) * BAR_PIXELS + 56}px` : "15rem";
+    const table = this.kind === "bar" ? this.table() : null;
+    const rows = Math.min(14, Math.max(3, table?.tBodies[0]?.rows.length ?? 0));
+    const bars = (this.columns()?.length ?? table?.tHead?.rows[0]?.cells.length ?? 2) - 1;
+    this.style.height = table ? `${rows * Math.max(BAR_PIXELS, bars * 14 + 6) + 72}px` : "15rem";
   }
 
   private table(): HTMLTableElement | null {
@@ -89,7 +91,7 @@ export class PulvinarChart extends HTMLElement {
     const { color } = getComputedStyle(this);
     const faint = (share: number) => color.replace(/^rgba?\(([^)]*)\)$/, (_, parts: string) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
     const dark = luminance(color) > 0.5;
-    return { ink: color, quiet: faint(0.75), line: faint(0.22), ground: dark ? "#1a2029" : "#ffffff", still: matchMedia("(prefers-reduced-motion: reduce)").matches };
+    return { ink: color, quiet: faint(0.75), line: faint(0.22), ground: dark ? "#1a2029" : "#ffffff", dark, still: matchMedia("(prefers-reduced-motion: reduce)").matches };
   }
 }
 

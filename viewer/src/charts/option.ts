@@ -14,11 +14,13 @@ export interface Look {
   quiet: string;
   line: string;
   ground: string;
+  dark: boolean;
   still: boolean;
 }
 
-/** Okabe and Ito's colours, told apart by red-blind and green-blind eyes too; yellow and black are left out for both grounds. */
-export const PALETTE: readonly string[] = ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2"];
+/** Okabe and Ito's colours, told apart by red-blind and green-blind eyes too: in the order in which they stand out from a dark ground, and a light one. */
+export const ON_DARK: readonly string[] = ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"];
+export const ON_LIGHT: readonly string[] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
 /** Rows of bars of which each still has a name that can be read. */
 const BARS_IN_SIGHT = 14;
 const ZOOM = { yAxisIndex: 0, width: 14, right: 8, startValue: 0, endValue: BARS_IN_SIGHT - 1, zoomOnMouseWheel: false, moveOnMouseWheel: true };
@@ -34,7 +36,7 @@ export function chartOption(kind: ChartKind, table: TableText, look: Look): Reco
   const across = { ...axis, type: "value", name: table.head[0], nameLocation: "middle", nameGap: 26, nameTextStyle: { color: look.quiet }, min: "dataMin", max: "dataMax" };
   return {
     animation: !look.still,
-    color: [...PALETTE],
+    color: [...(look.dark ? ON_DARK : ON_LIGHT)],
     textStyle: { color: look.ink, fontFamily: "inherit" },
     grid: { left: 8, right: slides ? 48 : 16, top: names.length > 1 ? 36 : 12, bottom: 32, containLabel: true },
     legend: { show: names.length > 1, top: 0, type: "scroll", textStyle: { color: look.ink }, pageTextStyle: { color: look.ink } },

@@ -4,7 +4,7 @@ import { make, section } from "../dom";
 import { figureSvg, withDensity } from "../figure";
 import type { Figure } from "../facade";
 import { button, field } from "./analyseFields";
-import { Outcome } from "./analyseResult";
+import { Outcome, fetched, recipeFold } from "./analyseResult";
 import type { PanelContext } from "./panel";
 
 const FACTORS = [1, 2, 4];
@@ -24,7 +24,13 @@ export class FigureTool {
       make("p", { class: "pv-quiet" }, say("figureHint")),
       field(say("figureFactor"), this.factor),
       field(say("figureDpi"), this.dpi),
-      make("div", { class: "pv-row" }, button(say("figurePng"), "figurePng", () => this.make("png")), button(say("figureSvg"), "figureSvg", () => this.make("svg"))),
+      make(
+        "div",
+        { class: "pv-row" },
+        button(say("figurePng"), "figurePng", () => this.make("png")),
+        button(say("figureSvg"), "figureSvg", () => this.make("svg")),
+        button(say("figureMovie"), "figureMovie", () => this.movie()),
+      ),
       this.outcome.element,
     );
   }
@@ -45,7 +51,20 @@ export class FigureTool {
       save(file, `${scene.title || "pulvinar"}.${kind}`);
       const told = `${say("figureSaved")}: ${figure.width} × ${figure.height}, ${dpi} dpi`;
       return [make("p", { class: "pv-quiet" }, figure.factor < factor ? `${told}. ${say("figureSmaller")}` : told)];
-    });
+    }, "figureDrawing");
+  }
+
+  /** Have the server make a movie of what is seen here in 3D, turning once. */
+  private movie(): void {
+    const { say, scene } = this.context;
+    const page = location.pathname + location.search + location.hash;
+    void this.outcome.show(async () => {
+      this.context.tell(say("figureMovieMaking"));
+      const answer = await fetched(say, `/api/v1/movies/turntable?${new URLSearchParams({ page })}`);
+      save(await answer.blob(), `${scene.title || "pulvinar"}.mp4`);
+      const code = recipeFold(say, { python: "", cli: `pulvinar movie '${location.href.replace(/'/g, "%27")}' turntable.mp4` });
+      return [make("p", { class: "pv-quiet" }, say("figureMovieSaved")), code];
+    }, "figureMovieMaking");
   }
 
   private drawing(figure: Figure, picture: string, dpi: number): string {

@@ -70,14 +70,18 @@ function code(text: string, label: string): HTMLElement {
   return make("pre", { class: "pv-code", tabindex: 0, role: "group", "aria-label": label }, make("code", {}, text));
 }
 
-/** What the server told, or an Error whose message is for people. */
-export async function ask<Answer>(say: Say, address: string): Promise<Answer> {
-  const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (answer?.ok) return answer.json() as Promise<Answer>;
+/** An answer of the server that is one, or an Error whose message is for people. */
+export async function fetched(say: Say, address: string): Promise<Response> {
+  const answer = await fetch(address).catch(() => null);
+  if (answer?.ok) return answer;
   if (answer?.status === 401) throw new Error(say("signIn"));
   const told = await answer?.json().catch(() => null);
   const { message = say("measureFailed"), hint = "" } = (told?.error ?? {}) as { message?: string; hint?: string };
   throw new Error(hint ? `${message} — ${hint}` : message);
+}
+
+export async function ask<Answer>(say: Say, address: string): Promise<Answer> {
+  return (await fetched(say, address)).json() as Promise<Answer>;
 }
 
 /** A place for one result: what is asked last is what is shown. */
@@ -88,9 +92,9 @@ export class Outcome {
   constructor(private readonly say: Say) {}
 
   /** Show what `work` makes, or why it could not. */
-  async show(work: () => Promise<HTMLElement[]>): Promise<void> {
+  async show(work: () => Promise<HTMLElement[]>, meanwhile: Word = "measuring"): Promise<void> {
     const mine = (this.asked += 1);
-    this.element.replaceChildren(make("p", { class: "pv-quiet" }, this.say("measuring")));
+    this.element.replaceChildren(make("p", { class: "pv-quiet" }, this.say(meanwhile)));
     const made = await work().catch((error: Error) => [make("p", { class: "pv-trouble", role: "alert" }, error.message)]);
     if (mine === this.asked) this.element.replaceChildren(...made);
   }

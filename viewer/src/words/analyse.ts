@@ -77,6 +77,9 @@ export const en = {
   figureSaved: "Figure saved",
   figureSmaller: "This graphics card draws no larger picture.",
   figureSource: "Source",
+  figureMovie: "Turntable movie",
+  figureMovieMaking: "The server draws the movie: this takes a minute or two.",
+  figureMovieSaved: "Movie saved.",
 } as const;
 
 export const zh: Record<keyof typeof en, string> = {
@@ -156,4 +159,7 @@ export const zh: Record<keyof typeof en, string> = {
   figureSaved: "图已保存",
   figureSmaller: "此显卡无法绘制更大的图像。",
   figureSource: "来源",
+  figureMovie: "旋转影片",
+  figureMovieMaking: "服务器正在绘制影片，需要一两分钟。",
+  figureMovieSaved: "影片已保存。",
 };
