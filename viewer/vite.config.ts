@@ -77,6 +77,8 @@ const outlines = amend("outlines", "sliceview/volume/segmentation_renderlayer.js
     }
   }
 `],
+  // lines are thin: they are drawn clearer than areas
+  ["  float alpha = uSelectedAlpha;\n", "  float alpha = uNotSelectedAlpha > 0.9 ? sqrt(uSelectedAlpha) : uSelectedAlpha;\n"],
   ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n"],
 ]);
 

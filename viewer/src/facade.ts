@@ -408,6 +408,7 @@ export class Explorer {
       layer.displayState.selectedAlpha.value = view.opacity;
     } else if (kind !== "points") {
       layer.displayState.objectAlpha.value = view.opacity;
+      if (kind === "skeleton") layer.displayState.segmentDefaultColor.restoreState(`#${view.color}`);
     }
     this.arrange();
   }

@@ -119,6 +119,8 @@ export function liesOver(scene: Scene, index: number): boolean {
 /** Channels of one asset add up, as light does; whole assets added up would only be white. */
 export function blendOf(scene: Scene, views: LayerView[], index: number): "additive" | "default" {
   const { source } = scene.layers[index]!;
+  const { blend } = views[index]!;
+  if (blend !== "auto") return blend === "additive" ? "additive" : "default";
   return scene.layers.slice(0, index).some((layer, before) => layer.source === source && views[before]?.visible) ? "additive" : "default";
 }
 

@@ -11,6 +11,9 @@ export const TOGGLES = ["axes", "scaleBar", "slices", "volume"] as const;
 export type Toggle = (typeof TOGGLES)[number];
 export type Quaternion = [number, number, number, number];
 
+export const BLENDS = ["auto", "additive", "normal"] as const;
+export type Blend = (typeof BLENDS)[number];
+
 export interface LayerView {
   visible: boolean;
   /** 0 to 1. */
@@ -18,6 +21,8 @@ export interface LayerView {
   window: [number, number];
   palette: Palette;
   color: string;
+  /** How an image lies over those below it; `auto`: channels of one asset add up, whole assets cover. */
+  blend: Blend;
 }
 
 export interface View {
@@ -97,6 +102,7 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     window: layer.window ?? layer.range ?? [0, 255],
     palette: "tint",
     color: layer.color,
+    blend: "auto",
   };
 }
 
@@ -134,6 +140,7 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.window.some((value, side) => value !== start.window[side])) parts.push(`w${layer.window.map((value) => short(value, 6)).join("_")}`);
   if (layer.palette !== start.palette) parts.push(`m${layer.palette}`);
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
+  if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
   return parts.join("~");
 }
 
@@ -169,6 +176,7 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "w") layer.window = (numbers(value, 2) as [number, number]) ?? layer.window;
     else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
+    else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
   }
 }
 

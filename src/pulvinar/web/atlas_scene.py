@@ -37,7 +37,8 @@ def build_atlas_scene(
 ) -> Scene:
     """The scene of an atlas, whose dataset's newest version is `version`.
 
-    The view goes to the first of `regions`, which the viewer shows by their surfaces. `guests` are assets of other datasets that lie in the same world, `ending` neurons that end in a region.
+    The view goes to the first of `regions`, which the viewer shows by their surfaces. `guests` are assets of other
+    datasets that lie in the same world, `ending` neurons that end in a region.
     """
     scene = build_scene(version)
     scene.title = atlas.atlas.label(language)

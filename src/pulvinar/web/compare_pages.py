@@ -133,7 +133,7 @@ def _with(address: str, asked: dict[str, list[str]]) -> str:
 
 
 def _choice(platform: Platform, actor: Actor, keys: list[str], region: str) -> dict[str, Any]:
-    """What there is to choose from: the atlases, and the newest datasets that can be drawn, with those that were named."""
+    """What there is to choose from: the atlases, and the datasets that can be drawn, the named ones first."""
     atlases = list_atlases(platform.database, actor)
     own = {one.dataset_id for one in atlases}
     named = [get_dataset(platform.database, actor, key[8:]) for key in keys if key.startswith("dataset:")]
