@@ -79,7 +79,7 @@ export class Explorer {
   private readonly watch: number;
   private readonly overlays = new Map<string, Overlay>();
   /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  private chosen: Pick<View, "layout" | "volume" | "cut" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
 
   constructor(
@@ -135,6 +135,7 @@ export class Explorer {
   /** Replace all that is shown by `view`. */
   show(view: View): void {
     this.chosen = { ...view };
+    this.target.toggleAttribute("data-cut", view.cut);
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
@@ -209,7 +210,7 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, slices, slices3d, regions, only, outline } = this.chosen;
+    const { layout, volume, cut, slices, slices3d, regions, only, outline } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -222,6 +223,7 @@ export class Explorer {
       slices,
       slices3d,
       volume,
+      cut,
       scaleBar: viewer.showScaleBar.value,
       regions,
       only,
@@ -358,7 +360,8 @@ export class Explorer {
     if (what === "axes") viewer.showAxisLines.value = on;
     else if (what === "scaleBar") viewer.showScaleBar.value = on;
     else {
-      if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
+      if (what === "cut") chosen.cut = on;
+      else if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
       else if (chosen.layout === "3d") chosen.slices3d = on;
       else chosen.slices = on;
       this.arrange();
@@ -370,7 +373,7 @@ export class Explorer {
   toggled(what: Toggle): boolean {
     const { chosen, viewer } = this;
     if (what === "slices") return showsSections(chosen, this.scene);
-    return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume }[what];
+    return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume, cut: chosen.cut }[what];
   }
 
   /** Put volumes and sections into 3D as they were chosen for the present layout, and layers over each other as they are visible. */
@@ -380,6 +383,8 @@ export class Explorer {
       (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
       (layer as any)?.blendMode?.restoreState(blendOf(this.scene, chosen.layers, index));
     });
+    this.target.toggleAttribute("data-cut", chosen.cut);
+    viewer.display.scheduleRedraw();
     viewer.projectionDepthRange.value = depthOf(chosen);
     viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }

@@ -7,7 +7,7 @@ export type Layout = (typeof LAYOUTS)[number];
 export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
 export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
-export const TOGGLES = ["axes", "scaleBar", "slices", "volume"] as const;
+export const TOGGLES = ["axes", "scaleBar", "slices", "volume", "cut"] as const;
 export type Toggle = (typeof TOGGLES)[number];
 export type Quaternion = [number, number, number, number];
 
@@ -42,6 +42,8 @@ export interface View {
   slices3d: boolean | null;
   /** Whether the layout "3d" looks through the images (volume rendering). */
   volume: boolean;
+  /** Whether 3D is cut open: what lies before the crossing point is away, whichever way it is turned. */
+  cut: boolean;
   scaleBar: boolean;
   /** Chosen regions, by the identifiers that the labels hold; whether the others are hidden, and only outlines drawn. */
   regions: string[];
@@ -87,6 +89,7 @@ export function defaultView(scene: Scene): View {
     slices: true,
     slices3d: null,
     volume: true,
+    cut: false,
     scaleBar: true,
     regions: [...scene.chosen],
     only: scene.chosen.length > 0,
@@ -121,6 +124,7 @@ export function encodeView(view: View, scene: Scene): string {
   if (!view.slices) out.set("c", "0");
   if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
   if (!view.volume) out.set("v", "0");
+  if (view.cut) out.set("k", "1");
   if (!view.scaleBar) out.set("b", "0");
   if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
   if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
@@ -160,6 +164,7 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.slices = given.get("c") !== "0";
   view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
   view.volume = given.get("v") !== "0";
+  view.cut = given.get("k") === "1";
   view.scaleBar = given.get("b") !== "0";
   view.regions = identifiers(given.get("g")) ?? view.regions;
   view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;

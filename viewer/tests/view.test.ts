@@ -22,6 +22,7 @@ test("a link restores everything that a person can change", () => {
     slices: false,
     slices3d: true,
     volume: false,
+    cut: true,
     scaleBar: false,
     regions: ["382", "18446744073709551615"],
     only: true,
