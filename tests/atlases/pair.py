@@ -38,9 +38,9 @@ class Pair:
 def install_pair(platform: Platform) -> Pair:
     """Both atlases, and the neuron in the mouse's."""
     names = {f"r{HIPPOCAMPUS}": "Hippocampal formation", "r10": "Cerebral cortex"}
-    mouse = install_toy(platform, name="toy_mouse", ontology=renamed("toy_mouse", **names))
+    mouse = install_toy(platform, name="toy_mouse", ontology=renamed("toy_mouse", **names), oriented=True)
     tree = renamed("toy_macaque", **names)
-    macaque = install_toy(platform, name="toy_macaque", species=Species.MACAQUE, ontology=tree)
+    macaque = install_toy(platform, name="toy_macaque", species=Species.MACAQUE, ontology=tree, oriented=True)
     return Pair(mouse, macaque, _neuron(platform))
 
 

@@ -23,6 +23,7 @@ from pulvinar.model.identity import new_id
 from pulvinar.model.ontology import Ontology, Region, ontology_to_json
 from pulvinar.model.record import Record, Species
 from pulvinar.model.space import Space
+from pulvinar.model.transform import affine_rows, space_to_world
 from pulvinar.model.volume import Channel, Level, Volume, VolumeKind, volume_to_json
 from pulvinar.platform import Platform
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
@@ -140,12 +141,18 @@ def install_toy(
     name: str = "toy",
     species: Species = Species.MOUSE,
     ontology: Ontology = ONTOLOGY,
+    oriented: bool = False,
 ) -> Installed:
-    """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them."""
+    """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them.
+
+    `oriented`: its voxels say how they lie in the world.
+    """
     voxels, affine = labels(), corner_affine(VOXEL_UM)
     scratch = platform.settings.resolved_scratch()
     ids = new_id(), new_id()
     objects, volume = stored_annotation(voxels, platform.store, scratch, affine, ids[0])
+    if oriented:
+        volume = replace(volume, affine_um=affine_rows(np.array(space_to_world(SPACE)) @ affine))
     tree = put(platform.store, ids[1], TERMINOLOGY, json.dumps(ontology_to_json(ontology)).encode())
     stored = [
         (_asset(ids[0], "annotation", AssetKind.VOLUME, objects, {"volume": volume_to_json(volume)}), objects),

@@ -147,7 +147,8 @@ def _choice(platform: Platform, actor: Actor, keys: list[str], region: str) -> d
         if (rights[one.id] or Right.SEE) >= Right.VIEW and one.latest and any(map(can_show, one.latest.assets))
     ]
     return {
-        "atlases": [one.atlas for one in atlases],
+        # the order of the list is that of the panes
+        "atlases": sorted((one.atlas for one in atlases), key=lambda one: f"atlas:{one.name}" not in keys),
         "datasets": drawn,
         "keys": keys,
         "region": region,

@@ -28,7 +28,7 @@ export class Pane {
   ) {
     this.viewer = section.querySelector<PulvinarViewer>("pulvinar-viewer")!;
     this.atlas = section.dataset.atlas ?? null;
-    this.title = section.getAttribute("aria-label") ?? "";
+    this.title = section.querySelector("h2")?.textContent ?? "";
     this.said = section.querySelector<HTMLElement>(".pv-pane-said")!;
     if (view) this.viewer.setAttribute("view", view);
   }
