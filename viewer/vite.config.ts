@@ -82,8 +82,10 @@ const outlines = amend("outlines", "sliceview/volume/segmentation_renderlayer.js
   }
 `],
   // lines are thin: they are drawn clearer than areas
-  ["  float alpha = uSelectedAlpha;\n", "  float alpha = uNotSelectedAlpha > 0.9 ? sqrt(uSelectedAlpha) : uSelectedAlpha;\n"],
-  ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n"],
+  ["  float alpha = uSelectedAlpha;\n", "  float alpha = uNotSelectedAlpha > 0.9 ? sqrt(uSelectedAlpha) : uSelectedAlpha;\n  float tone = 1.0;\n"],
+  // over nothing the opacity of the lowest layer is not seen: a hint is darker, too
+  ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n    tone = 0.25;\n"],
+  ["vec3(rgba), saturation), alpha)", "vec3(rgba), saturation) * tone, alpha)"],
 ]);
 
 /** Neuroglancer takes the focus whenever nothing has it: so Tab, at the end of the page, never came back to its beginning. */

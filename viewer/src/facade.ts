@@ -172,7 +172,7 @@ export class Explorer {
     const { clientWidth: width, clientHeight: height } = this.target;
     const cut = this.chosen.layout === "4panel" ? 2 : 1;
     const largest = Math.max(...size);
-    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut) });
+    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut), scale3d: 2.4 * largest });
   }
 
   /** Show regions: those that are chosen, by surfaces too, and what the sections show of the others. */
@@ -182,6 +182,7 @@ export class Explorer {
     const alpha = (this.viewer.layerManager.managedLayers[layer]?.layer as any)?.displayState?.notSelectedAlpha;
     if (alpha) alpha.value = unchosenAlpha(this.scene, this.chosen);
     this.surfaces.show(surfaces);
+    this.arrange();
   }
 
   /** Show another scene of the same world, as `view` says. */
@@ -380,12 +381,12 @@ export class Explorer {
   private arrange(): void {
     const { chosen, viewer } = this;
     viewer.layerManager.managedLayers.forEach(({ layer }, index) => {
-      (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
+      (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen, this.scene) ? "max" : "off");
       (layer as any)?.blendMode?.restoreState(blendOf(this.scene, chosen.layers, index));
     });
     this.target.toggleAttribute("data-cut", chosen.cut);
     viewer.display.scheduleRedraw();
-    viewer.projectionDepthRange.value = depthOf(chosen);
+    viewer.projectionDepthRange.value = depthOf(chosen, this.scene);
     viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }
 

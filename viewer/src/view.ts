@@ -52,15 +52,23 @@ export interface View {
   layers: LayerView[];
 }
 
+type Inside = Pick<View, "layout" | "volume" | "regions">;
+
+/** Whether 3D is about the surfaces of chosen regions, which neither a volume nor sections shall hide. */
+function showsSurfaces(view: Inside, scene: Scene): boolean {
+  return scene.surfaces !== null && view.regions.length > 0;
+}
+
 /** Whether images are looked through: with the panels' sections beside the 3D view nobody needs it, and it costs. */
-export function looksThrough(view: Pick<View, "layout" | "volume">): boolean {
-  return view.volume && view.layout === "3d";
+export function looksThrough(view: Inside, scene: Scene): boolean {
+  return view.volume && view.layout === "3d" && !showsSurfaces(view, scene);
 }
 
 /** Whether sections stand in the 3D view of the present layout. */
-export function showsSections(view: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">, scene: Scene): boolean {
+export function showsSections(view: Inside & Pick<View, "slices" | "slices3d" | "layers">, scene: Scene): boolean {
   if (view.layout !== "3d") return view.slices;
-  const filled = looksThrough(view) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
+  if (showsSurfaces(view, scene)) return view.slices3d ?? false;
+  const filled = looksThrough(view, scene) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
   return view.slices3d ?? !filled;
 }
 

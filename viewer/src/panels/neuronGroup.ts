@@ -3,16 +3,15 @@
 import { make } from "../dom";
 import type { Scene } from "../scene";
 import type { LayerView } from "../view";
-import type { Say } from "../words";
-import type { Word } from "../words";
+import type { Say, Word } from "../words";
 
 export const COLOURINGS = ["each", "soma", "length"] as const;
 export type Colouring = (typeof COLOURINGS)[number];
 
 const WORDS: Record<Colouring, Word> = { each: "neuronsEach", soma: "neuronsSoma", length: "neuronsLength" };
-const DIM = [68, 1, 84];
-const MIDDLE = [33, 145, 140];
-const BRIGHT = [253, 231, 37];
+const SHORT = [136, 110, 240];
+const MIDDLE = [40, 190, 165];
+const LONG = [253, 231, 37];
 
 /** The colours (RRGGBB) of some layers of `scene`: their own, those of the somas' regions, or from short to long. */
 export function coloursOf(scene: Scene, indexes: readonly number[], by: Colouring): string[] {
@@ -25,9 +24,9 @@ export function coloursOf(scene: Scene, indexes: readonly number[], by: Colourin
   });
 }
 
-/** From dark violet over green to yellow, which red-blind and green-blind eyes too tell apart (after viridis). */
+/** From violet over green to yellow, each lighter than the one before, so that red-blind and green-blind eyes tell them apart, all bright on black. */
 function ramp(share: number): string {
-  const [from, to, part] = share < 0.5 ? [DIM, MIDDLE, share * 2] : [MIDDLE, BRIGHT, share * 2 - 1];
+  const [from, to, part] = share < 0.5 ? [SHORT, MIDDLE, share * 2] : [MIDDLE, LONG, share * 2 - 1];
   return from.map((value, axis) => Math.round(value + (to[axis]! - value) * part).toString(16).padStart(2, "0")).join("").toUpperCase();
 }
 
