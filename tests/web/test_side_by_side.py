@@ -50,11 +50,14 @@ def test_each_brain_goes_to_its_own_hippocampus(client):
     assert "come from the same structure" in page
 
 
-def test_a_region_without_a_row_has_the_counterpart_of_the_one_above(client):
+def test_a_region_without_a_row_has_the_counterparts_of_those_below_or_above(client):
     found = client.get(f"/api/v1/atlases/toy_mouse/regions/{LAYER}/counterparts?other=toy_macaque").json()
     assert [(one["asked"], one["region"]["name"]) for one in found] == [("Cerebral cortex", "Cerebral cortex")]
     assert found[0]["relation"] == "homologous"
     assert found[0]["source"]
+    # grey matter has no row, but the regions right below it have
+    below = client.get("/api/v1/atlases/toy_mouse/regions/8/counterparts?other=toy_macaque").json()
+    assert {one["asked"] for one in below} == {"Cerebral cortex", "Hippocampal formation"}
     none = client.get("/api/v1/atlases/toy_mouse/regions/20/counterparts?other=toy_macaque").json()
     assert none == []
 
