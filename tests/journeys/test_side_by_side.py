@@ -6,7 +6,11 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.atlases.pair import HIPPOCAMPUS, install_pair
+from tests.journeys.conftest import serving
 from tests.journeys.test_viewing import settle
+
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +29,12 @@ SKELETONS = (
 
 
 @pytest.fixture(scope="module")
-def pair(platform, site):
-    return install_pair(platform)
+def brains(tmp_path_factory):
+    """The address of a server that has two toy brains of two species, and a neuron that ends in one."""
+    with open_platform(load_settings(environment={}, home=tmp_path_factory.mktemp("pair"))) as platform:
+        install_pair(platform)
+        with serving(platform) as address:
+            yield address
 
 
 def all_ready(page, count: int = 2) -> None:
@@ -34,10 +42,10 @@ def all_ready(page, count: int = 2) -> None:
     page.wait_for_timeout(600)
 
 
-def test_from_the_atlas_to_the_hippocampus_of_two_species_and_a_link(site, pair, visit, axe):
+def test_from_the_atlas_to_the_hippocampus_of_two_species_and_a_link(brains, visit, axe):
     visitor = visit()
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = visitor.see(f"{site.address}/atlases/toy_mouse")
+    page = visitor.see(f"{brains}/atlases/toy_mouse")
     page.get_by_role("link", name="Compare with …").click()
     page.get_by_label("A toy brain Macaque").check()
     page.get_by_role("button", name="Show side by side").click()
@@ -59,11 +67,11 @@ def test_from_the_atlas_to_the_hippocampus_of_two_species_and_a_link(site, pair,
     page.get_by_role("button", name="Short link").click()
     link = page.locator(".pv-link")
     link.wait_for()
-    assert "/v/" in link.input_value()
+    short = link.input_value().rpartition("/v/")[2]
 
     colleague = visit(locale="zh-CN")
     theirs = colleague.page
-    theirs.goto(link.input_value())
+    theirs.goto(f"{brains}/v/{short}")
     all_ready(theirs)
     assert theirs.evaluate(CHOSEN) == [[str(HIPPOCAMPUS)]] * 2
     assert theirs.evaluate(SKELETONS) == [1, 0]
@@ -73,9 +81,9 @@ def test_from_the_atlas_to_the_hippocampus_of_two_species_and_a_link(site, pair,
     assert visitor.complaints == colleague.complaints == []
 
 
-def test_brains_of_two_species_turn_together_and_stay_where_they_are(site, pair, visit):
+def test_brains_of_two_species_turn_together_and_stay_where_they_are(brains, visit):
     page = visit().page
-    page.goto(f"{site.address}/compare?{BOTH}&region=toy_mouse:{HIPPOCAMPUS}")
+    page.goto(f"{brains}/compare?{BOTH}&region=toy_mouse:{HIPPOCAMPUS}")
     all_ready(page)
     before = page.evaluate(POSES)
     page.locator(".pv-canvas").first.focus()
@@ -89,12 +97,12 @@ def test_brains_of_two_species_turn_together_and_stay_where_they_are(site, pair,
     assert second["position"] == pytest.approx(before[1]["position"])
 
 
-def test_two_brains_of_one_space_move_together_and_lie_over_each_other(site, pair, visit):
+def test_two_brains_of_one_space_move_together_and_lie_over_each_other(brains, visit):
     visitor = visit()
     page = visitor.page
-    neuron = page.request.get(f"{site.address}/api/v1/atlases/toy_mouse/neurons").json()["items"][0]
+    neuron = page.request.get(f"{brains}/api/v1/atlases/toy_mouse/neurons").json()["items"][0]
     asked = urlencode([("brain", "atlas:toy_mouse"), ("brain", f"dataset:{neuron['dataset_id']}")])
-    page.goto(f"{site.address}/compare?{asked}")
+    page.goto(f"{brains}/compare?{asked}")
     all_ready(page)
     page.locator(".pv-canvas").first.focus()
     page.keyboard.press("ArrowRight")
@@ -113,9 +121,9 @@ def test_two_brains_of_one_space_move_together_and_lie_over_each_other(site, pai
     assert visitor.complaints == []
 
 
-def test_the_tree_of_regions_by_keyboard_and_what_it_shows(site, pair, visit, axe):
+def test_the_tree_of_regions_by_keyboard_and_what_it_shows(brains, visit, axe):
     visitor = visit()
-    page = visitor.see(f"{site.address}/atlases/toy_mouse/view")
+    page = visitor.see(f"{brains}/atlases/toy_mouse/view")
     settle(page)
     page.locator(".pv-canvas").focus()
     page.keyboard.press("/")
@@ -145,9 +153,9 @@ def test_the_tree_of_regions_by_keyboard_and_what_it_shows(site, pair, visit, ax
     assert visitor.complaints == []
 
 
-def test_neurons_that_end_in_a_region_come_with_one_click_and_go_again(site, pair, visit):
+def test_neurons_that_end_in_a_region_come_with_one_click_and_go_again(brains, visit):
     visitor = visit()
-    page = visitor.see(f"{site.address}/atlases/toy_mouse/view")
+    page = visitor.see(f"{brains}/atlases/toy_mouse/view")
     settle(page)
     page.get_by_role("tab", name="Regions").click()
     page.get_by_role("treeitem", name="Hippocampal formation").click()
