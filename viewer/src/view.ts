@@ -14,6 +14,9 @@ export type Quaternion = [number, number, number, number];
 export const BLENDS = ["auto", "additive", "normal"] as const;
 export type Blend = (typeof BLENDS)[number];
 
+/** Letters of a layer's name. */
+export const LONGEST_NAME = 80;
+
 export interface LayerView {
   visible: boolean;
   /** 0 to 1. */
@@ -23,6 +26,8 @@ export interface LayerView {
   color: string;
   /** How an image lies over those below it; `auto`: channels of one asset add up, whole assets cover. */
   blend: Blend;
+  /** What a person calls it; "" leaves the scene's name. */
+  name: string;
 }
 
 export interface View {
@@ -114,6 +119,7 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     palette: "tint",
     color: layer.color,
     blend: "auto",
+    name: "",
   };
 }
 
@@ -153,6 +159,7 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.palette !== start.palette) parts.push(`m${layer.palette}`);
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
   if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
+  if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
   return parts.join("~");
 }
 
@@ -190,6 +197,7 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
     else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
+    else if (part[0] === "n") layer.name = value.slice(0, LONGEST_NAME);
   }
 }
 

@@ -6,12 +6,14 @@ import { histogram } from "./histogram";
 import { neuronGroup } from "./neuronGroup";
 import type { Scene, SceneLayer } from "../scene";
 import type { Say, Word } from "../words";
-import { BLENDS, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
+import { BLENDS, LONGEST_NAME, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
 
 let serial = 0;
 
 /** What a list of layers tells. */
 export interface LayerListener {
+  /** Somebody wants an asset that was added before the one that was added before it; null where it is the first. */
+  raised(layer: SceneLayer): (() => void) | null;
   /** `views[index]` has been changed in place. */
   changed(index: number): void;
   /** Somebody wants an asset that was added, or the neurons that end in a region, away. */
@@ -19,9 +21,9 @@ export interface LayerListener {
 }
 
 /** The controls of every layer of `scene`: neurons that end in one region are one group. */
-export function layerList(scene: Scene, views: LayerView[], say: Say, { changed, removed }: LayerListener): HTMLElement {
+export function layerList(scene: Scene, views: LayerView[], say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
   const open = scene.layers.filter(({ ends }) => !ends).length <= 4;
-  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index), () => removed(layer)));
+  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index), () => removed(layer), raised(layer)));
   const groups = [...new Set(scene.layers.map(({ ends }) => ends))].filter(Boolean).map((ends) => {
     const indexes = scene.layers.flatMap((layer, index) => (layer.ends === ends ? [index] : []));
     return neuronGroup(scene, views, indexes, say, changed, indexes.map((index) => items[index]!), () => removed(scene.layers[indexes[0]!]!));
@@ -29,7 +31,7 @@ export function layerList(scene: Scene, views: LayerView[], say: Say, { changed,
   return make("ul", { class: "pv-layers" }, ...items.filter((_, index) => !scene.layers[index]!.ends), ...groups);
 }
 
-function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void): HTMLElement {
+function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null): HTMLElement {
   const box = make("input", { type: "checkbox", checked: view.visible, "aria-label": `${say("visible")}: ${layer.name}` });
   box.addEventListener("change", () => {
     view.visible = box.checked;
@@ -42,15 +44,31 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint), blendRow(view, say, changed));
   if (layer.kind === "skeleton") settings.unshift(colorRow(view, say, changed, paint));
   if (layer.neuron?.soma) settings.push(make("p", { class: "pv-quiet" }, `${say("neuronsSoma")}: ${layer.neuron.soma}`));
-  if (layer.asset) settings.push(removeButton(say, removed));
-  const details = make("details", { open: open && view.visible && layer.kind === "image" }, make("summary", {}, layer.name), ...(layer.kind === "points" ? [] : settings));
+  const title = make("summary", {}, view.name || layer.name);
+  settings.push(nameRow(layer, view, say, () => {
+    title.textContent = view.name || layer.name;
+    changed();
+  }));
+  const buttons = [...(layer.asset ? [smallButton(say("remove"), removed)] : []), ...(raise ? [smallButton(say("raise"), raise)] : [])];
+  if (buttons.length) settings.push(make("div", { class: "pv-marks-tools" }, ...buttons));
+  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...(layer.kind === "points" ? [] : settings));
   return make("li", { class: "pv-layer" }, make("label", { class: "pv-check" }, box, swatch), details);
 }
 
-function removeButton(say: Say, removed: () => void): HTMLElement {
-  const button = make("button", { type: "button", class: "pv-small" }, say("remove"));
-  button.addEventListener("click", removed);
+function smallButton(text: string, pressed: () => void): HTMLElement {
+  const button = make("button", { type: "button", class: "pv-small" }, text);
+  button.addEventListener("click", pressed);
   return button;
+}
+
+function nameRow(layer: SceneLayer, view: LayerView, say: Say, changed: () => void): HTMLElement {
+  const input = make("input", { type: "text", maxlength: LONGEST_NAME, value: view.name || layer.name, autocomplete: "off" });
+  input.addEventListener("change", () => {
+    const name = input.value.trim();
+    view.name = name === layer.name ? "" : name;
+    changed();
+  });
+  return labelled(say("layerName"), input);
 }
 
 function colorRow(view: LayerView, say: Say, changed: () => void, paint: () => void): HTMLElement {

@@ -24,12 +24,22 @@ export function layersPanel(context: PanelContext): Panel {
             context.applied();
           },
           removed: (layer) => void remove(context, layer),
+          raised: (layer) => raise(context, layer),
         }),
       );
       showTime();
     },
     dispose: stopTime,
   };
+}
+
+/** What brings an added asset before the one before it; null where none is. */
+function raise(context: PanelContext, { asset }: SceneLayer): (() => void) | null {
+  const order = [...context.asked("asset")];
+  const at = order.indexOf(asset);
+  if (at < 1) return null;
+  [order[at - 1], order[at]] = [order[at]!, order[at - 1]!];
+  return () => void context.ask("asset", order);
 }
 
 /** Take away what was added: an asset, or all neurons that end in a region. */
