@@ -48,8 +48,9 @@ const layouts = amend("layouts", "data_panel_layout.js", [
 ]);
 
 // Without perspective the camera is nowhere, so nothing can be behind it: what lies before the centre is drawn as deep as what lies behind.
+// Where an element around the panels says so, what lies before the centre is cut away.
 const nearSide = amend("near-side", "perspective_view/panel.js", [
-  ["const nearBound = Math.max(0.1, 1 - relativeDepthRange);\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho(", "const nearBound = 1 - relativeDepthRange;\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho("],
+  ["const nearBound = Math.max(0.1, 1 - relativeDepthRange);\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho(", "const nearBound = this.element.closest('[data-cut]') ? 1 : 1 - relativeDepthRange;\n            const farBound = 1 + relativeDepthRange;\n            mat4.ortho("],
 ]);
 
 // A shader shared with the sections has to know by a macro whether there is a depth along a ray.
@@ -57,6 +58,9 @@ const rayDepth = amend("ray-depth", "volume_rendering/volume_render_layer.js", [
 
 // As many voxels as samples along a ray make coarse blocks of a picture that has many more pixels across: take voxels of a quarter of the spacing.
 const fineVoxels = amend("fine-voxels", "volume_rendering/base.js", [["depthRange / volumeRenderingDepthSamples", "depthRange / (4 * volumeRenderingDepthSamples)"]]);
+
+/** Whoever lost the graphics gets a choice and keeps the work: see `reopen` in element.ts. */
+const keepPage = amend("lost-context", "display_context.js", [["window.location.reload();", ""]]);
 
 // Regions as outlines: a voxel is drawn where a neighbour a pixel away in the section has another label. An opacity of 1 for what is not
 // selected, which nothing else asks for, is what tells the shader.
@@ -77,7 +81,11 @@ const outlines = amend("outlines", "sliceview/volume/segmentation_renderlayer.js
     }
   }
 `],
-  ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n"],
+  // lines are thin: they are drawn clearer than areas
+  ["  float alpha = uSelectedAlpha;\n", "  float alpha = uNotSelectedAlpha > 0.9 ? sqrt(uSelectedAlpha) : uSelectedAlpha;\n  float tone = 1.0;\n"],
+  // over nothing the opacity of the lowest layer is not seen: a hint is darker, too
+  ["    alpha = uNotSelectedAlpha;\n", "    alpha = uNotSelectedAlpha > 0.9 ? 0.0 : uNotSelectedAlpha;\n    tone = 0.25;\n"],
+  ["vec3(rgba), saturation), alpha)", "vec3(rgba), saturation) * tone, alpha)"],
 ]);
 
 /** Neuroglancer takes the focus whenever nothing has it: so Tab, at the end of the page, never came back to its beginning. */
@@ -129,7 +137,7 @@ const conditions = [
 
 export default defineConfig({
   base: "./",
-  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, outlines, keepFocus, dropCompresso(), copyHtmx(), thirdParty.note(), thirdParty.write()],
+  plugins: [keepWorkers(), layouts, nearSide, rayDepth, fineVoxels, outlines, keepPage, keepFocus, dropCompresso(), copyHtmx(), thirdParty.note(), thirdParty.write()],
   worker: { format: "es", plugins: () => [keepWorkers(), fineVoxels, dropCompresso(), thirdParty.note()] },
   resolve: { conditions },
   optimizeDeps: { exclude: ["neuroglancer"] },

@@ -23,6 +23,7 @@ from pulvinar.model.identity import new_id
 from pulvinar.model.ontology import Ontology, Region, ontology_to_json
 from pulvinar.model.record import Record, Species
 from pulvinar.model.space import Space
+from pulvinar.model.transform import affine_rows, space_to_world
 from pulvinar.model.volume import Channel, Level, Volume, VolumeKind, volume_to_json
 from pulvinar.platform import Platform
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
@@ -106,18 +107,26 @@ def put(store: Store, asset_id: str, path: str, data: bytes) -> StoredObject:
     return StoredObject(path, len(data), hashlib.sha256(data).hexdigest())
 
 
-def toy_atlas(affine: np.ndarray, shape: tuple[int, ...], annotation: str, digest: str, *others: AtlasPart) -> Atlas:
+def toy_atlas(
+    affine: np.ndarray,
+    shape: tuple[int, ...],
+    annotation: str,
+    digest: str,
+    *others: AtlasPart,
+    name: str = "toy",
+    species: Species = Species.MOUSE,
+) -> Atlas:
     """The manifest whose annotation is the asset `annotation`."""
     rows = tuple(tuple(row) for row in affine.tolist())
     part = AtlasPart(PartKind.ANNOTATION, "labels", "1", annotation, digest, rows)
     return Atlas(
-        name="toy",
+        name=name,
         version="1",
         title="A toy brain",
         title_zh="玩具脑",
-        species=Species.MOUSE,
-        space=SPACE,
-        ontology="toy",
+        species=species,
+        space=replace(SPACE, name=name, species=species.value),
+        ontology=name,
         licence="CC0-1.0",
         citation="nobody",
         midline_um=float(abs(affine[2, 2]) * shape[2]) / 2,
@@ -125,28 +134,47 @@ def toy_atlas(affine: np.ndarray, shape: tuple[int, ...], annotation: str, diges
     )
 
 
-def install_toy(platform: Platform, *, published: bool = True) -> Installed:
-    """The toy atlas as a dataset of `platform`."""
+def install_toy(
+    platform: Platform,
+    *,
+    published: bool = True,
+    name: str = "toy",
+    species: Species = Species.MOUSE,
+    ontology: Ontology = ONTOLOGY,
+    oriented: bool = False,
+) -> Installed:
+    """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them.
+
+    `oriented`: its voxels say how they lie in the world.
+    """
     voxels, affine = labels(), corner_affine(VOXEL_UM)
     scratch = platform.settings.resolved_scratch()
     ids = new_id(), new_id()
     objects, volume = stored_annotation(voxels, platform.store, scratch, affine, ids[0])
-    tree = put(platform.store, ids[1], TERMINOLOGY, json.dumps(ontology_to_json(ONTOLOGY)).encode())
+    if oriented:
+        volume = replace(volume, affine_um=affine_rows(np.array(space_to_world(SPACE)) @ affine))
+    tree = put(platform.store, ids[1], TERMINOLOGY, json.dumps(ontology_to_json(ontology)).encode())
     stored = [
         (_asset(ids[0], "annotation", AssetKind.VOLUME, objects, {"volume": volume_to_json(volume)}), objects),
         (_asset(ids[1], "regions", AssetKind.TABLE, [tree], {}), [tree]),
     ]
     terminology = AtlasPart(PartKind.TERMINOLOGY, "toy", "1", ids[1], stored[1][0].digest)
-    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology)
+    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, name=name, species=species)
     with UnitOfWork(platform.database, platform.actor) as work:
-        dataset = create_dataset(work, Record("A toy brain", Species.MOUSE, "CC0-1.0"), node="local")
+        dataset = create_dataset(work, Record("A toy brain", species, "CC0-1.0"), node="local")
         draft = open_draft(work, dataset.id)
         for asset, its in stored:
             add_asset(work, draft.id, asset, its)
         record_atlas(work.session, atlas, dataset.id)
         if published:
             publish(work, draft.id)
-    return find_atlas(platform.database, platform.actor, "toy")
+    return find_atlas(platform.database, platform.actor, name)
+
+
+def renamed(name: str, **names: str) -> Ontology:
+    """The toy's tree as that of the atlas `name`, in which regions have other names: `r11="hippocampus"`."""
+    called = (replace(one, ontology=name, name=names.get(f"r{one.id}", one.name)) for one in ONTOLOGY.regions)
+    return Ontology(name, "1", tuple(called))
 
 
 def _asset(id_: str, name: str, kind: AssetKind, objects: Sequence[StoredObject], details: dict[str, Any]) -> Asset:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ctypes.util import find_library
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -214,6 +214,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def site(platform: Platform, sample: Callable[[str], Path]) -> Iterator[Site]:
     maker = Maker(platform)
     shown = (_macaque(maker, sample), _zebrafish(maker, sample), _neurons(maker, sample))
+    with serving(platform) as address:
+        yield Site(address, *shown)
+
+
+@contextmanager
+def serving(platform: Platform) -> Iterator[str]:
+    """A live server of `platform`, by its address."""
     server = uvicorn.Server(configuration(platform))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -221,7 +228,7 @@ def site(platform: Platform, sample: Callable[[str], Path]) -> Iterator[Site]:
         while not server.started:
             thread.join(0.01)
             assert thread.is_alive()
-        yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", *shown)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join(20)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pulvinar.model.dataset import Asset, AssetKind, Version, VersionState
 from pulvinar.model.record import Acquisition, Record, Species
 from pulvinar.model.volume import Channel, Level, Volume, VolumeKind, volume_to_json
-from pulvinar.web.scene import _GEOMETRY_COLOURS, build_scene
+from pulvinar.web.scene import GEOMETRY_COLOURS, build_scene
 
 SHAPE = (1, 2, 10, 20, 30)
 SIZE_UM = (4.0, 2.0, 1.0)
@@ -159,7 +159,7 @@ def nearest(colours: list[str], eye: np.ndarray) -> dict[str, float]:
 
 
 def test_neurons_beside_each_other_are_told_apart_by_their_colour():
-    colours = list(_GEOMETRY_COLOURS)
+    colours = list(GEOMETRY_COLOURS)
     assert len(colours) >= 16
     assert min(nearest(colours, np.eye(3)).values()) > 25
     # the first six are older than this rule

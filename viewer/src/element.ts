@@ -6,6 +6,8 @@ import type { Explorer, Problem } from "./facade";
 import { cameraRotation } from "./geometry";
 import { steer } from "./keys";
 import { letterMarks } from "./letters";
+import { waitForServer } from "./connection";
+import { isWriting, keyDialog } from "./shortcuts";
 import { PANELS } from "./panels";
 import type { PanelContext } from "./panels/panel";
 import { unitOf } from "./places";
@@ -29,6 +31,8 @@ export class PulvinarViewer extends HTMLElement {
   private spinning: ReturnType<typeof cameraRotation> | null = null;
 
   private display: RegionDisplay | null = null;
+  private stopWaiting: (() => void) | null = null;
+  private readonly openKeys = keyDialog(this, (word) => this.say(word));
   private learned: Promise<void> = Promise.resolve();
 
   /** The regions that are chosen. */
@@ -49,12 +53,20 @@ export class PulvinarViewer extends HTMLElement {
     this.say = speaker(this.language);
     this.stage.append(this.canvas, this.letters, this.alerts, this.status);
     this.replaceChildren(this.bar, this.stage);
+    // neither event goes up the tree, but both come down it
+    this.canvas.addEventListener("webglcontextlost", () => this.complain("contextLost", this.button("restore", () => void this.reopen())), true);
+    this.canvas.addEventListener("webglcontextrestored", () => void this.reopen(), true);
+    if (!this.isPane) document.addEventListener("keydown", this.pressed);
+    window.addEventListener("offline", this.lost);
     void this.open();
   }
 
   disconnectedCallback(): void {
     window.clearInterval(this.settled);
     window.removeEventListener("hashchange", this.followLink);
+    window.removeEventListener("offline", this.lost);
+    document.removeEventListener("keydown", this.pressed);
+    this.stopWaiting?.();
     this.side?.dispose();
     this.display?.dispose();
     this.explorer?.dispose();
@@ -94,15 +106,27 @@ export class PulvinarViewer extends HTMLElement {
     try {
       this.scene = readScene(await this.fetchScene());
     } catch (error) {
-      this.complain(error instanceof Refused ? error.word : "noScene", true);
+      if (error instanceof TypeError) return this.lost();
+      this.complain(error instanceof Refused ? error.word : "noScene", ...(error instanceof Refused && error.word === "signIn" ? [this.signInLink()] : []), this.retryButton());
       return;
     }
     if (this.scene.layers.length === 0) return this.complain("noData");
     this.state = decodeView(this.isPane ? this.fragment : location.hash, this.scene);
+    if (!(await this.draw(this.scene, this.state))) return;
+    this.settled = window.setInterval(() => this.showProgress(), 400);
+    if (!this.isPane) window.addEventListener("hashchange", this.followLink);
+    this.dispatchEvent(new CustomEvent("pv-open"));
+  }
+
+  /** Make the pictures; whether this browser can. */
+  private async draw(scene: Scene, state: View): Promise<boolean> {
     // Neuroglancer is large: it comes only when there is something to draw and a way to draw it.
     const { Explorer, canDraw } = await import("./facade");
-    if (!canDraw()) return this.complain("noWebgl");
-    this.explorer = new Explorer(this.canvas, this.scene, this.state, {
+    if (!canDraw()) {
+      this.complain("noWebgl");
+      return false;
+    }
+    this.explorer = new Explorer(this.canvas, scene, state, {
       viewChanged: () => {
         this.dispatchEvent(new CustomEvent("pv-move"));
         this.rememberSoon();
@@ -111,11 +135,22 @@ export class PulvinarViewer extends HTMLElement {
       panelsMoved: (edges) => this.letters.replaceChildren(...letterMarks(edges)),
       failed: (problem) => this.report(problem),
     });
-    this.settled = window.setInterval(() => this.showProgress(), 400);
-    if (!this.isPane) window.addEventListener("hashchange", this.followLink);
-    this.build(this.scene, this.explorer);
+    this.build(scene, this.explorer);
     this.refresh();
-    this.dispatchEvent(new CustomEvent("pv-open"));
+    return true;
+  }
+
+  /** Draw anew what is seen, after the graphics or the connection were lost: view and panels stay. */
+  private async reopen(): Promise<void> {
+    this.stopWaiting?.();
+    this.stopWaiting = null;
+    this.alerts.replaceChildren();
+    if (!this.explorer || !this.scene || !this.state) return void this.open();
+    this.state = this.explorer.view(this.state.layers);
+    const panel = this.side?.current;
+    this.explorer.dispose();
+    await this.draw(this.scene, this.state);
+    if (panel) this.side?.open(panel);
   }
 
   private async fetchScene(): Promise<unknown> {
@@ -167,6 +202,23 @@ export class PulvinarViewer extends HTMLElement {
     this.remember();
     return scene;
   }
+
+  /** Keys that hold wherever one is on the page, unless one writes. */
+  private readonly pressed = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return;
+    if (event.key === "?") this.openKeys();
+    else if (event.key === "/" && this.side?.panels.some(({ name }) => name === "regions")) {
+      this.side.open("regions");
+      this.querySelector<HTMLElement>("#pv-region-find")?.focus();
+    } else return;
+    event.preventDefault();
+  };
+
+  private readonly lost = (): void => {
+    if (this.stopWaiting) return;
+    this.complain("offline", this.retryButton());
+    this.stopWaiting = waitForServer(() => void this.reopen());
+  };
 
   private readonly followLink = (): void => {
     if (this.scene) this.show(decodeView(location.hash, this.scene));
@@ -233,6 +285,7 @@ export class PulvinarViewer extends HTMLElement {
       this.button("copyLink", () => void this.copyLink()),
       this.button("screenshot", () => void this.savePicture()),
       this.button("reset", () => this.show(defaultView(this.scene!))),
+      this.helpButton(),
       this.foldButton(),
     );
   }
@@ -240,6 +293,12 @@ export class PulvinarViewer extends HTMLElement {
   private button(word: Word, action: () => void): HTMLButtonElement {
     const button = make("button", { type: "button", "data-action": word }, this.say(word));
     button.addEventListener("click", action);
+    return button;
+  }
+
+  private helpButton(): HTMLButtonElement {
+    const button = make("button", { type: "button", "data-action": "keys", "aria-label": this.say("keys"), title: this.say("keys") }, "?");
+    button.addEventListener("click", this.openKeys);
     return button;
   }
 
@@ -314,23 +373,31 @@ export class PulvinarViewer extends HTMLElement {
     this.toggleAttribute("ready", ready);
   }
 
-  private report(problem: Problem): void {
-    if (problem.status === 401) return this.complain("signIn", true);
-    if (problem.layer === null) return this.complain(problem.status === 404 ? "notFound" : "brokenChunks", true);
-    const name = this.scene!.layers[problem.layer]?.name ?? "";
-    this.complain(problem.status === 404 ? "notFound" : "brokenSource", true, name);
+  private report({ status, layer }: Problem): void {
+    if (status === null) return this.lost();
+    if (status === 401) return this.complain("signIn", this.signInLink(), this.retryButton());
+    if (layer === null) return this.complain(status === 404 ? "notFound" : "brokenChunks", this.retryButton());
+    this.alert(`${this.scene!.layers[layer]?.name ?? ""}: ${this.say(status === 404 ? "notFound" : "brokenSource")}`, [this.retryButton()]);
   }
 
-  private complain(word: Word, again = false, subject = ""): void {
-    const text = subject ? `${subject}: ${this.say(word)}` : this.say(word);
+  private retryButton(): HTMLElement {
+    return this.button("retry", () => void this.reopen());
+  }
+
+  /** In a tab of its own, so that nothing of this one is lost. */
+  private signInLink(): HTMLElement {
+    const next = new URLSearchParams({ next: location.pathname + location.search });
+    return make("a", { class: "pv-small", href: `/sign-in?${next}`, target: "_blank", rel: "noopener" }, this.say("signInNow"));
+  }
+
+  private complain(word: Word, ...ways: HTMLElement[]): void {
+    this.alert(this.say(word), ways);
+  }
+
+  private alert(text: string, ways: HTMLElement[]): void {
     if ([...this.alerts.children].some((alert) => alert.firstChild?.textContent === text)) return;
-    const alert = make("div", { class: "pv-alert" }, make("p", {}, text));
-    if (again) {
-      const button = make("button", { type: "button", class: "pv-small" }, this.say("retry"));
-      button.addEventListener("click", () => location.reload());
-      alert.append(button);
-    }
-    this.alerts.append(alert);
+    for (const way of ways) way.classList.add("pv-small");
+    this.alerts.append(make("div", { class: "pv-alert" }, make("p", {}, text), ...ways));
   }
 }
 

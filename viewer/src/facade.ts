@@ -100,7 +100,7 @@ export class Explorer {
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
   /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  private chosen: Pick<View, "layout" | "volume" | "cut" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
 
   constructor(
@@ -158,6 +158,7 @@ export class Explorer {
   /** Replace all that is shown by `view`. */
   show(view: View): void {
     this.chosen = { ...view };
+    this.target.toggleAttribute("data-cut", view.cut);
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
@@ -194,7 +195,7 @@ export class Explorer {
     const { clientWidth: width, clientHeight: height } = this.target;
     const cut = this.chosen.layout === "4panel" ? 2 : 1;
     const largest = Math.max(...size);
-    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut) });
+    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut), scale3d: 2.4 * largest });
   }
 
   /** Show regions: those that are chosen, by surfaces too, and what the sections show of the others. */
@@ -204,6 +205,7 @@ export class Explorer {
     const alpha = (this.viewer.layerManager.managedLayers[layer]?.layer as any)?.displayState?.notSelectedAlpha;
     if (alpha) alpha.value = unchosenAlpha(this.scene, this.chosen);
     this.surfaces.show(surfaces);
+    this.arrange();
   }
 
   /** Show another scene of the same world, as `view` says. */
@@ -232,7 +234,7 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, slices, slices3d, regions, only, outline } = this.chosen;
+    const { layout, volume, cut, slices, slices3d, regions, only, outline } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -245,6 +247,7 @@ export class Explorer {
       slices,
       slices3d,
       volume,
+      cut,
       scaleBar: viewer.showScaleBar.value,
       regions,
       only,
@@ -381,7 +384,8 @@ export class Explorer {
     if (what === "axes") viewer.showAxisLines.value = on;
     else if (what === "scaleBar") viewer.showScaleBar.value = on;
     else {
-      if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
+      if (what === "cut") chosen.cut = on;
+      else if (what === "volume") Object.assign(chosen, { volume: on, slices3d: null });
       else if (chosen.layout === "3d") chosen.slices3d = on;
       else chosen.slices = on;
       this.arrange();
@@ -393,17 +397,19 @@ export class Explorer {
   toggled(what: Toggle): boolean {
     const { chosen, viewer } = this;
     if (what === "slices") return showsSections(chosen, this.scene);
-    return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume }[what];
+    return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume, cut: chosen.cut }[what];
   }
 
   /** Put volumes and sections into 3D as they were chosen for the present layout, and layers over each other as they are visible. */
   private arrange(): void {
     const { chosen, viewer } = this;
     viewer.layerManager.managedLayers.forEach(({ layer }, index) => {
-      (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen) ? "max" : "off");
+      (layer as any)?.volumeRenderingMode?.restoreState(looksThrough(chosen, this.scene) ? "max" : "off");
       (layer as any)?.blendMode?.restoreState(blendOf(this.scene, chosen.layers, index));
     });
-    viewer.projectionDepthRange.value = depthOf(chosen);
+    this.target.toggleAttribute("data-cut", chosen.cut);
+    viewer.display.scheduleRedraw();
+    viewer.projectionDepthRange.value = depthOf(chosen, this.scene);
     viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }
 
@@ -431,6 +437,7 @@ export class Explorer {
       layer.displayState.selectedAlpha.value = view.opacity;
     } else if (kind !== "points") {
       layer.displayState.objectAlpha.value = view.opacity;
+      if (kind === "skeleton") layer.displayState.segmentDefaultColor.restoreState(`#${view.color}`);
     }
     this.arrange();
   }

@@ -42,15 +42,15 @@ export class RegionDisplay {
     private readonly select: RegionSelection,
     private readonly atlas: AtlasAddress | null,
   ) {
-    this.layer = explorer.scene.layers.findIndex(({ kind, names }) => kind === "labels" && names);
+    this.layer = explorer.scene.layers.findIndex(({ kind, names }) => kind === "labels" && (names || atlas));
     this.forget = select.onChange(() => this.apply());
   }
 
   /** Fetch the names, colours and the tree. */
   async learn(language: Language): Promise<void> {
     if (this.layer < 0) return;
-    const names = this.explorer.scene.layers[this.layer]!.names!;
-    const known = await (this.atlas ? fetchTree(`${this.atlas.api}/regions?limit=5000`, language) : fetchRegions(names)).catch(() => new Map<string, Region>());
+    const { names } = this.explorer.scene.layers[this.layer]!;
+    const known = await (this.atlas ? fetchTree(`${this.atlas.api}/regions?limit=5000`, language) : fetchRegions(names!)).catch(() => new Map<string, Region>());
     this.tree = new RegionTree(known);
     this.explorer.setRegionColors(this.layer, new Map([...known].map(([id, region]) => [id, region.color])));
     this.apply();

@@ -30,6 +30,7 @@ export class Side {
     list.addEventListener("keydown", (event) => this.travel(event));
     this.element.append(list, ...this.bodies);
     this.choose(0);
+    this.element.classList.add("pv-low");
   }
 
   /** Show the panel called `name`, unfolded. */
@@ -37,6 +38,7 @@ export class Side {
     const index = this.panels.findIndex((panel) => panel.name === name);
     if (index < 0) return;
     this.element.hidden = false;
+    this.element.classList.remove("pv-low");
     this.choose(index);
   }
 
@@ -57,7 +59,12 @@ export class Side {
     const icon = makeDrawing("svg", { viewBox: "0 0 24 24", width: 20, height: 20, "aria-hidden": "true" });
     icon.append(makeDrawing("path", { d: ICONS[name] ?? "" }));
     const tab = make("button", { type: "button", role: "tab", id: `pv-tab-${name}`, "aria-controls": `pv-panel-${name}` }, icon, make("span", {}, title));
-    tab.addEventListener("click", () => this.choose(index));
+    tab.addEventListener("click", () => {
+      // on a phone the tab that is open folds the sheet down to its tabs, and up again
+      const open = tab.getAttribute("aria-selected") === "true";
+      this.element.classList.toggle("pv-low", open && !this.element.classList.contains("pv-low"));
+      this.choose(index);
+    });
     return tab;
   }
 

@@ -28,7 +28,7 @@ export function neuroglancerState(scene: Scene, view: View, origin: string, fitt
     position,
     displayDimensions: ["x", "y", "z"],
     crossSectionScale: (view.scale ?? fitted.scale) / step,
-    projectionDepth: depthOf(view),
+    projectionDepth: depthOf(view, scene),
     projectionScale: (view.scale3d ?? fitted.scale3d) / step,
     crossSectionOrientation: view.rotation ?? sectionRotation(scene.oriented),
     projectionOrientation: view.rotation3d ?? cameraRotation(scene.oriented),
@@ -65,8 +65,8 @@ function sectionOfItsOwn(scene: Scene, plane: Layout): Json {
 }
 
 /** Neuroglancer's depth range in 3D; below zero it counts in the panel's height. */
-export function depthOf(view: Pick<View, "layout" | "volume">): number {
-  return looksThrough(view) ? DEPTH.through : DEPTH.past;
+export function depthOf(view: Pick<View, "layout" | "volume" | "regions">, scene: Scene): number {
+  return looksThrough(view, scene) ? DEPTH.through : DEPTH.past;
 }
 
 function timeDimension(scene: Scene): [number, string] {
@@ -86,7 +86,7 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
       localPosition: layer.times > 1 ? [layer.channel] : [0, layer.channel],
       opacity: view.opacity,
       blend: blendOf(scene, whole.layers, index),
-      volumeRendering: looksThrough(whole) ? "max" : "off",
+      volumeRendering: looksThrough(whole, scene) ? "max" : "off",
       volumeRenderingDepthSamples: DEPTH_SAMPLES,
       shader: shaderFor(view.palette, view.color, liesOver(scene, index)),
       shaderControls: controlsFor(view),
@@ -119,6 +119,8 @@ export function liesOver(scene: Scene, index: number): boolean {
 /** Channels of one asset add up, as light does; whole assets added up would only be white. */
 export function blendOf(scene: Scene, views: LayerView[], index: number): "additive" | "default" {
   const { source } = scene.layers[index]!;
+  const { blend } = views[index]!;
+  if (blend !== "auto") return blend === "additive" ? "additive" : "default";
   return scene.layers.slice(0, index).some((layer, before) => layer.source === source && views[before]?.visible) ? "additive" : "default";
 }
 

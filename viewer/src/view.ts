@@ -7,9 +7,15 @@ export type Layout = (typeof LAYOUTS)[number];
 export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
 export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
-export const TOGGLES = ["axes", "scaleBar", "slices", "volume"] as const;
+export const TOGGLES = ["axes", "scaleBar", "slices", "volume", "cut"] as const;
 export type Toggle = (typeof TOGGLES)[number];
 export type Quaternion = [number, number, number, number];
+
+export const BLENDS = ["auto", "additive", "normal"] as const;
+export type Blend = (typeof BLENDS)[number];
+
+/** Letters of a layer's name. */
+export const LONGEST_NAME = 80;
 
 export interface LayerView {
   visible: boolean;
@@ -18,6 +24,10 @@ export interface LayerView {
   window: [number, number];
   palette: Palette;
   color: string;
+  /** How an image lies over those below it; `auto`: channels of one asset add up, whole assets cover. */
+  blend: Blend;
+  /** What a person calls it; "" leaves the scene's name. */
+  name: string;
 }
 
 export interface View {
@@ -37,6 +47,8 @@ export interface View {
   slices3d: boolean | null;
   /** Whether the layout "3d" looks through the images (volume rendering). */
   volume: boolean;
+  /** Whether 3D is cut open: what lies before the crossing point is away, whichever way it is turned. */
+  cut: boolean;
   scaleBar: boolean;
   /** Chosen regions, by the identifiers that the labels hold; whether the others are hidden, and only outlines drawn. */
   regions: string[];
@@ -45,15 +57,23 @@ export interface View {
   layers: LayerView[];
 }
 
+type Inside = Pick<View, "layout" | "volume" | "regions">;
+
+/** Whether 3D is about the surfaces of chosen regions, which neither a volume nor sections shall hide. */
+function showsSurfaces(view: Inside, scene: Scene): boolean {
+  return scene.surfaces !== null && view.regions.length > 0;
+}
+
 /** Whether images are looked through: with the panels' sections beside the 3D view nobody needs it, and it costs. */
-export function looksThrough(view: Pick<View, "layout" | "volume">): boolean {
-  return view.volume && view.layout === "3d";
+export function looksThrough(view: Inside, scene: Scene): boolean {
+  return view.volume && view.layout === "3d" && !showsSurfaces(view, scene);
 }
 
 /** Whether sections stand in the 3D view of the present layout. */
-export function showsSections(view: Pick<View, "layout" | "volume" | "slices" | "slices3d" | "layers">, scene: Scene): boolean {
+export function showsSections(view: Inside & Pick<View, "slices" | "slices3d" | "layers">, scene: Scene): boolean {
   if (view.layout !== "3d") return view.slices;
-  const filled = looksThrough(view) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
+  if (showsSurfaces(view, scene)) return view.slices3d ?? false;
+  const filled = looksThrough(view, scene) && scene.layers.some((layer, index) => layer.kind === "image" && view.layers[index]?.visible);
   return view.slices3d ?? !filled;
 }
 
@@ -82,6 +102,7 @@ export function defaultView(scene: Scene): View {
     slices: true,
     slices3d: null,
     volume: true,
+    cut: false,
     scaleBar: true,
     regions: [...scene.chosen],
     only: scene.chosen.length > 0,
@@ -97,6 +118,8 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     window: layer.window ?? layer.range ?? [0, 255],
     palette: "tint",
     color: layer.color,
+    blend: "auto",
+    name: "",
   };
 }
 
@@ -115,6 +138,7 @@ export function encodeView(view: View, scene: Scene): string {
   if (!view.slices) out.set("c", "0");
   if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
   if (!view.volume) out.set("v", "0");
+  if (view.cut) out.set("k", "1");
   if (!view.scaleBar) out.set("b", "0");
   if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
   if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
@@ -134,6 +158,8 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.window.some((value, side) => value !== start.window[side])) parts.push(`w${layer.window.map((value) => short(value, 6)).join("_")}`);
   if (layer.palette !== start.palette) parts.push(`m${layer.palette}`);
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
+  if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
+  if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
   return parts.join("~");
 }
 
@@ -153,6 +179,7 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.slices = given.get("c") !== "0";
   view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
   view.volume = given.get("v") !== "0";
+  view.cut = given.get("k") === "1";
   view.scaleBar = given.get("b") !== "0";
   view.regions = identifiers(given.get("g")) ?? view.regions;
   view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;
@@ -169,6 +196,8 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "w") layer.window = (numbers(value, 2) as [number, number]) ?? layer.window;
     else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
+    else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
+    else if (part[0] === "n") layer.name = value.slice(0, LONGEST_NAME);
   }
 }
 

@@ -22,12 +22,13 @@ test("a link restores everything that a person can change", () => {
     slices: false,
     slices3d: true,
     volume: false,
+    cut: true,
     scaleBar: false,
     regions: ["382", "18446744073709551615"],
     only: true,
     outline: true,
   };
-  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000" };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", name: "海马 T1" };
   view.layers[2]!.opacity = 0.9;
   expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
 });
@@ -53,7 +54,7 @@ test("a link to layers that are gone changes nothing else", () => {
 
 test("the layout 3d has a volume or sections to show, and both where both are asked for", () => {
   const view: View = { ...defaultView(scene), layout: "3d" };
-  expect([looksThrough(view), showsSections(view, scene)]).toEqual([true, false]);
+  expect([looksThrough(view, scene), showsSections(view, scene)]).toEqual([true, false]);
   expect(showsSections({ ...view, slices3d: true }, scene)).toBe(true);
   expect(showsSections({ ...view, volume: false }, scene)).toBe(true);
   const hidden = view.layers.map((layer, index) => (scene.layers[index]!.kind === "image" ? { ...layer, visible: false } : layer));
@@ -62,6 +63,6 @@ test("the layout 3d has a volume or sections to show, and both where both are as
 
 test("four panels look through nothing and keep their own switch for sections", () => {
   const view: View = { ...defaultView(scene), slices3d: false };
-  expect([looksThrough(view), showsSections(view, scene)]).toEqual([false, true]);
+  expect([looksThrough(view, scene), showsSections(view, scene)]).toEqual([false, true]);
   expect(showsSections({ ...view, slices: false }, scene)).toBe(false);
 });

@@ -133,7 +133,7 @@ def _with(address: str, asked: dict[str, list[str]]) -> str:
 
 
 def _choice(platform: Platform, actor: Actor, keys: list[str], region: str) -> dict[str, Any]:
-    """What there is to choose from: the atlases, the newest datasets that can be drawn, and those that were named."""
+    """What there is to choose from: the atlases, and the datasets that can be drawn, the named ones first."""
     atlases = list_atlases(platform.database, actor)
     own = {one.dataset_id for one in atlases}
     named = [get_dataset(platform.database, actor, key[8:]) for key in keys if key.startswith("dataset:")]
@@ -147,7 +147,8 @@ def _choice(platform: Platform, actor: Actor, keys: list[str], region: str) -> d
         if (rights[one.id] or Right.SEE) >= Right.VIEW and one.latest and any(map(can_show, one.latest.assets))
     ]
     return {
-        "atlases": [one.atlas for one in atlases],
+        # the order of the list is that of the panes
+        "atlases": sorted((one.atlas for one in atlases), key=lambda one: f"atlas:{one.name}" not in keys),
         "datasets": drawn,
         "keys": keys,
         "region": region,

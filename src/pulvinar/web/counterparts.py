@@ -27,7 +27,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A region of another atlas that stands for `asked`: the region itself, or the nearest above that has one.
+    """A region of another atlas that stands for `asked`: the region itself, or one below or above it that has one.
 
     `sentence` says in words how `asked` and `region` compare, and `source` who says so; "" where it is the same tree.
     """
@@ -59,16 +59,18 @@ def compared(platform: Platform, actor: Actor, asked: OpenAtlas, region: Region,
 def counterparts(asked: OpenAtlas, region: Region, other: OpenAtlas, language: str) -> tuple[Counterpart, ...]:
     """The regions of `other` that stand for a region of `asked`; none where the tree or the table knows none.
 
-    In another species they are those of the table; for a region that has no row there, those of the nearest region
-    above it.
+    In another species they are those of the table. For a region that has none there, they are those of the regions
+    right below it, or else of the nearest region above it.
     """
     if not (asked.atlas.has(PartKind.TERMINOLOGY) and other.atlas.has(PartKind.TERMINOLOGY)):
         return ()
     if asked.atlas.ontology == other.atlas.ontology and region.id in other.ontology:
         return (Counterpart(region, other.ontology.region(region.id), Relation.EXACT, "", ""),)
-    for one in asked.ontology.ancestors(region.id, itself=True):
-        if found := _standing_for(asked, one, other, language):
-            return found
+    below = asked.ontology.children(region.id)
+    for tried in ((region,), below, *((one,) for one in asked.ontology.ancestors(region.id))):
+        found = {there.region.id: there for one in tried for there in _standing_for(asked, one, other, language)}
+        if found:
+            return tuple(found.values())
     return ()
 
 

@@ -31,6 +31,7 @@ export class PulvinarCompare extends HTMLElement {
   private region: ChosenRegion | null = null;
   private ends = false;
   private readonly status = make("p", { class: "pv-status", role: "status" });
+  private readonly bar = make("div", { class: "pv-bar pv-compare-bar", role: "toolbar" });
   private readonly endsButton = make("button", { type: "button", "data-action": "compareEnds", "aria-pressed": "false" });
 
   connectedCallback(): void {
@@ -40,6 +41,9 @@ export class PulvinarCompare extends HTMLElement {
     this.rest = rest;
     this.panes = sections.map((section, index) => new Pane(section, views[index]!, this.say, languageOf(document.documentElement.lang)));
     this.style.setProperty("--panes", String(this.panes.length));
+    // the bar has its place from the beginning: it decides how large the pictures are
+    this.bar.setAttribute("aria-label", this.say("compareBar"));
+    this.prepend(this.bar);
     this.append(this.status);
     const [atlas, id, name] = ["atlas", "region", "region-name"].map((one) => this.getAttribute(one));
     if (atlas && id) this.region = { atlas, id, name: name ?? id };
@@ -64,13 +68,13 @@ export class PulvinarCompare extends HTMLElement {
   /** The controls come once every brain is there, or has said why not. */
   private opened(): void {
     const open = this.viewers.filter((viewer) => viewer.explorer);
-    if (open.length < this.panes.length || this.querySelector(".pv-compare-bar")) return;
+    if (open.length < this.panes.length || this.bar.childElementCount > 0) return;
     const scenes = open.map((viewer) => viewer.explorer!.scene);
     const together = inOneSpace(scenes.map((scene) => scene.space));
     const allowed = LINKS.filter((link) => link === "none" || (link === "space" ? together : scenes.every(({ oriented }) => oriented)));
     const wanted = this.rest.get("link") as Link;
     this.link = allowed.includes(wanted) ? wanted : allowed[0]!;
-    this.prepend(this.bar(allowed, together && this.panes.length === 2));
+    this.fill(allowed, together && this.panes.length === 2);
     void this.settle();
   }
 
@@ -80,8 +84,8 @@ export class PulvinarCompare extends HTMLElement {
     if (this.link === "space") this.follow(this.panes[0]!);
   }
 
-  private bar(links: readonly Link[], canMix: boolean): HTMLElement {
-    const { say } = this;
+  private fill(links: readonly Link[], canMix: boolean): void {
+    const { bar, say } = this;
     const first = this.viewers[0]!;
     const oriented = first.explorer!.scene.oriented;
     const planes: Partial<Record<Layout, Word>> = oriented ? { xy: "coronal", xz: "axial", yz: "sagittal" } : {};
@@ -92,8 +96,8 @@ export class PulvinarCompare extends HTMLElement {
       this.follow(this.panes[0]!);
       this.remember();
     });
-    const bar = make("div", { class: "pv-bar pv-compare-bar", role: "toolbar", "aria-label": say("compareBar") }, layout);
-    const finder = new RegionFinder(this.panes.flatMap(({ atlas }) => atlas ?? []), say, languageOf(document.documentElement.lang), (region) => void this.choose(region));
+    bar.append(layout);
+    const finder = new RegionFinder(new Map(this.panes.flatMap(({ atlas, species }) => (atlas ? [[atlas, species]] : []))), say, languageOf(document.documentElement.lang), (region) => void this.choose(region));
     if (finder.possible) bar.append(finder.element);
     this.endsButton.textContent = say("compareEnds");
     this.endsButton.addEventListener("click", () => void this.toggleEnds());
@@ -106,7 +110,6 @@ export class PulvinarCompare extends HTMLElement {
     }
     bar.append(this.actions());
     this.showEnds();
-    return bar;
   }
 
   private actions(): HTMLElement {

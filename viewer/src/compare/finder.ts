@@ -30,7 +30,8 @@ export class RegionFinder {
   private asked = 0;
 
   constructor(
-    private readonly atlases: readonly string[],
+    /** The species of each atlas, as a person calls it. */
+    private readonly atlases: ReadonlyMap<string, string>,
     say: Say,
     private readonly language: Language,
     private readonly chosen: (region: ChosenRegion) => void,
@@ -53,14 +54,14 @@ export class RegionFinder {
 
   /** Whether any of the brains has regions to find. */
   get possible(): boolean {
-    return this.atlases.length > 0;
+    return this.atlases.size > 0;
   }
 
   private async search(): Promise<void> {
     const text = this.input.value.trim();
     const serial = (this.asked += 1);
     if (!text) return this.show([]);
-    const found = await Promise.all([...new Set(this.atlases)].map((atlas) => this.regionsOf(atlas, text)));
+    const found = await Promise.all([...this.atlases.keys()].map((atlas) => this.regionsOf(atlas, text)));
     if (serial === this.asked) this.show(found.flat());
   }
 
@@ -79,7 +80,7 @@ export class RegionFinder {
     this.input.setAttribute("aria-expanded", String(found.length > 0));
     this.input.removeAttribute("aria-activedescendant");
     this.list.replaceChildren(
-      ...found.map(({ name, atlas }, index) => make("li", { role: "option", id: `pv-compare-found-${index}`, "aria-selected": "false" }, name, " ", make("small", {}, atlas))),
+      ...found.map(({ name, atlas }, index) => make("li", { role: "option", id: `pv-compare-found-${index}`, "aria-selected": "false" }, name, " ", make("small", {}, `${this.atlases.get(atlas)} · ${atlas}`))),
     );
   }
 

@@ -16,6 +16,7 @@ export class Pane {
   readonly viewer: PulvinarViewer;
   readonly atlas: string | null;
   readonly title: string;
+  readonly species: string;
   private readonly said: HTMLElement;
   private readonly ending = make("span", { class: "pv-pane-ends" });
   private regions: string[] = [];
@@ -28,7 +29,8 @@ export class Pane {
   ) {
     this.viewer = section.querySelector<PulvinarViewer>("pulvinar-viewer")!;
     this.atlas = section.dataset.atlas ?? null;
-    this.title = section.getAttribute("aria-label") ?? "";
+    this.title = section.querySelector("h2")?.textContent ?? "";
+    this.species = section.querySelector(".pv-pane-species")?.textContent ?? "";
     this.said = section.querySelector<HTMLElement>(".pv-pane-said")!;
     if (view) this.viewer.setAttribute("view", view);
   }

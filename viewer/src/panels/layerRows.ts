@@ -2,20 +2,36 @@
 
 import { make } from "../dom";
 import { tidy } from "../places";
+import { histogram } from "./histogram";
+import { neuronGroup } from "./neuronGroup";
 import type { Scene, SceneLayer } from "../scene";
 import type { Say, Word } from "../words";
-import { PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
+import { BLENDS, LONGEST_NAME, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
 
 let serial = 0;
 
-/** The controls of every layer of `scene`; `changed(index)` is called after `views[index]` has been changed in place. */
-export function layerList(scene: Scene, views: LayerView[], say: Say, changed: (index: number) => void): HTMLElement {
-  const open = scene.layers.length <= 4;
-  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index)));
-  return make("ul", { class: "pv-layers" }, ...items);
+/** What a list of layers tells. */
+export interface LayerListener {
+  /** Somebody wants an asset that was added before the one that was added before it; null where it is the first. */
+  raised(layer: SceneLayer): (() => void) | null;
+  /** `views[index]` has been changed in place. */
+  changed(index: number): void;
+  /** Somebody wants an asset that was added, or the neurons that end in a region, away. */
+  removed(layer: SceneLayer): void;
 }
 
-function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void): HTMLElement {
+/** The controls of every layer of `scene`: neurons that end in one region are one group. */
+export function layerList(scene: Scene, views: LayerView[], say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
+  const open = scene.layers.filter(({ ends }) => !ends).length <= 4;
+  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index), () => removed(layer), raised(layer)));
+  const groups = [...new Set(scene.layers.map(({ ends }) => ends))].filter(Boolean).map((ends) => {
+    const indexes = scene.layers.flatMap((layer, index) => (layer.ends === ends ? [index] : []));
+    return neuronGroup(scene, views, indexes, say, changed, indexes.map((index) => items[index]!), () => removed(scene.layers[indexes[0]!]!));
+  });
+  return make("ul", { class: "pv-layers" }, ...items.filter((_, index) => !scene.layers[index]!.ends), ...groups);
+}
+
+function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null): HTMLElement {
   const box = make("input", { type: "checkbox", checked: view.visible, "aria-label": `${say("visible")}: ${layer.name}` });
   box.addEventListener("change", () => {
     view.visible = box.checked;
@@ -25,9 +41,54 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   const paint = () => swatch.style.setProperty("--tone", `#${view.color}`);
   paint();
   const settings = [opacityRow(view, say, changed)];
-  if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint));
-  const details = make("details", { open: open && view.visible && layer.kind === "image" }, make("summary", {}, layer.name), ...(layer.kind === "points" ? [] : settings));
+  if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint), blendRow(view, say, changed));
+  if (layer.kind === "skeleton") settings.unshift(colorRow(view, say, changed, paint));
+  if (layer.neuron?.soma) settings.push(make("p", { class: "pv-quiet" }, `${say("neuronsSoma")}: ${layer.neuron.soma}`));
+  const title = make("summary", {}, view.name || layer.name);
+  settings.push(nameRow(layer, view, say, () => {
+    title.textContent = view.name || layer.name;
+    changed();
+  }));
+  const buttons = [...(layer.asset ? [smallButton(say("remove"), removed)] : []), ...(raise ? [smallButton(say("raise"), raise)] : [])];
+  if (buttons.length) settings.push(make("div", { class: "pv-marks-tools" }, ...buttons));
+  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...(layer.kind === "points" ? [] : settings));
   return make("li", { class: "pv-layer" }, make("label", { class: "pv-check" }, box, swatch), details);
+}
+
+function smallButton(text: string, pressed: () => void): HTMLElement {
+  const button = make("button", { type: "button", class: "pv-small" }, text);
+  button.addEventListener("click", pressed);
+  return button;
+}
+
+function nameRow(layer: SceneLayer, view: LayerView, say: Say, changed: () => void): HTMLElement {
+  const input = make("input", { type: "text", maxlength: LONGEST_NAME, value: view.name || layer.name, autocomplete: "off" });
+  input.addEventListener("change", () => {
+    const name = input.value.trim();
+    view.name = name === layer.name ? "" : name;
+    changed();
+  });
+  return labelled(say("layerName"), input);
+}
+
+function colorRow(view: LayerView, say: Say, changed: () => void, paint: () => void): HTMLElement {
+  const picker = make("input", { type: "color", value: `#${view.color}` });
+  picker.addEventListener("input", () => {
+    view.color = picker.value.slice(1).toUpperCase();
+    paint();
+    changed();
+  });
+  return labelled(say("color"), picker);
+}
+
+function blendRow(view: LayerView, say: Say, changed: () => void): HTMLElement {
+  const words: Record<LayerView["blend"], Word> = { auto: "blendAuto", additive: "blendAdditive", normal: "blendNormal" };
+  const select = make("select", {}, ...BLENDS.map((blend) => make("option", { value: blend, selected: blend === view.blend }, say(words[blend]))));
+  select.addEventListener("change", () => {
+    view.blend = select.value as LayerView["blend"];
+    changed();
+  });
+  return labelled(say("blend"), select);
 }
 
 function labelled(text: string, control: HTMLElement, extra?: HTMLElement): HTMLElement {
@@ -60,7 +121,10 @@ function contrastRows(layer: SceneLayer, view: LayerView, say: Say, changed: () 
   const step = (most - least) / 500 || 1;
   const sliders = [0, 1].map((side) => make("input", { type: "range", min: least, max: most, step, value: view.window[side]! }));
   const shown = [0, 1].map((side) => make("output", {}, tidy(view.window[side]!)));
+  const bars = histogram(layer, [least, most], say("histogram"));
+  bars.show(view.window);
   const refresh = () => {
+    bars.show(view.window);
     sliders.forEach((slider, side) => (slider.value = String(view.window[side]!)));
     shown.forEach((output, side) => (output.value = tidy(view.window[side]!)));
     changed();
@@ -79,7 +143,7 @@ function contrastRows(layer: SceneLayer, view: LayerView, say: Say, changed: () 
   });
   const legend = make("legend", {}, say("contrast"));
   const rows = [labelled(say("low"), sliders[0]!, shown[0]), labelled(say("high"), sliders[1]!, shown[1])];
-  return [make("fieldset", { class: "pv-contrast" }, legend, ...rows, auto)];
+  return [make("fieldset", { class: "pv-contrast" }, legend, bars.element, ...rows, auto)];
 }
 
 function paletteRow(view: LayerView, say: Say, changed: () => void, paint: () => void): HTMLElement {

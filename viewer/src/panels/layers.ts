@@ -1,33 +1,62 @@
 /** The panel of layers: what is drawn, how, and at which moment. */
 
 import { make } from "../dom";
+import type { SceneLayer } from "../scene";
+import { layerPicker } from "./layerPicker";
 import { layerList } from "./layerRows";
 import type { Panel, PanelContext } from "./panel";
 
 export function layersPanel(context: PanelContext): Panel {
   const { explorer, say, scene } = context;
   const list = make("div", {});
-  const [times, showTime] = timeRow(context);
+  const [times, showTime, stopTime] = timeRow(context);
+  const picker = layerPicker(context);
   return {
     name: "layers",
     title: say("layers"),
-    element: make("div", {}, list, ...times),
+    element: make("div", {}, list, ...(picker ? [picker] : []), ...times),
     refresh() {
       const { layers } = context.view();
       list.replaceChildren(
-        layerList(scene, layers, say, (index) => {
-          explorer.setLayer(index, layers[index]!);
-          context.applied();
+        layerList(scene, layers, say, {
+          changed(index) {
+            explorer.setLayer(index, layers[index]!);
+            context.applied();
+          },
+          removed: (layer) => void remove(context, layer),
+          raised: (layer) => raise(context, layer),
         }),
       );
       showTime();
     },
+    dispose: stopTime,
   };
 }
 
-function timeRow({ explorer, scene, say }: PanelContext): [HTMLElement[], () => void] {
+/** What brings an added asset before the one before it; null where none is. */
+function raise(context: PanelContext, { asset }: SceneLayer): (() => void) | null {
+  const order = [...context.asked("asset")];
+  const at = order.indexOf(asset);
+  if (at < 1) return null;
+  [order[at - 1], order[at]] = [order[at]!, order[at - 1]!];
+  return () => void context.ask("asset", order);
+}
+
+/** Take away what was added: an asset, or all neurons that end in a region. */
+async function remove(context: PanelContext, layer: SceneLayer): Promise<void> {
+  if (layer.asset) await context.ask("asset", context.asked("asset").filter((id) => id !== layer.asset));
+  else {
+    const { regions } = context.display.tree;
+    await context.ask("ends", context.asked("ends").filter((id) => regions.get(id)?.name !== layer.ends));
+  }
+}
+
+/** From one time point to the next while it plays, as soon as the one before is drawn. */
+const FRAME_MS = 200;
+
+function timeRow({ explorer, scene, say }: PanelContext): [HTMLElement[], () => void, () => void] {
   const times = Math.max(...scene.layers.map((layer) => layer.times));
-  if (times < 2) return [[], () => undefined];
+  if (times < 2) return [[], () => undefined, () => undefined];
   const slider = make("input", { type: "range", id: "pv-time", min: 0, max: times - 1, step: 1 });
   const shown = make("output", { for: slider.id }, "0");
   slider.addEventListener("input", () => {
@@ -38,5 +67,21 @@ function timeRow({ explorer, scene, say }: PanelContext): [HTMLElement[], () => 
     slider.value = String(explorer.time());
     shown.value = slider.value;
   };
-  return [[make("div", { class: "pv-row" }, make("label", { for: slider.id }, say("time")), slider, shown)], show];
+  let timer = 0;
+  const play = make("button", { type: "button", class: "pv-small", "data-action": "play" }, say("play"));
+  const stop = () => {
+    window.clearInterval(timer);
+    timer = 0;
+    play.textContent = say("play");
+  };
+  play.addEventListener("click", () => {
+    if (timer) return stop();
+    play.textContent = say("pause");
+    timer = window.setInterval(() => {
+      if (!explorer.isReady()) return;
+      explorer.setTime((explorer.time() + 1) % times);
+      show();
+    }, FRAME_MS);
+  });
+  return [[make("div", { class: "pv-row" }, make("label", { for: slider.id }, say("time")), slider, shown), play], show, stop];
 }

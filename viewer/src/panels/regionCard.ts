@@ -19,7 +19,7 @@ export function regionCard(context: PanelContext): RegionCard {
     element.hidden = false;
     element.replaceChildren(
       make("ol", { class: "pv-crumbs", "aria-label": say("regionPath") }, ...crumbs),
-      make("h3", {}, region.name),
+      make("p", { class: "pv-region-name" }, region.name),
       ...(region.also ? [make("p", { class: "pv-quiet" }, region.also)] : []),
       ...(atlas ? [actions(context, id)] : []),
     );

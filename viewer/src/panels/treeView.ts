@@ -10,6 +10,11 @@ export interface TreeListener {
   reached(id: string): void;
 }
 
+/** A name without what an acronym leaves out. */
+function bare(text: string): string {
+  return text.replace(/[\s_,-]/g, "").toLowerCase();
+}
+
 export class TreeView {
   readonly element = make("ul", { role: "tree", class: "pv-tree", "aria-multiselectable": "true" });
   private tree: RegionTree | null = null;
@@ -98,7 +103,7 @@ export class TreeView {
       },
       make("span", { class: "pv-twist", "aria-hidden": "true" }),
       swatch,
-      make("span", { class: "pv-branch-name" }, name, ...(acronym && acronym !== name ? [make("small", {}, acronym)] : [])),
+      make("span", { class: "pv-branch-name" }, name, ...(acronym && bare(acronym) !== bare(name) ? [make("small", {}, acronym)] : [])),
     );
     if (also) item.title = also;
     item.style.setProperty("--level", String(level - 1));

@@ -2,7 +2,8 @@
 
 import { make, section } from "../dom";
 import { TOGGLES, type Toggle } from "../view";
-import type { Say, Word } from "../words";
+import { keyList } from "../shortcuts";
+import type { Say } from "../words";
 import type { Panel, PanelContext } from "./panel";
 
 export function viewPanel(context: PanelContext): Panel {
@@ -21,15 +22,6 @@ export function viewPanel(context: PanelContext): Panel {
   return { name: "view", title: say("view"), element, refresh };
 }
 
-const KEYS: readonly [string, Word][] = [
-  ["← → ↑ ↓", "keyMove"],
-  [", .", "keyStep"],
-  ["+ −", "keyZoom"],
-  ["R E", "keyTurn"],
-  ["Shift + ← → ↑ ↓", "keyTilt"],
-];
-
 function keyHelp(say: Say): HTMLElement {
-  const list = KEYS.flatMap(([keys, word]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, say(word))]);
-  return section(say("keys"), make("dl", { class: "pv-keys" }, ...list), make("p", { class: "pv-quiet" }, say("mouse")));
+  return section(say("keys"), keyList(say), make("p", { class: "pv-quiet" }, say("mouse")));
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
+from math import prod
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -19,7 +20,8 @@ from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.export_rule import Way
-from pulvinar.model.volume import Volume, volume_from_json
+from pulvinar.model.space import Window
+from pulvinar.model.volume import Volume, VolumeKind, volume_from_json
 from pulvinar.platform import Platform
 from pulvinar.storage.external_volume import open_asset_volume
 from pulvinar.web.anchors import named_anchors
@@ -35,6 +37,9 @@ from pulvinar.web.stored_tables import read_matrix
 
 router = APIRouter(prefix="/assets/{version_digest}/{asset_id}", tags=["assets"])
 
+_BINS = 64
+_MOST_COUNTED = 64_000_000
+"""Voxels of a level that are counted for a histogram."""
 IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -131,6 +136,44 @@ def get_cutout(
     name = f"{asset.name}-{_place_of(wish)}{SUFFIXES[form]}"
     headers = {"content-disposition": disposition(name), "cache-control": cache_control(asset, found.tier).decode()}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+class HistogramOut(BaseModel):
+    """How often which values are, from the coarsest level at the first time point."""
+
+    low: float
+    high: float
+    counts: list[int] = Field(description="Of bins of one width from `low` to `high`.")
+
+
+@router.get("/histogram", dependencies=[Depends(costly)])
+def get_histogram(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    version_digest: VersionDigest,
+    asset_id: AssetId,
+    channel: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    low: Annotated[float | None, Query(allow_inf_nan=False, description="Only values from here on.")] = None,
+    high: Annotated[float | None, Query(allow_inf_nan=False, description="Only values up to here.")] = None,
+) -> HistogramOut:
+    """The histogram of a channel of an image, as one needs it to set the contrast."""
+    found = resolve(platform.database, actor, version_digest, asset_id, Right.VIEW)
+    count_as(request, reading_of(actor, found))
+    asset, volume = found.asset, _volume_of(found.asset)
+    if channel >= len(volume.channels):
+        raise Invalid(f"channel {channel} of {asset.name}", hint=f"it has 0 to {len(volume.channels) - 1}")
+    level = len(volume.levels) - 1
+    _, _, *extent = volume.levels[level].shape
+    window = Window((0, channel, 0, 0, 0), (1, channel + 1, extent[0], extent[1], extent[2]))
+    if volume.kind is not VolumeKind.IMAGE or prod(extent) > _MOST_COUNTED:
+        raise Invalid(f"{asset.name} has no small level of intensities", hint="ask for a cut-out")
+    values = open_asset_volume(platform.store, platform.sources, asset).read(level, window).ravel()
+    values = values[np.isfinite(values)]
+    ends = (values.min(), values.max()) if values.size else (0, 1)
+    between = tuple(float(end if asked is None else asked) for asked, end in zip((low, high), ends, strict=True))
+    counts, edges = np.histogram(values, _BINS, (between[0], max(between[1], np.nextafter(between[0], np.inf))))
+    return HistogramOut(low=float(edges[0]), high=float(edges[-1]), counts=counts.tolist())
 
 
 class MatrixOut(BaseModel):

@@ -235,9 +235,8 @@ def list_atlas_neurons(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> PageOut[NeuronOut]:
     """The neurons that lie in an atlas and that you may see, by the regions of their soma and their ends."""
-    spans = {
-        key: atlas.ontology.span(atlas.ontology.find(said).id) for key, said in (("soma", soma), ("end", end)) if said
-    }
+    asked = {"soma": soma, "end": end}
+    spans = {key: atlas.ontology.span(atlas.ontology.find(said).id) for key, said in asked.items() if said}
     page = list_neurons(
         platform.database,
         actor,
