@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
-from pulvinar.access.visibility import highest_right
+from pulvinar.access.visibility import highest_right, is_signed_in
 from pulvinar.access.work import may_on_node
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
+from pulvinar.catalogue.collections import list_collections
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
 from pulvinar.catalogue.query import LONGEST, parse
 from pulvinar.catalogue.query_nodes import (
@@ -37,6 +38,7 @@ from pulvinar.web import (
     asset_pages,
     atlas_pages,
     audit_page,
+    collection_pages,
     device_pages,
     job_pages,
     joining_pages,
@@ -93,7 +95,7 @@ def mount(pages: FastAPI) -> None:
     pages.state.counted = species_pages.CountedForVisitors()
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
-    for one in (species_pages, maker_pages, neuron_pages):
+    for one in (species_pages, maker_pages, neuron_pages, collection_pages):
         pages.include_router(one.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
@@ -262,6 +264,8 @@ def dataset(
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
         "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
+        "collections": list_collections(platform.database, actor, dataset_id=dataset_id),
+        "may_collect": is_signed_in(actor) and actor.ceiling >= Right.WRITE,
         "profile": profile_of(shown, language_of(request)),
         "may_run": may_read and may_on_node(actor, Right.WRITE),
         "terms": terms_of(platform, actor, dataset_id),
