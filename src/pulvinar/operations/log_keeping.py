@@ -1,4 +1,4 @@
-"""Keeps the log while a process runs: seals it, writes down what was read, tells of hours that are over."""
+"""Keeps the log while a process runs: seals it, writes down what was read and used, tells of hours that are over."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pulvinar.access.audit_chain import seal
 from pulvinar.access.reads import ReadCounter, tell_reads
 from pulvinar.errors import Unavailable
+from pulvinar.operations.use import UseCounter
 from pulvinar.storage.database import Database
 
 INTERVAL_S = 3.0
@@ -25,9 +26,16 @@ class LogKeeper:
     Every process that serves or works has one; the database lets one of them seal at a time.
     """
 
-    def __init__(self, database: Database, reads: ReadCounter | None = None, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reads: ReadCounter | None = None,
+        use: UseCounter | None = None,
+        *,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
         self._database = database
-        self._reads = reads
+        self._counters = [one for one in (reads, use) if one is not None]
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._failing = False
@@ -51,8 +59,8 @@ class LogKeeper:
 
     def _keep(self) -> None:
         try:
-            if self._reads is not None:
-                self._reads.flush()
+            for one in self._counters:
+                one.flush()
             tell_reads(self._database)
             while seal(self._database) is not None and not self._stop.is_set():
                 pass

@@ -18,6 +18,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pulvinar.access.reads import ReadCounter
 from pulvinar.errors import Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.operations.log_keeping import LogKeeper
+from pulvinar.operations.use import UseCounter
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
 from pulvinar.web.admission import Admission
@@ -49,6 +50,7 @@ from pulvinar.web.api import (
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of
 from pulvinar.web.cors import Cors
+from pulvinar.web.counted_use import counting_use
 from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, tell
 from pulvinar.web.identification import bearer_of
@@ -79,6 +81,7 @@ class WebApplication:
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
         reads = ReadCounter(platform.database)
+        self._use = UseCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
             platform.store,
@@ -90,7 +93,7 @@ class WebApplication:
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
-        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads)))
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, self._use)))
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
         self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
@@ -101,6 +104,7 @@ class WebApplication:
         await self._admitted(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        send = counting_use(self._use, scope, send)
         if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
             await self.gateway(scope, receive, send)
         else:

@@ -34,15 +34,19 @@ from pulvinar.platform import Platform
 from pulvinar.web import (
     access_pages,
     account_pages,
+    administration_pages,
     agreement_pages,
     asset_pages,
     atlas_pages,
     audit_page,
     collection_pages,
     device_pages,
+    feed_pages,
+    feedback_pages,
     job_pages,
     joining_pages,
     maker_pages,
+    me_pages,
     neuron_pages,
     organisation_pages,
     people_pages,
@@ -78,7 +82,7 @@ from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
-from pulvinar.web.limits import costly
+from pulvinar.web.limits import Buckets, costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -93,6 +97,7 @@ router = APIRouter(include_in_schema=False)
 def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
     pages.state.counted = species_pages.CountedForVisitors()
+    pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages):
@@ -115,6 +120,8 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     pages.include_router(audit_page.router)
     pages.include_router(view_pages.router)
+    for one in (me_pages, administration_pages, feedback_pages, feed_pages):
+        pages.include_router(one.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)
     viewer = HERE / "viewer"
