@@ -171,7 +171,8 @@ def _throw_away(session: Session, today: str) -> None:
 def _insert_new(session: Session, table: Any, row: dict[str, str]) -> int:
     """Insert a row unless it is there; how many were inserted."""
     kind = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    return int(session.execute(kind.insert(table).values(row).on_conflict_do_nothing()).rowcount)  # type: ignore[attr-defined]
+    new = kind.insert(table).values(row).on_conflict_do_nothing()
+    return len(session.execute(new.returning(table.c.day)).all())
 
 
 def _add(session: Session, rows: Counter[tuple[str, Use, str]]) -> None:
