@@ -31,7 +31,8 @@ _LONGEST_TITLE, _LONGEST_DESCRIPTION = 200, 10_000
 @dataclass(frozen=True)
 class Collection:
     """A collection as an actor sees it: `right` is what the actor may do to it, `count` how many of its datasets the
-    actor sees, `is_public` whether everyone sees it."""
+    actor sees, `is_public` whether everyone sees it. `changed` is when it was described last: that something was put
+    into it, which the actor may not see, tells nothing."""
 
     id: str
     title: str
@@ -74,7 +75,6 @@ def add_dataset(work: UnitOfWork, collection_id: str, dataset_id: str) -> None:
         position = (work.session.scalar(last) or 0) + 1
         row = {"collection_id": collection_id, "dataset_id": dataset_id, "position": position}
         work.session.execute(insert(collection_item).values(row))
-        _change(work.session, collection_id)
     work.record_event("add-to-collection", collection_id, {"dataset": dataset_id})
 
 
@@ -82,7 +82,6 @@ def remove_dataset(work: UnitOfWork, collection_id: str, dataset_id: str) -> Non
     """Take a dataset out of a collection. Raises `NotFound`, `Forbidden`."""
     _ask(work, collection_id, Right.WRITE)
     work.session.execute(delete(collection_item).where(_in(collection_id), collection_item.c.dataset_id == dataset_id))
-    _change(work.session, collection_id)
     work.record_event("take-from-collection", collection_id, {"dataset": dataset_id})
 
 
@@ -100,7 +99,6 @@ def move_dataset(work: UnitOfWork, collection_id: str, dataset_id: str, *, up: b
         for row, position in ((rows[at], rows[other].position), (rows[other], rows[at].position)):
             mine = _in(collection_id), collection_item.c.dataset_id == row.dataset_id
             work.session.execute(update(collection_item).where(*mine).values(position=position))
-    _change(work.session, collection_id)
     work.record_event("move-in-collection", collection_id, {"dataset": dataset_id, "up": up})
 
 
