@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from pulvinar.access.audit import MAIL_FAILED, note_incident
 from pulvinar.access.known_actors import KnownActors
 from pulvinar.access.mail import Postman, open_mailer
 from pulvinar.access.sealing import Sealer, open_sealer
@@ -62,7 +63,8 @@ class Platform:
     def postman(self) -> Postman:
         """Takes mail to people. Raises `Invalid` for an address of a mail server that is none."""
         password = read_secret(self.settings.smtp_password_file, "smtp_password_file")
-        return Postman(open_mailer(self.settings.smtp_url, self.settings.mail_from, password))
+        mailer = open_mailer(self.settings.smtp_url, self.settings.mail_from, password)
+        return Postman(mailer, lambda why: note_incident(self.database, MAIL_FAILED, "mail", {"error": why}))
 
     @cached_property
     def identity_provider(self) -> IdentityProvider | None:

@@ -8,6 +8,7 @@ from pulvinar.web.language import LANGUAGES
 pytestmark = pytest.mark.browser
 
 PAGES = ("home", "search", "nothing", "dataset", "neurons", "atlases", "missing", "viewer")
+PAGES += ("species", "neuron", "labs", "collections", "feedback", "me", "administration", "storage", "use")
 
 
 def address_of(site, name: str) -> str:
@@ -20,7 +21,11 @@ def address_of(site, name: str) -> str:
         "atlases": f"{site.address}/atlases",
         "missing": f"{site.address}/datasets/none",
         "viewer": site.viewer(site.macaque),
-    }[name]
+        "species": f"{site.address}/species/zebrafish",
+        "neuron": f"{site.page(site.neurons)}/assets/{site.neurons.assets[0].id}/neuron",
+        "storage": f"{site.address}/administration/storage",
+        "use": f"{site.address}/administration/use",
+    }.get(name, f"{site.address}/{name}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

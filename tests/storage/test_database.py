@@ -11,6 +11,7 @@ import pulvinar.access.tables
 import pulvinar.atlases.tables
 import pulvinar.catalogue.tables
 import pulvinar.ingest.tables
+import pulvinar.operations.tables
 from pulvinar.errors import Unavailable
 from pulvinar.platform import migrate
 from pulvinar.storage.database import Database, UtcDateTime, metadata

@@ -29,6 +29,7 @@ from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.tokens import make_token
 from pulvinar.access.visibility import EVERYONE
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.collections import add_dataset, make_collection, share_collection
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.requests import ask_for
 from pulvinar.catalogue.sharing import set_tier, share_by_link
@@ -124,6 +125,7 @@ class Thing:
     request_id: str = field(default_factory=new_id)
     acceptance_id: str = field(default_factory=new_id)
     document_id: str = field(default_factory=new_id)
+    collection_id: str = field(default_factory=new_id)
     view_id: str = "0000000000"
     version_id: str = field(default_factory=new_id)
     file_id: str = field(default_factory=new_id)
@@ -207,6 +209,9 @@ class Matrix:
         self._owner = a_person(platform.database, "keeper", email="keeper@hidden.example")
         self._petitioner = a_person(platform.database, "petitioner", email="petitioner@hidden.example")
         self._lab = self._new_lab("A hidden lab", self._owner)
+        with UnitOfWork(platform.database, self._keeper()) as work:
+            self._shown = make_collection(work, "What everyone sees")
+            share_collection(work, self._shown, EVERYONE, Right.READ)
         voxels = np.ones((1, 1, 20, 20, 20), np.uint8)
         self._stored = [stored_volume(platform, "volume", voxels, VolumeKind.IMAGE) for _ in STATES]
 
@@ -286,7 +291,11 @@ class Matrix:
             share_document(work, document.id, EVERYONE, Right.READ)
             append(work, document.id, {"note": Mark(MarkKind.NOTE, ((1.0, 2.0, 3.0),), text=WORDS[1])})
         view = save_view(database, keeper, f"A view of the {WORDS[0]}", f"/datasets/{dataset_id}/view", "l=xy")
-        return {"document_id": document.id, "view_id": view.id}
+        with UnitOfWork(database, keeper) as work:
+            collection = make_collection(work, f"With the {WORDS[0]}", WORDS[1])
+            for one in (collection, self._shown):
+                add_dataset(work, one, dataset_id)
+        return {"document_id": document.id, "view_id": view.id, "collection_id": collection}
 
     def _hand_in(self) -> tuple[str, str]:
         """What is on its way to become such a dataset."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, tuple_
+from sqlalchemy import Row, Select, insert, or_, select, tuple_
 
 from pulvinar.access.tables import event
 from pulvinar.errors import Forbidden, Invalid
@@ -16,6 +16,9 @@ from pulvinar.model.access import Actor, Event, Right
 from pulvinar.storage.database import Database
 
 _BATCH = 1000
+_PLATFORM = "platform"
+MAIL_FAILED = "mail-failed"
+"""What is written down of mail that could not be sent."""
 
 
 @dataclass(frozen=True)
@@ -142,3 +145,10 @@ def _place(cursor: str) -> tuple[datetime, int]:
         return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest), int(seq)
     except (OverflowError, ValueError) as error:
         raise Invalid(f"{cursor!r} is not a cursor", hint="use next_cursor of the page before") from error
+
+
+def note_incident(database: Database, verb: str, subject_id: str, details: dict[str, Any]) -> None:
+    """Write down that something went wrong by itself, without anybody who did it."""
+    values = {"actor_id": _PLATFORM, "verb": verb, "subject_id": subject_id, "at": datetime.now(UTC)}
+    with database.writing() as session:
+        session.execute(insert(event).values(**values, details=details))

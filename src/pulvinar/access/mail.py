@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -100,8 +101,10 @@ def open_mailer(url: str, sender: str, password: str = "") -> Mailer:
 class Postman:
     """Does what ends in mail beside the request: nobody learns from the time it takes whether there was any."""
 
-    def __init__(self, mailer: Mailer) -> None:
+    def __init__(self, mailer: Mailer, failed: Callable[[str], None] = lambda _: None) -> None:
+        """`failed` is told why mail was not sent, in a few words without whom it was for."""
         self._mailer = mailer
+        self._failed = failed
         self._rounds = ThreadPoolExecutor(1, thread_name_prefix="mail")
 
     def send(self, mail: Mail) -> None:
@@ -120,5 +123,7 @@ class Postman:
         try:
             for mail in write():
                 self._mailer.send(mail)
-        except Exception:  # noqa: BLE001 - whatever it is, the next mail goes out
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next mail goes out
             _log.exception("mail was not sent")
+            with suppress(Exception):
+                self._failed(type(error).__name__)

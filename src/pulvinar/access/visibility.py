@@ -67,6 +67,11 @@ def audiences(actor: Actor, right: Right = Right.SEE) -> tuple[str, ...]:
     return EVERYONE, audience_of(actor.id), *(one.audience for one in actor.memberships if one.most >= right)
 
 
+def is_signed_in(actor: Actor) -> bool:
+    """Whether there is somebody whom a thing could belong to: no visitor, and none who came by a link."""
+    return actor.is_owner or any(one.audience == REGISTERED for one in actor.memberships)
+
+
 def visible(
     actor: Actor, dataset_id: ColumnElement[str], right: Right = Right.SEE, *, by_name: bool = False
 ) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 
 from pulvinar.access.visibility import visible
+from pulvinar.catalogue.datasets import datasets_among
 from pulvinar.catalogue.seen import seen_asset
 from pulvinar.catalogue.tables import asset, asset_entry, dataset
 from pulvinar.model.access import Actor
@@ -61,3 +62,20 @@ def together(parts: Iterable[Figures]) -> Figures:
         for kind, count in one.assets.items():
             assets[kind] += count
     return Figures(sum(one.datasets for one in known), dict(assets), sum(one.size_bytes for one in known))
+
+
+def largest_datasets(database: Database, actor: Actor, *, limit: int = 20) -> tuple[tuple[str, str, int], ...]:
+    """The datasets that hold most bytes, of those that `actor` may see: identifier, title, bytes."""
+    size = func.sum(asset.c.size_bytes)
+    wanted = (
+        select(asset_entry.c.dataset_id, size.label("size_bytes"))
+        .join(asset, asset.c.id == asset_entry.c.asset_id)
+        .where(visible(actor, asset_entry.c.dataset_id), seen_asset(actor, asset_entry.c.asset_id))
+        .group_by(asset_entry.c.dataset_id)
+        .order_by(size.desc(), asset_entry.c.dataset_id)
+        .limit(limit)
+    )
+    with database.session() as session:
+        sizes = {row.dataset_id: int(row.size_bytes) for row in session.execute(wanted)}
+    titles = {one.id: one.record.title for one in datasets_among(database, actor, sizes)}
+    return tuple((one, titles.get(one, ""), size_bytes) for one, size_bytes in sizes.items())

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -255,4 +256,35 @@ tombstone = Table(
     Column("of", String(64), primary_key=True),
     Column("leaf", String(64), nullable=False),
     Column("erasure_id", String(64), ForeignKey("erasure.id"), nullable=False, index=True),
+)
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made", UtcDateTime, nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
+    Index("collection_by_change", "changed"),
+)
+
+collection_item = Table(
+    "collection_item",
+    metadata,
+    Column("collection_id", String(64), ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset_id", String(64), ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Index("collection_item_by_dataset", "dataset_id"),
+)
+
+collection_grant = Table(
+    "collection_grant",
+    metadata,
+    Column("collection_id", String(64), ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("audience", String(80), primary_key=True),
+    Column("level", SmallInteger, nullable=False),
+    Column("given_by", String(64), nullable=False),
+    Index("collection_grant_by_audience", "audience", "collection_id"),
 )

@@ -112,6 +112,13 @@ def list_jobs(
     return found, found[-1].id if len(rows) > limit else None
 
 
+def list_own_jobs(database: Database, actor: Actor, *, limit: int = 50) -> tuple[Job, ...]:
+    """The newest jobs that `actor` started."""
+    wanted = select(job).where(job.c.actor_id == actor.id).order_by(job.c.seq.desc()).limit(limit)
+    with database.session() as session:
+        return tuple(job_from_row(row) for row in session.execute(wanted))
+
+
 def _number(session: Session, actor: Actor, cursor: str) -> int:
     try:
         number: int = session.scalars(select(job.c.seq).where(job.c.id == cursor, _seen(actor))).one()

@@ -49,11 +49,6 @@ def _may(session: Session, actor: Actor, right: Right, document_id: str) -> bool
     return session.scalar(known) is not None
 
 
-def is_signed_in(actor: Actor) -> bool:
-    """Whether there is somebody whom a document could belong to: no visitor, and none who came by a link."""
-    return actor.is_owner or any(one.audience == REGISTERED for one in actor.memberships)
-
-
 def share_document(work: UnitOfWork, document_id: str, audience: str, right: Right) -> None:
     """Give an audience (an actor, an organisation, everyone, who is signed in) `right` on a document.
 

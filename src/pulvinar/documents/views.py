@@ -15,12 +15,11 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
+from pulvinar.access.visibility import is_signed_in, visible
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import find_atlas
 from pulvinar.catalogue.datasets import get_dataset
 from pulvinar.documents.documents import checked_title
-from pulvinar.documents.rights import is_signed_in
 from pulvinar.documents.tables import saved_view
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import Actor, Right

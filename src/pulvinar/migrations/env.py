@@ -12,6 +12,7 @@ import pulvinar.compute.tables
 import pulvinar.documents.tables
 import pulvinar.ingest.tables
 import pulvinar.ingest.uploads.tables
+import pulvinar.operations.tables
 import pulvinar.solutions.tables  # noqa: F401 (each import registers its room's tables)
 from pulvinar.migrations.scope import is_ours
 from pulvinar.storage.database import metadata

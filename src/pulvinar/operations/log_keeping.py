@@ -1,4 +1,4 @@
-"""Keeps the log while a process runs: seals it, writes down what was read or refused, tells of hours that are over."""
+"""Keeps the log while a process runs: seals it, writes down what was read, used and refused, tells of past hours."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _log = logging.getLogger("pulvinar.operations")
 
 
 class Counter(Protocol):
-    """Counts in memory what is written down now and then: reads, refusals."""
+    """Counts in memory what is written down now and then: reads, refusals, use."""
 
-    def flush(self) -> int:
+    def flush(self) -> object:
         """Write down what was counted."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pulvinar.access.audit import note_incident
 from pulvinar.catalogue.tombstones import erased_leaves
 from pulvinar.catalogue.versions import list_versions, objects_of
 from pulvinar.errors import Corrupt, Forbidden, NotFound, Unavailable
@@ -23,6 +24,9 @@ from pulvinar.storage.shards import chunks_per_shard, index_size, parse_index
 from pulvinar.storage.store import Store
 
 _PIECE_BYTES = 16 << 20
+_NAMED = 5
+FOUND_DAMAGE = "found-damage"
+"""What is written down of a verification that found damage."""
 _SHARD = re.compile(r"image\.ome\.zarr/(\d+)/c/[\d/]+")
 
 
@@ -55,7 +59,8 @@ def verify(
     """Re-read every object of every version of a dataset: size, SHA-256, and each chunk's CRC32C in shards.
 
     The digests of assets and versions are worked out anew as well. Of an asset in another place, its source is compared
-    with the state in which it was seen: metadata by SHA-256, all else by size and tag, where that can be asked.
+    with the state in which it was seen: metadata by SHA-256, all else by size and tag, where that can be asked. That
+    damage was found is written into the log.
     Raises `NotFound` when the actor sees no such dataset, `Unavailable` when the store doesn't answer; damage is no
     error but the answer.
     """
@@ -77,6 +82,9 @@ def verify(
     for asset in assets.values():
         if asset.location is not None:
             damages += _source_damage(store, asset, asset.location, sources or ExternalSources())
+    if damages:
+        named = [f"{one.key}: {one.what}" for one in damages[:_NAMED]]
+        note_incident(database, FOUND_DAMAGE, dataset_id, {"damages": len(damages), "first": named})
     return Verification(len(work), total, tuple(damages))
 
 

@@ -20,6 +20,7 @@ from pulvinar.access.refusals import Refusal, RefusalCounter
 from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.model.access import ANONYMOUS
 from pulvinar.operations.log_keeping import LogKeeper
+from pulvinar.operations.use import UseCounter
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
 from pulvinar.web.admission import Admission
@@ -53,6 +54,7 @@ from pulvinar.web.api import (
 from pulvinar.web.api.schemas import Envelope
 from pulvinar.web.context import actor_at_once, actor_of, who_is_signed_in
 from pulvinar.web.cors import Cors
+from pulvinar.web.counted_use import counting_use
 from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, code_of, tell
 from pulvinar.web.forms import browser_of
@@ -84,6 +86,7 @@ class WebApplication:
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
         reads, refusals = ReadCounter(platform.database), RefusalCounter(platform.database)
+        self._use = UseCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
             platform.store,
@@ -95,7 +98,7 @@ class WebApplication:
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
-        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refusals)))
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refusals, self._use)))
         self.pages.state.refusals = refusals
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
@@ -107,6 +110,7 @@ class WebApplication:
         await self._admitted(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        send = counting_use(self._use, scope, send)
         if scope["type"] == "http" and scope["path"].startswith(gateway.ROOT):
             await self.gateway(scope, receive, send)
         else:

@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from starlette.staticfiles import StaticFiles
 
-from pulvinar.access.visibility import highest_right
+from pulvinar.access.visibility import highest_right, is_signed_in
 from pulvinar.access.work import may_on_node
 from pulvinar.catalogue.asset_search import ResultPage, search_assets
+from pulvinar.catalogue.collections import list_collections
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
 from pulvinar.catalogue.query import LONGEST, parse
 from pulvinar.catalogue.query_nodes import (
@@ -33,15 +34,20 @@ from pulvinar.platform import Platform
 from pulvinar.web import (
     access_pages,
     account_pages,
+    administration_pages,
     agreement_pages,
     asset_pages,
     atlas_pages,
     audit_page,
+    collection_pages,
     compare_pages,
     device_pages,
+    feed_pages,
+    feedback_pages,
     job_pages,
     joining_pages,
     maker_pages,
+    me_pages,
     neuron_pages,
     organisation_pages,
     people_pages,
@@ -77,7 +83,7 @@ from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
-from pulvinar.web.limits import costly
+from pulvinar.web.limits import Buckets, costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -92,9 +98,10 @@ router = APIRouter(include_in_schema=False)
 def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
     pages.state.counted = species_pages.CountedForVisitors()
+    pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
-    for one in (species_pages, maker_pages, neuron_pages):
+    for one in (species_pages, maker_pages, neuron_pages, collection_pages):
         pages.include_router(one.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
@@ -115,6 +122,8 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(audit_page.router)
     pages.include_router(view_pages.router)
     pages.include_router(compare_pages.router)
+    for one in (me_pages, administration_pages, feedback_pages, feed_pages):
+        pages.include_router(one.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)
     viewer = HERE / "viewer"
@@ -264,6 +273,8 @@ def dataset(
         "licence_address": phrases.licence_address(shown.record.licence),
         "metadata_links": metadata_links(shown),
         "anchors": named_anchors(platform, actor, [asset.id for asset in shown.assets[:MOST_ANCHORED]]),
+        "collections": list_collections(platform.database, actor, dataset_id=dataset_id),
+        "may_collect": is_signed_in(actor) and actor.ceiling >= Right.WRITE,
         "profile": profile_of(shown, language_of(request)),
         "may_run": may_read and may_on_node(actor, Right.WRITE),
         "terms": terms_of(platform, actor, dataset_id),

@@ -73,6 +73,7 @@ def render(
         "who": who_is_signed_in(request),
         "public": current_platform(request).settings.public,
         "this_address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "this_path": request.url.path[:200],
         "release": metadata.version("pulvinar"),
         "html_language": html_tag(language),
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],

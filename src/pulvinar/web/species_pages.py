@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from pulvinar.atlases.installed import list_atlases
 from pulvinar.catalogue.asset_search import search_assets
+from pulvinar.catalogue.collections import list_collections
 from pulvinar.catalogue.datasets import list_datasets
 from pulvinar.catalogue.figures import Figures, figures, together
 from pulvinar.errors import NotFound
@@ -26,6 +27,7 @@ from pulvinar.web.rendering import render
 router = APIRouter(include_in_schema=False)
 
 _NEWEST = 12
+_COLLECTIONS = 6
 _KEPT_S = 60.0
 
 
@@ -67,6 +69,7 @@ def first_page(request: Request, platform: Platform, actor: Actor) -> dict[str, 
     cards = _cards(request, platform, actor)
     return {
         "species_cards": cards,
+        "collections": list_collections(platform.database, actor)[:_COLLECTIONS],
         "all": together(one.figures for one in cards),
         "regions": sum(one.regions for one in cards),
         "atlas_count": sum(len(one.atlases) for one in cards),

@@ -50,8 +50,7 @@ class Landing:
     def refuse_without_room(self, session: Session, actor: Actor, more_bytes: int) -> None:
         """Raise `TooLarge` where `more_bytes` are beyond the quota of `actor`, `Unavailable` beyond the disk's room."""
         if self.quota_bytes:
-            own = (submission.c.actor_id == actor.id) & (submission.c.state != "done")
-            has = _total(session, submission.c.size_bytes, own)
+            has = _waiting(session, actor)
             if has + more_bytes > self.quota_bytes:
                 raise TooLarge(
                     f"{more_bytes:,} bytes more are beyond your quota of {self.quota_bytes:,}: submissions of yours "
@@ -104,3 +103,15 @@ def keep_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def waiting_bytes(database: Database, actor: Actor) -> int:
+    """How many bytes `actor` has handed in, or promised, that are not brought in yet: what counts for the quota."""
+    with database.session() as session:
+        return _waiting(session, actor)
+
+
+def _waiting(session: Session, actor: Actor) -> int:
+    return _total(
+        session, submission.c.size_bytes, (submission.c.actor_id == actor.id) & (submission.c.state != "done")
+    )

@@ -118,3 +118,25 @@ function follow(section) {
 }
 
 for (const section of document.querySelectorAll("[data-events]")) follow(section);
+
+// How satisfied somebody is, is asked seldom: of who looks at a tenth page, and not again for half a year. What this browser
+// remembers of it stays in it.
+const survey = document.querySelector("[data-survey]");
+if (survey) {
+  const SELDOM_MS = 180 * 86_400_000;
+  const PAGES = 10;
+  try {
+    const seen = Number(localStorage.getItem("survey-pages") ?? 0) + 1;
+    const asked = Number(localStorage.getItem("survey-asked") ?? 0);
+    localStorage.setItem("survey-pages", String(seen));
+    survey.hidden = seen < PAGES || Date.now() - asked < SELDOM_MS;
+    const enough = () => {
+      localStorage.setItem("survey-asked", String(Date.now()));
+      survey.hidden = true;
+    };
+    survey.querySelector("button").addEventListener("click", enough);
+    survey.querySelector("a").addEventListener("click", enough);
+  } catch {
+    // a browser that remembers nothing is asked nothing
+  }
+}
