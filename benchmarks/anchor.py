@@ -147,7 +147,8 @@ def install(means: Means) -> None:
         ATLAS, "2017", "Allen CCFv3", "", Species.MOUSE, CCFV3, "Allen terms", "Wang 2020", "Allen",
         annotation=annotation, regions=ccf_ontology().regions,
     )  # fmt: skip
-    install_atlas(means, packed)
+    # no anchor asks for surfaces, and to make those of 839 regions takes minutes
+    install_atlas(means, packed, surfaces=False)
 
 
 def real_neurons() -> list[Neuron]:

@@ -161,6 +161,12 @@ def test_boxes_around_a_region_are_told_but_for_slivers() -> None:
     assert told[deep].all()
     assert 20 < truth.sum() < 380
 
+    def gap_um(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return np.maximum(np.linalg.norm(np.maximum(np.maximum(low - center, center - high), 0), axis=1) - 500, 0)
+
+    measured = Around(around.distance_um, around.radius_um, gap_um)
+    assert (measured.meets(low, high) == truth).all(), "where gaps are told exactly no sliver is missed"
+
 
 def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way: None) -> None:
     add_atlas_of_places(archive.database)

@@ -91,7 +91,8 @@ def _around(
             continue
         distance = distances(actor, place.atlas, place.region.id)
         if distance is not None:
-            found[space.name, place.region.name] = space, Around(distance.distance_um, radius_um)
+            around = Around(distance.distance_um, radius_um, distance.box_gap_um)
+            found[space.name, place.region.name] = space, around
     if not found:
         named = ", ".join(dict.fromkeys(place.asked for place in places))
         raise Invalid(f"no atlas has voxels of {named}", hint=hint)
