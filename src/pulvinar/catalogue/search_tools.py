@@ -50,19 +50,21 @@ def located_assets(
     actor: Actor,
     where: Located,
     places: tuple[Place, ...],
+    boxes: bool,
     distances: RegionDistances | None = None,
 ) -> PlacesNear:
-    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or a region, or in a box.
+    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or a region, or in a box;
+    with `boxes` also what has a box alone.
 
     Raises `Invalid` for an unknown space, and for a region of which nobody tells how far places are from it.
     """
     if isinstance(where, Near) and where.point_um is None:
-        return PlacesNear(session, _around(session, actor, where.radius_um, places, distances))
+        return PlacesNear(session, _around(session, actor, where.radius_um, places, distances), boxes=boxes)
     spaces = known_spaces(session, actor)
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return PlacesNear(session, [(space, _figure(where))])
+    return PlacesNear(session, [(space, _figure(where))], boxes=boxes)
 
 
 def _figure(where: Located) -> Figure:
