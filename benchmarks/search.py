@@ -179,10 +179,10 @@ def _asset(
     chosen = nodes[generator.integers(len(nodes), size=NODES)] + generator.normal(0, 8, 3)
     index = np.clip(chosen, 0, np.array(source.annotation.shape) - 1).astype(np.intp)
     found = [int(one) for one in source.annotation[tuple(index.T)] if one in source.tree]
-    roles = ["soma", "end", "end", *["length"] * NODES]
-    regions = tuple(dict.fromkeys((ATLAS, role, region) for role, region in zip(roles, found, strict=False)))
     size = chance.choice((0.3, 0.65, 1.0, 1.8, 5.0, 25.0))
     kind = KINDS[min(int(chance.expovariate(1)), 3)]
+    roles = ["share"] * NODES if kind == "volume" else ["soma", "end", "end", *["length"] * NODES]
+    regions = tuple(dict.fromkeys((ATLAS, role, region) for role, region in zip(roles, found, strict=False)))
     row = AssetRow(f"neuron {seq}-{at}", kind, size, regions)
     number = (seq - 1) * A_DATASET + at + 1
     if kind == "volume":

@@ -166,6 +166,11 @@ class Around:
     def meets(self, low: Array, high: Array) -> Array:
         """As `Figure` says; boxes are halved until the middle of a part is in it or none can be, at most so often that
         what is missed is less than a 64th of the box."""
+        # the images of one atlas have one box, and a box is told once for each cube in which it lies
+        boxes, which = np.unique(np.concatenate([low, high], axis=1), axis=0, return_inverse=True)
+        return self._meets(boxes[:, :3], boxes[:, 3:])[which.reshape(-1)]
+
+    def _meets(self, low: Array, high: Array) -> Array:
         found = np.zeros(len(low), bool)
         if self.box_gap_um is not None:
             found = self.box_gap_um(low, high) <= self.radius_um

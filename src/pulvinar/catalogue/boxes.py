@@ -127,9 +127,7 @@ class BoxesNear:
         number, named, places = zip(*rows, strict=True)
         offsets = np.frombuffer(b"".join(places), "<f4").reshape(-1, 2, 3).astype(np.float64)
         corners = offsets + _corners_of(self._space, np.array(named, np.int64))[:, None]
-        # the images of one atlas have one box, and a box is told once for each cube in which it lies
-        boxes, which = np.unique(corners.reshape(-1, 6), axis=0, return_inverse=True)
-        meets = self._figure.meets(boxes[:, :3], boxes[:, 3:])[which.reshape(-1)]
+        meets = self._figure.meets(corners[:, 0], corners[:, 1])
         return set(np.array(number, np.int64)[meets].tolist())
 
     def _ask(self, statement: dict[bool, TextClause], **values: Any) -> Any:
