@@ -329,10 +329,15 @@ def count_facets(session: Session, numbers: Sequence[int], trees: Sequence[Tree]
         for name, value in told.items():
             counted[_PLURAL.get(name, name)].update(value if isinstance(value, list) else [value])
     return {
-        name: tuple(_facet_value(name, value, count, trees) for value, count in counted[name].most_common(_SHOWN))
+        name: tuple(_facet_value(name, value, count, trees) for value, count in _most(counted[name]))
         for name in _FACETS
         if counted[name]
     }
+
+
+def _most(counted: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent values; of equally frequent ones the first by name, in whatever order a database told them."""
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0]))[:_SHOWN]
 
 
 _FACETS = ("species", "modality", "kind", "region", "lab", "licence", "year")
