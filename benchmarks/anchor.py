@@ -302,7 +302,10 @@ def many(means: Means, chosen: argparse.Namespace) -> dict[str, Any]:
         Neuron(one.zyx_um + random.uniform(-200, 200, 3), one.parent, one.kind, one.region)
         for one in (made[number % len(made)] for number in range(chosen.neurons))
     )
-    assets, datasets, nodes, kept = [], [], 0, []
+    assets: list[Any] = []
+    datasets: list[str] = []
+    kept: list[Neuron] = []
+    nodes = 0
     with step("the neurons are stored"):
         for some in batches(moved, A_DATASET):
             nodes += sum(len(one.zyx_um) for one in some)
