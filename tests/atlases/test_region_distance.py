@@ -24,6 +24,23 @@ def test_how_far_places_are_is_what_a_look_at_every_voxel_says(toy: Annotation, 
     assert told.distance_um(places) == pytest.approx(np.maximum(nearest - HALF_UM, 0), abs=1e-6)
 
 
+def test_a_box_is_told_to_be_no_nearer_than_it_is_and_nothing_away_where_it_holds_what_is_nearest(toy: Annotation):
+    told = region_distance(toy, CORTEX)
+    assert told is not None
+    random = np.random.default_rng(8)
+    low = random.uniform(-2000, 3000, (200, 3))
+    high = low + random.uniform(10, 1500, (200, 3))
+    surface = np.asarray(told.tree.data)
+    apart = np.maximum(np.maximum(low[:, None] - surface, surface - high[:, None]), 0)
+    truth = np.maximum(np.linalg.norm(apart, axis=2).min(axis=1) - told.reach_um, 0)
+    gap = told.box_gap_um(low, high)
+    assert (gap >= truth - 1e-6).all()
+    assert (gap == 0).any()
+    assert np.median(gap - truth) < told.reach_um
+    whole = told.box_gap_um(np.full((1, 3), -1e5), np.full((1, 3), 1e5))
+    assert whole.tolist() == [0]
+
+
 def test_it_is_nothing_inside_however_deep(toy: Annotation):
     told = region_distance(toy, GREY)
     assert told is not None

@@ -14,7 +14,7 @@ from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, publish
 from pulvinar.catalogue.asset_index import index_asset
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
-from pulvinar.catalogue.boxes import box_blocks
+from pulvinar.catalogue.boxes import BoxesNear, box_blocks
 from pulvinar.catalogue.nearby import PlacesNear, walk_near
 from pulvinar.catalogue.places import place_blocks, set_places
 from pulvinar.catalogue.postings import Term
@@ -24,6 +24,8 @@ from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import Atlas
+from pulvinar.model.dataset import AssetKind
+from pulvinar.model.ontology import Ontology
 from pulvinar.model.record import Record, Species
 from pulvinar.model.space import Points, Space
 from pulvinar.storage.database import Database
@@ -160,6 +162,27 @@ def test_boxes_around_a_region_are_told_but_for_slivers() -> None:
     deep = Ball((4000.0, 5000.0, 6000.0), radius - 100).meets(low, high)
     assert told[deep].all()
     assert 20 < truth.sum() < 380
+
+    def gap_um(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return np.maximum(np.linalg.norm(np.maximum(np.maximum(low - center, center - high), 0), axis=1) - 500, 0)
+
+    measured = Around(around.distance_um, around.radius_um, gap_um)
+    assert (measured.meets(low, high) == truth).all(), "where gaps are told exactly no sliver is missed"
+
+
+@pytest.mark.parametrize("asked", ["kind:points", "soma:CA1", "end:root -kind:table"])
+def test_boxes_are_not_looked_for_where_what_is_asked_for_has_places(
+    archive: Archive, atlas: Ontology, asked: str
+) -> None:
+    add_atlas_of_places(archive.database)
+    at = np.array([[5000.0, 5000, 5000]])
+    put(archive, "cells", at, PlaceRole.CELL, kind=AssetKind.POINTS, regions=(("soma", 4), ("end", 7)))
+    put_box(archive, "volume", at[0] - 100, at[0] + 3000)
+    near = "within:50um of:(5000,5000,5000)@allen_ccfv3"
+    assert archive.names(near) == ["volume", "cells"]
+    assert archive.names(f"{near} kind:volume") == ["volume"]
+    with patch.object(BoxesNear, "between", side_effect=AssertionError), patch.object(BoxesNear, "holding", None):
+        assert archive.names(f"{near} {asked}") == ["cells"]
 
 
 def test_a_search_near_a_place_keeps_to_rights_and_goes_on(archive: Archive, way: None) -> None:

@@ -44,6 +44,13 @@ class RegionDistance:
         distance[~inside] = np.maximum(self.tree.query(zyx_um[~inside])[0] - self.reach_um, 0)
         return distance
 
+    def box_gap_um(self, low_um: npt.NDArray[np.float64], high_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """How far boxes from `low_um` up to `high_um` (n, 3) are from the region at most, float64 (n,): by the voxel of
+        its surface that is nearest to the middle of the box."""
+        near = self.tree.data[self.tree.query((low_um + high_um) / 2)[1]]
+        gap = np.linalg.norm(np.maximum(np.maximum(low_um - near, near - high_um), 0), axis=1)
+        return np.asarray(np.maximum(gap - self.reach_um, 0))
+
 
 def region_distance(annotation: Annotation, region_id: int) -> RegionDistance | None:
     """Of a region and all below it, at the finest level at which it has at most two million voxels; None for one that

@@ -57,8 +57,9 @@ COUNTED_NEAR = 200
 """The same near a place: each has to be looked at."""
 _CHAPTER = 200
 
-AskNear = Callable[[Session, Actor, Located, tuple[Place, ...]], NearAssets]
-"""Asks for what is near a point, near one of some regions, or in a box."""
+AskNear = Callable[[Session, Actor, Located, tuple[Place, ...], bool], NearAssets]
+"""Asks for what is near a point, near one of some regions, or in a box: what has places there, and what has a box alone
+where that is wanted too."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskN
     found = []
     for one in planned.near:
         try:
-            found.append(ask(session, actor, one, planned.places.get(one, ())))
+            found.append(ask(session, actor, one, planned.places.get(one, ()), planned.boxes))
         except Invalid as error:
             raise QueryError(error.message, hint=error.hint, query=written, at=one.at) from error
     return tuple(found)
@@ -328,10 +329,15 @@ def count_facets(session: Session, numbers: Sequence[int], trees: Sequence[Tree]
         for name, value in told.items():
             counted[_PLURAL.get(name, name)].update(value if isinstance(value, list) else [value])
     return {
-        name: tuple(_facet_value(name, value, count, trees) for value, count in counted[name].most_common(_SHOWN))
+        name: tuple(_facet_value(name, value, count, trees) for value, count in _most(counted[name]))
         for name in _FACETS
         if counted[name]
     }
+
+
+def _most(counted: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent values; of equally frequent ones the first by name, in whatever order a database told them."""
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0]))[:_SHOWN]
 
 
 _FACETS = ("species", "modality", "kind", "region", "lab", "licence", "year")

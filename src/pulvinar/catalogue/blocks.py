@@ -139,14 +139,22 @@ class BoxFigure:
 
 @dataclass(frozen=True)
 class Around:
-    """Everything within `radius_um` of something of which a function tells how far places (n, 3) are, float64 (n,)."""
+    """Everything within `radius_um` of something of which a function tells how far places (n, 3) are, float64 (n,).
+
+    `box_gap_um` tells of boxes from `low` up to `high` how far each is from it at most, float64 (n,): the less it is
+    too much, the sooner it is known which boxes meet the figure.
+    """
 
     distance_um: Callable[[Array], Array]
     radius_um: float
+    box_gap_um: Callable[[Array, Array], Array] | None = None
 
     def sort(self, low: Array, high: Array) -> Array:
         """As `Figure` says, of a ball around each box: what may be inside may count as cut."""
-        distance = self.distance_um((low + high) / 2)
+        return self._sorted(self.distance_um((low + high) / 2), low, high)
+
+    def _sorted(self, distance: Array, low: Array, high: Array) -> Array:
+        """The same, where it is known how far the middles of the boxes are."""
         half = np.linalg.norm(high - low, axis=1) / 2
         near, far = distance - half <= self.radius_um, distance + half <= self.radius_um
         return np.where(far, _IN, np.where(near, _CUT, _OUT))
@@ -158,13 +166,22 @@ class Around:
     def meets(self, low: Array, high: Array) -> Array:
         """As `Figure` says; boxes are halved until the middle of a part is in it or none can be, at most so often that
         what is missed is less than a 64th of the box."""
+        # the images of one atlas have one box, and a box is told once for each cube in which it lies
+        boxes, which = np.unique(np.concatenate([low, high], axis=1), axis=0, return_inverse=True)
+        return self._meets(boxes[:, :3], boxes[:, 3:])[which.reshape(-1)]
+
+    def _meets(self, low: Array, high: Array) -> Array:
         found = np.zeros(len(low), bool)
-        owner, first, last = np.arange(len(low)), low, high
+        if self.box_gap_um is not None:
+            found = self.box_gap_um(low, high) <= self.radius_um
+        owner = np.flatnonzero(~found)
+        first, last = low[owner], high[owner]
         for _ in range(_HALVINGS + 1):
-            found[owner[self.holds((first + last) / 2)]] = True
-            open_parts = (self.sort(first, last) != _OUT) & ~found[owner]
-            if not open_parts.any():
+            if not len(owner):
                 break
+            distance = self.distance_um((first + last) / 2)
+            found[owner[distance <= self.radius_um]] = True
+            open_parts = (self._sorted(distance, first, last) != _OUT) & ~found[owner]
             owner, first, last = owner[open_parts], first[open_parts], last[open_parts]
             half = (last - first)[:, None] / 2
             first = (first[:, None] + _EIGHTHS * half).reshape(-1, 3)

@@ -223,13 +223,13 @@ class _Walk:
 
 
 class PlacesNear:
-    """The assets with a place in at least one of some figures, each of a space, or with a box that meets one.
+    """The assets with a place in at least one of some figures, each of a space, or with `boxes` a box that meets one.
 
     Which are near is kept: a page of several steps asks again.
     """
 
-    def __init__(self, session: Session, figures: Iterable[tuple[Space, Figure]]) -> None:
-        self._parts = [_Part(session, space, figure) for space, figure in figures]
+    def __init__(self, session: Session, figures: Iterable[tuple[Space, Figure]], *, boxes: bool = True) -> None:
+        self._parts = [_Part(session, space, figure, boxes=boxes) for space, figure in figures]
 
     @cached_property
     def blocks(self) -> int:
@@ -251,12 +251,12 @@ class PlacesNear:
 class _Part:
     """One figure."""
 
-    def __init__(self, session: Session, space: Space, figure: Figure) -> None:
+    def __init__(self, session: Session, space: Space, figure: Figure, *, boxes: bool) -> None:
         self._session = session
         self._space = space
         self._figure = figure
         self._cover = cover(space, figure)
-        self._boxes = BoxesNear(session, space, figure)
+        self._boxes = BoxesNear(session, space, figure) if boxes else None
         self._listed: tuple[Numbers, Numbers] = _NONE, _NONE
         self._held: dict[int, bool] = {}
 
@@ -275,7 +275,7 @@ class _Part:
         """The numbers from one up to another of the assets with a place in its blocks or a box near, in any order."""
         number, block = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
         self._listed = number, block >> self._cover.bits
-        return np.concatenate([number, self._boxes.between(least, below)])
+        return np.concatenate([number, self._boxes.between(least, below)]) if self._boxes else number
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """As `NearAssets` says."""
@@ -292,6 +292,8 @@ class _Part:
         left = in_ranges(self._cover.cut, cube << self._cover.bits) & ~np.isin(number, found)
         cut = np.unique(np.stack([number[left], cube[left]], axis=1), axis=0)
         held = {*found.tolist(), *self._exactly(cut.tolist())}
+        if self._boxes is None:
+            return held
         return held | self._boxes.holding([one for one in asked if one not in held])
 
     def _cubes_of(self, asked: Sequence[int]) -> tuple[Numbers, Numbers]:

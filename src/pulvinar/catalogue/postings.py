@@ -422,15 +422,18 @@ def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers
     return sorted((number for number, words in rows.items() if holds(words)), reverse=True)
 
 
-def _read_sqlite(session: Session, index: WordIndex, numbers: Sequence[int]) -> dict[int, str]:
-    """The words of those rows that there are, with a blank before and after each."""
-    rows = text(f"SELECT rowid, words FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))")
+def _read_sqlite(session: Session, index: WordIndex, numbers: Sequence[int]) -> dict[int, bytes]:
+    """The words of those rows that there are, in UTF-8, with a blank before and after each. As text they would take
+    half as long again: SQLite's text has to be decoded."""
+    rows = text(
+        f"SELECT rowid, CAST(words AS BLOB) FROM {index} WHERE rowid IN (SELECT value FROM json_each(:numbers))"
+    )
     found = session.execute(rows, {"numbers": str(list(numbers))}).all()
-    return {number: f" {words} " for number, words in found}
+    return {number: b" %b " % words for number, words in found}
 
 
-def reader_of(wanted: Wanted) -> Callable[[str], bool]:
-    """What tells whether `wanted` finds a row by its words in order, with a blank before and after each."""
+def reader_of(wanted: Wanted) -> Callable[[bytes], bool]:
+    """What tells whether `wanted` finds a row by its words in order, in UTF-8, with a blank before and after each."""
     if isinstance(wanted, Term):
         said = _said(wanted)
         return lambda words: said in words
@@ -439,7 +442,7 @@ def reader_of(wanted: Wanted) -> Callable[[str], bool]:
         return lambda words: part(words) and not without(words)
     if isinstance(wanted, Any) and len(wanted.parts) > _MANY and all(isinstance(part, Term) for part in wanted.parts):
         # a span has dozens of words that begin alike: to look for them one by one would take ten times as long
-        either = re.compile("|".join(re.escape(_said(part)) for part in wanted.parts if isinstance(part, Term)))
+        either = re.compile(b"|".join(re.escape(_said(part)) for part in wanted.parts if isinstance(part, Term)))
         return lambda words: either.search(words) is not None
     parts = [reader_of(part) for part in wanted.parts]
     if isinstance(wanted, All):
@@ -447,6 +450,6 @@ def reader_of(wanted: Wanted) -> Callable[[str], bool]:
     return lambda words: any(part(words) for part in parts)
 
 
-def _said(term: Term) -> str:
+def _said(term: Term) -> bytes:
     """A term as it stands in a row's words."""
-    return f" {' '.join(term.words)}{'' if term.begins else ' '}"
+    return f" {' '.join(term.words)}{'' if term.begins else ' '}".encode()

@@ -35,10 +35,12 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.words import Run, is_chinese, words_of
 from pulvinar.errors import NotFound
+from pulvinar.model.dataset import AssetKind
 from pulvinar.model.ontology import Ontology, Region
 
 MOST_RUNS = 60
 ALL = Term((tokens.ALL,))
+_WITH_PLACES = frozenset({AssetKind.SKELETON, AssetKind.POINTS, AssetKind.TIME_SERIES})
 _LETTERS = {Field.REGION: "r", Field.SOMA: "s", Field.END: "e"}
 
 Homologues = Callable[[Ontology, Region], Iterable[tuple[str, str]]]
@@ -59,13 +61,15 @@ class Place:
 class Plan:
     """`wanted` is what is looked up, `tiers` conditions of which what meets an earlier one comes first.
 
-    `places` are the regions that each part means, `near` the places that the assets must be near to.
+    `places` are the regions that each part means, `near` the places that the assets must be near to. `boxes`: whether
+    what has a box there, and no places, can be among what is found.
     """
 
     wanted: Wanted
     tiers: tuple[Wanted, ...] = ()
     places: dict[Leaf, tuple[Place, ...]] = field(default_factory=dict)
     near: tuple[Located, ...] = ()
+    boxes: bool = True
 
 
 def plan(query: Query, written: str, trees: Sequence[Tree], homologues: Homologues | None = None) -> Plan:
@@ -97,7 +101,7 @@ class _Planner:
             if isinstance(one, Near) and one.region:
                 self.regions(one, one.region)
         wanted = self._wanted(And(tuple(part for part in top if not isinstance(part, Located)))) or ALL
-        return Plan(wanted, self._tiers(top), self._places, near)
+        return Plan(wanted, self._tiers(top), self._places, near, not any(map(_has_places, top)))
 
     def _check_size(self) -> None:
         said = [leaf for leaf in leaves(self._query) if isinstance(leaf, Words)]
@@ -251,6 +255,13 @@ class _Planner:
             for run in words_of(part.text)
         ]
         return (*([_any(exact)] if exact else []), *([_all([*titled])] if titled else []))
+
+
+def _has_places(part: Query) -> bool:
+    """Whether all that a part of a question finds has places of its own rather than a box: neurons, points, cells."""
+    if not isinstance(part, Said):
+        return False
+    return part.field in (Field.SOMA, Field.END) or (part.field is Field.KIND and part.value in _WITH_PLACES)
 
 
 def _in_region(letter: str, place: Place) -> Term:

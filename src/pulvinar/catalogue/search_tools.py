@@ -50,19 +50,21 @@ def located_assets(
     actor: Actor,
     where: Located,
     places: tuple[Place, ...],
+    boxes: bool,
     distances: RegionDistances | None = None,
 ) -> PlacesNear:
-    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or a region, or in a box.
+    """The assets, whoever may see them, with a node, a soma, an end or a cell near a point or a region, or in a box;
+    with `boxes` also what has a box alone.
 
     Raises `Invalid` for an unknown space, and for a region of which nobody tells how far places are from it.
     """
     if isinstance(where, Near) and where.point_um is None:
-        return PlacesNear(session, _around(session, actor, where.radius_um, places, distances))
+        return PlacesNear(session, _around(session, actor, where.radius_um, places, distances), boxes=boxes)
     spaces = known_spaces(session, actor)
     space = spaces.get(where.space)
     if space is None:
         raise Invalid(f"no atlas lies in a space {where.space!r}", hint=f"there are {', '.join(spaces) or 'none'}")
-    return PlacesNear(session, [(space, _figure(where))])
+    return PlacesNear(session, [(space, _figure(where))], boxes=boxes)
 
 
 def _figure(where: Located) -> Figure:
@@ -91,7 +93,8 @@ def _around(
             continue
         distance = distances(actor, place.atlas, place.region.id)
         if distance is not None:
-            found[space.name, place.region.name] = space, Around(distance.distance_um, radius_um)
+            around = Around(distance.distance_um, radius_um, distance.box_gap_um)
+            found[space.name, place.region.name] = space, around
     if not found:
         named = ", ".join(dict.fromkeys(place.asked for place in places))
         raise Invalid(f"no atlas has voxels of {named}", hint=hint)

@@ -443,7 +443,8 @@ def search(
 
     Fields: species modality stain licence lab kind has region soma end atlas homologues resolution date, and
     within:300um of:(x,y,z)@space, within:300um of:"region", box:(x,y,z)..(x,y,z)@space. Quotes hold a phrase, - takes
-    away, OR stands between two of which one is enough.
+    away, OR stands between two of which one is enough. A region means itself and all below it, in every atlas that has
+    it by this or a common name.
     """
     from pulvinar.catalogue.result_manifest import ManifestFormat
     from pulvinar.cli.search import show_search

@@ -30,8 +30,13 @@ class Shares:
 
     def add(self, regions: npt.NDArray[np.int64], weights: Floats | None = None) -> None:
         """Add a value a place, 1 where none is given."""
-        found, inverse = np.unique(regions, return_inverse=True)
-        totals = np.bincount(inverse, weights=weights, minlength=len(found))
+        if not len(regions):
+            return
+        # neighbours mostly lie in one region: to sort the runs takes a fraction of what sorting all places would
+        begins = np.flatnonzero(np.concatenate([[True], regions[1:] != regions[:-1]]))
+        held = np.diff(begins, append=len(regions)) if weights is None else np.add.reduceat(weights, begins)
+        found, inverse = np.unique(regions[begins], return_inverse=True)
+        totals = np.bincount(inverse, weights=held, minlength=len(found))
         for region, total in zip(found.tolist(), totals.tolist(), strict=True):
             if region:
                 self.by_region[region] += float(total)
@@ -102,14 +107,17 @@ def _level_to_first(volume: Volume, number: int) -> Floats:
 
 
 def _voxel_places(shape: Sequence[int], to_space: Floats) -> Iterator[Floats]:
-    """The centres of all voxels, so many at a time."""
-    for part in _parts(int(np.prod(shape, dtype=np.int64))):
-        index = np.stack(np.unravel_index(np.arange(part.start, part.stop), tuple(shape)), axis=1)
-        yield index @ to_space[:3, :3].T + to_space[:3, 3]
+    """The centres of all voxels, some rows at a time."""
+    depth, height, width = shape
+    along = np.arange(width)[:, None] * to_space[:3, 2]
+    for part in _parts(depth * height, max(1, _BATCH // width)):
+        zy = np.stack(np.divmod(np.arange(part.start, part.stop), height), axis=1)
+        starts = zy @ to_space[:3, :2].T + to_space[:3, 3]
+        yield (starts[:, None] + along).reshape(-1, 3)
 
 
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH))
+def _parts(count: int, size: int = _BATCH) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def box_of_volume(volume: Volume, voxel_to_space_um: Floats) -> tuple[Floats, Floats]:
