@@ -46,8 +46,8 @@ def seen_version(actor: Actor, row: FromClause, right: Right = Right.SEE) -> Col
 
 
 def _sees_all(actor: Actor) -> bool:
-    """Whether `actor` is an owner of the node: not one by a token that only reads, to whom a head in quarantine and
-    what was withdrawn are as little as to anybody who only reads."""
+    """Whether `actor` is an owner of the node, and comes by no token that only reads: to that a head in quarantine, and
+    what was withdrawn, are as little as to anybody who reads."""
     return actor.is_owner and actor.ceiling is Right.ADMINISTER
 
 
