@@ -6,7 +6,7 @@ All of it is what a visitor may see, whoever asks.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 (nothing is parsed)
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
 
 from fastapi import APIRouter, Depends, Response
 
