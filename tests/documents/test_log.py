@@ -1,6 +1,5 @@
 """The log of a document: order, undo and redo for each person, and what comes of it."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -186,20 +185,15 @@ def test_the_log_played_again_gives_the_marks(database, brain, ada, people, step
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_marks_are_brought_in_read_and_changed_fast(database, written, ada, write):
-    begun = time.perf_counter()
+def test_a_hundred_thousand_marks_are_brought_in_changed_and_read_page_by_page(database, written, ada, write):
     for piece in range(10):
         write(ada, append, {f"m{piece}-{i}": replace(POINT, text=str(i)) for i in range(10_000)})
-    brought_s = time.perf_counter() - begun
-    begun = time.perf_counter()
     write(ada, append, {"m3-77": replace(POINT, color="00FF00")})
-    one_s = time.perf_counter() - begun
-    begun, after, count = time.perf_counter(), "", 0
+    after, found = "", {}
     while page := read_marks(database, ada, written.id, after=after)[1]:
-        after, count = page[-1][0], count + len(page)
-    read_s = time.perf_counter() - begun
-    print(f"100,000 marks: in {brought_s:.1f} s, read {read_s:.1f} s, one changed {one_s * 1000:.0f} ms")
-    assert count == 100_000
-    assert one_s < 0.5
-    assert read_s < 10
-    assert brought_s < 60
+        assert after < page[0][0]
+        after = page[-1][0]
+        found |= {name: mark for name, _, mark in page}
+    assert len(found) == 100_000
+    assert found["m3-77"].color == "00FF00"
+    assert found["m3-78"].text == "78"
