@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +15,9 @@ import nibabel
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import Page
 from tests.access.people import PASSWORD, a_person, acting
-from tests.journeys.conftest import Maker, until
+from tests.journeys.conftest import Maker, Visitor, until
 
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
@@ -129,24 +130,32 @@ def _filled(platform: Platform, samples):
     return versions, secret
 
 
-@pytest.fixture
-def browsers(archive: Archive, visit):
-    """A page of each person, each in a browser of their own."""
-    pages = {}
-    for who in PEOPLE:
-        page = pages[who] = visit().page
+class Browsers(dict[str, Page]):
+    """A page of each person, each in a browser of their own, which is opened when it is asked for first."""
+
+    def __init__(self, archive: Archive, visit: Callable[[], Visitor]) -> None:
+        super().__init__()
+        self._archive, self._visit = archive, visit
+
+    def __missing__(self, who: str) -> Page:
+        page = self[who] = self._visit().page
         if who in ("ada", "bo"):
-            page.goto(f"{archive.address}/sign-in")
+            page.goto(f"{self._archive.address}/sign-in")
             page.fill("#login", who)
             page.fill("#password", PASSWORD)
             page.keyboard.press("Enter")
             page.wait_for_selector(".who-name")
         elif who == "reviewer":
-            page.goto(f"{archive.address}/review/{archive.link}")
+            page.goto(f"{self._archive.address}/review/{self._archive.link}")
             page.wait_for_selector(".who-name")
         else:
-            page.goto(archive.address)
-    return pages
+            page.goto(self._archive.address)
+        return page
+
+
+@pytest.fixture
+def browsers(archive: Archive, visit) -> Browsers:
+    return Browsers(archive, visit)
 
 
 def fetched(page, path: str) -> int:

@@ -7,12 +7,14 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from tests.journeys.conftest import Maker
+from tests.journeys.conftest import Maker, serving
 from tests.journeys.test_viewing import settle
 
 from pulvinar.ingest.reader import PointsData
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Record, Species
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 
 pytestmark = pytest.mark.browser
 
@@ -90,16 +92,24 @@ def test_a_lost_connection_loses_no_mark(site, visit):
     settle(page)
 
 
-def test_cells_are_judged_many_in_a_row_and_the_verdicts_teach(site, platform, sample, visit):
+@pytest.fixture
+def cells(tmp_path, sample):
+    """The address of the viewer of cells, on a server of their own."""
     rows = np.genfromtxt(
         sample("zebrafish/tectum_activity/data/zf_20151104-f1/zf_20151104-f1_cell_coordinates.csv"), delimiter=","
     )
     places = np.zeros((len(rows), 3))
     places[:, 1:] = rows[:, :2]
-    made = Maker(platform).geometry("tectum", AssetKind.POINTS, PointsData(places, {"cell": np.arange(len(rows))}))
-    version = Maker(platform).dataset(Record("Cells of the tectum", Species.ZEBRAFISH, "CC0-1.0"), [made])
+    with open_platform(load_settings(environment={}, home=tmp_path / "home")) as platform:
+        made = Maker(platform).geometry("tectum", AssetKind.POINTS, PointsData(places, {"cell": np.arange(len(rows))}))
+        version = Maker(platform).dataset(Record("Cells of the tectum", Species.ZEBRAFISH, "CC0-1.0"), [made])
+        with serving(platform) as address:
+            yield f"{address}/datasets/{version.dataset_id}/view?version={version.number}"
+
+
+def test_cells_are_judged_many_in_a_row_and_the_verdicts_teach(cells, visit):
     visitor = visit()
-    page = visitor.see(site.viewer(version))
+    page = visitor.see(cells)
     open_marks(page)
     box = page.locator(".pv-canvas").bounding_box()
 
