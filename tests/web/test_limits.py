@@ -50,7 +50,9 @@ def test_a_visitor_is_held_up_with_a_time_to_come_again(platform):
     visitor = visitor_of(platform, "192.0.2.1")
     assert [visitor.get("/api/v1/search?q=x").status_code for _ in range(4)] == [200, 200, 200, 429]
     refused = visitor.get("/", headers={"accept": "text/html"})
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "20")
+    assert refused.status_code == 429
+    # three a minute: one comes back every twenty seconds, of which a slow machine has used some
+    assert 10 <= int(refused.headers["retry-after"]) <= 20
     told = visitor.get("/api/v1/search?q=x")
     assert told.json()["error"]["code"] == "too_often"
     assert int(told.headers["retry-after"]) <= 20
