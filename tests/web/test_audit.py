@@ -173,7 +173,7 @@ def test_who_is_refused_very_much_fills_no_log(database):
 
 def test_nobody_keeps_what_is_answered_of_controlled_data(database):
     async def matrix(scope, receive, send):
-        scope["state"]["reading"] = Reading("ada", "asset", "dataset")
+        scope["state"]["readings"] = [Reading("ada", "asset", "dataset")]
         await send({"type": "http.response.start", "status": 200, "headers": [(b"Cache-Control", b"max-age=60")]})
         await send({"type": "http.response.body", "body": b"[[1.0]]"})
 
