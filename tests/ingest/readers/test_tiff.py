@@ -426,3 +426,12 @@ def test_any_file_and_any_window(tmp_path_factory, z, y, x, samples, dtype, comp
     opened.read_into(window, out)
     opened.close()
     same(out, expected[window.slices].astype(asset.volume.dtype))
+
+
+def test_an_image_smaller_than_its_tiles_is_read(tmp_path):
+    plane = STACK[0, :40, :30]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tifffile.imwrite(folder / "small.tif", plane, tile=(64, 64), compression="zlib")
+    assert find_one(READER, folder).volume.block_shape == (1, 1, 1, 40, 30)
+    same(read_voxels(READER, folder, tmp_path / "s"), plane[None, None, None])

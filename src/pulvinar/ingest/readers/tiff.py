@@ -328,7 +328,7 @@ def _asset(stack: Stack, images: Sequence[_Image], options: Options) -> FoundAss
         volume=VolumeDescription(
             shape,
             dtype,
-            _block_shape(image),
+            _block_shape(image, shape),
             size_um,
             affine_um,
             options.kind,
@@ -347,12 +347,13 @@ def _shape(stack: Stack, image: _Image) -> Shape5:
     return t, c * image.layout.samples, z, y, x
 
 
-def _block_shape(image: _Image) -> Shape5:
-    """A strip or tile; a single voxel where nothing is decoded, for then any window costs what it holds."""
+def _block_shape(image: _Image, shape: Shape5) -> Shape5:
+    """A strip or tile, as far as it lies within the image; a single voxel where nothing is decoded, for then any window
+    costs what it holds."""
     if image.layout.is_raw:
         return (1, 1, 1, 1, 1)
     sides = dict(zip(image.plane_letters, image.layout.segment, strict=True))
-    z, y, x = (sides.get(letter, 1) for letter in "zyx")
+    z, y, x = (min(sides.get(letter, 1), size) for letter, size in zip("zyx", shape[2:], strict=True))
     return 1, 1 if image.layout.is_planar else image.layout.samples, z, y, x
 
 

@@ -247,6 +247,11 @@ class PlaneVolume:
                 f"{label} is damaged: it has {len(offsets)} strips or tiles, its size needs {self._layout.segments}",
                 hint="copy the file again",
             )
+        if min(offsets.min(initial=0), counts.min(initial=0)) < 0:
+            raise UnreadableFile(
+                f"{label} is damaged: a strip or tile has less than no bytes, or lies before the file",
+                hint="copy the file again",
+            )
         with suppress(AttributeError):
             path = Path(page.parent.filehandle.path)
         return Plane(path, label, offsets, counts, page.keyframe.decode, page.jpegtables)
