@@ -64,7 +64,7 @@ def means_in(home):
         yield Means(platform.database, platform.store, home / "scratch", Limits(), threads=2)
 
 
-@pytest.mark.parametrize("megabytes", [1, 4, 14, 27])
+@pytest.mark.parametrize("megabytes", [2, 4, 14, 27])
 def test_a_full_disk_is_said_and_after_it_the_ingest_goes_on(tmp_path, brain, megabytes):
     """Before the first shard, in one, between two, and behind the last."""
     request = Request(brain, OPTIONS, ANSWERS)
