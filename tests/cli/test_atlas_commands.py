@@ -19,20 +19,6 @@ MADE = Path(__file__).parents[1] / "ingest" / "atlas_packers" / "mini_zfish.tar.
 
 
 @pytest.fixture
-def pulvinar(tmp_path, monkeypatch):
-    monkeypatch.setenv("PULVINAR_HOME", str(tmp_path / "home"))
-
-    def run(*words):
-        done = CliRunner().invoke(app, [str(word) for word in words])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    return run
-
-
-@pytest.fixture
 def installed(pulvinar, tmp_path):
     with tarfile.open(MADE) as archive:
         archive.extractall(tmp_path, filter="data")

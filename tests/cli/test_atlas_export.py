@@ -7,26 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.ingest.atlas_packers import mini_zfish as fish
-from typer.testing import CliRunner
 
-from pulvinar.cli.app import app
 from pulvinar.errors import Conflict, NotFound
 
 MADE = Path(__file__).parents[1] / "ingest" / "atlas_packers" / "mini_zfish.tar.xz"
-
-
-@pytest.fixture
-def pulvinar(tmp_path, monkeypatch):
-    monkeypatch.setenv("PULVINAR_HOME", str(tmp_path / "home"))
-
-    def run(*words):
-        done = CliRunner().invoke(app, [str(word) for word in words])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -8,30 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from pulvinar.cli.app import app
 from pulvinar.errors import Invalid
 
 MADE = Path(__file__).parents[1] / "ingest" / "atlas_packers" / "mini_zfish.tar.xz"
 
 
 @pytest.fixture
-def measure(tmp_path, monkeypatch):
-    monkeypatch.setenv("PULVINAR_HOME", str(tmp_path / "home"))
-
-    def run(*words):
-        done = CliRunner().invoke(app, [str(word) for word in words])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
+def measure(pulvinar, tmp_path):
     with tarfile.open(MADE) as archive:
         archive.extractall(tmp_path, filter="data")
     folder = tmp_path / "second" / "mini_zfish_2.0um_v1.0"
-    run.dataset = json.loads(run("atlas", "install", "brainglobe", "--from", folder, "--json"))
-    return run
+    pulvinar.dataset = json.loads(pulvinar("atlas", "install", "brainglobe", "--from", folder, "--json"))
+    return pulvinar
 
 
 def test_lines_boxes_and_regions(measure):

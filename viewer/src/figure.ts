@@ -1,15 +1,7 @@
 /** Figures for publications: a PNG that knows how large it is, and a drawing over it whose text stays text. Pure. */
 
+import type { PanelEdge } from "./facade";
 import type { Arm } from "./geometry";
-
-export interface FigurePanel {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-  letters: { left: string; right: string; top: string; bottom: string } | null;
-  compass: Arm[] | null;
-}
 
 export interface FigureParts {
   /** Pixels of the screen. */
@@ -17,7 +9,7 @@ export interface FigureParts {
   height: number;
   /** The picture as a data address. */
   picture: string;
-  panels: readonly FigurePanel[];
+  panels: readonly PanelEdge[];
   /** Micrometres a pixel of the screen, in sections. */
   pixel: number;
   legend: readonly { name: string; color: string }[];
@@ -51,7 +43,7 @@ export function figureSvg(parts: FigureParts): string {
   ].join("\n");
 }
 
-function panelMarks({ left, top, width, height, letters, compass }: FigurePanel, pixel: number): string {
+function panelMarks({ left, top, width, height, letters, compass }: PanelEdge, pixel: number): string {
   if (compass) return compassMarks(compass, left + width - 48, top + height - 48);
   const marks = letters
     ? [
