@@ -129,13 +129,33 @@ def _bring_in(platform: Platform, brain: Brain) -> str:
     known = _remembered(platform, brain)
     if known is not None:
         return known
-    dataset_id: str | None = None
+    dataset_id = _emptied(platform, brain)
     for index in range(len(brain.parts)):
         request = _request(brain, index, dataset_id)
         version = ingest(means_of(platform), request, TerminalProgress()).version
         dataset_id = version.dataset_id
     _remember(platform, brain, version)
     return version.digest
+
+
+def _emptied(platform: Platform, brain: Brain) -> str | None:
+    """The dataset that an earlier list made of the same brain, its draft without assets: what the list says now becomes
+    its next version, and no second dataset. None where there is none."""
+    from pulvinar.access.work import UnitOfWork
+    from pulvinar.catalogue.versions import open_draft, remove_asset
+
+    entry = _memory(platform).get(brain.said["key"])
+    if entry is None:
+        return None
+    try:
+        with UnitOfWork(platform.database, platform.actor) as work:
+            draft = open_draft(work, entry["dataset"])
+            for asset in draft.assets:
+                remove_asset(work, draft.id, asset.id)
+    except NotFound:
+        return None
+    dataset_id: str = entry["dataset"]
+    return dataset_id
 
 
 def _request(brain: Brain, index: int, dataset_id: str | None) -> Request:
