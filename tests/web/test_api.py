@@ -124,7 +124,7 @@ def test_a_box_that_is_not_there_is_refused(query, status, api, image):
 
 
 def test_a_file_name_is_safe_whatever_an_asset_is_called():
-    from pulvinar.web.api.assets import disposition
+    from pulvinar.web.downloads import disposition
 
     told = disposition('a"b\r\nSet-Cookie: x=海马.npy')
     assert "\r" not in told

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pulvinar.cli.places import place
 from pulvinar.cli.show import print_json, print_table
 from pulvinar.cli.verbs import opened
+from pulvinar.model.text import to_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +106,9 @@ def _tell(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str, form: s
         print_json([dict(zip(head, row, strict=True)) for row in rows])
         return
     if form == "csv":
-        csv.writer(sys.stdout, lineterminator="\n").writerows([head, *rows])
+        csv.writer(sys.stdout, lineterminator="\n").writerows(
+            [to_cell(one) if isinstance(one, str) else one for one in row] for row in (head, *rows)
+        )
     else:
         print_table([[_text(value) for value in row] for row in rows], head)
     if note:

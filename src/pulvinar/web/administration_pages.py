@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -21,6 +19,7 @@ from pulvinar.operations.feedback import SCORES, Service, said_by_people, satisf
 from pulvinar.operations.scrub import FOUND_DAMAGE
 from pulvinar.operations.use import Use, use_by_dataset, use_by_month
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.downloads import csv_file
 from pulvinar.web.forms import private_page
 from pulvinar.web.phrases import mark
 
@@ -123,7 +122,7 @@ def use_table(platform: CurrentPlatform, actor: CurrentActor) -> Response:
         rows.append((one.month, "", "", *_figures(one.counts)))
         each = use_by_dataset(platform.database, actor, one.month)
         rows += [(one.month, of.dataset_id, of.title, *_figures(of.counts)) for of in each]
-    return _table("use.csv", ("month", "dataset", "title", *Use), rows)
+    return csv_file("use.csv", ("month", "dataset", "title", *Use), rows)
 
 
 @router.get("/feedback")
@@ -149,24 +148,8 @@ def feedback_table(platform: CurrentPlatform, actor: CurrentActor) -> Response:
         (one.at.isoformat(timespec="seconds"), one.kind, one.service, one.page, one.language, one.score, one.comment)
         for one in said
     )
-    return _table("feedback.csv", ("at", "kind", "service", "page", "language", "score", "comment"), rows)
+    return csv_file("feedback.csv", ("at", "kind", "service", "page", "language", "score", "comment"), rows)
 
 
 def _figures(counts: Mapping[Use, int]) -> list[int]:
     return [counts.get(what, 0) for what in Use]
-
-
-def _table(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A CSV file, which spreadsheets open as UTF-8 and whose cells they don't take for formulas."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows([_cell(one) for one in row] for row in rows)
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value

@@ -24,9 +24,9 @@ from pulvinar.model.ontology import Region
 from pulvinar.platform import Platform
 from pulvinar.storage.store import Store
 from pulvinar.web.anchors import NamedAnchor, named_anchors
-from pulvinar.web.api.assets import disposition
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, DatasetId, WantedVersion
+from pulvinar.web.downloads import disposition
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import opened_atlas

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import chain
 from math import prod
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -29,6 +27,7 @@ from pulvinar.web.api.schemas import AnchorOut, AssetOut, anchor_out, asset_out
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
 from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
+from pulvinar.web.downloads import disposition
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.limits import costly
 from pulvinar.web.reads import count_as, reading_of
@@ -219,9 +218,3 @@ def _corner(text: str) -> ZYX:
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """`pieces`, the first one already made: what fails at once fails before the answer begins."""
     return chain([next(pieces)], pieces)
-
-
-def disposition(name: str) -> str:
-    """A Content-Disposition that saves a file under `name`, whatever characters a person used in it."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

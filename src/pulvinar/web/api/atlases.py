@@ -20,12 +20,13 @@ from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.space import Points
-from pulvinar.web.api.assets import FILE, disposition
+from pulvinar.web.api.assets import FILE
 from pulvinar.web.api.schemas import PageOut
 from pulvinar.web.atlas_scene import build_atlas_scene, extent_of, lies_in, neurons_ending
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.counterparts import counterparts
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
+from pulvinar.web.downloads import disposition
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.region_mask import mask_cutout

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from pulvinar.access.export_rules import check_leaving
@@ -23,9 +21,9 @@ from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.export_rule import Way
 from pulvinar.platform import Platform
-from pulvinar.web.api.assets import disposition
 from pulvinar.web.api.atlases import AskedAtlas
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
+from pulvinar.web.downloads import csv_file
 from pulvinar.web.limits import costly
 from pulvinar.web.reads import count_as, reading_of
 
@@ -168,7 +166,7 @@ def get_profile(
     corners = np.stack([_place(one) for one in through])
     found = line_profile(measured, corners, width_um=width_um, level=level, time=time)
     if form is Form.CSV:
-        return _csv(f"profile of {measured.asset.name} level {found.level}", *_profile_table(found))
+        return csv_file(f"profile of {measured.asset.name} level {found.level}.csv", *_profile_table(found))
     return ProfileOut(
         level=found.level,
         width_um=width_um,
@@ -197,7 +195,7 @@ def get_box_statistics(
     measured = _measured(request, platform, actor, version_digest, asset_id)
     found = box_statistics(measured, _place(low), _place(high), level=level, time=time, bins=bins)
     if form is Form.CSV:
-        return _csv(f"box of {measured.asset.name} level {found.level}", *_box_table(found))
+        return csv_file(f"box of {measured.asset.name} level {found.level}.csv", *_box_table(found))
     return BoxOut.model_validate(_plain(found))
 
 
@@ -254,7 +252,7 @@ def get_region_statistics(
         atlas, regions, with_children=children, image=measured, level=level, time=time, cells_um=places
     )
     if form is Form.CSV:
-        return _csv(f"regions of {atlas.atlas.name}", *_region_table(told))
+        return csv_file(f"regions of {atlas.atlas.name}.csv", *_region_table(told))
     rows = [RegionRowOut.model_validate({**vars(one.region), **vars(one)}) for one in told.rows]
     return RegionStatisticsOut(level=told.level, with_children=children, rows=rows)
 
@@ -309,14 +307,3 @@ def _region_table(found: RegionStatistics) -> tuple[list[str], Iterable[Sequence
         + [value for part in one.signal for value in (part.voxels, part.mean, part.sd)]
         for one in found.rows
     )
-
-
-def _csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A table as a file. Text that a spreadsheet would take for a formula is told as text."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\r\n")
-    for row in (head, *rows):
-        writer.writerow([f"'{one}" if isinstance(one, str) and one[:1] in ("=", "+", "-", "@") else one for one in row])
-    headers = {"content-disposition": disposition(f"{name}.csv"), "cache-control": "no-store"}
-    # the mark of byte order makes spreadsheets read Chinese names as what they are
-    return Response("\ufeff" + written.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

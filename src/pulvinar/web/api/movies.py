@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from pulvinar.web.api.assets import disposition
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.downloads import disposition
 from pulvinar.web.identification import cookie_name, cookie_of, link_cookie_name, link_of
 from pulvinar.web.limits import costly
 from pulvinar.web.turntable import Turntable, make_turntable

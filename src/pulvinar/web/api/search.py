@@ -14,10 +14,10 @@ from pulvinar.catalogue.hits import Hit
 from pulvinar.catalogue.query import LONGEST
 from pulvinar.catalogue.result_manifest import MEDIA_TYPES, ManifestFormat
 from pulvinar.model.record import Species
-from pulvinar.web.api.assets import disposition
 from pulvinar.web.api.datasets import Cursor
 from pulvinar.web.api.schemas import AssetOut, PageOut, asset_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.downloads import disposition
 from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import region_distances
 
