@@ -4,13 +4,13 @@ import random
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from benchmarks import fuzz
 from benchmarks.fuzz import Fuzzed
 from tests.ingest.fuzzing import LIMITS, OPTIONS, read_all, read_submission, trouble
 from tests.ingest.hostile import hostile_file, hostile_python
 from tests.ingest.hostile_files.case import Good, every_twin
+from tests.ingest.processes import readers
 
 from pulvinar.errors import NotFound, PulvinarError
 from pulvinar.ingest.sandbox import ReaderHost
@@ -80,8 +80,7 @@ def test_many_damaged_files_leave_nothing_open_in_the_reader_process(name, tmp_p
                 read_all(host, [source_file(damaged, sound.name)])
             except PulvinarError:
                 refused += 1
-        # servers of other tests are children, too
-        (process,) = (one for one in psutil.Process().children() if "reader_process" in " ".join(one.cmdline()))
+        (process,) = readers()
         # its own: the channel, three standard ones, and the threads of a library for all files
         assert refused >= 15
         assert process.num_fds() < 8

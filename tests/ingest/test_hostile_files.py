@@ -3,10 +3,10 @@
 import os
 import shutil
 
-import psutil
 import pytest
 from tests.ingest.hostile_files.case import Result, every_case, every_twin, wrongs
 from tests.ingest.hostile_files.outcome import remains, stored_assets
+from tests.ingest.processes import children
 
 from pulvinar.cli.app import app
 from pulvinar.cli.errors import tell
@@ -56,10 +56,6 @@ def taken(tmp_path, empty_home, monkeypatch, capsys):
 def listing(folder):
     """Names, sizes and times of everything below a folder, links as themselves."""
     return {path: os.lstat(path).st_mtime_ns for path in sorted(folder.rglob("*")) if not path.is_dir()}
-
-
-def children():
-    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

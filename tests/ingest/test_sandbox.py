@@ -8,15 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from tests.ingest.hostile import hostile_file, hostile_python
+from tests.ingest.processes import children, fork_servers, readers
 
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
+from pulvinar.ingest import forked_reader
 from pulvinar.ingest.matrices import window_of
 from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import MeshData, Options, SkeletonData, TimeSeriesData
@@ -71,10 +73,6 @@ def host_of(submission, tmp_path):
     for host in hosts:
         host.close()
     assert children() <= before, "no process is left behind"
-
-
-def children():
-    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 @pytest.fixture
@@ -247,21 +245,32 @@ def test_threads_are_allowed(results_of):
     ) == ["[4, 3, 2, 1]"]
 
 
-def test_a_reader_can_do_nothing_to_its_parent(results_of):
-    results = results_of(
-        "os.kill(os.getppid(), 9)",
-        "os.kill(os.getppid(), 0)",
-        "os.kill(-1, 9)",
-        "os.killpg(0, 9)",
-        "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (0, 0))",
-        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
-        "os.sched_setaffinity(os.getppid(), {0})",
-        "open(f'/proc/{os.getppid()}/mem', 'rb')",
-        "open(f'/proc/{os.getppid()}/environ', 'rb')",
-        "os.pidfd_open(os.getppid())",
-        setup="import os, resource",
-    )
-    assert all_refused(results), results
+@pytest.mark.parametrize("whom", ["platform", "fork server", "another reader"])
+def test_a_reader_can_do_nothing_to_any_process(results_of, host_of, whom):
+    with host_of() as other:
+        other.find([])
+        ours = {reader.pid for reader in readers()}
+        (own,) = ours - {results_pid(results_of)} if whom == "another reader" else [None]
+        pid = {"platform": os.getpid(), "fork server": "os.getppid()", "another reader": own}[whom]
+        results = results_of(
+            "os.kill(pid, 9)",
+            "os.kill(pid, 0)",
+            "os.kill(-1, 9)",
+            "os.killpg(0, 9)",
+            "resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0))",
+            "os.setpriority(os.PRIO_PROCESS, pid, 19)",
+            "os.sched_setaffinity(pid, {0})",
+            "open(f'/proc/{pid}/mem', 'rb')",
+            "open(f'/proc/{pid}/environ', 'rb')",
+            "os.pidfd_open(pid)",
+            setup=f"import os, resource\npid = {pid}",
+        )
+        assert all_refused(results), results
+
+
+def results_pid(results_of):
+    (pid,) = results_of("os.getpid()", setup="import os")
+    return int(pid)
 
 
 def test_no_secret_of_the_parent_reaches_a_reader(results_of, host_of, monkeypatch):
@@ -378,7 +387,7 @@ def test_what_a_reader_prints_goes_nowhere(results_of, host_of, capfd):
 SAY = """
 import gc, json, os, socket, struct, time
 def channel():
-    return next(o for o in gc.get_objects() if type(o) is socket.socket)
+    return next(o for o in gc.get_objects() if type(o) is socket.socket and o.fileno() >= 0)
 def say(body, length=None):
     channel().sendall(struct.pack('<Q', len(body) if length is None else length) + body)
 """
@@ -743,15 +752,15 @@ def test_descriptors_that_nobody_asked_for_are_closed(host_of, submission):
     host.close()
     with pytest.raises(UnreadableFile):
         host.find([hostile_file(submission, f"{SAY}b = b'garbled'\n{send}")])
-    # the channel and the reader's last words are gone too
-    assert open_descriptors() == before - 2
+    # the channel, the line to the fork server and the last words of the reader are gone too
+    assert open_descriptors() == before - 3
 
 
 def test_a_reader_ends_with_its_parent(python, submission, tmp_path):
     hostile_file(submission, "import time\ntime.sleep(1000)")
     code = f"""
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import source_file
@@ -759,19 +768,63 @@ host = ReaderHost(Path({str(submission)!r}), scratch=Path({str(tmp_path)!r}), li
 host.find([source_file(Path({str(submission / "brain.bad")!r}), "brain.bad")])
 """
     with subprocess.Popen([python, "-c", code]) as parent:
-        reader = wait_for_child(parent.pid)
+        reader = wait_for_reader(parent.pid)
         parent.kill()
     reader.wait(timeout=10)
 
 
-def wait_for_child(pid):
+def wait_for_reader(pid):
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = psutil.Process(pid).children()
+        found = readers(psutil.Process(pid))
         if found:
             return found[0]
         time.sleep(0.02)
     raise AssertionError("no reader was started")
+
+
+def test_readers_are_forked_from_one_server_and_survive_each_other(host_of, submission):
+    first, second = host_of(), host_of()
+    assert goes_on(first, submission)
+    servers = fork_servers()
+    with pytest.raises(UnreadableFile):
+        second.find([hostile_file(submission, "import os\nos.abort()")])
+    assert goes_on(second, submission)
+    assert goes_on(first, submission)
+    assert fork_servers() == servers
+
+
+def test_a_server_that_is_killed_takes_its_readers_along_and_the_next_question_starts_another(
+    monkeypatch, host_of, submission, tmp_path
+):
+    monkeypatch.setattr(sys, "executable", hostile_python(tmp_path / "environment"))
+    host = host_of()
+    assert goes_on(host, submission)
+    (server,) = (one for one in fork_servers() if one.cmdline()[0] == sys.executable)
+    mine = server.children()
+    server.kill()
+    for reader in mine:
+        reader.wait(timeout=10)
+    with pytest.raises(PulvinarError, match=r"good\.bad"):
+        goes_on(host, submission)
+    assert goes_on(host, submission)
+    assert server not in fork_servers()
+
+
+def test_a_fork_of_the_platform_has_a_server_of_its_own(host_of, submission):
+    assert goes_on(host_of(), submission)
+    before, host = fork_servers(), host_of()
+    pid = os.fork()
+    if pid == 0:
+        with suppress(BaseException):
+            well = goes_on(host, submission) and len(fork_servers()) == 1
+            host.close()
+            forked_reader._end_all()
+            os._exit(0 if well else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert fork_servers() == before
+    assert goes_on(host_of(), submission)
 
 
 def test_a_host_can_be_closed_while_another_thread_waits_for_it(host_of, submission):
@@ -786,7 +839,7 @@ def test_a_host_can_be_closed_while_another_thread_waits_for_it(host_of, submiss
 
     waiting = threading.Thread(target=ask)
     waiting.start()
-    wait_for_child(os.getpid())
+    wait_for_reader(os.getpid())
     time.sleep(0.3)
     began = time.monotonic()
     host.close()
@@ -806,16 +859,13 @@ def test_an_interruption_leaves_no_answer_for_the_next_question(host_of, submiss
     assert asset.name == "a good brain"
 
 
-def test_a_plugin_that_does_not_load_takes_no_other_with_it(python, host_of, submission):
-    plugin = next(Path(python).parents[1].rglob("hostile_plugin.py"))
-    whole = plugin.read_text()
-    try:
-        plugin.write_text("raise SyntaxError('a broken plugin')")
-        (submission / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
-        (asset,) = host_of(options=Options(unit="um")).find([source_file(submission / "mesh.obj", "mesh.obj")])
-        assert asset.reader == "obj"
-    finally:
-        plugin.write_text(whole)
+def test_a_plugin_that_does_not_load_takes_no_other_with_it(monkeypatch, host_of, submission, tmp_path):
+    python = hostile_python(tmp_path / "environment")
+    next(Path(python).parents[1].rglob("hostile_plugin.py")).write_text("raise SyntaxError('a broken plugin')")
+    monkeypatch.setattr(sys, "executable", python)
+    (submission / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    (asset,) = host_of(options=Options(unit="um")).find([source_file(submission / "mesh.obj", "mesh.obj")])
+    assert asset.reader == "obj"
 
 
 def test_a_process_that_can_not_start_is_an_error_that_says_why(monkeypatch, tmp_path):

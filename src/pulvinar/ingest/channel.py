@@ -15,6 +15,8 @@ import time
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
+EXIT_CODE = struct.Struct("<i")
+"""How a reader process ended, as the process that it was forked from tells the platform."""
 MOST_TOLD_BYTES = 64 << 20
 """Of what the reader process says at once; a JSON value takes up to some twenty times its text in memory."""
 

@@ -1,11 +1,10 @@
 """The reader process: give up every right, then answer the platform's questions about one submission.
 
-`main` is run by `sandbox.ReaderHost` in a new process, with the number of its end of a socket as the only argument.
+`serve` is what a process that was forked by `fork_server` does, for one `sandbox.ReaderHost`.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import site
 import socket
@@ -39,6 +38,8 @@ from pulvinar.storage.space import is_full, no_room
 
 _FOUND = TypeAdapter(FoundAsset)
 _OPTIONS = TypeAdapter(Options)
+READERS: Registry[type[Reader]] = Registry("reader")
+"""All that are installed; loaded before the first process is forked."""
 _AT_ONCE = 200
 """So many assets are told of in one answer."""
 
@@ -46,13 +47,9 @@ Answer = tuple[dict[str, Any], Sequence[memoryview]]
 """A message, and the bytes that follow it."""
 
 
-def main() -> None:
-    """Serve until the platform hangs up."""
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    gc.enable()
-    atexit.register(gc.freeze)
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+def serve(end: socket.socket) -> None:
+    """Answer over this end of a socket until the platform hangs up."""
+    channel = Channel(end)
     landlock.die_with_parent()
     try:
         begin, _ = channel.receive()
@@ -104,7 +101,6 @@ class ReaderProcess:
         self._scratch = Path(begin["scratch"])
         self._budget_bytes: int = begin["limits"]["budget_bytes"]
         self._options = _OPTIONS.validate_python(begin["options"])
-        self._registry: Registry[type[Reader]] = Registry("reader")
         self._volumes: dict[int, tuple[OpenVolume, str]] = {}
         self._slots: dict[tuple[int, int], SharedMemory] = {}
         self._untold: list[FoundAsset] = []
@@ -145,7 +141,7 @@ class ReaderProcess:
         return _unforeseen(error)
 
     def _find(self, question: dict[str, Any], descriptor: int | None) -> Answer:
-        readers = [reader() for reader in self._registry.working().values()]
+        readers = [reader() for reader in READERS.working().values()]
         # the beginnings of ten thousand files are let go before the answer is made
         found, unreadable = recognise(readers, self._source_files(question["names"]), self._options)
         told = [{"name": name, **self._told_of(error)} for name, error in unreadable]
@@ -165,7 +161,7 @@ class ReaderProcess:
         return [source_file(self._root / name, name) for name in names]
 
     def _reader(self, asset: FoundAsset) -> Reader:
-        return next(reader for reader in self._registry.working().values() if reader.name == asset.reader)()
+        return next(reader for reader in READERS.working().values() if reader.name == asset.reader)()
 
     def _open(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         asset = _FOUND.validate_python(question["asset"])

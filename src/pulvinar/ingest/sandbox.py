@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,24 +25,18 @@ import numpy as np
 from pulvinar.errors import Invalid, PulvinarError, TooLarge, Unavailable, UnreadableFile
 from pulvinar.ingest.answers import HOSTILE, Unreadable, check_together, checked_assets, checked_unreadable, told_error
 from pulvinar.ingest.channel import MOST_TOLD_BYTES, Channel, ChannelClosed, Garbled, TooLate
+from pulvinar.ingest.forked_reader import ForkedReader, fork_reader, last_line
 from pulvinar.ingest.geometry_wire import geometry_from_wire
 from pulvinar.ingest.progress import bytes_below
 from pulvinar.ingest.protection import missing_protection
 from pulvinar.ingest.reader import FoundAsset, GeometryData, Matrix, Options, SourceFile
 from pulvinar.ingest.remote_source import RemoteMatrix, RemoteSource
-from pulvinar.model.text import plain
 
 # a file over which the process dies is looked for when that takes no longer, and so many of them at most
 _SOON_S = 120.0
 _MOST_DEADLY = 10
+_DEATH_S = 60.0
 _MORE_MEMORY = "raise reader_memory_mb if the file is known to be good"
-
-
-# what is imported stays: looking through it for garbage meanwhile took a fifth of the start
-_READER_PROCESS = "import gc; gc.disable(); from pulvinar.ingest.reader_process import main; main()"
-
-# arrays are made, read once and sent: getting their memory by 4 KiB a time took up to two thirds of it
-_LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ class ReaderHost:
 
     It starts when the block is entered, at the latest at the first question, and is waited for only then; after its
     death the next question starts another. `readable` names what may be read, the folder `root` when None. One thread
-    asks at a time; others wait. The thread that starts it must live as long: the kernel ends the process with it.
+    asks at a time; others wait.
     """
 
     def __init__(
@@ -92,7 +84,7 @@ class ReaderHost:
         self._options = options or Options()
         self._readable = tuple(path.absolute() for path in readable) if readable is not None else (self._root,)
         self._asking = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedReader | None = None
         self._channel: Channel | None = None
         self._words: IO[bytes] | None = None
         self._volumes = 0
@@ -258,7 +250,9 @@ class ReaderHost:
         try:
             answer, received = channel.receive()
         except ChannelClosed:
+            process = self._process
             _, words = self._end(patience_s=2)
+            words = words or (process.words_of_server() if process else "")
             raise Unavailable(f"the reader process does not start{words}", hint="install Pulvinar again") from None
         except BaseException:
             self._end(patience_s=0)
@@ -274,23 +268,10 @@ class ReaderHost:
     def _start(self) -> Channel:
         """A new process, which has got its orders and is not waited for."""
         ours, theirs = socket.socketpair()
-        # -P and a bare environment: nothing in the working folder, and no secret of ours, reaches the process
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME") if name in os.environ}
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        command = [sys.executable, "-P", "-c", _READER_PROCESS, str(theirs.fileno())]
         # what it prints is for nobody's terminal; its last words say how it died
         self._words = tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115 (closed in _end)
         with theirs:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                env=kept | single | _LARGE_PAGES | {"TMPDIR": str(self._scratch)},
-                cwd=self._scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._words,
-                start_new_session=True,
-            )
+            self._process = fork_reader(self._scratch, theirs, self._words)
         self._channel = channel = Channel.to_reader(ours, self._limits.answer_s)
         begin = {
             "root": str(self._root),
@@ -377,17 +358,16 @@ class ReaderHost:
         self._listens = False
         code = None
         if self._process is not None:
-            try:
-                code = self._process.wait(timeout=patience_s)
-            except subprocess.TimeoutExpired:
+            code = self._process.wait(patience_s)
+            if code is None:
                 self._process.kill()
-                self._process.wait()
+                self._process.wait(_DEATH_S)
             self._process = None
         words, self._words = self._words, None
         if words is None:
             return code, ""
         with words:
-            return code, _last_line(words)
+            return code, last_line(words)
 
 
 def _refusal(unreadable: Sequence[Unreadable], *, others: bool) -> PulvinarError:
@@ -398,12 +378,6 @@ def _refusal(unreadable: Sequence[Unreadable], *, others: bool) -> PulvinarError
         return type(error)(error.message, hint="; ".join([*filter(None, [error.hint]), *leave_out]))
     lines = [f"{len(unreadable)} files can't be read", *(item.error.message for item in unreadable)]
     return UnreadableFile("\n".join(lines), hint="; ".join(["mend them", *leave_out]))
-
-
-def _last_line(words: IO[bytes]) -> str:
-    words.seek(max(0, words.seek(0, os.SEEK_END) - 4096))
-    lines = words.read(4096).decode("utf-8", "replace").strip().splitlines()
-    return f" ({plain(lines[-1].strip())})" if lines else ""
 
 
 def _signal_name(number: int) -> str:
