@@ -13,9 +13,11 @@ import zipfile
 import zlib
 
 import pytest
+from tests.ingest.hostile_files.case import every_twin
 
 from pulvinar.errors import PulvinarError, TooLarge, UnreadableFile
-from pulvinar.ingest.sandbox import Limits
+from pulvinar.ingest.reader import Options
+from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.submission import open_submission
 from pulvinar.ingest.unpacking import holds, peek, unpack
 
@@ -390,13 +392,6 @@ def test_a_zip_of_many_files_is_refused_before_the_first(tmp_path, target):
     assert list(target.iterdir()) == []
 
 
-def test_a_nested_archive_stays_packed(tmp_path):
-    inner = a_zip(tmp_path / "inner.zip", ("brain.nii", b"1")).read_bytes()
-    archive = a_zip(tmp_path / "outer.zip", ("inner.zip", inner), ("notes.txt", b"2"))
-    with open_submission(archive, tmp_path / "scratch", LIMITS) as submission:
-        assert files_below(submission.root) == {"inner.zip": inner, "notes.txt": b"2"}
-
-
 def sparse_tar(path, real_size, blocks, content=b"x" * 512):
     """A GNU sparse member that says it is `real_size` long, with data at `blocks` of (offset, length)."""
     info = tarfile.TarInfo("brain.nii")
@@ -528,3 +523,105 @@ def test_samples_in_archives_come_byte_for_byte(sample, tmp_path, target):
     again = a_zip(tmp_path / "again.zip", *expected.items())
     unpack(again, tmp_path / "second", 1 << 30)
     assert files_below(tmp_path / "second") == expected
+
+
+INNER = {"a.swc": b"1 1 0 0 0 1 -1\n", "deep/b.csv": b"x,y\n1,2\n"}
+IMAGE = b"II*\0" + bytes(range(256)) * 40
+
+
+def packed_in(folder):
+    """A zip in a tar, a compressed image in both, and what is left as it is."""
+    inner = a_zip(folder / "inner.zip", *INNER.items(), ("t.tif.gz", gzip.compress(IMAGE))).read_bytes()
+    (folder / "inner.zip").unlink()
+    return {
+        "inner.zip": inner,
+        "stack/z1.tif.xz": lzma.compress(IMAGE),
+        "head.nii.gz": gzip.compress(b"a header of NIfTI"),
+        "table.csv.gz": gzip.compress(b"x,y\n"),
+        "weights.npz": a_zip(folder / "w.npz", ("w.npy", b"\x93NUMPY")).read_bytes(),
+        "damaged.tif.gz": gzip.compress(IMAGE)[:-9],
+    }
+
+
+def unpacked_from(packed):
+    left = {name: packed[name] for name in ("head.nii.gz", "table.csv.gz", "weights.npz", "damaged.tif.gz")}
+    inner = {f"inner.zip/{name}": content for name, content in INNER.items()}
+    return {**left, **inner, "inner.zip/t.tif": IMAGE, "stack/z1.tif": IMAGE}
+
+
+def test_archives_in_archives_are_unpacked_where_they_lie(tmp_path, target):
+    packed = packed_in(tmp_path)
+    unpack(a_tar(tmp_path / "all.tar.gz", *packed.items(), mode="w:gz"), target, 1 << 30)
+    assert files_below(target) == unpacked_from(packed)
+    assert not list(target.rglob(".packed-*"))
+
+
+def test_archives_in_a_folder_are_unpacked_in_a_copy_of_it(tmp_path):
+    (tmp_path / "source").mkdir()
+    packed = packed_in(tmp_path / "source")
+    given = tmp_path / "given"
+    for name, content in {**packed, "plain.txt": b"as it is"}.items():
+        (given / name).parent.mkdir(parents=True, exist_ok=True)
+        (given / name).write_bytes(content)
+    (given / "elsewhere").symlink_to("/etc/passwd")
+    os.mkfifo(given / "pipe")
+    before = {path: path.lstat().st_mtime_ns for path in given.rglob("*")}
+    with open_submission(given, tmp_path / "scratch", LIMITS) as submission:
+        found = {file.name: file.path.read_bytes() for file in submission.files}
+        skipped = submission.skipped
+    assert found == {**unpacked_from(packed), "plain.txt": b"as it is"}
+    assert skipped == tuple(f"{name}: a link or a device, which is never followed" for name in ("elsewhere", "pipe"))
+    assert {path: path.lstat().st_mtime_ns for path in given.rglob("*")} == before
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_two_images_of_one_name_are_both_kept(tmp_path, target):
+    other = b"MM\0*" + bytes(10)
+    unpack(a_zip(tmp_path / "a.zip", ("b.tif", other), ("b.tif.gz", gzip.compress(IMAGE))), target, 1 << 30)
+    assert files_below(target) == {"b.tif": other, "b.tif.gz/b.tif": IMAGE}
+
+
+def test_a_bomb_in_an_archive_counts_for_the_whole(tmp_path, target):
+    bomb = gzip.compress(b"II*\0" + bytes(40 << 20))
+    archive = a_zip(tmp_path / "a.zip", *((f"{number}.tif.gz", bomb) for number in range(2)))
+    assert isinstance(refused_here(archive, target, 64 << 20), TooLarge)
+    nested = bomb
+    for _ in range(6):
+        a_zip(tmp_path / "b.zip", ("b.zip", nested))
+        nested = (tmp_path / "b.zip").read_bytes()
+    unpack(tmp_path / "b.zip", target / "deep", 1 << 30)
+    (left,) = files_below(target / "deep")
+    assert left == "b.zip/b.zip/b.zip/b.zip", "so deep, and no deeper"
+
+
+def test_a_name_in_an_inner_archive_leads_nowhere_else(tmp_path, target):
+    inner = a_zip(tmp_path / "inner.zip", ("../../evil.swc", b"1 1 0 0 0 1 -1\n")).read_bytes()
+    unpack(a_zip(tmp_path / "a.zip", ("in/inner.zip", inner)), target, 1 << 30)
+    assert files_below(target) == {"in/inner.zip": inner}
+    assert not list(tmp_path.rglob("evil*"))
+
+
+@pytest.mark.parametrize("twin", [twin for twin in every_twin() if "," not in twin.name], ids=lambda twin: twin.name)
+def test_a_compressed_file_is_recognised_as_what_it_is(twin, tmp_path):
+    def recognised(path, scratch):
+        with (
+            open_submission(path, scratch, LIMITS) as submission,
+            ReaderHost(
+                submission.root,
+                scratch=scratch,
+                limits=LIMITS,
+                readable=submission.readable,
+                options=Options(unit="um"),
+            ) as host,
+        ):
+            return [(asset.reader, asset.kind) for asset in host.find(submission.files)]
+
+    for name in ("plain", "packed", "scratch"):
+        (tmp_path / name).mkdir()
+    plain = twin.make(tmp_path / "plain")
+    if plain.is_dir() or plain.name.endswith((".gz", ".tar.xz", ".zip", ".npz")):
+        pytest.skip("a folder, or packed already")
+    (tmp_path / "packed" / f"{plain.name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    as_it_is = recognised(plain, tmp_path / "scratch")
+    assert recognised(tmp_path / "packed" / f"{plain.name}.gz", tmp_path / "scratch") == as_it_is
+    assert recognised(tmp_path / "packed", tmp_path / "scratch") == as_it_is

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,11 +19,11 @@ from pulvinar.ingest.reader import FoundAsset, SourceFile
 from pulvinar.ingest.removal import remove_tree
 from pulvinar.ingest.sandbox import Limits, ReaderHost
 from pulvinar.ingest.source_files import opened, source_file
-from pulvinar.ingest.unpacking import compression_of, is_tar, peek
+from pulvinar.ingest.unpacking import compression_of, is_packed, is_packed_among_others, peek, place_of
 from pulvinar.model.text import short
 
 _SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
-_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_STAYED_PACKED = "packed, and damaged, too deep in others or too large for the disk; unpack it yourself"
 _HEAD_BYTES = 512
 """Enough to tell an archive; the readers look at more of it, in their own process."""
 _CONTENT_BYTES = 1 << 20
@@ -62,8 +63,8 @@ class Submission:
         for file in sorted((file for file in self.files if file.name not in claimed), key=lambda file: file.name):
             if not file.size_bytes:
                 reasons.append(f"{file.name}: empty")
-            elif is_packed(file):
-                reasons.append(f"{file.name}: packed; hand it in by itself")
+            elif is_packed(file.path, file.head):
+                reasons.append(f"{file.name}: {_STAYED_PACKED}")
             elif compression_of(file.head) is not None and not peek(file.path, file.head):
                 reasons.append(f"{file.name}: its compressed stream is damaged")
             else:
@@ -97,13 +98,20 @@ def open_submission(
         reason = f"{short(path)} can't be read: {_reason(error)}"
         raise UnreadableFile(reason, hint="mend it, or name another") from error
     if stat.S_ISDIR(mode):
-        yield _folder(path, path.name, progress)
+        whole = _folder(path, path.name, progress)
+        packed = [file for file in whole.files if is_packed_among_others(file.path, file.head)]
+        if not packed or not _has_room(whole, scratch):
+            yield whole
+            return
+        before_unpacking(lambda name: _folder_holds(whole, packed, name, scratch, limits, progress))
+        with _unpacked_folder(whole, packed, scratch, limits, progress) as root:
+            yield _folder(root, path.name, progress, whole.fingerprint)
         return
     if not stat.S_ISREG(mode):
         raise UnreadableFile(f"{path} is neither a file nor a folder", hint="copy what it gives into a file")
     single = source_file(path, path.name)
     fingerprint = _fingerprint((single,), progress)
-    if not is_packed(single):
+    if not is_packed(single.path, single.head):
         yield Submission(path.parent, (single,), fingerprint, (path,))
         return
     before_unpacking(lambda name: _holds(path, name, scratch, limits, progress))
@@ -113,6 +121,73 @@ def open_submission(
 
 @contextmanager
 def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits, progress: Progress) -> Iterator[Path]:
+    def fill(content: Path) -> None:
+        _unpack_into(archive, content, content.parent, limits, progress)
+
+    with _filled(fingerprint, scratch, fill) as content:
+        yield content
+
+
+@contextmanager
+def _unpacked_folder(
+    folder: Submission, packed: Sequence[SourceFile], scratch: Path, limits: Limits, progress: Progress
+) -> Iterator[Path]:
+    """A copy of a folder, of links to its files where it lies on the same disk, with what is packed in it unpacked."""
+
+    def fill(content: Path) -> None:
+        content.mkdir()
+        with progress.task(f"copying {short(folder.root.name)}", len(folder.files), "files") as task:
+            for count, path in enumerate(_walk(folder.root), 1):
+                _link_or_copy(path, content / path.relative_to(folder.root))
+                task.update(count)
+        for file in packed:
+            copied, aside = content / file.name, content.parent / "inner"
+            try:
+                _unpack_into(file.path, aside, content.parent, limits, progress)
+            except UnreadableFile:
+                # it stays, and is told of
+                remove_tree(aside)
+            else:
+                place = place_of(copied, file.head)
+                copied.unlink()
+                place.mkdir(exist_ok=True)
+                for made in aside.iterdir():
+                    made.rename(place / made.name)
+                aside.rmdir()
+
+    with _filled(folder.fingerprint, scratch, fill) as content:
+        yield content
+
+
+def _link_or_copy(path: Path, to: Path) -> None:
+    """The same file, or link, once more; nothing for a device."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, to, follow_symlinks=False)
+    except OSError:
+        with suppress(shutil.SpecialFileError):
+            shutil.copyfile(path, to, follow_symlinks=False)
+
+
+def _has_room(folder: Submission, scratch: Path) -> bool:
+    """Whether a folder's files may stand beside it once more: as links, or as copies that leave half of the disk."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    if scratch.stat().st_dev == folder.root.stat().st_dev:
+        return True
+    return sum(file.size_bytes for file in folder.files) < shutil.disk_usage(scratch).free / 2
+
+
+def _unpack_into(archive: Path, into: Path, scratch: Path, limits: Limits, progress: Progress) -> None:
+    with (
+        ReaderHost(archive.parent, scratch=scratch, limits=limits, readable=(archive,)) as host,
+        watched(progress, f"unpacking {short(archive.name)}", lambda: bytes_below(into), unit="bytes"),
+    ):
+        host.unpack(archive, into)
+
+
+@contextmanager
+def _filled(fingerprint: str, scratch: Path, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """The folder that `fill` makes: whole, or it isn't there; and no longer than the block."""
     scratch.mkdir(parents=True, exist_ok=True)
     whole = scratch / f"unpacked-{fingerprint[:16]}"
     partial = scratch / f"unpacking-{fingerprint[:16]}-{os.getpid()}"
@@ -122,16 +197,20 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits, pr
             remove_tree(partial)
             partial.mkdir()
             content = partial / "content"
-            with (
-                ReaderHost(archive.parent, scratch=partial, limits=limits, readable=(archive,)) as host,
-                watched(progress, f"unpacking {short(archive.name)}", lambda: bytes_below(content), unit="bytes"),
-            ):
-                host.unpack(archive, content)
+            fill(content)
             content.rename(whole)
         yield whole
     finally:
         remove_tree(partial)
         remove_tree(whole)
+
+
+def _folder_holds(
+    folder: Submission, packed: Sequence[SourceFile], name: str, scratch: Path, limits: Limits, progress: Progress
+) -> bool:
+    if any(file.name.rpartition("/")[2] == name for file in folder.files):
+        return True
+    return any(_holds(file.path, name, scratch, limits, progress) for file in packed)
 
 
 def _holds(archive: Path, name: str, scratch: Path, limits: Limits, progress: Progress) -> bool:
@@ -142,17 +221,6 @@ def _holds(archive: Path, name: str, scratch: Path, limits: Limits, progress: Pr
         watched(progress, f"looking for {name} in {short(archive.name)}"),
     ):
         return host.holds(archive, name)
-
-
-def is_packed(file: SourceFile) -> bool:
-    """Whether it is an archive, or a compressed file of a format that has no compression of its own.
-
-    A compressed NIfTI or MGH is left to its reader.
-    """
-    if file.head.startswith(b"PK\x03\x04"):
-        return True
-    inside = peek(file.path, file.head)
-    return is_tar(inside) or (compression_of(file.head) is not None and inside.startswith(_TIFF))
 
 
 def _folder(root: Path, title: str, progress: Progress, fingerprint: str = "") -> Submission:

@@ -13,11 +13,13 @@ import os
 import shutil
 import stat
 import tarfile
+import tempfile
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, Self, cast
 
@@ -27,6 +29,8 @@ from pulvinar.model.text import plain
 from pulvinar.storage.space import is_full
 
 _BLOCK = 1 << 20
+_ZIP = b"PK\x03\x04"
+_ENDINGS = (".gz", ".tgz", ".bz2", ".xz", ".tar")
 _FREE_BYTES = 100 << 20
 _RATIO = 250
 _RATIO_FROM_BYTES = 1 << 30
@@ -39,6 +43,14 @@ _AFTER_END = 1 << 20
 _PEEKED = 1 << 20
 """bzip2 gives nothing before a whole block, which is 900 kB at most."""
 _PEEK_MEMORY = 128 << 20
+_DEEPEST_PACKED = 3
+"""So many archives may lie in one another."""
+_UNSTREAMED = (
+    # TIFF, HDF5, NRRD, NumPy, MATLAB, Parquet, CZI, LIF, ND2, and the two of Vaa3D
+    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89HDF\r\n\x1a\n", b"NRRD", b"\x93NUMPY", b"MATLAB ", b"PAR1",
+    b"ZISRAWFILE", b"\x70\0\0\0", b"\xda\xce\xbe\x0a", b"raw_image_stack_by_hpeng", b"v3d_volume_pkbitdf_encod",
+)  # fmt: skip
+"""How a file begins that is read here and there: its reader can't take it as a compressed stream, as others do."""
 _OPENERS: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
@@ -83,14 +95,73 @@ def peek(path: Path, head: bytes, count: int = 512) -> bytes:
         return b""
 
 
+def is_packed(path: Path, head: bytes) -> bool:
+    """Whether a file is a zip, a tar, or a compressed one whose reader does not read it so.
+
+    A compressed NIfTI, or table, is left to its reader.
+    """
+    if head.startswith(_ZIP):
+        return True
+    inside = peek(path, head)
+    return is_tar(inside) or (compression_of(head) is not None and _is_unstreamed(inside))
+
+
+def is_packed_among_others(path: Path, head: bytes) -> bool:
+    """As `is_packed`, of a file beside others: a zip only when it is called one, for formats are zips too (npz)."""
+    named = path.name.lower()
+    return named.endswith((".zip",) if head.startswith(_ZIP) else _ENDINGS) and is_packed(path, head)
+
+
+def _is_unstreamed(head: bytes) -> bool:
+    return head.startswith(_UNSTREAMED) or head[128:132] == b"DICM"
+
+
+def place_of(archive: Path, head: bytes) -> Path:
+    """The folder in which what is packed in a file beside others belongs: that of a single compressed file is its own
+    where its name is free, any other is a new one with the archive's name."""
+    if head.startswith(_ZIP) or is_tar(peek(archive, head)) or archive.with_suffix("").exists():
+        return archive
+    return archive.parent
+
+
 def unpack(archive: Path, into: Path, budget_bytes: int) -> None:
     """Unpack a zip, a tar (plain, gz, bz2, xz) or one compressed file below `into`, which is made.
 
-    Raises `UnreadableFile` for links, devices, names that lead elsewhere or stand twice, and damage; `TooLarge` for
-    more than the budget, the free disk, or a ratio that only bombs have.
+    What is packed in it once more is unpacked where it lies, and left as it is where it is damaged. Raises
+    `UnreadableFile` for links, devices, names that lead elsewhere or stand twice, and damage; `TooLarge` for more than
+    the budget, the free disk, or a ratio that only bombs have.
     """
     into.mkdir(parents=True, exist_ok=True)
-    _unpack(archive, _Target(archive, into, budget_bytes))
+    target = _Target(archive, into, budget_bytes)
+    _unpack(archive, target)
+    for _ in range(_DEEPEST_PACKED):
+        written, target.written = target.written, []
+        for path in written:
+            with opened(path) as file:
+                head = file.read(512)
+            if is_packed_among_others(path, head):
+                _unpack_within(path, head, target)
+
+
+def _unpack_within(path: Path, head: bytes, target: _Target) -> None:
+    """Unpack an archive that came out of another, in its place."""
+    aside = Path(tempfile.mkdtemp(prefix=".packed-", dir=path.parent))
+    packed, place = aside / path.name, place_of(path, head)
+    path.rename(packed)
+    inner = target.below(place)
+    place.mkdir(exist_ok=True)
+    try:
+        _unpack(packed, inner)
+    except UnreadableFile:
+        for made in inner.written:
+            made.unlink()
+        if place == path:
+            shutil.rmtree(place)
+        packed.rename(path)
+    else:
+        packed.unlink()
+        target.written += inner.written
+    aside.rmdir()
 
 
 def holds(archive: Path, name: str, scratch: Path, budget_bytes: int) -> bool:
@@ -203,6 +274,13 @@ class _Stream(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
+@dataclass
+class _Count:
+    """What was written so far."""
+
+    bytes: int = 0
+
+
 class _Target:
     """The folder that an archive is unpacked into, with what may still come."""
 
@@ -211,7 +289,15 @@ class _Target:
         self._into = into
         self._budget_bytes = budget_bytes
         self._names: set[str] = set()
-        self._written = 0
+        self._count = _Count()
+        self.written: list[Path] = []
+        """The files, in their order."""
+
+    def below(self, folder: Path) -> _Target:
+        """A folder in this one for what an archive in the archive holds; what it takes counts for the whole."""
+        inner = _Target(self._archive, folder, self._budget_bytes)
+        inner._count = self._count
+        return inner
 
     def no_file(self, name: str) -> UnreadableFile:
         """What to say of a member that is no plain file."""
@@ -223,7 +309,7 @@ class _Target:
     def expect(self, size_bytes: int, files: int = 0) -> None:
         """Refuse early what is declared and can't fit; `files` are counted by what an empty one takes on disk."""
         size_bytes += files * _COST_BYTES
-        total = self._written + size_bytes
+        total = self._count.bytes + size_bytes
         free = shutil.disk_usage(self._into).free - _FREE_BYTES
         if total > self._budget_bytes:
             raise TooLarge(
@@ -244,18 +330,19 @@ class _Target:
     def pass_over(self) -> None:
         """Count a member that isn't written, so that they don't go on for ever."""
         self.expect(0, files=1)
-        self._written += _COST_BYTES
+        self._count.bytes += _COST_BYTES
 
     def write(self, name: str, stream: _Stream) -> None:
         """Write one member."""
         path = self._into.joinpath(*self._parts(name))
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._written += _COST_BYTES
+        self._count.bytes += _COST_BYTES
         with path.open("xb") as file:
+            self.written.append(path)
             while block := stream.read(_BLOCK):
                 self.expect(len(block))
                 file.write(block)
-                self._written += len(block)
+                self._count.bytes += len(block)
 
     def _parts(self, name: str) -> tuple[str, ...]:
         pure = PurePosixPath(name)
@@ -301,7 +388,7 @@ class _Search(_Target):
     def expect(self, size_bytes: int, files: int = 0) -> None:
         """As for one that is unpacked; what is declared counts as if it had come."""
         super().expect(size_bytes, files)
-        self._written += size_bytes + files * _COST_BYTES
+        self._count.bytes += size_bytes + files * _COST_BYTES
 
     def write(self, name: str, stream: _Stream) -> None:
         """Pass over a member; raises `_Found` for the one that is looked for."""

@@ -30,6 +30,13 @@ _MOST_ARRAYS = 100_000
 _MOST_LABELS = 100_000
 _LONGEST_VALUE = 4096
 _ASCII_BYTES = 64
+_WORDS_OF_ITS_LIBRARY = {
+    "GIFTI_ENCODING_ASCII": "ASCII",
+    "GIFTI_ENCODING_B64BIN": "Base64Binary",
+    "GIFTI_ENCODING_B64GZ": "GZipBase64Binary",
+    "GIFTI_ENCODING_EXTBIN": "ExternalFileBinary",
+}
+"""What gifticlib 1.08 writes in place of the words of the standard."""
 """So many letters of a number in text are believed, at most."""
 
 
@@ -148,6 +155,7 @@ class _Handler:
     def _begin(self, said: dict[str, str]) -> None:
         where = self._where()
         encoding, external = said.get("Encoding", ""), said.get("ExternalFileName", "").strip()
+        encoding = _WORDS_OF_ITS_LIBRARY.get(encoding, encoding)
         if encoding == "ExternalFileBinary" or external:
             raise UnreadableFile(
                 f"{where}: its values lie in another file ({external!r}), which is not opened",
@@ -158,7 +166,7 @@ class _Handler:
         kind = _DTYPES.get(_code(said.get("DataType", ""), "NIFTI_TYPE_"))
         if kind is None:
             raise UnreadableFile(f"{where}: the data type {said.get('DataType', '')[:40]!r} is not read")
-        endian = ">" if said.get("Endian", "LittleEndian") == "BigEndian" else "<"
+        endian = ">" if said.get("Endian", "") in ("BigEndian", "GIFTI_ENDIAN_BIG") else "<"
         shape = self._shape(said, where)
         self._bytes += prod(shape) * np.dtype(kind).itemsize
         if self._bytes > _MOST_BYTES or len(self.file.arrays) >= _MOST_ARRAYS:
