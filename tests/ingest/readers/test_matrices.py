@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 from tests.ingest.readers.reading import find_one, flags, read_geometry, read_voxels, said
 
 from pulvinar.errors import PulvinarError
@@ -29,10 +30,10 @@ def write_newest(path, **variables):
     """As MATLAB 7.3 writes: HDF5 behind a block of 512 bytes, columns as rows, the class beside."""
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, values in variables.items():
-            stored = file.create_dataset(name, data=values.T)
-            stored.attrs["MATLAB_class"] = np.bytes_(
-                {"f8": "double", "f4": "single", "u1": "logical"}[values.dtype.str[1:]]
-            )
+            kinds = {"f8": "double", "f4": "single", "u2": "uint16", "b1": "logical"}
+            numbers = values.astype("u1") if values.dtype == bool else values
+            stored = file.create_dataset(name, data=numbers.T)
+            stored.attrs["MATLAB_class"] = np.bytes_(kinds[values.dtype.str[1:]])
         file.create_group("settings").attrs["MATLAB_class"] = np.bytes_("struct")
     content = bytearray(path.read_bytes())
     content[:128] = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
@@ -45,9 +46,13 @@ def write_each(folder, name, values):
     np.save(folder / f"{name}_turned.npy", np.asfortranarray(values.astype(">f8")))
     np.savez(folder / f"{name}.npz", **{name: values})
     np.savez_compressed(folder / f"{name}_packed.npz", **{name: values})
+    scipy.io.savemat(folder / f"{name}_4.mat", {name: values}, format="4")
+    write_each_mat(folder, name, values)
+
+
+def write_each_mat(folder, name, values):
     scipy.io.savemat(folder / f"{name}_5.mat", {name: values}, do_compression=True)
     scipy.io.savemat(folder / f"{name}_5_plain.mat", {name: values})
-    scipy.io.savemat(folder / f"{name}_4.mat", {name: values}, format="4")
     write_newest(folder / f"{name}_73.mat", **{name: values})
 
 
@@ -272,6 +277,99 @@ def test_four_dimensions_are_asked_for(tmp_path):
     np.save(tmp_path / "in" / "movie.npy", np.arange(120.0).reshape(2, 3, 4, 5))
     assert ("question", "--axes") in flags(find_one(READER, tmp_path / "in"))
     assert find_one(READER, tmp_path / "in", Options(axes="czyx")).volume.shape == (1, 2, 3, 4, 5)
+
+
+STACK = RNG.integers(0, 4000, (17, 19, 5)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("form", ["_5", "_5_plain", "_73"])
+@pytest.mark.parametrize("dtype", ["u2", "f8", "?"])
+def test_an_array_of_three_dimensions_in_a_mat_is_a_volume(tmp_path, dtype, form):
+    (tmp_path / "in").mkdir()
+    stack = STACK.astype(dtype)
+    write_each_mat(tmp_path / "in", "stack", stack)
+    for other in (path for path in (tmp_path / "in").iterdir() if path.stem != f"stack{form}"):
+        other.unlink()
+    asset = find_one(READER, tmp_path / "in")
+    assert asset.kind is AssetKind.VOLUME
+    assert asset.volume.shape == (1, 1, 5, 17, 19), "rows, columns, planes"
+    assert {("doubt", "--axes"), ("question", "--voxel-size")} <= flags(asset)
+    voxels = read_voxels(READER, tmp_path / "in", tmp_path / "scratch")
+    assert np.array_equal(voxels[0, 0], stack.transpose(2, 0, 1))
+    options = Options(axes="xyz", voxel_size_um=(1.0, 2.0, 3.0))
+    turned_round = read_voxels(READER, tmp_path / "in", tmp_path / "scratch", options)
+    assert np.array_equal(turned_round[0, 0], stack.transpose(2, 1, 0))
+    assert not flags(find_one(READER, tmp_path / "in", options))
+
+
+def test_a_volume_and_a_matrix_in_one_mat_are_both_found(tmp_path):
+    (tmp_path / "in").mkdir()
+    small = RNG.normal(size=(4, 4, 3))
+    scipy.io.savemat(tmp_path / "in" / "a.mat", {"weights": SQUARE, "s": {"img": STACK}, "trials": small})
+    found = list(READER.find(source_files(tmp_path / "in"), Options()))
+    assert [(one.name, one.kind) for one in found] == [
+        ("a weights", AssetKind.CONNECTIVITY),
+        ("a s/img", AssetKind.VOLUME),
+    ]
+    assert "trials (4 x 4 x 3, double)" in said(found[0])
+
+
+SPARSE = scipy.sparse.random(40, 40, 0.1, random_state=7, format="csc")
+
+
+def write_newest_sparse(path, matrix):
+    """As MATLAB 7.3 does: a group of rows, columns and values."""
+    write_newest(path)
+    with h5py.File(path, "a") as file:
+        group = file.create_group("weights")
+        group.attrs["MATLAB_class"] = np.bytes_("double")
+        group.attrs["MATLAB_sparse"] = np.uint64(matrix.shape[0])
+        group.create_dataset("ir", data=matrix.indices.astype("u8"))
+        group.create_dataset("jc", data=matrix.indptr.astype("u8"))
+        group.create_dataset("data", data=matrix.data)
+
+
+def test_a_sparse_matrix_is_connectivity(tmp_path):
+    logical = abs(SPARSE) > 0.5
+    scipy.io.savemat(tmp_path / "a.mat", {"weights": SPARSE}, do_compression=True)
+    scipy.io.savemat(tmp_path / "b.mat", {"weights": SPARSE})
+    write_newest_sparse(tmp_path / "c.mat", SPARSE)
+    scipy.io.savemat(tmp_path / "d.mat", {"weights": logical, "waves": SPARSE * 1j})
+    for asset in READER.find(source_files(tmp_path), Options()):
+        assert asset.kind is AssetKind.CONNECTIVITY
+        values = READER.read_geometry(asset, tmp_path, Options()).values
+        expected = logical if asset.files == ("d.mat",) else SPARSE
+        assert np.array_equal(values, expected.toarray()), asset.files
+
+
+@pytest.mark.parametrize("part", ["indices", "indptr"])
+def test_a_sparse_matrix_with_values_at_no_place_is_refused(tmp_path, part):
+    damaged = SPARSE.copy()
+    getattr(damaged, part)[7] = 2**30
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    whole = io.BytesIO()
+    scipy.io.savemat(whole, {"weights": SPARSE})
+    good = getattr(SPARSE, part).astype("i4").tobytes()
+    content = whole.getvalue()
+    assert content.count(good) == 1
+    (tmp_path / "old" / "a.mat").write_bytes(content.replace(good, getattr(damaged, part).astype("i4").tobytes()))
+    write_newest_sparse(tmp_path / "new" / "a.mat", damaged)
+    for folder in (tmp_path / "old", tmp_path / "new"):
+        with pytest.raises(PulvinarError, match=r"a\.mat is damaged: a sparse matrix has values at places that can't"):
+            read_geometry(READER, folder)
+
+
+def test_lists_of_numbers_alone_are_a_table(tmp_path):
+    columns = {"speed": np.arange(9.0), "place": np.arange(9.0)[:, None] * 2, "other": np.arange(4.0)}
+    scipy.io.savemat(tmp_path / "a.mat", columns)
+    long, short = READER.find(source_files(tmp_path), Options())
+    read = READER.read_geometry(long, tmp_path, Options()).columns
+    assert {name: values.tolist() for name, values in read.items()} == {
+        "speed": columns["speed"].tolist(),
+        "place": columns["place"].ravel().tolist(),
+    }
+    assert list(READER.read_geometry(short, tmp_path, Options()).columns) == ["other"]
 
 
 def test_a_file_without_a_matrix_says_what_it_holds(tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,19 @@ from pulvinar.ingest.readers.hdf5_chunks import Hdf5Matrix
 from pulvinar.ingest.readers.hdf5_files import absent_chunks, check_dataset, damage, dataset, member, open_hdf5, text
 from pulvinar.ingest.readers.hdf5_values import is_group, numbers_of
 from pulvinar.ingest.readers.mat_nested import Container, Forward, Order, held_5, held_7
+from pulvinar.ingest.readers.mat_sparse import is_real_7, shape_of_7, sparse_of_5, sparse_of_7
 from pulvinar.ingest.readers.open_matrices import BY_COLUMN, RawMatrix, Turned
 from pulvinar.ingest.readers.raw_volume import DEFLATE_MOST, RawLayout
 
 _WORDS_5, _WORDS_7 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 _HEADER = 128
 _MOST_VARIABLES = 10_000
+_PIECE = 1 << 20
 _START = 4096
 """Bytes in which a matrix says what it is: its flags, up to 32 dimensions, and a name of at most 63 letters."""
 _MATRIX, _PACKED = 14, 15
 _MOST_LETTERS = 2000
+_SPARSE = "sparse "
 _COMPLEX, _LOGICAL = 0x0800, 0x0200
 _CLASSES = {
     1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 6: "double", 7: "single", 8: "int8", 9: "uint8",
@@ -74,18 +77,28 @@ class MatVariable:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether it is an array of real numbers that is stored whole."""
-        return self.type in _MEANT
+        """Whether it is an array of real numbers."""
+        return self.meant != ""
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether only what isn't zero is stored."""
+        return self.type.startswith(_SPARSE)
+
+    @property
+    def meant(self) -> str:
+        """NumPy's name of the type of its numbers, "" where they are none."""
+        return _MEANT.get(self.type.removeprefix(_SPARSE), "")
 
     @property
     def opens(self) -> bool:
         """Whether it can be read by window: it is a matrix, and not one packed stream."""
-        return len(self.shape) == 2 and not self.is_packed
+        return len(self.shape) == 2 and not self.is_packed and not self.is_sparse
 
     @property
     def size_bytes(self) -> int:
         """Bytes of its values as they are stored."""
-        return prod(self.shape) * np.dtype(self.stored or _MEANT.get(self.type, "u1")).itemsize
+        return prod(self.shape) * np.dtype(self.stored or self.meant or "u1").itemsize
 
 
 def is_mat(file: SourceFile) -> bool:
@@ -108,7 +121,11 @@ def mat_variables(path: Path, name: str) -> list[MatVariable]:
     holds = path.stat().st_size
     for one in found:
         packed = one.is_packed or words == _WORDS_7
-        if one.is_numeric and (min(one.shape) < 0 or one.size_bytes > holds * (DEFLATE_MOST if packed else 1)):
+        if (
+            one.is_numeric
+            and not one.is_sparse
+            and (min(one.shape) < 0 or one.size_bytes > holds * (DEFLATE_MOST if packed else 1))
+        ):
             raise UnreadableFile(
                 f"{name}: its variable {one.name} declares the shape {one.shape}, more than the file can hold",
                 hint="copy the file again",
@@ -140,16 +157,25 @@ def read_mats(
     for one, values in zip(variables, found, strict=True):
         if values.shape != one.shape or values.dtype.kind not in "iufb":
             raise UnreadableFile(f"{name}: its variable {one.name} holds {values.dtype} of shape {values.shape}")
-    return [values.astype(_MEANT[one.type], copy=False) for one, values in zip(variables, found, strict=True)]
+    return [values.astype(one.meant, copy=False) for one, values in zip(variables, found, strict=True)]
 
 
 def _values_7(path: Path, name: str, variables: Sequence[MatVariable], sparse: bool) -> list[npt.NDArray[Any]]:
     with open_hdf5(path, name) as file, damage(name):
         # MATLAB's columns are HDF5's rows; of an empty matrix its sides are stored
         return [
-            numbers_of(dataset(file, one.path, name), name, sparse=sparse).T if prod(one.shape) else np.empty(one.shape)
+            sparse_of_7(file[one.path], _sides(one), name)
+            if one.is_sparse
+            else numbers_of(dataset(file, one.path, name), name, sparse=sparse).T
+            if prod(one.shape)
+            else np.empty(one.shape)
             for one in variables
         ]
+
+
+def _sides(variable: MatVariable) -> tuple[int, int]:
+    rows, columns = variable.shape
+    return rows, columns
 
 
 def _values_5(path: Path, name: str, variables: Sequence[MatVariable]) -> list[npt.NDArray[Any]]:
@@ -162,11 +188,28 @@ def _values_5(path: Path, name: str, variables: Sequence[MatVariable]) -> list[n
                 stream = (one.place, Forward(opened, one.place, 1 << 62, packed=one.is_packed))
             with damage(name):
                 stream[1].skip_to(one.skip)
+                if one.is_sparse:
+                    order: Order = "little" if one.stored[0] == "<" else "big"
+                    made[at] = sparse_of_5(stream[1], order, _sides(one), name)
+                    continue
                 kept = stream[1].read(one.size_bytes)
             if len(kept) != one.size_bytes:
                 raise UnreadableFile(f"{name} is truncated: {one.name} is not all there", hint=_AGAIN)
             made[at] = np.frombuffer(kept, one.stored).reshape(one.shape, order="F")
     return [made[at] for at in range(len(variables))]
+
+
+def unpack_mat(path: Path, name: str, variable: MatVariable, into: Path) -> None:
+    """Write the values of one packed variable of versions 4 and 5 to the file `into`, by column as they are stored."""
+    left = variable.size_bytes
+    with path.open("rb") as opened, into.open("wb") as out, damage(name):
+        stream = Forward(opened, variable.place, 1 << 62, packed=True)
+        stream.skip_to(variable.skip)
+        while left and (piece := stream.read(min(left, _PIECE))):
+            out.write(piece)
+            left -= len(piece)
+    if left:
+        raise UnreadableFile(f"{name} is truncated: {variable.name} is not all there", hint=_AGAIN)
 
 
 def open_mat_matrix(path: Path, name: str, variable: MatVariable) -> Matrix:
@@ -259,12 +302,18 @@ def _matrix(start: bytes, order: Order, name: str) -> MatVariable:
         return MatVariable("an object", (), kind)
     label = letters.rstrip(b"\0").decode("latin-1")
     shape = tuple(int.from_bytes(sides[at : at + 4], order, signed=True) for at in range(0, len(sides), 4))
+    sign: Literal["<", ">"] = "<" if order == "little" else ">"
+    if kind == "sparse" and len(shape) == 2 and min(shape) >= 0 and parts[3][0]:
+        meant = "logical" if word & _LOGICAL else "double"
+        named = f"{_SPARSE}complex {meant}" if word & _COMPLEX else f"{_SPARSE}{meant}"
+        # a tag has eight bytes, and begins at a multiple of them
+        return MatVariable(label, shape, named, f"{sign}i4", skip=(parts[3][2] - 1) // 8 * 8)
     if kind not in _MEANT:
         return MatVariable(label, shape, kind)
     stored, size, begin = parts[3]
     if stored not in _STORED or len(shape) < 2 or min(shape) < 0:
         raise UnreadableFile(f"{name} is damaged: its variable {label!r} has no values that can be", hint=_AGAIN)
-    dtype = np.dtype(_STORED[stored]).newbyteorder("<" if order == "little" else ">")
+    dtype = np.dtype(_STORED[stored]).newbyteorder(sign)
     if size != prod(shape) * dtype.itemsize:
         raise UnreadableFile(
             f"{name}: its variable {label} has the shape {shape}, and {size} bytes of values", hint=_AGAIN
@@ -341,8 +390,11 @@ def _variables_7(file: Any, key: str, name: str) -> Iterator[MatVariable]:
     """A variable of version 7.3, or the values in it; one that lies in another file is refused."""
     place = member(file, key, name)
     kind = "" if place is None else text(place.attrs.get("MATLAB_class", ""))
-    if place is None or (is_group(place) and kind in _MEANT):
-        yield MatVariable(key, (), "sparse")
+    if place is None:
+        yield MatVariable(key, (), "missing")
+    elif is_group(place) and kind in _MEANT:
+        real = "" if is_real_7(place, name) else "complex "
+        yield MatVariable(key, shape_of_7(place, name), f"{_SPARSE}{real}{kind}", path=key)
     elif is_group(place) or (kind == "cell" and "MATLAB_empty" not in place.attrs):
         for held in held_7(place, key, name):
             yield replace(_variable_7(held.data, held.container.below, held.path, name), inside=held.container)

@@ -47,6 +47,11 @@ def mat_tables(variables: Sequence[MatVariable]) -> list[MatTable]:
     return [table for (path, kind), values in holders.items() for table in makers[kind](path, values)]
 
 
+def vector_tables(variables: Sequence[MatVariable]) -> list[MatTable]:
+    """The tables that lists of numbers make which lie in nothing: those of one length are one table's columns."""
+    return _of_struct("values", [one for one in variables if one.inside is None])
+
+
 def said_of(variables: Sequence[MatVariable], path: Path, name: str) -> tuple[dict[str, Any], list[MatVariable]]:
     """Single numbers and texts by their path, as JSON values; and those variables."""
     told = [one for one in variables if one.text is not None or (_is_single(one) and one.is_numeric)]

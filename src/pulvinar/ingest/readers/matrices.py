@@ -1,5 +1,5 @@
 """Matrices of numbers in the files of NumPy and MATLAB: signals over time, connectivity, places, what MATLAB keeps in
-structs and cell arrays; and an npy of more dimensions as a volume."""
+structs and cell arrays; and what has more dimensions, as a volume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from pulvinar.ingest.reader import (
 )
 from pulvinar.ingest.readers.absence import missing_pieces
 from pulvinar.ingest.readers.mat_files import MatVariable, is_mat, mat_variables, open_mat_matrix, read_mats
-from pulvinar.ingest.readers.mat_tables import MatTable, mat_tables, said_of
+from pulvinar.ingest.readers.mat_tables import MatTable, mat_tables, said_of, vector_tables
+from pulvinar.ingest.readers.mat_volumes import VOLUME, found_mat_volume, is_mat_volume, open_mat_volume
 from pulvinar.ingest.readers.matrix_kinds import Shape, Values, data_of, kind_of, names_beside, read_names
 from pulvinar.ingest.readers.numpy_files import MAGIC, is_npz, numpy_arrays, open_numpy_matrix, read_numpy
 from pulvinar.ingest.readers.numpy_volumes import found_volume, is_volume, open_numpy_volume
@@ -73,9 +74,11 @@ class MatrixReader:
                 yield from self._found(file, files, options)
 
     def open_volume(self, asset: FoundAsset, root: Path, options: Options, scratch: Path) -> OpenVolume:
-        """An npy of three or more dimensions."""
+        """An array of three or more dimensions in an npy or mat file."""
         if asset.volume is None:
             raise Invalid(f"{asset.name} is a matrix, not a volume")
+        if asset.key.endswith(VOLUME):
+            return open_mat_volume(asset, root, options, scratch)
         return open_numpy_volume(asset, root, options)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:
@@ -104,15 +107,21 @@ class MatrixReader:
         variables = mat_variables(file.path, file.name) if is_mat(file) else []
         arrays = _of_mat(variables, file.path, file.name) if variables else _arrays(file.path, file.name)
         tables, said, used = _beside(variables, file)
+        volumes = [one for one in variables if one.name not in used and is_mat_volume(one)]
+        used |= {one.name for one in volumes}
         matrices = [array for array in arrays if array.is_matrix]
+        if not matrices and not tables and not volumes:
+            tables = vector_tables(variables)
+            used |= {one.name for table in tables for one in table.values}
         others = [array for array in arrays if not array.is_matrix and array.part not in used]
-        if not matrices and not tables:
+        if not matrices and not tables and not volumes:
             raise UnreadableFile(
                 f"{file.name} holds no matrix of numbers: {_listed(others)}",
                 hint="save the matrix as an array of two dimensions, or leave the file out",
             )
         made = [self._matrix(file, files, array, options) for array in matrices]
         made += [_found_table(self.name, file, table) for table in tables]
+        made += [found_mat_volume(self.name, file, one, options) for one in volumes]
         if others:
             note = Finding(Severity.NOTE, f"what else the file holds is left out: {_listed(others)}")
             made[0] = replace(made[0], findings=(*made[0].findings, note))
@@ -151,7 +160,8 @@ def _found_table(reader: str, file: SourceFile, table: MatTable) -> FoundAsset:
 
 def _table_of(path: Path, asset: FoundAsset) -> MatTable:
     name = asset.files[0]
-    for table in mat_tables(mat_variables(path, name)):
+    variables = mat_variables(path, name)
+    for table in (*mat_tables(variables), *vector_tables(variables)):
         if asset.key == f"{name}#{table.part}{_TABLE}":
             return table
     raise UnreadableFile(f"{name} has changed since it was found: {asset.key} is not in it any more")

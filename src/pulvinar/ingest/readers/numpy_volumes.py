@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +33,22 @@ def is_volume(array: NumpyArray) -> bool:
 
 def found_volume(reader: str, file: SourceFile, array: NumpyArray, options: Options) -> FoundAsset:
     """The volume in an npy file, and what is to be asked of it."""
+    return found_array(reader, file, array, options, _USUAL, key=file.name)
+
+
+def found_array(
+    reader: str, file: SourceFile, array: NumpyArray, options: Options, usual: Mapping[int, str], *, key: str
+) -> FoundAsset:
+    """An array as a volume: `usual` are the axes that are assumed of one of so many dimensions."""
     check_shape(array.shape, file.name)
-    layout = _layout(array, options, file.name)
+    layout = layout_of(array, options, file.name, usual)
     size_um, affine_um = settle(None, None, layout.shape[2:], options)
-    stem = stem_of(file.name)
-    findings = [*_findings(array, options), *name_findings(stem, options)]
+    name = f"{stem_of(file.name)} {array.member}".strip()
+    findings = [*_findings(array, options, usual), *name_findings(name, options)]
     return FoundAsset(
         reader,
-        key=file.name,
-        name=stem,
+        key=key,
+        name=name,
         kind=AssetKind.VOLUME,
         files=(file.name,),
         volume=described(
@@ -63,18 +71,20 @@ def open_numpy_volume(asset: FoundAsset, root: Path, options: Options) -> OpenVo
     (array,) = numpy_arrays(root / name, name)
     if not is_volume(array):
         raise UnreadableFile(f"{name} has changed since it was found: it is no volume any more")
-    return RawVolume(root / name, _layout(array, options, name), asset.volume.dtype, name)
+    return RawVolume(root / name, layout_of(array, options, name, _USUAL), asset.volume.dtype, name)
 
 
-def _letters(array: NumpyArray, options: Options, name: str) -> str:
-    letters = options.axes.lower() or _USUAL[len(array.shape)]
+def letters_of(array: NumpyArray, options: Options, name: str, usual: Mapping[int, str]) -> str:
+    """The array's axes in its own order. Raises `Invalid` where `--axes` names more or fewer."""
+    letters = options.axes.lower() or usual[len(array.shape)]
     if len(letters) != len(array.shape):
         raise Invalid(f"{name} has {len(array.shape)} axes, --axes {options.axes!r} names {len(letters)}")
     return letters
 
 
-def _layout(array: NumpyArray, options: Options, name: str) -> RawLayout:
-    letters = _letters(array, options, name)
+def layout_of(array: NumpyArray, options: Options, name: str, usual: Mapping[int, str]) -> RawLayout:
+    """How the array's values lie in the file."""
+    letters = letters_of(array, options, name, usual)
     sizes = dict(zip(letters, array.shape, strict=True))
     t, c, z, y, x = (sizes.get(axis, 1) for axis in AXES)
     stored = "u1" if array.dtype.kind == "b" else array.dtype.str
@@ -83,14 +93,14 @@ def _layout(array: NumpyArray, options: Options, name: str) -> RawLayout:
     return RawLayout((t, c, z, y, x), stored, array.offset, absent + order)
 
 
-def _findings(array: NumpyArray, options: Options) -> list[Finding]:
+def _findings(array: NumpyArray, options: Options, usual: Mapping[int, str]) -> list[Finding]:
     findings = []
-    usual = _USUAL[len(array.shape)]
+    taken = usual[len(array.shape)]
     if not options.axes and len(array.shape) == 4:
-        text = "the file does not say what its 4 axes are, slowest first: as tzyx or czyx"
+        text = f"the file does not say what its 4 axes are: as {taken} or {taken.replace('t', 'c')}"
         findings.append(Finding(Severity.QUESTION, text, "--axes"))
     elif not options.axes:
-        text = f"the file does not say what its {len(array.shape)} axes are: taken as {usual}"
+        text = f"the file does not say what its {len(array.shape)} axes are: taken as {taken}"
         findings.append(Finding(Severity.DOUBT, text, "--axes"))
     if options.voxel_size_um is None:
         findings.append(Finding(Severity.QUESTION, "the file does not say the size of its voxels", "--voxel-size"))
