@@ -342,6 +342,23 @@ def test_a_sparse_matrix_is_connectivity(tmp_path):
         assert np.array_equal(values, expected.toarray()), asset.files
 
 
+def test_truth_values_of_a_sparse_matrix_that_matlab_wrote_as_bytes(tmp_path):
+    """As MATLAB does: it calls them doubles."""
+    rows, first = np.array([0, 0, 0, 1, 2], "<i4"), np.array([0, 1, 2, 5, 5], "<i4")
+    head = element(6, struct.pack("<2I", 0x0205, 5)) + element(5, struct.pack("<2i", 5, 4)) + element(1, b"weights")
+    matrix = head + element(5, rows.tobytes()) + element(5, first.tobytes()) + element(9, b"\1" * 5)
+    words = b"MATLAB 5.0 MAT-file, Platform: GLNX86".ljust(124) + b"\x00\x01IM"
+    (tmp_path / "a.mat").write_bytes(words + element(14, matrix))
+    expected = scipy.sparse.csc_matrix((np.ones(5), rows, first), (5, 4)).toarray()
+    columns = read_geometry(READER, tmp_path, Options(table_kind=TableKind.TABLE)).columns
+    assert np.array_equal(np.stack(list(columns.values()), axis=1), expected)
+
+
+def test_a_struct_without_fields_holds_nothing(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"weights": SQUARE, "settings": {}})
+    assert np.array_equal(read_geometry(READER, tmp_path).values, SQUARE)
+
+
 @pytest.mark.parametrize("part", ["indices", "indptr"])
 def test_a_sparse_matrix_with_values_at_no_place_is_refused(tmp_path, part):
     damaged = SPARSE.copy()

@@ -190,7 +190,7 @@ def _values_5(path: Path, name: str, variables: Sequence[MatVariable]) -> list[n
                 stream[1].skip_to(one.skip)
                 if one.is_sparse:
                     order: Order = "little" if one.stored[0] == "<" else "big"
-                    made[at] = sparse_of_5(stream[1], order, _sides(one), name)
+                    made[at] = sparse_of_5(stream[1], order, _sides(one), name, logical=one.meant == "?")
                     continue
                 kept = stream[1].read(one.size_bytes)
             if len(kept) != one.size_bytes:

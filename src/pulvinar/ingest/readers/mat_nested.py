@@ -163,6 +163,8 @@ class _Walk:
         shape = [int.from_bytes(sides[at : at + 4], self.order, signed=True) for at in range(0, len(sides), 4)]
         count = prod(shape) if shape and min(shape) >= 0 else 0
         fields = self._fields(end) if kind == 2 else []
+        if kind == 2 and not fields:
+            return
         for index in range(1, count + 1):
             for field in fields or [""]:
                 one = self.tag(end)
@@ -170,8 +172,6 @@ class _Walk:
                     raise self._damaged(f"{path} has fewer values than it declares")
                 type_of = "cell" if not fields else "struct" if count == 1 else "structs"
                 yield from self._value(one, Container(path, type_of, index, field), depth)
-            if kind == 2 and not fields:
-                return
 
     def _value(self, tag: tuple[int, int, int, bytes], container: Container, depth: int) -> Iterator[Held]:
         self._check(depth)

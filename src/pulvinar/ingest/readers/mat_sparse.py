@@ -16,15 +16,20 @@ from pulvinar.ingest.readers.hdf5_values import numbers_of
 from pulvinar.ingest.readers.mat_nested import Forward, Order
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_BYTES = 2
 _MOST_STORED_BYTES = 1 << 30
 
 Values = npt.NDArray[Any]
 
 
-def sparse_of_5(stream: Forward, order: Order, shape: tuple[int, int], name: str) -> Values:
+def sparse_of_5(stream: Forward, order: Order, shape: tuple[int, int], name: str, *, logical: bool) -> Values:
     """A matrix of version 5, float64 (rows, columns); `stream` is where its rows begin."""
-    rows, first, values = (_element(stream, order, name) for _ in range(3))
-    return _whole(rows, first, values, shape, name)
+    rows, first = (_numbers(*_element(stream, order, name), order, name) for _ in range(2))
+    kind, content = _element(stream, order, name)
+    if logical and len(content) <= len(rows):
+        # MATLAB calls truth values doubles, and writes a byte each
+        kind = _BYTES
+    return _whole(rows, first, _numbers(kind, content, order, name), shape, name)
 
 
 def shape_of_7(group: Any, name: str) -> tuple[int, int]:
@@ -48,7 +53,7 @@ def is_real_7(group: Any, name: str) -> bool:
     return (values is None or values.dtype.kind in "iufb") and text(group.attrs.get("MATLAB_class", "")) != ""
 
 
-def _element(stream: Forward, order: Order, name: str) -> Values:
+def _element(stream: Forward, order: Order, name: str) -> tuple[int, bytes]:
     tag = stream.read(8)
     word = int.from_bytes(tag[:4], order)
     if word >> 16:
@@ -59,10 +64,14 @@ def _element(stream: Forward, order: Order, name: str) -> Values:
         kind, size = word, int.from_bytes(tag[4:], order)
         content = stream.read(size) if size <= _MOST_STORED_BYTES else b""
         stream.read(-size % 8)
-    if kind not in _NUMBERS or len(content) != size:
+    if len(content) != size:
         raise _damaged(name)
-    dtype = np.dtype(_NUMBERS[kind]).newbyteorder("<" if order == "little" else ">")
-    if size % dtype.itemsize:
+    return kind, content
+
+
+def _numbers(kind: int, content: bytes, order: Order, name: str) -> Values:
+    dtype = np.dtype(_NUMBERS.get(kind, "V0")).newbyteorder("<" if order == "little" else ">")
+    if not dtype.itemsize or len(content) % dtype.itemsize:
         raise _damaged(name)
     return np.frombuffer(content, dtype)
 
