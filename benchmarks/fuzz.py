@@ -36,7 +36,7 @@ from pulvinar.errors import NotFound, PulvinarError
 from pulvinar.ingest.reader_contract import ReaderContract
 from pulvinar.ingest.sandbox import ReaderHost
 from pulvinar.ingest.source_files import source_file
-from pulvinar.ingest.submission import is_packed
+from pulvinar.ingest.unpacking import is_packed
 
 FOUND = Path("tests/ingest/found")
 _FRESH_EACH = 300
@@ -108,7 +108,7 @@ class Fuzzed:
         sound = place / "sound"
         sound.mkdir()
         self._given = twin.make(sound)
-        self._is_packed = self._given.is_file() and is_packed(source_file(self._given, self._given.name))
+        self._is_packed = self._given.is_file() and is_packed(self._given, self._given.read_bytes()[:512])
 
     def run(self, seconds: float) -> None:
         """Mutate and read for so long. Raises what the reader does where the valid file itself isn't read."""
