@@ -42,18 +42,20 @@ _BETWEEN = {
         "AND place_block.number >= :least AND place_block.number < :below OFFSET 0) AS found"
     ),
 }
+# Every cube of a box tells all of it: one is enough. (With min SQLite tells the other columns of the same row.)
 _OF = {
     True: text(
-        "SELECT entry.number, block, places FROM json_each(:rows) AS asked "
+        "SELECT entry.number, min(block), places FROM json_each(:rows) AS asked "
         "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
         "CROSS JOIN place_block INDEXED BY place_block_by_asset "
-        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0"
+        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 "
+        "GROUP BY entry.number"
     ),
     False: text(
         "SELECT entry.number, block, places FROM (SELECT number, asset_id FROM asset_entry "
         "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
         "OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block, places FROM place_block "
-        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 OFFSET 0) "
+        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 LIMIT 1) "
         "AS found"
     ),
 }
@@ -83,8 +85,10 @@ def _named(codes: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
 
 def _corners_of(space: Space, named: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """The first corner of each cube."""
-    # below 2^61 the exponent tells the leading one, but not of numbers that rounding would lift over a power of two
-    length = np.array([(int(one).bit_length() - 1) // 3 for one in -named], np.int64)
+    # halves of 32 bits have their leading one in their exponent as real numbers; of all 61 it would be rounded
+    high, low = -named >> 32, -named & 0xFFFFFFFF
+    bits = np.where(high > 0, np.frexp(high.astype(np.float64))[1] + 32, np.frexp(low.astype(np.float64))[1])
+    length = (bits.astype(np.int64) - 1) // 3
     codes = (-named - (np.int64(1) << 3 * length)) << 3 * (BITS - length)
     return block_corners(space, codes)
 

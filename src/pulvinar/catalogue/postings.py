@@ -227,13 +227,21 @@ def _shares(session: Session, index: WordIndex, wanted: Sequence[Wanted]) -> dic
     known: dict[Wanted, float] = session.info.setdefault(f"shares of {index}", {})
     asked = [one for one in wanted if one not in known]
     if asked:
-        key = "rowid" if is_sqlite(session) else "seq"
-        newest = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
+        newest = _newest_number(session, index)
         # spread evenly, but never at a distance at which something repeats itself
         numbers = [1 + int(newest * (at * _GOLDEN % 1)) for at in range(_SAMPLE)]
         counted = (_counted_sqlite if is_sqlite(session) else _counted_postgresql)(session, index, asked, numbers)
         known |= {one: count / _SAMPLE for one, count in zip(asked, counted, strict=True)}
     return known
+
+
+def _newest_number(session: Session, index: WordIndex) -> int:
+    """The number of the newest row, 0 where there is none; a session asks once, for a page is of one moment."""
+    known = f"newest of {index}"
+    if known not in session.info:
+        key = "rowid" if is_sqlite(session) else "seq"
+        session.info[known] = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
+    return int(session.info[known])
 
 
 def _counted_sqlite(session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]) -> list[int]:
@@ -362,7 +370,7 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
     """
     asked = _tsquery(wanted)
     if below is None:
-        below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
+        below = _newest_number(session, index) + 1
     start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
     here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
@@ -412,7 +420,7 @@ def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequen
     if is_sqlite(session):
         return _matching_sqlite(session, index, wanted, numbers)
     statement = _ROWS.format(index=index, size=_BLOCK[index])
-    return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))
+    return [*session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}).all()]
 
 
 def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -32,14 +33,19 @@ RegionDistances = Callable[[Actor, str, int], "RegionDistance | None"]
 
 def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     """The table of regions across species, for the atlases of `trees`: names of regions by their ontology's name."""
-    species = {row.name: Species(row.species) for row in session.execute(select(atlas.c.name, atlas.c.species))}
-    known = {tree.ontology.name: species[tree.atlas] for tree in trees if tree.atlas in species}
+
+    @cache
+    def known() -> dict[str, Species]:
+        """The species of each ontology: read when it is asked for, which most questions never do."""
+        rows = session.execute(select(atlas.c.name, atlas.c.species)).all()
+        species = {row.name: Species(row.species) for row in rows}
+        return {tree.ontology.name: species[tree.atlas] for tree in trees if tree.atlas in species}
 
     def alike(ontology: Ontology, region: Region) -> Iterator[tuple[str, str]]:
-        own = known.get(ontology.name)
+        own = known().get(ontology.name)
         for found in homologues(own, region) if own else ():
             for tree in trees:
-                if known.get(tree.ontology.name) is found.b_species:
+                if known().get(tree.ontology.name) is found.b_species:
                     yield from ((tree.ontology.name, one.name) for one in regions_called(found.b, tree.ontology)[:1])
 
     return alike
