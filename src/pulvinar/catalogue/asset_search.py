@@ -17,7 +17,7 @@ from itertools import chain
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import anything_shared, draft_audiences, shared_audiences
+from pulvinar.access.visibility import given_audiences
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
 from pulvinar.catalogue.hits import Hit, explain, read_hits
@@ -44,7 +44,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
-from pulvinar.catalogue.search_tools import RegionDistances, located_assets, table_of_homologues
+from pulvinar.catalogue.search_tools import ReadableAssets, RegionDistances, located_assets, table_of_homologues
 from pulvinar.catalogue.seen import seen_asset, sees_unpublished
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
@@ -138,7 +138,8 @@ def search_assets(
         items = explain(session, search.query, search.plan, hits)
         next_cursor = None
         if len(found) > limit:
-            next_cursor = f"{shown[-1][0]}.{search.asset_of(shown[-1][1])}"
+            whole = len(items) == len(shown)
+            next_cursor = f"{shown[-1][0]}.{items[-1].asset.id if whole else search.asset_of(shown[-1][1])}"
         if not facets:
             return ResultPage(items, next_cursor)
         told = count_facets(session, newest[:most], search.trees)
@@ -167,13 +168,14 @@ def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskN
     if ask is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    found = []
+    found: list[NearAssets] = []
     for one in planned.near:
         try:
             found.append(ask(session, actor, one, planned.places.get(one, ()), planned.boxes))
         except Invalid as error:
             raise QueryError(error.message, hint=error.hint, query=written, at=one.at) from error
-    return tuple(found)
+    # asked last, of what is near
+    return (*found, ReadableAssets(session, actor))
 
 
 class Search:
@@ -194,9 +196,10 @@ class Search:
         self._session = session
         self._actor = actor
         self._near = near
-        self._sharing = None if actor.is_owner else shared_audiences(session, actor)
-        self._drafts = () if actor.is_owner else draft_audiences(session, actor)
-        self._reaches = [one for one in Reach if one is not Reach.SHARED or anything_shared(session)]
+        given = given_audiences(session, actor)
+        self._sharing = None if actor.is_owner else given.shared
+        self._drafts = () if actor.is_owner else given.drafts
+        self._reaches = [one for one in Reach if one is not Reach.SHARED or given.to_some]
         self._tiers = _steps(planned)
 
     def begin_last_word(self) -> bool:

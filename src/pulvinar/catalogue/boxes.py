@@ -100,6 +100,8 @@ class BoxesNear:
         self._session = session
         self._space = space
         self._figure = figure
+        self._listed: Numbers = _NONE
+        self._range = range(0)
 
     @cached_property
     def _none(self) -> bool:
@@ -121,11 +123,15 @@ class BoxesNear:
         """The numbers from one up to another of the assets whose boxes may meet it, in any order."""
         if self._none:
             return _NONE
-        return numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+        self._listed = numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+        self._range = range(least, below)
+        return self._listed
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
-        """Those of `numbers` whose boxes meet it."""
-        rows = [] if self._none or not numbers else self._ask(_OF, rows=json.dumps(list(numbers))).all()
+        """Those of `numbers` whose boxes meet it: of those that were just listed nothing is asked twice."""
+        near = set(self._listed.tolist())
+        asked = [one for one in numbers if one in near or one not in self._range]
+        rows = [] if self._none or not asked else self._ask(_OF, rows=json.dumps(asked)).all()
         if not rows:
             return set()
         number, named, places = zip(*rows, strict=True)

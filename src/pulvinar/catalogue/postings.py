@@ -227,7 +227,7 @@ def _shares(session: Session, index: WordIndex, wanted: Sequence[Wanted]) -> dic
     known: dict[Wanted, float] = session.info.setdefault(f"shares of {index}", {})
     asked = [one for one in wanted if one not in known]
     if asked:
-        newest = _newest_number(session, index)
+        newest = newest_number(session, index)
         # spread evenly, but never at a distance at which something repeats itself
         numbers = [1 + int(newest * (at * _GOLDEN % 1)) for at in range(_SAMPLE)]
         counted = (_counted_sqlite if is_sqlite(session) else _counted_postgresql)(session, index, asked, numbers)
@@ -235,13 +235,19 @@ def _shares(session: Session, index: WordIndex, wanted: Sequence[Wanted]) -> dic
     return known
 
 
-def _newest_number(session: Session, index: WordIndex) -> int:
+def newest_number(session: Session, index: WordIndex) -> int:
     """The number of the newest row, 0 where there is none; a session asks once, for a page is of one moment."""
     known = f"newest of {index}"
     if known not in session.info:
         key = "rowid" if is_sqlite(session) else "seq"
         session.info[known] = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
     return int(session.info[known])
+
+
+def share_of(session: Session, index: WordIndex, wanted: Wanted) -> float:
+    """How large a share of the rows it finds, to a hundredth."""
+    # with those of its parts, for which a walk would ask next
+    return _shares(session, index, list(dict.fromkeys([wanted, *_needed(wanted)])))[wanted]
 
 
 def _counted_sqlite(session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]) -> list[int]:
@@ -370,7 +376,7 @@ def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: 
     """
     asked = _tsquery(wanted)
     if below is None:
-        below = _newest_number(session, index) + 1
+        below = newest_number(session, index) + 1
     start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
     here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
     newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
@@ -452,10 +458,12 @@ def reader_of(wanted: Wanted) -> Callable[[bytes], bool]:
         # a span has dozens of words that begin alike: to look for them one by one would take ten times as long
         either = re.compile(b"|".join(re.escape(_said(part)) for part in wanted.parts if isinstance(part, Term)))
         return lambda words: either.search(words) is not None
-    parts = [reader_of(part) for part in wanted.parts]
+    # terms are looked for without a call of Python for each of thousands of rows
+    said_all = [_said(part) for part in wanted.parts if isinstance(part, Term)]
+    parts = [reader_of(part) for part in wanted.parts if not isinstance(part, Term)]
     if isinstance(wanted, All):
-        return lambda words: all(part(words) for part in parts)
-    return lambda words: any(part(words) for part in parts)
+        return lambda words: all(map(words.__contains__, said_all)) and all(part(words) for part in parts)
+    return lambda words: any(map(words.__contains__, said_all)) or any(part(words) for part in parts)
 
 
 def _said(term: Term) -> bytes:

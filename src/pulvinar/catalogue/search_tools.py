@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,10 +17,13 @@ from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
 from pulvinar.catalogue.nearby import PlacesNear
+from pulvinar.catalogue.postings import Numbers
 from pulvinar.catalogue.query_nodes import InBox, Located, Near
 from pulvinar.catalogue.search_plan import Homologues, Place
+from pulvinar.catalogue.seen import seen_asset
+from pulvinar.catalogue.tables import asset_entry
 from pulvinar.errors import Invalid
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Species
@@ -105,6 +110,30 @@ def _around(
         named = ", ".join(dict.fromkeys(place.asked for place in places))
         raise Invalid(f"no atlas has voxels of {named}", hint=hint)
     return [*found.values()]
+
+
+class ReadableAssets:
+    """The assets that an actor may read, as `NearAssets` says it.
+
+    Where the nodes of a neuron lie is what is in its file: with small boxes they could be measured by whoever sees no
+    more than that the dataset is there. So nothing else is found near a place, counted or told of.
+    """
+
+    blocks = sys.maxsize
+
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self._session = session
+        self._actor = actor
+
+    def between(self, least: int, below: int) -> Numbers:
+        """All numbers: any may be."""
+        return np.arange(below - 1, least - 1, -1)
+
+    def holding(self, numbers: Sequence[int]) -> set[int]:
+        """Those of `numbers` that the actor may read."""
+        readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
+        wanted = select(asset_entry.c.number).where(asset_entry.c.number.in_(numbers), readable)
+        return set(self._session.scalars(wanted).all()) if numbers else set()
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:

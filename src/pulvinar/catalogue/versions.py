@@ -509,9 +509,9 @@ def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Ri
 
 def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:
     """Every object of an asset that `actor` may read, sorted by path; nothing for another one."""
-    wanted = _objects_seen(actor, asset_id, Right.READ).order_by(asset_object.c.path)
+    wanted = objects_seen(actor, asset_id, Right.READ).order_by(asset_object.c.path)
     with database.session() as session:
-        return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted))
+        return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted).all())
 
 
 def datasets_of_digests(session: Session, digests: Collection[str]) -> dict[str, str]:
@@ -525,11 +525,12 @@ def find_object(
 ) -> StoredObject | None:
     """One object of an asset on which `actor` has `right`, or None."""
     with database.session() as session:
-        row = session.execute(_objects_seen(actor, asset_id, right).where(asset_object.c.path == path)).first()
+        row = session.execute(objects_seen(actor, asset_id, right).where(asset_object.c.path == path)).first()
     return StoredObject(row.path, row.size_bytes, row.sha256) if row else None
 
 
-def _objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
+def objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
+    """The rows of the objects of an asset on which `actor` has `right`."""
     seen = _seen(actor, right).subquery("seen")
     holders = (
         select(version_asset.c.version_id)
