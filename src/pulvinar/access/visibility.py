@@ -97,12 +97,15 @@ def visible(
     return shown.exists()
 
 
+# Under names of their own: the row that is asked about may be one of these tables itself.
+_BOUND = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), granted.alias("bound_kept")
+
+
 def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition that an agreement on the dataset of a row keeps `actor`, who gives it not and has no acceptance of
     it that counts now, from what was given."""
     now, writes = datetime.now(UTC), audiences(actor, Right.WRITE)
-    # under names of their own: the row that is asked about may be one of these tables itself
-    on, of, kept = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), granted.alias("bound_kept")
+    on, of, kept = _BOUND
     accepted = select(literal(1)).where(
         acceptance.c.agreement_id == of.c.id,
         acceptance.c.account_id == actor.id,

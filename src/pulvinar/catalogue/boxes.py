@@ -111,12 +111,11 @@ class BoxesNear:
     @cached_property
     def _cubes(self) -> str:
         """The cubes of every size that the figure reaches."""
-        ranges = cover(self._space, self._figure).whole
-        found = []
+        codes, found = cover(self._space, self._figure).codes, []
         for size in range(BITS + 1):
-            ranges = np.unique(ranges >> 3 * min(size, 1), axis=0)
-            codes = [np.arange(first, last + 1) for first, last in ranges.tolist()]
-            found.append(_named(np.unique(np.concatenate([_NONE, *codes])), size))
+            found.append(_named(codes, size))
+            codes = codes >> 3
+            codes = codes[np.diff(codes, prepend=-1) != 0]
         return json.dumps(np.concatenate(found).tolist())
 
     def between(self, least: int, below: int) -> Numbers:

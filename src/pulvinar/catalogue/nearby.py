@@ -39,7 +39,7 @@ _NONE: Numbers = np.zeros(0, np.int64)
 _FIRST = 100
 _LENGTH = 1_000
 """So many numbers of assets are looked through at first where the assets of a figure are listed,"""
-_FEW_BLOCKS = 250
+_FEW_BLOCKS = 500
 """and as many times so many as a figure has less than so many blocks, whose assets are listed at once."""
 _GROWTH = 8
 _MOST_GROWTH = 64
@@ -166,6 +166,8 @@ class _Walk:
         size, count, length = _FIRST, 0, self._first_length()
         if length > _LENGTH:
             self._words_share = share_of(self._session, WordIndex.ASSETS, self._wanted)
+            # a third of what is listed is near
+            self._portion = min(max(int(3 * limit / max(self._words_share, 0.01)), _FIRST), _LENGTH)
         while True:
             left = limit - count
             looks = self._looks(left)
@@ -300,7 +302,7 @@ class _Part:
     @cached_property
     def _codes(self) -> str:
         """The numbers of its blocks."""
-        return json.dumps([code for first, last in self._cover.whole.tolist() for code in range(first, last + 1)])
+        return json.dumps(self._cover.codes.tolist())
 
     def between(self, least: int, below: int) -> Numbers:
         """The numbers from one up to another of the assets with a place in its blocks or a box near, in any order."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
@@ -131,9 +131,14 @@ class ReadableAssets:
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """Those of `numbers` that the actor may read."""
+        return set(self._session.scalars(self._wanted, {"numbers": list(numbers)}).all()) if numbers else set()
+
+    @cached_property
+    def _wanted(self) -> Select[tuple[int]]:
+        """A page asks several times: to write the condition takes longer than to look it up."""
         readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
-        wanted = select(asset_entry.c.number).where(asset_entry.c.number.in_(numbers), readable)
-        return set(self._session.scalars(wanted).all()) if numbers else set()
+        asked = asset_entry.c.number.in_(bindparam("numbers", expanding=True))
+        return select(asset_entry.c.number).where(asked, readable)
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
