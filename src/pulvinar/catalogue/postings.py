@@ -23,6 +23,7 @@ from pulvinar.catalogue.words import Reach, Run, is_chinese
 
 _WINDOW = 250
 _PHRASE_WINDOW = 1_000
+_MOST_WINDOW = 1_500
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
@@ -374,26 +375,36 @@ _COUNTS = (
 
 
 def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    """First compare the newest rows, which is enough for common words; for others go on block by block.
+    """First compare the newest rows, and where that finds most of what is wanted some more, which is enough for common
+    words; for others go on block by block.
 
     Of a phrase the index tells only which rows have its words: every such row of a block has to be read, and so the
     newest are compared for longer.
     """
     asked = _tsquery(wanted)
-    if below is None:
-        below = newest_number(session, index) + 1
-    start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
-    here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
-    newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
-    # nearly every window lies in one block: its rows are compared once
-    query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
-    found = [*session.scalars(text(_NEWEST.format(index=index, query=query)), newest).all()]
-    if len(found) < limit and start > 0:
-        older: dict[str, object] = {"block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
+    below = newest_number(session, index) + 1 if below is None else below
+    size, rows = _PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW, 0
+    found: list[int] = []
+    while size <= _MOST_WINDOW and below > 0 and len(found) < limit:
+        found += _in_window(session, index, asked, max(below - size, 0), below, limit - len(found))
+        below, rows = max(below - size, 0), rows + size
+        # as many again as the rest needs, where the words are as common as they were
+        size = max(int(1.5 * (limit - len(found)) * rows / len(found)), _WINDOW) if found else rows + _MOST_WINDOW
+    if len(found) < limit and below > 0:
+        older: dict[str, object] = {"block": (below - 1) // _BLOCK[index], "below": below, "n": limit - len(found)}
         rare = _rare_part(session, index, wanted)
         older |= {"asked": _tsquery(rare), "whole": asked} if rare else {"asked": asked}
         found += session.scalars(text(_BLOCKS.format(index=index, whole=_WHOLE if rare else "")), older).all()
     return found
+
+
+def _in_window(session: Session, index: WordIndex, asked: str, start: int, below: int, limit: int) -> Sequence[int]:
+    """The newest rows from one number up to another that the index, which isn't asked, would find."""
+    here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
+    values = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
+    # nearly every window lies in one block: its rows are compared once
+    query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
+    return session.scalars(text(_NEWEST.format(index=index, query=query)), values).all()
 
 
 def _has_phrase(wanted: Wanted) -> bool:
