@@ -240,7 +240,7 @@ def test_a_place_needs_an_index_of_places_and_stands_beside_the_rest(archive: Ar
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
-    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2}
+    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_MOST_WINDOW": 3}
     with patch.multiple(postings, **small):
         for number in range(12):
             archive.add(f"cell {number} {'even' if number % 2 == 0 else 'odd'}")

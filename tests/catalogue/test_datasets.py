@@ -291,6 +291,7 @@ SMALL = {
     "_BLOCK": dict.fromkeys(postings.WordIndex, 3),
     "_WINDOW": 2,
     "_PHRASE_WINDOW": 2,
+    "_MOST_WINDOW": 3,
     "_PREFIX_LISTS": 1,
     "_MOST_BEGINNINGS": 2,
 }

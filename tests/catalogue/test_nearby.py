@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.catalogue.archive import OBJECTS, Archive, an_asset, record
 
+from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, publish
@@ -16,12 +17,13 @@ from pulvinar.catalogue.asset_index import index_asset
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
 from pulvinar.catalogue.boxes import BoxesNear, box_blocks
 from pulvinar.catalogue.nearby import PlacesNear, walk_near
-from pulvinar.catalogue.places import place_blocks, set_places
+from pulvinar.catalogue.places import assets_in_box, place_blocks, set_places
 from pulvinar.catalogue.postings import Term
+from pulvinar.catalogue.sharing import set_tier, share
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.versions import remove_asset
 from pulvinar.errors import Invalid
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right, Tier
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.atlas import Atlas
 from pulvinar.model.dataset import AssetKind
@@ -236,3 +238,29 @@ def test_places_that_come_before_or_outlive_the_search_have_its_numbers(archive:
 def test_a_space_in_which_no_atlas_lies_is_refused(archive: Archive) -> None:
     with pytest.raises(Invalid, match="no atlas lies in a space 'nowhere'"):
         archive.names("within:50um of:(1,2,3)@nowhere")
+
+
+def test_exact_places_are_for_who_may_read_them(archive: Archive, way: None) -> None:
+    """Halving a box would tell where each node of a neuron lies to whoever may see no more than that it is there."""
+    add_atlas_of_places(archive.database)
+    here, query = np.full((1, 3), 5000.0), "box:(4900,4900,4900)..(5100,5100,5100)@allen_ccfv3"
+    for number in range(6):
+        asset_id = put(archive, f"cell {number}", here, kind=AssetKind.SKELETON)
+        hit = next(one for one in archive.page("cell").items if one.asset.id == asset_id)
+        if number % 2:
+            with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+                set_tier(work, hit.dataset_id, Tier.CONTROLLED)
+    guest = Actor("guest", "guest")
+    for near in (query, "within:100um of:(5000,5000,5000)@allen_ccfv3", f"cell {query}"):
+        assert archive.names(near, guest) == ["cell 4", "cell 2", "cell 0"]
+        assert archive.names(near, guest, limit=2) == ["cell 4", "cell 2"]
+        told = archive.page(near, guest, facets=True)
+        assert told.count == 3
+        assert [one.count for one in told.facets["kind"]] == [3]
+    assert len(archive.names("cell", guest)) == 6, "that they are there may be known"
+    counted = assets_in_box(archive.database, guest, MOUSE, ((4900.0,) * 3, (5100.0,) * 3), PlaceRole.NODE)
+    assert (counted.assets, counted.places) == (3, 3)
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        share(work, hit.dataset_id, audience_of(guest.id), Right.READ)
+    assert archive.names(query, guest) == ["cell 5", "cell 4", "cell 2", "cell 0"]
+    assert len(archive.names(query)) == 6

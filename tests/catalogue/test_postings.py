@@ -41,7 +41,14 @@ QUESTIONS: st.SearchStrategy[Wanted] = st.recursive(
     ),
     max_leaves=7,
 )
-SMALL = {"_BLOCK": dict.fromkeys(WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_PORTION": 2, "_MANY": 1} | {
+SMALL = {
+    "_BLOCK": dict.fromkeys(WordIndex, 3),
+    "_WINDOW": 2,
+    "_PHRASE_WINDOW": 2,
+    "_MOST_WINDOW": 3,
+    "_PORTION": 2,
+    "_MANY": 1,
+} | {
     "_READING": 0.5,
     "_MOST_READ": 4,
 }

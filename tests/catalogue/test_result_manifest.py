@@ -11,13 +11,15 @@ from xml.etree import ElementTree
 import pytest
 from tests.catalogue.archive import OBJECTS, Archive
 
-from pulvinar.access.visibility import EVERYONE, hide
+from pulvinar.access.visibility import EVERYONE, audience_of, hide
+from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.query_nodes import (
     QueryError,
 )
 from pulvinar.catalogue.result_manifest import ManifestFile, ManifestFormat, result_manifest, write_manifest
+from pulvinar.catalogue.sharing import set_tier, share
 from pulvinar.catalogue.suggest import suggest
-from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
+from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right, Tier
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.ontology import Ontology
 
@@ -36,6 +38,43 @@ def test_every_file_of_what_is_found_is_listed_and_nothing_that_is_hidden(archiv
         (one.path, one.size_bytes, one.sha256) for one in OBJECTS
     }
     assert len(list(result_manifest(archive.database, LOCAL_OWNER, "cell"))) == 12
+
+
+def test_files_are_listed_for_who_may_read_them_and_not_for_who_may_look_or_see(archive: Archive) -> None:
+    archive.add("open cell")
+    dataset, asset_id = archive.add("kept cell")
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        set_tier(work, dataset, Tier.CONTROLLED)
+
+    def listed(actor: Actor) -> str:
+        files = list(result_manifest(archive.database, actor, "cell"))
+        return "".join("".join(write_manifest(files, form, "http://host")) for form in ManifestFormat)
+
+    guest = Actor("guest", "guest")
+    for right in (None, Right.SEE, Right.VIEW):
+        if right:
+            with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+                share(work, dataset, audience_of(guest.id), right)
+        assert sorted(archive.names("cell", guest)) == ["kept cell", "open cell"], "that it is there may be known"
+        told = listed(guest)
+        assert "open cell" in told
+        assert "kept" not in told
+        assert asset_id not in told
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        share(work, dataset, audience_of(guest.id), Right.READ)
+    assert "kept cell" in listed(guest)
+    reader = Actor("guest", "guest", ceiling=Right.SEE)
+    assert listed(reader).count("http://") == 0, "a token that may only see lists nothing"
+
+
+def test_what_is_taken_back_while_a_list_is_written_is_not_listed(archive: Archive) -> None:
+    dataset, _ = archive.add("kept cell")
+    archive.add("newest cell")
+    files = result_manifest(archive.database, ANONYMOUS, "cell")
+    assert next(files).asset_name == "newest cell"
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        set_tier(work, dataset, Tier.CONTROLLED)
+    assert {one.asset_name for one in files} == {"newest cell"}
 
 
 def test_a_question_that_cannot_be_understood_is_refused_before_the_answer_begins(archive: Archive) -> None:

@@ -101,3 +101,31 @@ def test_the_page_points_at_what_it_does_not_understand(client):
     assert page.status_code == 200
     assert "brain specis:mouse\n      ^" in page.text
     assert "did you mean species:" in page.text
+
+
+def test_a_question_is_asked_by_a_form_without_knowing_the_language(client, labels):
+    answer = client.get("/find", params={"words": "labels", "kind": "volume"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?q=labels+kind%3Avolume")
+    page = client.get("/find", params={"words": "labels", "kind": "volume", "lang": "en"}).text
+    assert "1 asset found" in page
+    assert '<option value="volume" selected>Volume</option>' in page
+    assert '<input id="ask-words" name="words" value="labels"' in page
+    assert "Ask by region and place" in page
+    asked = {"soma": "Field CA1", "end": "丘脑", "box_from": "1 2 3", "box_to": "4, 5, 6", "space": "allen_ccfv3"}
+    to = httpx2.URL(client.get("/find", params=asked, follow_redirects=False).headers["location"])
+    assert to.params["q"] == 'soma:"Field CA1" end:"丘脑" box:(1,2,3)..(4,5,6)@allen_ccfv3'
+
+
+def test_parts_of_a_question_are_taken_away_one_by_one(client):
+    page = client.get("/", params={"q": "labels kind:volume -virus", "lang": "en"}).text
+    assert '<a href="/?q=labels+-virus" aria-label="Ask without kind:volume">' in page
+    chinese = client.get("/", params={"q": "labels kind:volume", "lang": "zh"}).text
+    assert 'aria-label="去掉条件 kind:volume"' in chinese
+    assert "按脑区和位置查找" in chinese
+    assert "去掉条件" not in client.get("/", params={"q": "labels"}).text
+    assert "Ask without" not in client.get("/", params={"q": "specis:mouse ((", "lang": "en"}).text
+
+
+def test_nobody_is_offered_what_is_no_region(client):
+    assert client.get("/find/regions", params={"region": 'zzz"'}).text.strip() == ""
+    assert client.get("/find/regions").text.strip() == ""

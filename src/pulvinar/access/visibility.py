@@ -11,6 +11,8 @@ once that has lapsed; the agreement's own givers are not bound by it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import compress
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -95,12 +97,15 @@ def visible(
     return shown.exists()
 
 
+# Under names of their own: the row that is asked about may be one of these tables itself.
+_BOUND = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), granted.alias("bound_kept")
+
+
 def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition that an agreement on the dataset of a row keeps `actor`, who gives it not and has no acceptance of
     it that counts now, from what was given."""
     now, writes = datetime.now(UTC), audiences(actor, Right.WRITE)
-    # under names of their own: the row that is asked about may be one of these tables itself
-    on, of, kept = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), granted.alias("bound_kept")
+    on, of, kept = _BOUND
     accepted = select(literal(1)).where(
         acceptance.c.agreement_id == of.c.id,
         acceptance.c.account_id == actor.id,
@@ -200,23 +205,33 @@ def ended_grants(session: Session, limit: int = 100) -> tuple[tuple[str, str], .
     return tuple((row.dataset_id, row.audience) for row in session.execute(over))
 
 
-def shared_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
-    """The audiences of `actor` apart from everyone to which anything is shown at all.
+class Given(NamedTuple):
+    """To which audiences anything was given at all.
 
-    None of links: what a link shows is not searched for, or a search could tell the names that it hides.
+    `shared` are those of an actor apart from everyone, and from links: what a link shows is not searched for, or a
+    search could tell the names that it hides. By `drafts` the actor may see drafts, being named to read. `to_some`:
+    whether anything is shown to some, whoever they are, and not to all.
     """
-    shown = select(granted.c.audience)
-    named = (one for one in audiences(actor) if one != EVERYONE and not one.startswith(_LINK))
-    own = (shown.where(granted.c.audience == one).limit(1) for one in named)
-    return tuple(found for one in own if (found := session.scalar(one)) is not None)
+
+    shared: tuple[str, ...]
+    drafts: tuple[str, ...]
+    to_some: bool
 
 
-def draft_audiences(session: Session, actor: Actor) -> tuple[str, ...]:
-    """The audiences by which `actor` may see drafts: of those that `shared_audiences` gives, where named to read."""
-    shown = select(granted.c.audience).where(granted.c.level >= Right.READ)
-    named = (one for one in audiences(actor, Right.READ) if _is_named(one))
-    own = (shown.where(granted.c.audience == one).limit(1) for one in named)
-    return tuple(found for one in own if (found := session.scalar(one)) is not None)
+def given_audiences(session: Session, actor: Actor) -> Given:
+    """What was given to the audiences of `actor`, in one statement: each a look into the index."""
+    shared = [one for one in audiences(actor) if one != EVERYONE and not one.startswith(_LINK)]
+    drafts = [one for one in audiences(actor, Right.READ) if _is_named(one)]
+    # SQLite, which counts how many rows an audience has on average, would rather go through all of them
+    some = select(literal(1)).select_from(granted).with_hint(granted, "INDEXED BY granted_by_audience", "sqlite")
+    asked = [granted.c.audience < EVERYONE, granted.c.audience > EVERYONE]
+    asked += [granted.c.audience == one for one in shared]
+    asked += [and_(granted.c.audience == one, granted.c.level >= Right.READ) for one in drafts]
+    ways = (some.where(one).exists().label(f"way{at}") for at, one in enumerate(asked))
+    before, after, *found = session.execute(select(*ways)).one()
+    return Given(
+        tuple(compress(shared, found)), tuple(compress(drafts, found[len(shared) :])), to_some=bool(before or after)
+    )
 
 
 def readers_by_name(session: Session, dataset_id: str) -> tuple[str, ...]:
@@ -227,12 +242,6 @@ def readers_by_name(session: Session, dataset_id: str) -> tuple[str, ...]:
 
 def _is_named(audience: str) -> bool:
     return audience not in (EVERYONE, REGISTERED) and not audience.startswith(_LINK)
-
-
-def anything_shared(session: Session) -> bool:
-    """Whether anything is shown to some and not to all."""
-    before, after = granted.c.audience < EVERYONE, granted.c.audience > EVERYONE
-    return any(session.scalar(select(literal(1)).where(one).limit(1)) for one in (before, after))
 
 
 def show(

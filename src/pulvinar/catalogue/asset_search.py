@@ -7,15 +7,17 @@ costs what it shows.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import anything_shared, draft_audiences, shared_audiences
+from pulvinar.access.visibility import given_audiences
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
 from pulvinar.catalogue.hits import Hit, explain, read_hits
@@ -42,7 +44,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
-from pulvinar.catalogue.search_tools import RegionDistances, located_assets, table_of_homologues
+from pulvinar.catalogue.search_tools import ReadableAssets, RegionDistances, located_assets, table_of_homologues
 from pulvinar.catalogue.seen import seen_asset, sees_unpublished
 from pulvinar.catalogue.tables import asset_entry
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
@@ -136,7 +138,8 @@ def search_assets(
         items = explain(session, search.query, search.plan, hits)
         next_cursor = None
         if len(found) > limit:
-            next_cursor = f"{shown[-1][0]}.{search.asset_of(shown[-1][1])}"
+            whole = len(items) == len(shown)
+            next_cursor = f"{shown[-1][0]}.{items[-1].asset.id if whole else search.asset_of(shown[-1][1])}"
         if not facets:
             return ResultPage(items, next_cursor)
         told = count_facets(session, newest[:most], search.trees)
@@ -165,13 +168,14 @@ def _near(session: Session, actor: Actor, planned: Plan, written: str, ask: AskN
     if ask is None:
         hint = "take within: and box: out, and name a region instead"
         raise QueryError("this platform has no index of places", hint=hint, query=written, at=planned.near[0].at)
-    found = []
+    found: list[NearAssets] = []
     for one in planned.near:
         try:
             found.append(ask(session, actor, one, planned.places.get(one, ()), planned.boxes))
         except Invalid as error:
             raise QueryError(error.message, hint=error.hint, query=written, at=one.at) from error
-    return tuple(found)
+    # asked last, of what is near
+    return (*found, ReadableAssets(session, actor))
 
 
 class Search:
@@ -192,9 +196,10 @@ class Search:
         self._session = session
         self._actor = actor
         self._near = near
-        self._sharing = None if actor.is_owner else shared_audiences(session, actor)
-        self._drafts = () if actor.is_owner else draft_audiences(session, actor)
-        self._reaches = [one for one in Reach if one is not Reach.SHARED or anything_shared(session)]
+        given = given_audiences(session, actor)
+        self._sharing = None if actor.is_owner else given.shared
+        self._drafts = () if actor.is_owner else given.drafts
+        self._reaches = [one for one in Reach if one is not Reach.SHARED or given.to_some]
         self._tiers = _steps(planned)
 
     def begin_last_word(self) -> bool:
@@ -321,18 +326,26 @@ def _exchanged(wanted: Wanted, old: Term, new: Term) -> Wanted:
 
 def count_facets(session: Session, numbers: Sequence[int], trees: Sequence[Tree]) -> dict[str, tuple[FacetValue, ...]]:
     """How many of some assets have each species, modality, kind, region, lab, licence and year, most first."""
-    counted: dict[str, Counter[str]] = {name: Counter() for name in _FACETS}
-    # one value that holds the numbers: a statement of a thousand values takes longer to write than to run
-    rows = "json_each(:numbers)" if is_sqlite(session) else "json_array_elements_text(CAST(:numbers AS json))"
-    wanted = text(f"SELECT facets FROM asset_entry WHERE number IN (SELECT CAST(value AS bigint) FROM {rows})")
-    for told in session.scalars(wanted.columns(asset_entry.c.facets), {"numbers": str(list(numbers))}):
-        for name, value in told.items():
-            counted[_PLURAL.get(name, name)].update(value if isinstance(value, list) else [value])
-    return {
-        name: tuple(_facet_value(name, value, count, trees) for value, count in _most(counted[name]))
-        for name in _FACETS
-        if counted[name]
-    }
+    # one value holds the numbers, one tells all: a thousand of either take longer to hand over than to find
+    told = session.scalar(text(_TOLD[is_sqlite(session)]), {"numbers": str(list(numbers))})
+    rows = json.loads(f"[{told or ''}]")
+    found: dict[str, tuple[FacetValue, ...]] = {}
+    for name in _FACETS:
+        said = [row[name] for row in rows if name in row]
+        counted = Counter(said if name not in _LISTS else chain.from_iterable(said))
+        if counted:
+            shown = _LISTS.get(name, name)
+            found[shown] = tuple(_facet_value(shown, value, count, trees) for value, count in _most(counted))
+    return found
+
+
+_NUMBERED = "(SELECT facets FROM asset_entry WHERE number IN (SELECT CAST(value AS bigint) FROM {}))"
+_TOLD = {
+    True: f"SELECT group_concat(facets) FROM {_NUMBERED.format('json_each(:numbers)')}",
+    False: "SELECT string_agg(CAST(facets AS text), ',') FROM "
+    + _NUMBERED.format("json_array_elements_text(CAST(:numbers AS json))")
+    + " AS told",
+}
 
 
 def _most(counted: Counter[str]) -> list[tuple[str, int]]:
@@ -340,8 +353,9 @@ def _most(counted: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counted.items(), key=lambda one: (-one[1], one[0]))[:_SHOWN]
 
 
-_FACETS = ("species", "modality", "kind", "region", "lab", "licence", "year")
-_PLURAL = {"regions": "region"}
+_FACETS = ("species", "modality", "kind", "regions", "lab", "licence", "year")
+_LISTS = {"regions": "region"}
+"""What an asset may have several of, by the name of the facet."""
 _SHOWN = 12
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -198,10 +198,17 @@ class Cover:
     cut: npt.NDArray[np.int64]
     bits: int = 0
 
-    @property
+    @cached_property
     def whole(self) -> npt.NDArray[np.int64]:
         """Both together."""
         return _joined([self.inside, self.cut])
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """Every block of both, rising: of a figure of few blocks, for there is no end to how many one may have."""
+        first, last = self.whole.T
+        many = last - first + 1
+        return np.repeat(first - np.cumsum(many) + many, many) + np.arange(many.sum())
 
 
 def cover(space: Space, figure: Figure) -> Cover:

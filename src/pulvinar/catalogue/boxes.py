@@ -42,18 +42,20 @@ _BETWEEN = {
         "AND place_block.number >= :least AND place_block.number < :below OFFSET 0) AS found"
     ),
 }
+# Every cube of a box tells all of it: one is enough. (With min SQLite tells the other columns of the same row.)
 _OF = {
     True: text(
-        "SELECT entry.number, block, places FROM json_each(:rows) AS asked "
+        "SELECT entry.number, min(block), places FROM json_each(:rows) AS asked "
         "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
         "CROSS JOIN place_block INDEXED BY place_block_by_asset "
-        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0"
+        "ON place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 "
+        "GROUP BY entry.number"
     ),
     False: text(
         "SELECT entry.number, block, places FROM (SELECT number, asset_id FROM asset_entry "
         "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
         "OFFSET 0) AS entry CROSS JOIN LATERAL (SELECT block, places FROM place_block "
-        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 OFFSET 0) "
+        "WHERE place_block.asset_id = entry.asset_id AND space = :space AND role = 'box' AND block < 0 LIMIT 1) "
         "AS found"
     ),
 }
@@ -83,8 +85,10 @@ def _named(codes: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
 
 def _corners_of(space: Space, named: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """The first corner of each cube."""
-    # below 2^61 the exponent tells the leading one, but not of numbers that rounding would lift over a power of two
-    length = np.array([(int(one).bit_length() - 1) // 3 for one in -named], np.int64)
+    # halves of 32 bits have their leading one in their exponent as real numbers; of all 61 it would be rounded
+    high, low = -named >> 32, -named & 0xFFFFFFFF
+    bits = np.where(high > 0, np.frexp(high.astype(np.float64))[1] + 32, np.frexp(low.astype(np.float64))[1])
+    length = (bits.astype(np.int64) - 1) // 3
     codes = (-named - (np.int64(1) << 3 * length)) << 3 * (BITS - length)
     return block_corners(space, codes)
 
@@ -96,6 +100,8 @@ class BoxesNear:
         self._session = session
         self._space = space
         self._figure = figure
+        self._listed: Numbers = _NONE
+        self._range = range(0)
 
     @cached_property
     def _none(self) -> bool:
@@ -105,23 +111,26 @@ class BoxesNear:
     @cached_property
     def _cubes(self) -> str:
         """The cubes of every size that the figure reaches."""
-        ranges = cover(self._space, self._figure).whole
-        found = []
+        codes, found = cover(self._space, self._figure).codes, []
         for size in range(BITS + 1):
-            ranges = np.unique(ranges >> 3 * min(size, 1), axis=0)
-            codes = [np.arange(first, last + 1) for first, last in ranges.tolist()]
-            found.append(_named(np.unique(np.concatenate([_NONE, *codes])), size))
+            found.append(_named(codes, size))
+            codes = codes >> 3
+            codes = codes[np.diff(codes, prepend=-1) != 0]
         return json.dumps(np.concatenate(found).tolist())
 
     def between(self, least: int, below: int) -> Numbers:
         """The numbers from one up to another of the assets whose boxes may meet it, in any order."""
         if self._none:
             return _NONE
-        return numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+        self._listed = numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+        self._range = range(least, below)
+        return self._listed
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
-        """Those of `numbers` whose boxes meet it."""
-        rows = [] if self._none or not numbers else self._ask(_OF, rows=json.dumps(list(numbers))).all()
+        """Those of `numbers` whose boxes meet it: of those that were just listed nothing is asked twice."""
+        near = set(self._listed.tolist())
+        asked = [one for one in numbers if one in near or one not in self._range]
+        rows = [] if self._none or not asked else self._ask(_OF, rows=json.dumps(asked)).all()
         if not rows:
             return set()
         number, named, places = zip(*rows, strict=True)

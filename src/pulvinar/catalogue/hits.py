@@ -76,7 +76,7 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
         .order_by(version.c.number)
     )
     # the newest version of each comes last, and stays
-    rows = {row.entry: row for row in session.execute(wanted)}
+    rows = {row.entry: row for row in session.execute(wanted).all()}
     places = locations_of(session, {row.id for row in rows.values()})
     records = _records(session, {row.version_id for row in rows.values()})
     return [
@@ -94,7 +94,7 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
 
 def _records(session: Session, version_ids: Iterable[str]) -> dict[str, Record]:
     wanted = select(version.c.id, version.c.record).where(version.c.id.in_(list(version_ids)))
-    return {row.id: record_from_json(row.record) for row in session.execute(wanted)}
+    return {row.id: record_from_json(row.record) for row in session.execute(wanted).all()}
 
 
 def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) -> tuple[Hit, ...]:
@@ -125,7 +125,7 @@ def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[
         )
         if role:
             wanted = wanted.where(anchor_region.c.role == role)
-        for row in session.execute(wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)):
+        for row in session.execute(wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)).all():
             if row.region_id in place.ontology and row.asset_id not in found:
                 found[row.asset_id] = _region_why(role or "region", place, row.region_id)
     return found

@@ -21,14 +21,30 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
 from pulvinar.catalogue.boxes import BoxesNear
-from pulvinar.catalogue.postings import Numbers, Wanted, WordIndex, is_sqlite, matching, numbers_told, walk, within
+from pulvinar.catalogue.postings import (
+    Numbers,
+    Wanted,
+    WordIndex,
+    is_sqlite,
+    matching,
+    newest_number,
+    numbers_told,
+    share_of,
+    walk,
+    within,
+)
 from pulvinar.model.space import Space
 
 _NONE: Numbers = np.zeros(0, np.int64)
 _FIRST = 100
 _LENGTH = 1_000
-"""So many numbers of assets are looked through at first where the assets of a figure are listed."""
+"""So many numbers of assets are looked through at first where the assets of a figure are listed,"""
+_FEW_BLOCKS = 500
+"""and as many times so many as a figure has less than so many blocks, whose assets are listed at once."""
 _GROWTH = 8
+_MOST_GROWTH = 64
+_MOST_LISTED = 20_000
+"""A listing that tells what to expect may be longer than those before it, but of no more assets than so many."""
 _MOST = 8_000
 _MOST_BLOCKS = 8_192
 """Of a figure of more blocks the assets are not listed: a good share of all lies in it."""
@@ -129,9 +145,9 @@ def walk_near(session: Session, wanted: Wanted, near: Sequence[NearAssets], belo
 class _Walk:
     """Goes through the numbers of assets from the newest down, part by part, each in the way that is shorter there.
 
-    What is rare, and what lies nearly everywhere, is found among the first that the words find. Farther down the
-    assets of the figure with the fewest blocks are listed and their words compared, or, where the words find much less
-    than the figure holds, what they find is looked at.
+    What is rare, and what lies nearly everywhere, is found among the first that the words find. Otherwise the assets of
+    the figure with the fewest blocks are listed and their words compared, or, where the words find much less than the
+    figure holds, what they find is looked at.
     """
 
     def __init__(self, session: Session, wanted: Wanted, near: Sequence[NearAssets]) -> None:
@@ -147,9 +163,14 @@ class _Walk:
 
     def found(self, below: int | None, limit: int) -> Iterator[int]:
         """What is found below a number, newest first; of more than `limit` the rest may be asked for in vain."""
-        size, length, count = _FIRST, _LENGTH, 0
+        size, count, length = _FIRST, 0, self._first_length()
+        if length > _LENGTH:
+            self._words_share = share_of(self._session, WordIndex.ASSETS, self._wanted)
+            # a third of what is listed is near
+            self._portion = min(max(int(3 * limit / max(self._words_share, 0.01)), _FIRST), _LENGTH)
         while True:
-            looks = self._looks(limit - count)
+            left = limit - count
+            looks = self._looks(left)
             if looks:
                 numbers = walk(self._session, WordIndex.ASSETS, self._wanted, below, size)
                 if not numbers:
@@ -159,10 +180,10 @@ class _Walk:
                 portions = iter([numbers])
                 below, ended, size = numbers[-1], len(numbers) < size, min(2 * size, _MOST)
             else:
-                assert below is not None
+                below = newest_number(self._session, WordIndex.ASSETS) + 1 if below is None else below
                 least = max(below - length, 0)
-                portions = self._both(least, below, limit - count)
-                below, ended, length = least, least == 0, _GROWTH * length
+                portions = self._both(least, below, left)
+                below, ended = least, least == 0
             for number in self._held(portions, max(_FIRST, 4 * limit)):
                 count += 1
                 self._near_looked += looks
@@ -170,15 +191,26 @@ class _Walk:
                 yield number
             if ended:
                 return
+            if not looks:
+                length = self._next_length(length, left, left - (limit - count))
+
+    def _first_length(self) -> int:
+        """How many numbers to look through at first: of few blocks more, for they hold less."""
+        return min(_LENGTH * max(_FEW_BLOCKS // max(self._listed.blocks, 1), 1), _MOST) if self._listed else _LENGTH
+
+    def _next_length(self, length: int, left: int, found: int) -> int:
+        """How many after a listing of `length` in which so many were found of those that were left to be found."""
+        growth = min(max(2.5 * (left - found) / found, 2), _MOST_GROWTH) if found else _GROWTH
+        return max(2 * length, int(min(growth * length, _MOST_LISTED / max(self._listed_share, 1e-6))))
 
     def _looks(self, left: int) -> bool:
         """Whether to look at what the words find, rather than to list what the figure holds, where so many are left to
         be found."""
-        if self._listed is None or not self._looked:
+        if self._listed is None or not self._words_share:
             return True
         if self._words_share * _LISTING < self._listed_share:
             return True
-        return left * self._looked * _LOOKING <= self._listed.blocks * self._near_looked
+        return self._looked > 0 and left * self._looked * _LOOKING <= self._listed.blocks * self._near_looked
 
     def _both(self, least: int, below: int, left: int) -> Iterator[list[int]]:
         """What the words find of what the figure may hold from a number up to another, newest first, in portions, where
@@ -258,6 +290,7 @@ class _Part:
         self._cover = cover(space, figure)
         self._boxes = BoxesNear(session, space, figure) if boxes else None
         self._listed: tuple[Numbers, Numbers] = _NONE, _NONE
+        self._range = range(0)
         self._held: dict[int, bool] = {}
 
     @property
@@ -269,12 +302,12 @@ class _Part:
     @cached_property
     def _codes(self) -> str:
         """The numbers of its blocks."""
-        return json.dumps([code for first, last in self._cover.whole.tolist() for code in range(first, last + 1)])
+        return json.dumps(self._cover.codes.tolist())
 
     def between(self, least: int, below: int) -> Numbers:
         """The numbers from one up to another of the assets with a place in its blocks or a box near, in any order."""
         number, block = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
-        self._listed = number, block >> self._cover.bits
+        self._listed, self._range = (number, block >> self._cover.bits), range(least, below)
         return np.concatenate([number, self._boxes.between(least, below)]) if self._boxes else number
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
@@ -301,12 +334,12 @@ class _Part:
         listed those that were read then."""
         number, cube = self._listed
         known = np.isin(number, asked)
-        unknown = np.setdiff1d(asked, number[known])
-        if not len(unknown):
+        unknown = [one for one in asked if one not in self._range]
+        if not unknown:
             return number[known], cube[known]
         whole = self._cover.whole
         span = {"first": int(whole[0, 0]), "last": int(whole[-1, 1])}
-        others = self._pairs(_CUBES, rows=json.dumps(unknown.tolist()), bits=self._cover.bits, **span)
+        others = self._pairs(_CUBES, rows=json.dumps(unknown), bits=self._cover.bits, **span)
         return np.concatenate([number[known], others[0]]), np.concatenate([cube[known], others[1]])
 
     def _pairs(self, statement: dict[bool, str], **values: Any) -> tuple[Numbers, Numbers]:

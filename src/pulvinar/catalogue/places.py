@@ -23,7 +23,7 @@ from pulvinar.catalogue.postings import is_sqlite
 from pulvinar.catalogue.seen import seen_asset
 from pulvinar.catalogue.tables import asset_entry, place_block, version_asset
 from pulvinar.errors import Invalid
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.space import Points, Space
 from pulvinar.storage.database import Database
@@ -93,7 +93,7 @@ def assets_within(
     cursor: str = "",
     limit: int = 50,
 ) -> PlacesPage:
-    """The assets that `actor` may see with places of `role` in `figure`, a `Ball` or a `BoxFigure` of `space`.
+    """The assets that `actor` may read with places of `role` in `figure`, a `Ball` or a `BoxFigure` of `space`.
 
     Raises `Invalid` for a limit outside 1 to 500.
     """
@@ -101,7 +101,7 @@ def assets_within(
         raise Invalid(f"limit is {limit}", hint=f"use 1 to {_MOST}")
     with database.session() as session:
         counts = _counts(session, space, figure, role)
-        seen = sorted(_seen(session, actor, counts))
+        seen = sorted(_readable(session, actor, counts))
     later = [one for one in seen if one > cursor]
     items = tuple((one, counts[one]) for one in later[:limit])
     following = items[-1][0] if len(later) > limit else None
@@ -180,11 +180,12 @@ def _rows(session: Session, ranges: CTE, space: Space, role: PlaceRole, *columns
     return select(*one.c).select_from(ranges.join(one, true()))
 
 
-def _seen(session: Session, actor: Actor, asset_ids: Iterable[str]) -> Iterator[str]:
-    """Those of `asset_ids` that `actor` may see."""
+def _readable(session: Session, actor: Actor, asset_ids: Iterable[str]) -> Iterator[str]:
+    """Those of `asset_ids` that `actor` may read: where their places are is what is in them."""
     for some in batches(asset_ids, _IDS):
         wanted = select(version_asset.c.asset_id).where(version_asset.c.asset_id.in_(some))
-        yield from session.scalars(wanted.where(seen_asset(actor, version_asset.c.asset_id)).distinct())
+        readable = seen_asset(actor, version_asset.c.asset_id, Right.READ)
+        yield from session.scalars(wanted.where(readable).distinct())
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -23,6 +23,7 @@ from pulvinar.catalogue.words import Reach, Run, is_chinese
 
 _WINDOW = 250
 _PHRASE_WINDOW = 1_000
+_MOST_WINDOW = 1_500
 _PREFIX_LISTS = 4
 _MOST_BEGINNINGS = 32
 _PORTION = 200
@@ -227,13 +228,27 @@ def _shares(session: Session, index: WordIndex, wanted: Sequence[Wanted]) -> dic
     known: dict[Wanted, float] = session.info.setdefault(f"shares of {index}", {})
     asked = [one for one in wanted if one not in known]
     if asked:
-        key = "rowid" if is_sqlite(session) else "seq"
-        newest = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
+        newest = newest_number(session, index)
         # spread evenly, but never at a distance at which something repeats itself
         numbers = [1 + int(newest * (at * _GOLDEN % 1)) for at in range(_SAMPLE)]
         counted = (_counted_sqlite if is_sqlite(session) else _counted_postgresql)(session, index, asked, numbers)
         known |= {one: count / _SAMPLE for one, count in zip(asked, counted, strict=True)}
     return known
+
+
+def newest_number(session: Session, index: WordIndex) -> int:
+    """The number of the newest row, 0 where there is none; a session asks once, for a page is of one moment."""
+    known = f"newest of {index}"
+    if known not in session.info:
+        key = "rowid" if is_sqlite(session) else "seq"
+        session.info[known] = session.scalar(text(f"SELECT {key} FROM {index} ORDER BY {key} DESC LIMIT 1")) or 0
+    return int(session.info[known])
+
+
+def share_of(session: Session, index: WordIndex, wanted: Wanted) -> float:
+    """How large a share of the rows it finds, to a hundredth."""
+    # with those of its parts, for which a walk would ask next
+    return _shares(session, index, list(dict.fromkeys([wanted, *_needed(wanted)])))[wanted]
 
 
 def _counted_sqlite(session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]) -> list[int]:
@@ -251,7 +266,12 @@ def _counted_postgresql(
     counts = ", ".join(f"count(*) FILTER (WHERE ts_match_vq(words, query{at}))" for at in ways)
     values = {f"asked{at}": _tsquery(one) for at, one in enumerate(wanted)}
     statement = text(_COUNTS.format(index=index, size=_BLOCK[index], told=told, counts=counts))
-    return [*session.execute(statement, {**values, "numbers": list(numbers)}).one()]
+    return [*session.execute(statement, {**values, "numbers": _array(numbers)}).one()]
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """An array as PostgreSQL reads it: to hand over a thousand numbers one by one takes longer than to compare rows."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _needed(wanted: Wanted) -> list[Wanted]:
@@ -355,26 +375,36 @@ _COUNTS = (
 
 
 def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
-    """First compare the newest rows, which is enough for common words; for others go on block by block.
+    """First compare the newest rows, and where that finds most of what is wanted some more, which is enough for common
+    words; for others go on block by block.
 
     Of a phrase the index tells only which rows have its words: every such row of a block has to be read, and so the
     newest are compared for longer.
     """
     asked = _tsquery(wanted)
-    if below is None:
-        below = session.scalar(text(f"SELECT max(seq) + 1 FROM {index}")) or 1
-    start = below - (_PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW)
-    here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
-    newest = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
-    # nearly every window lies in one block: its rows are compared once
-    query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
-    found = [*session.scalars(text(_NEWEST.format(index=index, query=query)), newest).all()]
-    if len(found) < limit and start > 0:
-        older: dict[str, object] = {"block": (start - 1) // _BLOCK[index], "below": start, "n": limit - len(found)}
+    below = newest_number(session, index) + 1 if below is None else below
+    size, rows = _PHRASE_WINDOW if _has_phrase(wanted) else _WINDOW, 0
+    found: list[int] = []
+    while size <= _MOST_WINDOW and below > 0 and len(found) < limit:
+        found += _in_window(session, index, asked, max(below - size, 0), below, limit - len(found))
+        below, rows = max(below - size, 0), rows + size
+        # as many again as the rest needs, where the words are as common as they were
+        size = max(int(1.5 * (limit - len(found)) * rows / len(found)), _WINDOW) if found else rows + _MOST_WINDOW
+    if len(found) < limit and below > 0:
+        older: dict[str, object] = {"block": (below - 1) // _BLOCK[index], "below": below, "n": limit - len(found)}
         rare = _rare_part(session, index, wanted)
         older |= {"asked": _tsquery(rare), "whole": asked} if rare else {"asked": asked}
         found += session.scalars(text(_BLOCKS.format(index=index, whole=_WHOLE if rare else "")), older).all()
     return found
+
+
+def _in_window(session: Session, index: WordIndex, asked: str, start: int, below: int, limit: int) -> Sequence[int]:
+    """The newest rows from one number up to another that the index, which isn't asked, would find."""
+    here, before = (asked.replace("@", str(number // _BLOCK[index])) for number in (below - 1, start))
+    values = {"asked": here, "before": before, "start": start, "below": below, "n": limit}
+    # nearly every window lies in one block: its rows are compared once
+    query = "CAST(:asked AS tsquery)" if here == before else "(CAST(:asked AS tsquery) || CAST(:before AS tsquery))"
+    return session.scalars(text(_NEWEST.format(index=index, query=query)), values).all()
 
 
 def _has_phrase(wanted: Wanted) -> bool:
@@ -412,7 +442,7 @@ def matching(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequen
     if is_sqlite(session):
         return _matching_sqlite(session, index, wanted, numbers)
     statement = _ROWS.format(index=index, size=_BLOCK[index])
-    return list(session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": list(numbers)}))
+    return [*session.scalars(text(statement), {"asked": _tsquery(wanted), "numbers": _array(numbers)}).all()]
 
 
 def _matching_sqlite(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
@@ -444,10 +474,12 @@ def reader_of(wanted: Wanted) -> Callable[[bytes], bool]:
         # a span has dozens of words that begin alike: to look for them one by one would take ten times as long
         either = re.compile(b"|".join(re.escape(_said(part)) for part in wanted.parts if isinstance(part, Term)))
         return lambda words: either.search(words) is not None
-    parts = [reader_of(part) for part in wanted.parts]
+    # terms are looked for without a call of Python for each of thousands of rows
+    said_all = [_said(part) for part in wanted.parts if isinstance(part, Term)]
+    parts = [reader_of(part) for part in wanted.parts if not isinstance(part, Term)]
     if isinstance(wanted, All):
-        return lambda words: all(part(words) for part in parts)
-    return lambda words: any(part(words) for part in parts)
+        return lambda words: all(map(words.__contains__, said_all)) and all(part(words) for part in parts)
+    return lambda words: any(map(words.__contains__, said_all)) or any(part(words) for part in parts)
 
 
 def _said(term: Term) -> bytes:

@@ -14,8 +14,6 @@ from enum import StrEnum
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from sqlalchemy import select
-
 from pulvinar.catalogue.asset_search import SearchTools, prepare
 from pulvinar.catalogue.hits import Hit, read_hits
 from pulvinar.catalogue.query_nodes import (
@@ -23,6 +21,7 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.search_tools import RegionDistances
 from pulvinar.catalogue.tables import asset_object
+from pulvinar.catalogue.versions import objects_seen
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.text import on_one_line, to_cell
 from pulvinar.storage.database import Database
@@ -103,11 +102,12 @@ def _files(
         portions = prepare(session, actor, query, tools, distances).all_numbers()
         for numbers in portions:
             for hit in read_hits(session, actor, numbers, Right.READ):
-                yield from _files_of(database, hit)
+                yield from _files_of(database, actor, hit)
 
 
-def _files_of(database: Database, hit: Hit) -> Iterator[ManifestFile]:
-    wanted = select(asset_object).where(asset_object.c.asset_id == hit.asset.id).order_by(asset_object.c.path)
+def _files_of(database: Database, actor: Actor, hit: Hit) -> Iterator[ManifestFile]:
+    """The files that `actor` may still read when they are listed: a long list is written for a while."""
+    wanted = objects_seen(actor, hit.asset.id, Right.READ).order_by(asset_object.c.path)
     after = ""
     while True:
         with database.session() as session:

@@ -14,7 +14,7 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import EVERYONE, draft_audiences, readers_by_name, shared_audiences, shown_to
+from pulvinar.access.visibility import EVERYONE, given_audiences, readers_by_name, shown_to
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
 from pulvinar.catalogue.postings import (
@@ -147,8 +147,9 @@ class _Within:
 
     def __init__(self, session: Session, actor: Actor) -> None:
         self._session, self._actor = session, actor
-        self._sharing = () if actor.is_owner else shared_audiences(session, actor)
-        self._drafts = () if actor.is_owner else draft_audiences(session, actor)
+        given = given_audiences(session, actor)
+        self._sharing = () if actor.is_owner else given.shared
+        self._drafts = () if actor.is_owner else given.drafts
 
     def walk(self, asked: list[Term], species: Species | None, below: int | None, limit: int) -> list[int]:
         """The newest datasets that have every term."""

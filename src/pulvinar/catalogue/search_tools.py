@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+import numpy as np
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
@@ -14,10 +17,13 @@ from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
 from pulvinar.catalogue.nearby import PlacesNear
+from pulvinar.catalogue.postings import Numbers
 from pulvinar.catalogue.query_nodes import InBox, Located, Near
 from pulvinar.catalogue.search_plan import Homologues, Place
+from pulvinar.catalogue.seen import seen_asset
+from pulvinar.catalogue.tables import asset_entry
 from pulvinar.errors import Invalid
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.atlas import atlas_from_json
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Species
@@ -32,14 +38,19 @@ RegionDistances = Callable[[Actor, str, int], "RegionDistance | None"]
 
 def table_of_homologues(session: Session, trees: Sequence[Tree]) -> Homologues:
     """The table of regions across species, for the atlases of `trees`: names of regions by their ontology's name."""
-    species = {row.name: Species(row.species) for row in session.execute(select(atlas.c.name, atlas.c.species))}
-    known = {tree.ontology.name: species[tree.atlas] for tree in trees if tree.atlas in species}
+
+    @cache
+    def known() -> dict[str, Species]:
+        """The species of each ontology: read when it is asked for, which most questions never do."""
+        rows = session.execute(select(atlas.c.name, atlas.c.species)).all()
+        species = {row.name: Species(row.species) for row in rows}
+        return {tree.ontology.name: species[tree.atlas] for tree in trees if tree.atlas in species}
 
     def alike(ontology: Ontology, region: Region) -> Iterator[tuple[str, str]]:
-        own = known.get(ontology.name)
+        own = known().get(ontology.name)
         for found in homologues(own, region) if own else ():
             for tree in trees:
-                if known.get(tree.ontology.name) is found.b_species:
+                if known().get(tree.ontology.name) is found.b_species:
                     yield from ((tree.ontology.name, one.name) for one in regions_called(found.b, tree.ontology)[:1])
 
     return alike
@@ -99,6 +110,35 @@ def _around(
         named = ", ".join(dict.fromkeys(place.asked for place in places))
         raise Invalid(f"no atlas has voxels of {named}", hint=hint)
     return [*found.values()]
+
+
+class ReadableAssets:
+    """The assets that an actor may read, as `NearAssets` says it.
+
+    Where the nodes of a neuron lie is what is in its file: with small boxes they could be measured by whoever sees no
+    more than that the dataset is there. So nothing else is found near a place, counted or told of.
+    """
+
+    blocks = sys.maxsize
+
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self._session = session
+        self._actor = actor
+
+    def between(self, least: int, below: int) -> Numbers:
+        """All numbers: any may be."""
+        return np.arange(below - 1, least - 1, -1)
+
+    def holding(self, numbers: Sequence[int]) -> set[int]:
+        """Those of `numbers` that the actor may read."""
+        return set(self._session.scalars(self._wanted, {"numbers": list(numbers)}).all()) if numbers else set()
+
+    @cached_property
+    def _wanted(self) -> Select[tuple[int]]:
+        """A page asks several times: to write the condition takes longer than to look it up."""
+        readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
+        asked = asset_entry.c.number.in_(bindparam("numbers", expanding=True))
+        return select(asset_entry.c.number).where(asked, readable)
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:

@@ -10,17 +10,18 @@ from pulvinar.catalogue.tables import version, version_asset
 from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.model.dataset import VersionState
 
+# Under names of their own: the row may be one of these tables itself. To make them takes longer than to ask.
+_HELD, _HOLDER = version_asset.alias("held"), version.alias("holder")
+
 
 def seen_asset(actor: Actor, asset_id: ColumnElement[str], right: Right = Right.SEE) -> ColumnElement[bool]:
     """The condition that a version which `actor` may see (or more) holds the asset of a row."""
     if _sees_all(actor):
         return true()
-    # under names of their own: the row may be one of these tables itself
-    held, holder = version_asset.alias("held"), version.alias("holder")
     holders = (
         select(literal(1))
-        .select_from(held.join(holder, holder.c.id == held.c.version_id))
-        .where(held.c.asset_id == asset_id, seen_version(actor, holder, right))
+        .select_from(_HELD.join(_HOLDER, _HOLDER.c.id == _HELD.c.version_id))
+        .where(_HELD.c.asset_id == asset_id, seen_version(actor, _HOLDER, right))
     )
     return holders.exists()
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Row,
     Select,
+    Table,
     delete,
     func,
     insert,
@@ -25,6 +26,7 @@ from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
 from pulvinar.catalogue.nameless import ORIGINALS, nameless
+from pulvinar.catalogue.places import batches
 from pulvinar.catalogue.quarantine import check_may_leave
 from pulvinar.catalogue.search import reindex
 from pulvinar.catalogue.seen import seen_version
@@ -59,6 +61,7 @@ from pulvinar.storage.database import Database
 
 PUBLISHED = "published"
 """The message that is posted when a version is."""
+_IDS = 500
 
 
 def open_draft(work: UnitOfWork, dataset_id: str) -> Version:
@@ -105,30 +108,59 @@ def _new_draft(
 
 
 def add_asset(work: UnitOfWork, version_id: str, added: Asset, objects: Sequence[StoredObject]) -> Version:
-    """Put an asset and its objects into a draft. Raises `Conflict` for a published version or an asset that is there,
-    `Invalid` when digest, size or count don't belong to `objects`."""
+    """As `add_assets`, one asset. Each call reads the whole draft: what comes together is added together."""
+    return add_assets(work, version_id, [(added, objects)])
+
+
+def add_assets(work: UnitOfWork, version_id: str, added: Sequence[tuple[Asset, Sequence[StoredObject]]]) -> Version:
+    """Put assets, each with its objects, into a draft, which is read once and made found once however many they are.
+
+    Raises `Conflict` for a published version or an asset that is there, `Invalid` when the digest, size or count of one
+    don't belong to its objects."""
     draft = _draft(work, version_id)
-    size = sum(item.size_bytes for item in objects)
-    if (added.digest, added.size_bytes, added.object_count) != (asset_digest(objects), size, len(objects)):
-        raise Invalid(f"asset {added.id} ({added.name}) does not describe its {len(objects)} objects")
-    if work.session.scalar(select(asset.c.id).where(asset.c.id == added.id)) is not None:
-        raise Conflict(f"there is an asset {added.id} already")
-    values = {name: getattr(added, name) for name in ("id", "name", "prefix", "size_bytes", "object_count", "digest")}
-    work.session.execute(insert(asset).values(**values, kind=added.kind.value, details=added.details))
-    rows = [
-        {"asset_id": added.id, "path": one.path, "size_bytes": one.size_bytes, "sha256": one.sha256} for one in objects
-    ]
-    if rows:
-        work.session.execute(insert(asset_object), rows)
-    if added.location is not None:
-        place = added.location
-        values = {"url": place.url, "ownership": place.ownership.value, "owner": place.owner, "seen": place.seen}
-        work.session.execute(insert(location).values(asset_id=added.id, **values))
-    work.session.execute(insert(version_asset).values(version_id=version_id, asset_id=added.id))
-    work.record_event("add-asset", version_id, {"asset": added.id, "digest": added.digest})
+    for one, objects in added:
+        size = sum(item.size_bytes for item in objects)
+        if (one.digest, one.size_bytes, one.object_count) != (asset_digest(objects), size, len(objects)):
+            raise Invalid(f"asset {one.id} ({one.name}) does not describe its {len(objects)} objects")
+    _refuse_known(work.session, [one.id for one, _ in added])
+    for table, rows in _rows_of(version_id, added).items():
+        if rows:
+            work.session.execute(insert(table), rows)
+    for one, _ in added:
+        work.record_event("add-asset", version_id, {"asset": one.id, "digest": one.digest})
     # what a dataset has is among the words of each of its assets
-    alone = any(one.kind is added.kind for one in draft.assets)
-    return _renew(work.session, replace(draft, assets=(*draft.assets, added)), only=[added.id] if alone else None)
+    known = {one.kind for one in draft.assets}
+    alone = all(one.kind in known for one, _ in added)
+    assets = (*draft.assets, *(one for one, _ in added))
+    return _renew(work.session, replace(draft, assets=assets), only=[one.id for one, _ in added] if alone else None)
+
+
+def _refuse_known(session: Session, asset_ids: Sequence[str]) -> None:
+    """Raise `Conflict` where an asset has one of the identifiers."""
+    for some in batches(asset_ids, _IDS):
+        known = session.scalar(select(asset.c.id).where(asset.c.id.in_(some)).limit(1))
+        if known is not None:
+            raise Conflict(f"there is an asset {known} already")
+
+
+def _rows_of(
+    version_id: str, added: Sequence[tuple[Asset, Sequence[StoredObject]]]
+) -> dict[Table, list[dict[str, Any]]]:
+    """The rows of assets that are put into a version, by table, each table after those to which it refers."""
+    rows: dict[Table, list[dict[str, Any]]] = {asset: [], asset_object: [], location: [], version_asset: []}
+    for one, objects in added:
+        values = {name: getattr(one, name) for name in ("id", "name", "prefix", "size_bytes", "object_count", "digest")}
+        rows[asset].append({**values, "kind": one.kind.value, "details": one.details})
+        rows[asset_object] += [
+            {"asset_id": one.id, "path": item.path, "size_bytes": item.size_bytes, "sha256": item.sha256}
+            for item in objects
+        ]
+        if one.location is not None:
+            place = one.location
+            values = {"url": place.url, "ownership": place.ownership.value, "owner": place.owner, "seen": place.seen}
+            rows[location].append({"asset_id": one.id, **values})
+        rows[version_asset].append({"version_id": version_id, "asset_id": one.id})
+    return rows
 
 
 def remove_asset(work: UnitOfWork, version_id: str, asset_id: str) -> Version:
@@ -477,9 +509,9 @@ def find_home(database: Database, actor: Actor, asset_id: str, right: Right = Ri
 
 def objects_of(database: Database, actor: Actor, asset_id: str) -> tuple[StoredObject, ...]:
     """Every object of an asset that `actor` may read, sorted by path; nothing for another one."""
-    wanted = _objects_seen(actor, asset_id, Right.READ).order_by(asset_object.c.path)
+    wanted = objects_seen(actor, asset_id, Right.READ).order_by(asset_object.c.path)
     with database.session() as session:
-        return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted))
+        return tuple(StoredObject(row.path, row.size_bytes, row.sha256) for row in session.execute(wanted).all())
 
 
 def datasets_of_digests(session: Session, digests: Collection[str]) -> dict[str, str]:
@@ -493,11 +525,12 @@ def find_object(
 ) -> StoredObject | None:
     """One object of an asset on which `actor` has `right`, or None."""
     with database.session() as session:
-        row = session.execute(_objects_seen(actor, asset_id, right).where(asset_object.c.path == path)).first()
+        row = session.execute(objects_seen(actor, asset_id, right).where(asset_object.c.path == path)).first()
     return StoredObject(row.path, row.size_bytes, row.sha256) if row else None
 
 
-def _objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
+def objects_seen(actor: Actor, asset_id: str, right: Right) -> Select[Any]:
+    """The rows of the objects of an asset on which `actor` has `right`."""
     seen = _seen(actor, right).subquery("seen")
     holders = (
         select(version_asset.c.version_id)

@@ -25,7 +25,7 @@ from pulvinar.atlases.names import with_chinese_names
 from pulvinar.atlases.region_meshes import FOLDER, surface_files
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, remove_asset, set_record
+from pulvinar.catalogue.versions import add_assets, get_version, open_draft, publish, remove_asset, set_record
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.assets import asset_prefix, described_volume, put_bytes
 from pulvinar.ingest.canonical import parquet
@@ -297,10 +297,9 @@ def _make_visible(
     with UnitOfWork(means.database, means.actor) as work:
         dataset_id = home.dataset_id if home else create_dataset(work, record, node=means.node).id
         draft = open_draft(work, dataset_id)
+        add_assets(work, draft.id, [(asset, objects) for _, asset, objects in made if asset.digest not in before])
         parts = []
-        for part, asset, objects in made:
-            if asset.digest not in before:
-                add_asset(work, draft.id, asset, objects)
+        for part, asset, _ in made:
             kept = before.get(asset.digest, asset)
             parts.append(AtlasPart(part.kind, part.name, part.version, kept.id, kept.digest, part.voxel_to_space_um))
         for old in before.values():

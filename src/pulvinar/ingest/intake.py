@@ -17,7 +17,7 @@ from typing import Any
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
 from pulvinar.catalogue.presence import check_presence
-from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish
+from pulvinar.catalogue.versions import add_assets, get_version, list_versions, open_draft, publish
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.anchoring import Anchorer, AnchorSpool, check_space, with_doubt
 from pulvinar.ingest.asset_names import with_telling_names
@@ -242,8 +242,7 @@ def _make_visible(
     with UnitOfWork(means.database, means.actor) as work:
         dataset_id = request.dataset_id or create_dataset(work, record, node=means.node).id
         version = open_draft(work, dataset_id)
-        for asset, objects in assets:
-            add_asset(work, version.id, asset, objects)
+        add_assets(work, version.id, assets)
         anchors.write(work.session, dataset_id)
         if people is not None:
             people.hold(work, [asset for asset, _ in assets])

@@ -24,7 +24,7 @@ from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.derivations import record_derivation
 from pulvinar.catalogue.licences import strictest
-from pulvinar.catalogue.versions import add_asset, find_home, get_version, open_draft
+from pulvinar.catalogue.versions import add_assets, find_home, get_version, open_draft
 from pulvinar.compute.engine import MadeObject
 from pulvinar.compute.lease import release
 from pulvinar.compute.ledger import results
@@ -78,8 +78,8 @@ def make_visible(
         dataset_id = job.into or _new_home(work, record, job).id
         inherit(work.session, dataset_id, {one.dataset_id for one in job.inputs} - {dataset_id})
         draft = open_draft(work, dataset_id)
-        for asset, objects in assets:
-            add_asset(work, draft.id, asset, objects)
+        add_assets(work, draft.id, assets)
+        for asset, _ in assets:
             record_derivation(work.session, asset.id, made[asset.id])
             for found in anchors[asset.id]:
                 set_anchor(work.session, asset.id, found.anchor, found.positions, found.blocks, found.known)

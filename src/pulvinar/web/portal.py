@@ -55,6 +55,7 @@ from pulvinar.web import (
     profile_pages,
     request_pages,
     review_pages,
+    search_forms,
     sign_in_pages,
     species_pages,
     submission_pages,
@@ -103,6 +104,7 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(atlas_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages):
         pages.include_router(one.router)
+    pages.include_router(search_forms.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
@@ -205,6 +207,7 @@ def home(
         "cover_of": viewable_covers(platform, actor, page.items),
         "chosen": chosen,
         "query": q.strip(),
+        **search_forms.filled(platform, actor, q.strip()),
         "first": cursor is None,
         "found": found,
         "trouble": trouble,
