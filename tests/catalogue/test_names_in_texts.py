@@ -44,9 +44,10 @@ def test_names_are_found_as_texts_have_them(database, add, text, names):
 
 def test_members_and_the_organisation_are_looked_for_in_every_text_and_version(database, add):
     made = add("The brain of grace", keywords=("Institute of Engines",), asset="ada lovelace's", **MADE_BY)
+    grace = a_person(database, "grace")
     with UnitOfWork(database, LOCAL_OWNER) as work:
         lab = make_organisation(work, "Institute of Engines", OrganisationKind.LAB)
-        set_member(work, lab.id, a_person(database, "grace").id, Right.READ)
+        set_member(work, lab.id, grace.id, Right.READ)
         move(work, made.id, lab.id)
         draft = open_draft(work, made.id)
         set_record(work, draft.id, replace(draft.record, title="A brain"))

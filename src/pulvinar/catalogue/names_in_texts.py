@@ -86,7 +86,7 @@ def _alone(word: str) -> set[str]:
 
 
 def _pattern(names: set[str]) -> re.Pattern[str] | None:
-    """Any of `names`, the longest first: of letters as whole words, of ideographs, between which are no gaps, anywhere."""
+    """Any of `names`, the longest first: of letters as whole words; of ideographs anywhere, as no gaps are between."""
     if not names:
         return None
     found = sorted(names, key=lambda one: (-len(one), one))
