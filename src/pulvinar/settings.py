@@ -164,7 +164,9 @@ class Settings(BaseModel):
     )
 
     datacite_user: str = Field(
-        "", description="Account (repository) at DataCite, by which published versions get a DOI; empty: they get none."
+        "",
+        description="Account (repository) at DataCite, by which versions that are published from then on get a DOI; "
+        "empty: they get none.",
     )
     datacite_password_file: Path | None = Field(None, description="File of the password of that account.")
     datacite_prefix: str = Field("", pattern=r"^(10\.\d{4,9})?$", description="Prefix of its DOIs, as 10.12345.")

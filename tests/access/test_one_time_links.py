@@ -7,9 +7,9 @@ from tests.access.people import BROWSER, PASSWORD, a_person, a_service, acting, 
 
 from pulvinar.access.joining import Newcomer, first_owner_link, invite, join, make_service, opened_by
 from pulvinar.access.one_time_links import LinkKind, look_at, make_link, use_link
-from pulvinar.access.recovery import forgotten, recover, recovered_by, reset_link
+from pulvinar.access.recovery import forgotten, recover, recovered_by, reset_link, tokens_left
 from pulvinar.access.signing_in import sign_in_by_password
-from pulvinar.access.tables import one_time_link
+from pulvinar.access.tables import event, one_time_link
 from pulvinar.access.tokens import list_tokens, make_token
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
@@ -122,6 +122,20 @@ def test_a_link_to_a_new_password_sets_it_once_and_ends_the_others(database):
     with pytest.raises(NotAuthenticated):
         sign_in_by_password(database, "ada", PASSWORD, BROWSER, days=1)
     sign_in_by_password(database, "ada", OTHER, BROWSER, days=1)
+
+
+def test_a_new_password_ends_the_tokens_unless_they_are_to_stay(database):
+    ada = a_person(database)
+    for name in ("notebook", "robot"):
+        with UnitOfWork(database, acting(database, ada.id)) as work:
+            make_token(work, ada.id, name, Right.READ, 1)
+    recover(database, forgotten(database, "ada")[0][1], OTHER, end_tokens=False)
+    assert {one.name for one in tokens_left(database, ada)} == {"notebook", "robot"}
+    recover(database, forgotten(database, "ada")[0][1], PASSWORD)
+    assert tokens_left(database, ada) == ()
+    with database.session() as session:
+        (told,) = session.execute(select(event).where(event.c.verb == "revoke-all-tokens")).all()
+    assert (told.subject_id, told.details["tokens"]) == (ada.id, 2)
 
 
 def test_one_account_is_sent_no_heap_of_mail(database):

@@ -2,16 +2,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from tests.catalogue.datacite_server import PASSWORD, PREFIX, USER, DataCiteServer, datacite_server
 
 from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_version, open_draft, publish
 from pulvinar.catalogue.datacite_registrar import DataCite
-from pulvinar.catalogue.registration import RegistrationState, anything_due, do_due
+from pulvinar.catalogue.registration import RegistrationState, anything_due, count_earlier, do_due, note_account
 from pulvinar.catalogue.sharing import set_tier
-from pulvinar.catalogue.tables import registration
+from pulvinar.catalogue.tables import registrar_account, registration
 from pulvinar.catalogue.withdrawals import find_version, withdraw
 from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Tier
@@ -31,7 +31,8 @@ def server() -> Iterator[DataCiteServer]:
 
 
 @pytest.fixture
-def registrar(server: DataCiteServer) -> DataCite:
+def registrar(server: DataCiteServer, database: Database) -> DataCite:
+    note_account(database, PREFIX)
     return DataCite(server.url, USER, PASSWORD, PREFIX)
 
 
@@ -53,7 +54,7 @@ def test_a_published_version_gets_a_doi_that_leads_to_its_page(
     assert kept["titles"] == [{"title": "A mouse brain"}]
     assert kept["creators"][0]["name"] == "Lovelace, Ada"
     assert find_version(database, ANONYMOUS, version.id) == (dataset.id, 1)
-    assert not anything_due(database)
+    assert not anything_due(database, PREFIX)
     assert do_due(database, registrar, HERE) == ()
     with database.session() as session:
         wanted = select(event.c.details).where(event.c.verb == "register-doi", event.c.subject_id == version.id)
@@ -77,7 +78,7 @@ def test_nothing_that_a_visitor_may_not_see_is_told(
     draft, private = add(published=False), add()
     with UnitOfWork(database, LOCAL_OWNER) as work:
         set_tier(work, private.id, Tier.PRIVATE)
-    assert not anything_due(database)
+    assert not anything_due(database, PREFIX)
     assert do_due(database, registrar, HERE) == ()
     assert server.requests == []
     with UnitOfWork(database, LOCAL_OWNER) as work:
@@ -106,7 +107,34 @@ def test_what_fails_is_tried_again_and_registers_nothing_twice(
     assert server.dois[done.doi]["state"] == "findable"
 
 
-def test_a_wrong_password_is_told(database: Database, add: Add, server: DataCiteServer):
+def test_what_was_published_before_there_was_an_account_is_registered_only_when_asked(
+    database: Database, add: Add, server: DataCiteServer
+):
+    early = add("An early brain")
+    late_account = DataCite(server.url, USER, PASSWORD, PREFIX)
+    assert do_due(database, late_account, HERE) == ()
+    late = add("A late brain")
+    assert count_earlier(database, PREFIX) == 1
+    (done,) = do_due(database, late_account, HERE)
+    assert get_version(database, ANONYMOUS, late.id).doi == done.doi
+    assert get_version(database, ANONYMOUS, early.id).doi == ""
+    (asked,) = do_due(database, late_account, HERE, earlier=True)
+    assert get_version(database, ANONYMOUS, early.id).doi == asked.doi
+    assert count_earlier(database, PREFIX) == 0
+
+
+def test_who_registered_before_this_was_noted_goes_on(
+    database: Database, add: Add, server: DataCiteServer, registrar: DataCite
+):
+    add()
+    do_due(database, registrar, HERE)
+    with database.writing() as session:
+        session.execute(delete(registrar_account))
+    add()
+    assert len(do_due(database, registrar, HERE)) == 1
+
+
+def test_a_wrong_password_is_told(database: Database, add: Add, server: DataCiteServer, registrar: DataCite):
     add()
     (failed,) = do_due(database, DataCite(server.url, USER, "another", PREFIX), HERE)
     assert "refuses" in failed.trouble
@@ -115,6 +143,7 @@ def test_a_wrong_password_is_told(database: Database, add: Add, server: DataCite
 
 
 def test_a_server_that_is_away_is_told(database: Database, add: Add):
+    note_account(database, PREFIX)
     add()
     (failed,) = do_due(database, DataCite("http://127.0.0.1:9", USER, PASSWORD, PREFIX), HERE)
     assert "does not answer" in failed.trouble
@@ -126,7 +155,7 @@ def test_a_record_with_a_doi_of_its_own_gets_no_second_one(
     add(doi="10.1234/elsewhere")
     assert do_due(database, registrar, HERE) == ()
     assert server.requests == []
-    assert not anything_due(database)
+    assert not anything_due(database, PREFIX)
 
 
 def test_the_doi_of_a_withdrawn_version_is_hidden_and_leads_on(

@@ -264,26 +264,31 @@ class Matrix:
             if state not in ("draft", "public"):
                 opens = datetime.now(UTC) + TOMORROW if state == "embargoed" else None
                 set_tier(work, made.id, Tier(state), opens=opens)
-            if state != "draft":
+        more = {} if state == "public" else {"request_id": self._ask(made.id)}
+        if state != "draft":
+            with UnitOfWork(self._platform.database, self._keeper()) as work:
                 publish(work, draft.id)
         version = get_version(self._platform.database, LOCAL_OWNER, made.id)
         submission, upload = self._hand_in()
-        more = {"submission_id": submission, "upload_id": upload, "version_id": version.id}
+        more |= {"submission_id": submission, "upload_id": upload, "version_id": version.id}
         more |= self._write_on(made.id)
         thing = Thing(made.id, version.digest, asset.id, self._lab.id, self._owner.id, **more)
         return thing if state == "public" else self._bound(thing)
 
     def _bound(self, thing: Thing) -> Thing:
-        """A dataset with an agreement that somebody has accepted, and for which somebody asks."""
+        """A dataset with an agreement that somebody has accepted."""
         with UnitOfWork(self._platform.database, self._keeper()) as work:
             of = set_agreement(work, TERMS, organisation_id=self._lab.id)
             attach(work, thing.dataset_id, of.id)
             row = {"id": new_id(), "account_id": self._petitioner.id, "name": WORDS[2], "values": {}}
             row |= {"agreement_id": of.id, "number": 1, "digest": of.terms.digest, "address": "", "accepted": of.made}
             work.session.execute(insert(acceptance).values(**row))
+        return replace(thing, agreement_id=of.id, acceptance_id=row["id"])
+
+    def _ask(self, dataset_id: str) -> str:
+        """Have somebody ask for a dataset, and give the request: later it may be for all who signed in."""
         with UnitOfWork(self._platform.database, acting(self._platform.database, self._petitioner.id)) as work:
-            asked = ask_for(work, thing.dataset_id, f"To see the {WORDS[0]}.")
-        return replace(thing, agreement_id=of.id, request_id=asked.id, acceptance_id=row["id"])
+            return ask_for(work, dataset_id, f"To see the {WORDS[0]}.").id
 
     def _write_on(self, dataset_id: str) -> dict[str, str]:
         """Marks on such a dataset, shown to everyone who may view it, and a view of it."""

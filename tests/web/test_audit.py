@@ -160,6 +160,23 @@ def test_refusals_are_added_up_in_the_log(tmp_path):
     assert {row.details["address"] for row in rows} == {"testclient"}
 
 
+def test_refused_bytes_are_told_where_they_are_of_controlled_data_alone(platform, brain, visitor):
+    version, asset = brain
+    open_asset, objects = stored_volume(platform, "draft", np.ones((1, 1, 20, 20, 20), np.uint8), VolumeKind.IMAGE)
+    draft = add_dataset(platform, "A draft of a brain", [(open_asset, objects)], published=False)
+    answers = [visitor.get(f"/data/{version.digest}/{asset.id}/chunks/0/c/0/0/0/0/{x}") for x in range(3)]
+    answers.append(visitor.get(f"/data/{draft.digest}/{open_asset.id}/chunks/0/c/0/0/0/0/0"))
+    answers.append(visitor.get(f"/data/{'0' * 64}/asset/chunks/0/c/0/0/0/0/0"))
+    assert {answer.status_code for answer in answers} == {401}
+    visitor.__exit__(None, None, None)
+    with platform.database.session() as session:
+        rows = session.execute(select(event).where(event.c.verb == "refused")).all()
+    assert [(row.actor_id, row.subject_id, row.details["times"]) for row in rows] == [
+        ("anonymous", version.dataset_id, 3)
+    ]
+    assert rows[0].details["address"] == "testclient"
+
+
 def test_who_is_refused_very_much_fills_no_log(database):
     counter = RefusalCounter(database)
     for number in range(1000):

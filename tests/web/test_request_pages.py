@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import numpy as np
 import pytest
+from tests.access.people import a_person
 from tests.access.terms import COUNTERSIGNED, SAID
 from tests.web.conftest import Shown, add_dataset, stored_volume
 from tests.web.people import a_visitor
@@ -85,9 +86,13 @@ def soon(person, brain, status):
     return found
 
 
-def letters_to(platform, login):
+def letters(platform):
     platform.postman._rounds.submit(lambda: None).result()
-    return [one.subject for one in platform.postman._mailer.sent if one.to.startswith(login)]
+    return list(platform.postman._mailer.sent)
+
+
+def letters_to(platform, login):
+    return [one.subject for one in letters(platform) if one.to.startswith(login)]
 
 
 def test_a_request_is_asked_decided_and_told_to_both_sides(site, people, brain):
@@ -125,10 +130,14 @@ def test_what_is_not_seen_looks_as_what_is_not_there(site, people, brain):
         set_tier(work, brain.version.dataset_id, Tier.PRIVATE)
     there, nowhere = brain.version.dataset_id, new_id()
     dee = people["dee"]
+    a_person(platform.database, "root", is_owner=True)
+    before = len(letters(platform))
     pages = [dee.page(f"/datasets/{one}/request").replace(one, "") for one in (there, nowhere)]
     assert pages[0] == pages[1]
     for one in (there, nowhere):
         dee.send(f"/datasets/{one}/request", purpose="To look.")
+    # those who may share the one that is there are told, and nobody of the other
+    assert [one.to for one in letters(platform)[before:]] == ["ada@lab.example.org"]
     told = dee.page("/inbox")
     assert "A brain to ask for" not in told
     assert told.count(">waiting<") == 2

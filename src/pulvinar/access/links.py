@@ -60,8 +60,13 @@ def follow(session: Session, secret: str) -> tuple[Link, Actor] | None:
     if row is None:
         return None
     found = _link(row)
-    member = Membership(link_audience(found.id), found.right)
-    return found, Actor(f"link-{found.id}", "a guest", memberships=(member,), ceiling=found.right, is_blind=found.blind)
+    return found, actor_by(found)
+
+
+def actor_by(link: Link) -> Actor:
+    """Who comes by a link."""
+    member = Membership(link_audience(link.id), link.right)
+    return Actor(f"link-{link.id}", "a guest", memberships=(member,), ceiling=link.right, is_blind=link.blind)
 
 
 def new_link(dataset_id: str, right: Right, ends: datetime, *, blind: bool, label: str, made_by: str) -> Link:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from pulvinar.access import attempts
 from pulvinar.access.accounts import account_from_row, actor_for, find_login, read_account
@@ -10,11 +10,12 @@ from pulvinar.access.one_time_links import LinkKind, end_links, look_at, make_li
 from pulvinar.access.passwords import check_rules, hash_password, set_password
 from pulvinar.access.second_factor import remove
 from pulvinar.access.sign_ins import end_all_sign_ins
-from pulvinar.access.tables import access_token, account
+from pulvinar.access.tables import account
+from pulvinar.access.tokens import list_tokens, revoke_all_tokens
 from pulvinar.access.work import UnitOfWork
 from pulvinar.errors import Conflict, TooOften
 from pulvinar.model.access import Actor, Right
-from pulvinar.model.account import Account, AccountKind
+from pulvinar.model.account import AccessToken, Account, AccountKind
 from pulvinar.storage.database import Database
 
 _MOST_AT_ONE_ADDRESS = 5
@@ -60,7 +61,7 @@ def reset_link(work: UnitOfWork, account_id: str) -> str:
         raise Conflict("this account has no password to reset", hint="a service has tokens; a disabled account nothing")
     end_all_sign_ins(work, of.id)
     remove(work, of.id)
-    work.session.execute(delete(access_token).where(access_token.c.account_id == of.id))
+    revoke_all_tokens(work, of.id)
     end_links(work.session, of.id, LinkKind.RECOVERY, LinkKind.SECOND_FACTOR)
     work.record_event("reset-account", of.id)
     return make_link(work.session, LinkKind.RECOVERY, account_id=of.id)
@@ -72,11 +73,17 @@ def recovered_by(database: Database, secret: str) -> Account:
         return read_account(session, str(look_at(session, secret, LinkKind.RECOVERY).account_id))
 
 
-def recover(database: Database, secret: str, password: str) -> Account:
+def tokens_left(database: Database, of: Account) -> tuple[AccessToken, ...]:
+    """The tokens that would go on opening what they open, for who sets a new password to end or to keep."""
+    return list_tokens(database, _actor(database, of), of.id)
+
+
+def recover(database: Database, secret: str, password: str, *, end_tokens: bool = True) -> Account:
     """Set a new password by a link: the account is signed out everywhere, and its other links end.
 
-    A second factor stays: it is asked for at the next sign-in. Raises `NotFound`, and `Invalid` for a password that the
-    rules refuse.
+    So do its access tokens, but where `end_tokens` is False: who was robbed needs that, and who only forgot a password
+    may have programs that run. A second factor stays: it is asked for at the next sign-in. Raises `NotFound`, and
+    `Invalid` for a password that the rules refuse.
     """
     of = recovered_by(database, secret)
     check_rules(password, of.login, of.profile.email)
@@ -85,6 +92,8 @@ def recover(database: Database, secret: str, password: str) -> Account:
         use_link(work.session, secret, LinkKind.RECOVERY)
         set_password(work, of, hashed, "recovered")
         end_all_sign_ins(work, of.id)
+        if end_tokens:
+            revoke_all_tokens(work, of.id)
         end_links(work.session, of.id, LinkKind.RECOVERY, LinkKind.SECOND_FACTOR)
         attempts.forget(work.session, attempts.of_account("sign-in", of.login))
         return of

@@ -22,12 +22,13 @@ _NODE = "node"
 
 
 class Refusal(NamedTuple):
-    """Who was refused what, why (the kind of failure), and from which address they came."""
+    """Who was refused what, why (the kind of failure), from which address they came, and what it was about."""
 
     actor_id: str
     what: str
     kind: str
     address: str
+    subject_id: str = _NODE
 
 
 _OTHERS = Refusal(ANONYMOUS.id, "much else", "", "")
@@ -41,12 +42,12 @@ class RefusalCounter:
         self._lock = Lock()
         self._counted: dict[Refusal, int] = {}
 
-    def add(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def add(self, refusal: Refusal, times: int = 1) -> None:
+        """Count a refusal, or several that are alike."""
         with self._lock:
             known = refusal in self._counted or len(self._counted) < _MOST_KINDS
             key = refusal if known else _OTHERS
-            self._counted[key] = self._counted.get(key, 0) + 1
+            self._counted[key] = self._counted.get(key, 0) + times
 
     def flush(self) -> int:
         """Write down what was counted, in one transaction; how many events that is. Else it stays counted."""
@@ -54,7 +55,7 @@ class RefusalCounter:
             counted, self._counted = self._counted, {}
         if not counted:
             return 0
-        rows = [_event(one.actor_id, "refused", _NODE, {**_told(one), "times": n}) for one, n in counted.items()]
+        rows = [_event(one.actor_id, "refused", one.subject_id, _told(one, n)) for one, n in counted.items()]
         try:
             with self._database.writing() as session:
                 session.execute(insert(event), rows)
@@ -74,8 +75,8 @@ def note_failed_sign_in(database: Database, account_id: str | None, how: str, ad
         session.execute(insert(event).values(**_event(ANONYMOUS.id, "sign-in-failed", account_id or _NODE, details)))
 
 
-def _told(one: Refusal) -> dict[str, object]:
-    return {"what": short(plain(one.what), 200), "kind": one.kind, "address": one.address[:64]}
+def _told(one: Refusal, times: int) -> dict[str, object]:
+    return {"what": short(plain(one.what), 200), "kind": one.kind, "address": one.address[:64], "times": times}
 
 
 def _event(actor_id: str, verb: str, subject_id: str, details: dict[str, object]) -> dict[str, object]:

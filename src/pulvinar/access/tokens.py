@@ -76,6 +76,16 @@ def revoke_token(work: UnitOfWork, account_id: str, token_id: str) -> None:
     work.record_event("revoke-token", account_id, {"token": token_id})
 
 
+def revoke_all_tokens(work: UnitOfWork, account_id: str) -> int:
+    """Have every token of an account open nothing any longer; how many there were."""
+    work.ask_own_or_node(account_id)
+    gone = work.session.execute(delete(access_token).where(access_token.c.account_id == account_id))
+    count: int = gone.rowcount  # type: ignore[attr-defined]
+    if count:
+        work.record_event("revoke-all-tokens", account_id, {"tokens": count})
+    return count
+
+
 def give_back(database: Database, actor: Actor, secret: str) -> None:
     """Have the token that this very request came with open nothing any longer: it may, whatever else it may not."""
     work = UnitOfWork(database, Actor(actor.id, actor.name))

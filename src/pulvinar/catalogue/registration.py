@@ -2,7 +2,9 @@
 
 A registrar gets only what a visitor may see already. What is to be done follows from the tables, so that nothing is
 lost where a server ends in between: a version that is published and has no row here is due, and so is a row whose time
-has come. A DOI is made of the version's identifier, so that a try whose answer was lost registers nothing twice.
+has come. What was published before there was an account is due only when somebody asks for it: a DOI is for ever, and
+whoever published then did not choose one. A DOI is made of the version's identifier, so that a try whose answer was
+lost registers nothing twice.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.metadata_formats import datacite
-from pulvinar.catalogue.tables import registration, version
+from pulvinar.catalogue.tables import registrar_account, registration, version
 from pulvinar.catalogue.versions import read_versions
 from pulvinar.errors import PulvinarError
 from pulvinar.model.access import ANONYMOUS, PLATFORM, Right
@@ -72,30 +74,64 @@ def take_back(session: Session, version_id: str) -> None:
     session.execute(update(registration).where(*mine).values(**values))
 
 
-def anything_due(database: Database) -> bool:
-    """Whether a DOI is to be registered or hidden now."""
+def note_account(database: Database, prefix: str) -> datetime:
+    """Since when versions are registered under `prefix` by themselves: from now on, where it is new here."""
+    wanted = select(registrar_account.c.since).where(registrar_account.c.prefix == prefix)
     with database.session() as session:
-        return bool(_new(session, 1)) or bool(_waiting(session, 1))
+        since: datetime | None = session.scalar(wanted)
+        if since is not None:
+            return since
+        # who registered under it before this was noted had all of them registered
+        known = session.scalar(select(registration.c.doi).where(registration.c.doi.startswith(f"{prefix}/")).limit(1))
+    since = datetime(1970, 1, 1, tzinfo=UTC) if known else datetime.now(UTC)
+    try:
+        with database.writing() as session:
+            session.execute(insert(registrar_account).values(prefix=prefix, since=since))
+    except IntegrityError:
+        return note_account(database, prefix)
+    return since
 
 
-def do_due(database: Database, registrar: Registrar, address: str, *, limit: int = 20) -> tuple[Done, ...]:
+def count_earlier(database: Database, prefix: str) -> int:
+    """How many versions that everybody may see were published before, and wait until somebody asks for their DOIs."""
+    since = note_account(database, prefix)
+    with database.session() as session:
+        return session.scalar(select(func.count()).select_from(_unknown(version.c.published < since).subquery())) or 0
+
+
+def anything_due(database: Database, prefix: str) -> bool:
+    """Whether a DOI is to be registered or hidden now."""
+    since = note_account(database, prefix)
+    with database.session() as session:
+        return bool(_new(session, 1, since)) or bool(_waiting(session, 1))
+
+
+def do_due(
+    database: Database, registrar: Registrar, address: str, *, limit: int = 20, earlier: bool = False
+) -> tuple[Done, ...]:
     """Register and hide what is due, at most `limit` of both; what fails is tried again later, ever less often.
 
-    `address` is that of this platform, below which the pages lie to which DOIs lead.
+    `address` is that of this platform, below which the pages lie to which DOIs lead. With `earlier`, what was published
+    before the account was there is registered, too.
     """
+    since = None if earlier else note_account(database, registrar.prefix)
     with database.session() as session:
-        new, waiting = _new(session, limit), _waiting(session, limit)
+        new, waiting = _new(session, limit, since), _waiting(session, limit)
     claimed = [row for row in new if _begin(database, registrar, row)]
     claimed += [row for row in waiting if _claim(database, row.id)]
     return tuple(one for row in claimed if (one := _do(database, registrar, address, row.id)))
 
 
-def _new(session: Session, limit: int) -> list[Row[Any]]:
-    known = select(registration.c.version_id).where(registration.c.version_id == version.c.id)
-    wanted = select(version).where(
-        version.c.state == VersionState.PUBLISHED.value, ~known.exists(), visible(ANONYMOUS, version.c.dataset_id)
-    )
+def _new(session: Session, limit: int, since: datetime | None) -> list[Row[Any]]:
+    wanted = _unknown(version.c.published >= since) if since is not None else _unknown()
     return list(session.execute(wanted.order_by(version.c.published).limit(limit)))
+
+
+def _unknown(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """The versions that everybody may see and of which no registration is noted."""
+    known = select(registration.c.version_id).where(registration.c.version_id == version.c.id)
+    shown = version.c.state == VersionState.PUBLISHED.value, visible(ANONYMOUS, version.c.dataset_id)
+    return select(version).where(*shown, ~known.exists(), *conditions)
 
 
 def _waiting(session: Session, limit: int) -> list[Row[Any]]:

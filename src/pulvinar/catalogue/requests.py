@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from pulvinar.access.agreement_tables import access_request
+from pulvinar.access.deciders import who_may_on
 from pulvinar.access.visibility import REGISTERED, audience_of, grants_to, may, visible
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.sharing import share
@@ -18,6 +19,7 @@ from pulvinar.catalogue.tables import dataset
 from pulvinar.errors import Conflict, Invalid, NotAuthenticated, NotFound, TooOften
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.access_request import AccessRequest, RequestState
+from pulvinar.model.account import Account
 from pulvinar.model.identity import check_id, new_id
 from pulvinar.storage.database import Database
 
@@ -83,6 +85,13 @@ def refuse(work: UnitOfWork, request_id: str, *, message: str = "") -> AccessReq
     """Refuse a request. Raises `NotFound`, `Conflict` for one that was decided."""
     found = _asked_of(work, request_id)
     return _decide(work, found, RequestState.REFUSED, "refuse-request", message=message)
+
+
+def deciders_of(session: Session, asked: AccessRequest) -> tuple[Account, ...]:
+    """The people whom a request concerns: nobody, for a dataset that isn't there."""
+    if session.scalar(select(dataset.c.id).where(dataset.c.id == asked.dataset_id)) is None:
+        return ()
+    return who_may_on(session, asked.dataset_id, Right.SHARE)
 
 
 def own_requests(database: Database, actor: Actor) -> tuple[Told, ...]:

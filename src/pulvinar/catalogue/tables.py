@@ -78,6 +78,14 @@ registration = Table(
     Column("registered", UtcDateTime),
 )
 
+# Since when what is published is registered by itself under a prefix; what was published before only when asked.
+registrar_account = Table(
+    "registrar_account",
+    metadata,
+    Column("prefix", String(64), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 asset = Table(
     "asset",
     metadata,

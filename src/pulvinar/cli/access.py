@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, time
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from pulvinar.access.audiences import AudienceName, named, person
 from pulvinar.access.visibility import audience_of, organisation_audience
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import sharing
+from pulvinar.catalogue.names_in_texts import names_shown
 from pulvinar.cli.show import print_json, print_table
 from pulvinar.cli.verbs import opened
 from pulvinar.errors import Invalid
@@ -64,8 +66,10 @@ def print_link(dataset_id: str, ends: str, right: str, label: str, *, blind: boo
             raise Invalid("a link needs a day on which it ends")
         with UnitOfWork(platform.database, platform.actor) as work:
             wanted = Right[right.upper()]
-            _, secret = sharing.share_by_link(work, dataset_id, ends=until, right=wanted, blind=blind, label=label)
+            made, secret = sharing.share_by_link(work, dataset_id, ends=until, right=wanted, blind=blind, label=label)
         print(f"{platform.settings.resolved_address()}/review/{secret}")
+        for one in names_shown(platform.database, made) if blind else ():
+            print(plain(f"names {one.name} in version {one.where}: {one.text}"), file=sys.stderr)
 
 
 def move_to(dataset_id: str, organisation_id: str) -> None:

@@ -288,7 +288,7 @@ def upload(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
     to: Annotated[str, typer.Option(help="Address of the Pulvinar; without it, this machine's.")] = "",
     title: Annotated[str, typer.Option(help="What it is called while it is on its way.")] = "",
-    parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 3,
+    parallel: Annotated[int, typer.Option(help="How many parts are sent beside each other.", min=1, max=16)] = 4,
     by_bucket: Annotated[
         bool,
         typer.Option("--by-bucket", help="Send files above 16 MiB by way of the server's S3 bucket."),
@@ -532,11 +532,16 @@ def withdraw(
 
 
 @app.command()
-def register(json: Json = False) -> None:
+def register(
+    earlier: Annotated[
+        bool, typer.Option("--earlier", help="Also of versions that were published before there was an account.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Register the DOIs of published versions at DataCite now, and hide those of withdrawn ones; servers do so, too."""
     from pulvinar.cli.versions import register_dois
 
-    register_dois(as_json=json)
+    register_dois(earlier=earlier, as_json=json)
 
 
 @app.command()

@@ -48,20 +48,24 @@ def withdraw_version(dataset_id: str, number: int, reason: str, replaced_by: str
     print(f"version {number} of {dataset_id} is withdrawn")
 
 
-def register_dois(*, as_json: bool) -> None:
+def register_dois(*, earlier: bool, as_json: bool) -> None:
     """`pulvinar register`. Raises `Invalid` without an account, `Unavailable` where one could not be registered."""
-    from pulvinar.catalogue.registration import do_due
+    from pulvinar.catalogue.registration import count_earlier, do_due
 
     with opened() as platform:
         if platform.registrar is None:
             raise Invalid(
                 "there is no account at DataCite", hint="set datacite_user, datacite_password_file and prefix"
             )
-        done = do_due(platform.database, platform.registrar, platform.settings.resolved_address(), limit=1000)
+        address = platform.settings.resolved_address()
+        done = do_due(platform.database, platform.registrar, address, limit=1000, earlier=earlier)
+        left = count_earlier(platform.database, platform.registrar.prefix)
     if as_json:
         print_json([asdict(one) for one in done])
     else:
         for one in done:
             print(plain(f"{one.doi}: {one.trouble or one.state.value}"))
+        if left:
+            print(f"{left} versions were published before there was an account; --earlier registers them, too")
     if failed := sum(bool(one.trouble) for one in done):
         raise Unavailable(f"{failed} DOIs could not be registered", hint="they are tried again by themselves")

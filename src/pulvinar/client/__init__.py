@@ -151,7 +151,7 @@ class Client:
         self,
         *paths: str | PathLike[str],
         title: str = "",
-        parallel: int = 3,
+        parallel: int = 4,
         progress: Callable[[int, int], None] = lambda done, total: None,
         by_bucket: bool = False,
     ) -> RemoteSubmission:

@@ -15,6 +15,7 @@ from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import sharing
 from pulvinar.catalogue.datasets import get_dataset
+from pulvinar.catalogue.names_in_texts import names_shown
 from pulvinar.errors import Conflict, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.platform import Platform
@@ -143,10 +144,11 @@ def make_link(form: SentForm, of: _Access = Of) -> Response:
         with UnitOfWork(of.platform.database, of.actor) as work:
             blind, label = form["blind"] == "true", form["label"]
             right = _right(form["right"])
-            _, secret = sharing.share_by_link(work, of.dataset.id, ends=ends, right=right, blind=blind, label=label)
+            made, secret = sharing.share_by_link(work, of.dataset.id, ends=ends, right=right, blind=blind, label=label)
     except _SAID as error:
         return of.page(error, form=form)
-    return of.page(secret_link=link_to(of.platform, f"/review/{secret}"))
+    told = names_shown(of.platform.database, made) if made.blind else ()
+    return of.page(secret_link=link_to(of.platform, f"/review/{secret}"), names_told=told)
 
 
 @router.post("/links/end")

@@ -20,6 +20,7 @@ from pulvinar.access.refusals import Refusal, RefusalCounter
 from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound, PulvinarError, TooOften
 from pulvinar.model.access import ANONYMOUS
 from pulvinar.operations.log_keeping import LogKeeper
+from pulvinar.operations.refused_reads import RefusedReads
 from pulvinar.operations.use import UseCounter
 from pulvinar.platform import Platform
 from pulvinar.web import gateway, portal, scene, sign_in_pages
@@ -86,6 +87,7 @@ class WebApplication:
     def __init__(self, platform: Platform) -> None:
         cors = Cors(platform.settings.cors_origins)
         reads, refusals = ReadCounter(platform.database), RefusalCounter(platform.database)
+        refused = RefusedReads(platform.database, refusals)
         self._use = UseCounter(platform.database)
         self.gateway = gateway.Gateway(
             platform.database,
@@ -95,10 +97,11 @@ class WebApplication:
             cors=cors,
             sources=platform.sources,
             reads=reads,
+            refused=refused.add,
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
-        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refusals, self._use)))
+        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refused, refusals, self._use)))
         self.pages.state.refusals = refusals
         counted = CountedReads(cast(Application, self.pages), reads)
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from pulvinar.access.audit import Wanted, search_events
 from pulvinar.access.audit_chain import last_seal
+from pulvinar.access.deciders import accounts_named
 from pulvinar.access.reads import reads_of
 from pulvinar.errors import Invalid
 from pulvinar.web.context import CurrentActor, CurrentPlatform
@@ -43,7 +44,9 @@ def audit(
     page = search_events(platform.database, actor, _wanted(asked), cursor=cursor, limit=PAGE_SIZE)
     with platform.database.session() as session:
         seal = last_seal(session)
+        people = accounts_named(session, (one for each in page.items for one in (each.actor_id, each.subject_id)))
     values = {
+        "names": {one.id: one.login for one in people.values()},
         "events": [(one, json.dumps(one.details, ensure_ascii=False) if one.details else "") for one in page.items],
         "asked": asked,
         "first": cursor is None,

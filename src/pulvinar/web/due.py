@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from pulvinar.catalogue.registration import do_due
+from pulvinar.catalogue.registration import do_due, note_account
 from pulvinar.catalogue.sharing import do_what_is_due
 from pulvinar.errors import PulvinarError
 from pulvinar.platform import Platform
@@ -25,7 +25,9 @@ class Clock:
         self._thread = threading.Thread(target=self._run, name="due", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to look. What is published from now on gets a DOI, where there is an account."""
+        if self._platform.registrar is not None:
+            note_account(self._platform.database, self._platform.registrar.prefix)
         self._thread.start()
 
     def stop(self) -> None:

@@ -73,7 +73,8 @@ class Extent(NamedTuple):
 
 
 class Gateway:
-    """The ASGI application below `/data/`. `actor_of` says who asks, `actor_at_once` where that takes no question."""
+    """The ASGI application below `/data/`. `actor_of` says who asks, `actor_at_once` where that takes no question;
+    `refused` is told who was refused bytes of which version (its digest), and at which address they are."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Gateway:
         actor_at_once: Callable[[Scope], Actor | None] | None = None,
         sources: ExternalSources | None = None,
         reads: ReadCounter | None = None,
+        refused: Callable[[str, str, str], None] = lambda actor_id, digest, address: None,
     ) -> None:
         sources = sources or ExternalSources()
         self._database = database
@@ -92,6 +94,7 @@ class Gateway:
         self._actor_at_once = actor_at_once or actor_of
         self._cors = cors
         self._reads = reads or ReadCounter(database)
+        self._refused = refused
         self._source = ByteSource(store)
         self._precomputed = PrecomputedViews(store, sources)
         self._externals = Externals(sources)
@@ -124,6 +127,14 @@ class Gateway:
         actor = self._actor_at_once(scope)
         if actor is None:
             actor = await asyncio.to_thread(self._actor_of, scope)
+        try:
+            await self._answer_part(actor, parts, scope, send)
+        except (Forbidden, NotAuthenticated):
+            client = scope.get("client")
+            self._refused(actor.id, parts[2], client[0] if client else "")
+            raise
+
+    async def _answer_part(self, actor: Actor, parts: Sequence[str], scope: Scope, send: Send) -> None:
         holding = self._holdings.at_once(actor, parts[2], parts[3])
         if holding is None:
             holding = await self._ask_for(actor, parts[2], parts[3])

@@ -105,7 +105,7 @@ def host_of(platform: Platform) -> str:
 @router.get("/new-password")
 def ask_password(request: Request, platform: CurrentPlatform, secret: LinkSecret = "") -> Response:
     """The form of a new password."""
-    return _new_password(request, platform, secret)
+    return _new_password(request, platform, Form({"link": secret}))
 
 
 @router.post("/new-password")
@@ -114,14 +114,18 @@ def set_password(request: Request, platform: CurrentPlatform, form: SentForm) ->
     try:
         if form["password"] != form["again"]:
             raise Invalid("the two passwords are not the same", hint="type it twice")
-        of = recovery.recover(platform.database, form["link"], form["password"])
+        # "keep" is said by a box that is there only with tokens to keep: a form without it ends them
+        end_tokens = form["tokens"] != "keep"
+        of = recovery.recover(platform.database, form["link"], form["password"], end_tokens=end_tokens)
     except Invalid as error:
-        return _new_password(request, platform, form["link"], error)
+        return _new_password(request, platform, form, error)
     if of.profile.email:
         platform.postman.send(letters.changed(of, "the password was set anew", "密码已重设", host_of(platform)))
     return go_to("/sign-in")
 
 
-def _new_password(request: Request, platform: Platform, secret: str, trouble: PulvinarError | None = None) -> Response:
-    of = recovery.recovered_by(platform.database, secret)
-    return private_page(request, "new_password.html", {"link": secret, "login": of.login}, trouble)
+def _new_password(request: Request, platform: Platform, form: Form, trouble: PulvinarError | None = None) -> Response:
+    of = recovery.recovered_by(platform.database, form["link"])
+    tokens = recovery.tokens_left(platform.database, of)
+    values = {"link": form["link"], "login": of.login, "form": form, "tokens": tokens}
+    return private_page(request, "new_password.html", values, trouble)

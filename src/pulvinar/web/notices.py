@@ -9,6 +9,7 @@ from pulvinar.access import request_letters
 from pulvinar.access.agreements import read_agreement
 from pulvinar.access.deciders import accounts_named, who_may_in, who_may_on
 from pulvinar.access.mail import Mail
+from pulvinar.catalogue.requests import deciders_of
 from pulvinar.model.access import Right
 from pulvinar.model.access_request import AccessRequest
 from pulvinar.model.account import Account
@@ -22,7 +23,7 @@ def tell_deciders(platform: Platform, made: AccessRequest) -> None:
 
     def write() -> list[Mail]:
         with platform.database.session() as session:
-            people = who_may_on(session, made.dataset_id, Right.SHARE)
+            people = deciders_of(session, made)
         return _to(people, lambda to: request_letters.asked(to, _inbox(platform), _host(platform)))
 
     platform.postman.soon(write)

@@ -1,4 +1,4 @@
-"""The body of an upload, from the connection to the disk: one piece is written while the next one comes."""
+"""The body of an upload, from the connection to the disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pulvinar.ingest.uploads.landing import Landing
 from pulvinar.ingest.uploads.parts import Part
 from pulvinar.ingest.uploads.writing import PartWriter
 from pulvinar.model.access import Actor
+from pulvinar.web.direct_body import DirectBody, direct_body_of
 
 _PIECE_BYTES = 1 << 20
 _SILENT_S = 60.0
@@ -37,6 +38,35 @@ async def receive(request: Request, landing: Landing, actor: Actor, part: Part, 
 
 async def _copy(request: Request, writer: PartWriter) -> bool:
     """Write what comes; whether all of it came."""
+    body = direct_body_of(request.scope)
+    if body is not None and body.take_over():
+        return await _copy_directly(body, writer)
+    return await _copy_stream(request, writer)
+
+
+async def _copy_directly(body: DirectBody, writer: PartWriter) -> bool:
+    """Write a body that threads read from the connection; whether all of it came."""
+    limit_at = body.left - _PIECE_BYTES
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(_SILENT_S) as limit:
+            while body.left and not body.broken:
+                await body.ready()
+                await _finished(_in_thread(body.pour, writer.write))
+                if body.left <= limit_at:
+                    limit.reschedule(now() + _SILENT_S)
+                    limit_at = body.left - _PIECE_BYTES
+    except TimeoutError:
+        pass
+    finally:
+        body.give_back()
+    if body.left:
+        await _finished(_in_thread(body.flush, writer.write))
+    return not body.left
+
+
+async def _copy_stream(request: Request, writer: PartWriter) -> bool:
+    """Write a body that comes by way of the event loop, a piece while the next one comes; whether all of it came."""
     waiting: list[bytes] = []
     size, whole = 0, True
     writing: asyncio.Future[None] | None = None
@@ -60,6 +90,15 @@ async def _copy(request: Request, writer: PartWriter) -> bool:
     if waiting:
         await _in_thread(writer.write, waiting)
     return whole
+
+
+async def _finished(work: asyncio.Future[None]) -> None:
+    """Wait for a thread, even when this request is ended meanwhile: the file must not be closed below it."""
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 def _in_thread(call: Any, *arguments: Any) -> asyncio.Future[Any]:

@@ -54,7 +54,7 @@ class Guarded:
             return
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._application(asked, receive if _is_upload(scope) else _limited(scope, receive), answer.send)
+            await self._application(asked, receive if is_upload(scope) else _limited(scope, receive), answer.send)
         except Exception as error:
             # The framework raises what it has answered once more; and when headers are out without an answer, only a
             # broken connection can still say that something is wrong.
@@ -102,7 +102,8 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": failure.body})
 
 
-def _is_upload(scope: Scope) -> bool:
+def is_upload(scope: Scope) -> bool:
+    """Whether a request brings bytes of an upload, which may be many."""
     path = scope["path"]
     return scope["method"] in ("POST", "PATCH") and (path == UPLOADS or path.startswith(f"{UPLOADS}/"))
 

@@ -11,6 +11,7 @@ import uvicorn
 from pulvinar.errors import Unavailable
 from pulvinar.platform import Platform
 from pulvinar.web.app import create_app
+from pulvinar.web.direct_body import UploadProtocol
 
 STOP_TIMEOUT_S = 10
 """How long answers that are under way may take to end once the server is told to stop."""
@@ -38,7 +39,7 @@ def configuration(platform: Platform) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(platform),
         loop="uvloop",
-        http="httptools",
+        http=UploadProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -58,7 +58,7 @@ class PartWriter:
             raise
         self._at = self._kept = offset
 
-    def write(self, chunks: Sequence[bytes]) -> None:
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
         """Write what comes next. Raises `TooLarge` beyond the end of the part, `Unavailable` on a full disk."""
         size = sum(map(len, chunks))
         if self._at + size > self.part.size_bytes:
@@ -131,7 +131,7 @@ def _hold(handle: int, part: Part) -> None:
         raise Locked(f"upload {part.id} is being written by another request", hint="try again in a moment") from error
 
 
-def _write_all(handle: int, chunks: Sequence[bytes], at: int) -> None:
+def _write_all(handle: int, chunks: Sequence[bytes | memoryview], at: int) -> None:
     for first in range(0, len(chunks), _MOST_BUFFERS):
         some = chunks[first : first + _MOST_BUFFERS]
         size = sum(map(len, some))

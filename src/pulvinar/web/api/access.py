@@ -13,6 +13,7 @@ from pulvinar.access.audiences import AudienceKind, named, organisation_named, p
 from pulvinar.access.links import Link, links_to
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue import sharing
+from pulvinar.catalogue.names_in_texts import names_shown
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Grant, Right, Tier
 from pulvinar.web.api.names import RightName, name_of, right_named
@@ -85,10 +86,19 @@ class LinkOut(BaseModel):
     label: str
 
 
+class NameOut(BaseModel):
+    """A name of a person or lab in a text of the dataset, and where it stands."""
+
+    name: str
+    where: str
+    text: str
+
+
 class NewLinkOut(LinkOut):
     """A link that was made, with its address: it is told this once."""
 
     address: str
+    names: list[NameOut] = Field(default=[], description="Names that a blind reviewer still reads, in free texts.")
 
 
 @router.get("")
@@ -162,7 +172,8 @@ def post_link(platform: CurrentPlatform, actor: CurrentActor, dataset_id: Datase
             blind=wanted.blind,
             label=wanted.label,
         )
-    return NewLinkOut(**_link(made), address=link_to(platform, f"/review/{secret}"))
+    names = [NameOut(**vars(one)) for one in (names_shown(platform.database, made) if made.blind else ())]
+    return NewLinkOut(**_link(made), address=link_to(platform, f"/review/{secret}"), names=names)
 
 
 @router.delete("/links/{link_id}", status_code=204)
