@@ -20,6 +20,7 @@ import zarr
 from nibabel.analyze import AnalyzeImage
 from pylibCZIrw import czi as zeiss
 from tests.ingest.readers import nwb_files, test_cifti, test_freesurfer, test_gifti, test_morphologies, test_tractograms
+from tests.ingest.readers.afni_files import write_afni
 from tests.ingest.readers.bids_tree import small_tree
 from tests.ingest.readers.companions import write_companion
 from tests.ingest.readers.dicom_files import enhanced, mosaic, save, series, volumes
@@ -32,6 +33,7 @@ from v3dpy.loaders import PBD, Raw
 
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import ReaderContract
+from pulvinar.ingest.readers.afni import AfniReader
 from pulvinar.ingest.readers.analyze import AnalyzeReader
 from pulvinar.ingest.readers.bids import BidsReader
 from pulvinar.ingest.readers.bigdataviewer import BigDataViewerReader
@@ -75,6 +77,14 @@ AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0,
 
 def voxels(*shape, dtype="int16"):
     return np.random.default_rng(1).integers(0, 1000, shape).astype(dtype)
+
+
+class TestAfni(ReaderContract):
+    reader = AfniReader()
+
+    def write_samples(self, folder):
+        write_afni(folder / "plain+orig", voxels(3, 1, 5, 6, 7), packed=False)
+        write_afni(folder / "packed+orig", voxels(3, 1, 5, 6, 7), factors=(0.5, 0.25, 2.0))
 
 
 class TestNifti(ReaderContract):
