@@ -236,17 +236,9 @@ class _Form:
         except ValueError as error:
             raise Invalid(f"the priority is {self.fields['priority']!r}", hint="a whole number, -10 to 10") from error
         said = {"title": self.fields.get("title", "").strip(), "project": self.fields.get("project", "").strip()}
-        return JobRequest(self.description.name, inputs, self._parameters(), priority=priority, **said)
-
-    def _parameters(self) -> dict[str, str]:
-        given = {}
-        for one in self.description.parameters:
-            if one.kind is ParameterKind.FLAG:
-                # a box that is not ticked is not sent
-                given[one.name] = self.fields.get(f"{_PARAMETER}{one.name}", "false")
-            elif f"{_PARAMETER}{one.name}" in self.fields:
-                given[one.name] = self.fields[f"{_PARAMETER}{one.name}"].strip()
-        return given
+        return JobRequest(
+            self.description.name, inputs, parameters_sent(self.description, self.fields), priority=priority, **said
+        )
 
     def _given(self, wanted: Input) -> Iterator[tuple[str, str]]:
         """What was given for an input; for one that takes several, a line each."""
@@ -266,7 +258,7 @@ class _Form:
             "version": self.offers.version,
             "query": query,
             "offered": {one.name: [] if one.several else self.offers.of(one) for one in self.description.inputs},
-            "chosen": self._chosen(),
+            "chosen": parameters_shown(self.description, self.fields),
             "card": read_card(self.description.name),
             "fields": self.fields,
             "asset_id": self.asset_id,
@@ -274,15 +266,28 @@ class _Form:
             "trouble": trouble,
         }
 
-    def _chosen(self) -> dict[str, Any]:
-        """The value of every field: as it was sent, else as it is by default."""
-        chosen: dict[str, Any] = {}
-        for one in self.description.parameters:
-            sent = self.fields.get(f"{_PARAMETER}{one.name}", "false" if self.fields else None)
-            chosen[one.name] = one.default if sent is None else sent
-            if one.kind is ParameterKind.FLAG:
-                chosen[one.name] = str(chosen[one.name]).lower() == "true"
-        return chosen
+
+def parameters_sent(description: SolutionDescription, fields: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that were filled in."""
+    given = {}
+    for one in description.parameters:
+        if one.kind is ParameterKind.FLAG:
+            # a box that is not ticked is not sent
+            given[one.name] = fields.get(f"{_PARAMETER}{one.name}", "false")
+        elif f"{_PARAMETER}{one.name}" in fields:
+            given[one.name] = fields[f"{_PARAMETER}{one.name}"].strip()
+    return given
+
+
+def parameters_shown(description: SolutionDescription, fields: Mapping[str, str]) -> dict[str, Any]:
+    """The value of every parameter's field: as it was sent, else as it is by default."""
+    chosen: dict[str, Any] = {}
+    for one in description.parameters:
+        sent = fields.get(f"{_PARAMETER}{one.name}", "false" if fields else None)
+        chosen[one.name] = one.default if sent is None else sent
+        if one.kind is ParameterKind.FLAG:
+            chosen[one.name] = str(chosen[one.name]).lower() == "true"
+    return chosen
 
 
 @router.get("/jobs")
