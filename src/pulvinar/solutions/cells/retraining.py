@@ -240,9 +240,9 @@ def _teach(task: _Task, desk: Desk, path: Path) -> BlockResult:
     start = task.search(model_file(desk, "model"))
     taught = task.pieces(desk, corrections[parts.taught], parts.tiles[parts.taught])
     retrain_volume_model(taught, start, path, _remembered(), epochs=int(task.asked.parameters["rounds"]))
-    searches = {"": task.search(path), "the model that comes with Pulvinar": task.search()}
+    searches = {"taught": task.search(path), "shipped": task.search()}
     if "model" in task.asked.inputs:
-        searches["the model that it went on from"] = start
+        searches["start"] = start
     agreed: dict[str, list[Agreement]] = {name: [] for name in searches}
     for piece in task.pieces(desk, corrections[parts.held], parts.tiles[parts.held]):
         for name, search in searches.items():
@@ -265,29 +265,27 @@ def _card(
     agreed: Mapping[str, Sequence[Agreement]],
     searches: Mapping[str, VolumeSearch],
 ) -> dict[str, Any]:
-    """What the model was measured to do, as JSON: figures of it, and of others on the same."""
-    figures: list[Figure] = []
-    peers: list[Figure] = []
+    """What the model was measured to do, as JSON: figures of it, and those `of` others on the same (the shipped one,
+    the one it went on from)."""
+    figures: dict[str, list[Figure]] = {}
     for name, parts in agreed.items():
         found = with_interval(parts, lambda part: part.f1)
         made = with_interval([_made(searches[name], seed) for seed in _MADE], lambda part: part.f1)
         whole = sum(parts, Agreement(0, 0, 0))
         told = f"{_METRIC}; precision {whole.precision:.3f}, recall {whole.recall:.3f}"
         data = ", ".join(task.asked.inputs[table].id for table in task.tables)
-        both = [
+        figures[name] = [
             Figure("f1_held_out", "GOLD", found.value, found.low, found.high, "", held, told, data),
             Figure("f1_made_scenes", "SIM", made.value, made.low, made.high, "", len(_MADE), _MADE_METRIC, "made"),
         ]
-        (peers if name else figures).extend(replace(one, name=f"{one.name}: {name}") if name else one for one in both)
-    ours, shipped, *_ = agreed.values()
-    apart = difference(ours, shipped, lambda part: part.f1)
+    apart = difference(agreed["taught"], agreed["shipped"], lambda part: part.f1)
     return {
         "solution": "teach_cells",
         "taught": taught,
         "held_out": held,
         "left_out": len(corrections.verdict) - taught - held,
-        "figures": [asdict(one) for one in figures],
-        "peers": [asdict(one) for one in peers],
+        "figures": [asdict(one) for one in figures.pop("taught")],
+        "peers": [{**asdict(one), "of": name} for name, listed in figures.items() for one in listed],
         "difference": asdict(apart),
         "better": apart.low > 0,
     }
