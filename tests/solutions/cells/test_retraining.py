@@ -16,7 +16,7 @@ from tests.solutions.stored import catalogued, stored_volume
 
 from pulvinar.access.visibility import audience_of, show
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue import get_version
+from pulvinar.catalogue import get_version, open_draft, publish
 from pulvinar.catalogue.versions import find_home
 from pulvinar.compute.jobs import get_job, read_log
 from pulvinar.documents.documents import create_document
@@ -212,10 +212,9 @@ def test_verdicts_are_frozen_for_no_more_people_than_may_read_the_cells(means: M
     home = find_home(means.database, means.actor, found.id)[0].dataset_id
     ada = Actor("ada", "Ada")
     with UnitOfWork(means.database, means.actor) as unit:
-        unit.ask(Right.ADMINISTER, home)
+        publish(unit, open_draft(unit, home).id)
         show(unit.session, home, audience_of(ada.id), Right.VIEW)
         share_document(unit, document, audience_of(ada.id), Right.READ)
-        unit.record_event("test", home)
     with pytest.raises(Forbidden):
         freeze_corrections(replace(means, actor=ada), document)
     empty = create_document(means.database, means.actor, "Nothing", dataset_id=home, asset_id=found.id)
