@@ -64,23 +64,27 @@ export function filing(context: PanelContext, opened: Opened, imported: () => vo
     });
     return link;
   });
-  const teach = make("button", { type: "button", class: "pv-small", "data-action": "markTeach" }, say("markTeach"));
-  teach.addEventListener("click", () => {
-    const info = opened();
-    if (!info) return context.tell(say("markNone"));
-    // what is said of cells is frozen, and the form that teaches with it opens
-    const form = make("form", { method: "post", action: `/marks/${info.id}/teach` });
-    document.body.append(form);
-    form.submit();
-  });
-  const taught = judges ? [make("p", { class: "pv-quiet" }, say("markTeachHint")), teach] : [];
   const file = make("input", { type: "file", id: "pv-marks-file", accept: ".json,.csv" });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
     if (chosen) void saying(context, () => bringIn(context, chosen, opened, imported));
     file.value = "";
   });
-  return folded(say("markFiles"), make("div", { class: "pv-marks-tools" }, ...links), ...taught, make("label", { for: file.id }, say("markImport")), file);
+  return folded(say("markFiles"), make("div", { class: "pv-marks-tools" }, ...links), make("label", { for: file.id }, say("markImport")), file);
+}
+
+/** The way from verdicts on cells to a classifier that is taught by them: they are frozen, and the form that does it opens. */
+export function teaching(context: PanelContext, opened: Opened, saved: () => Promise<void>): HTMLElement {
+  const { say } = context;
+  return action(context, "markTeach", async () => {
+    await saved();
+    const info = opened();
+    if (!info) return say("markNone");
+    const form = make("form", { method: "post", action: `/marks/${info.id}/teach` });
+    document.body.append(form);
+    form.submit();
+    return say("markTeach");
+  });
 }
 
 async function bringIn(context: PanelContext, file: File, opened: Opened, imported: () => void): Promise<string> {
