@@ -137,4 +137,7 @@ def test_cells_are_judged_many_in_a_row_and_the_verdicts_teach(cells, visit):
     assert [row["verdict"] for row in table].count("accept") == 2
     assert [row["verdict"] for row in table].count("reject") == 1
     assert len(table) == 3
+    page.get_by_role("button", name="Teach the cell classifier").click()
+    page.wait_for_url("**/solutions/teach_cells?*")
+    assert page.locator("#input-corrections").input_value().startswith("local-")
     assert visitor.complaints == []

@@ -78,7 +78,11 @@ def test_a_box_is_drawn_with_the_keys_and_measured(site, visit):
     with page.expect_download() as download:
         link.click()
     assert download.value.suggested_filename.endswith(".nii.gz")
-    assert page.get_by_role("link", name="对此体数据运行").get_attribute("href").startswith("/solutions?dataset=")
+    page.get_by_role("link", name="在此框内运行").click()
+    page.get_by_role("link", name="查找细胞", exact=True).click()
+    corners = [float(one) for one in page.locator("#parameter-box").input_value().split(",")]
+    assert len(corners) == 6
+    assert all(low < high for low, high in zip(corners[:3], corners[3:], strict=True))
     assert visitor.complaints == []
 
 

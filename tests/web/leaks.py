@@ -131,6 +131,7 @@ class Thing:
     view_id: str = "0000000000"
     version_id: str = field(default_factory=new_id)
     file_id: str = field(default_factory=new_id)
+    rule_id: str = field(default_factory=new_id)
 
     def at(self, parameter: str) -> str:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,3 +149,65 @@ def test_the_changing_part_comes_alone(visitor, brain):
     part = visitor.get(f"{job}?part=1").text
     assert "Waiting" in part
     assert "<html" not in part
+
+
+def cells_judged(platform: Platform, visitor: TestClient, voxels: np.ndarray) -> tuple[str, str]:
+    """A document that says so of three places in the cells that a job has found; and the volume's identifier."""
+    stored = stored_volume(platform.store, platform.settings.resolved_scratch(), voxels)
+    brain = catalogued(platform.database, stored)
+    parameters = {"diameter_um": 12.0, "signal": 0, "block_side": 64}
+    asked = {"solution": "cells", "inputs": {"image": f"{brain}:brain"}, "parameters": parameters}
+    job = visitor.post("/api/v1/jobs", json=asked).json()
+    run_all(platform)
+    done = visitor.get(f"/api/v1/jobs/{job['id']}").json()
+    wanted = {"title": "Judged", "dataset": done["dataset_id"], "asset": done["outputs"]["cells"]}
+    document = visitor.post("/api/v1/documents", json=wanted).json()["id"]
+    marks = [
+        {"id": f"m{at}", "mark": {"kind": "verdict", "places_um": [[at, 2.0, 3.0]], "verdict": verdict}}
+        for at, verdict in enumerate(("accept", "reject", "add"))
+    ]
+    assert visitor.post(f"/api/v1/documents/{document}/operations", json={"changes": marks}).status_code == 201
+    return document, stored[0].id
+
+
+def test_what_was_said_of_cells_leads_to_the_form_that_teaches_with_it(platform, visitor):
+    voxels = np.random.default_rng(3).integers(0, 90, (1, 1, 30, 40, 50)).astype(np.uint16)
+    voxels[0, 0, 15:19, 20:28, 20:28] = 4000
+    document, image = cells_judged(platform, visitor, voxels)
+    assert f'action="/marks/{document}/teach"' in visitor.get("/marks").text
+    page = visitor.post(f"/marks/{document}/teach")
+    assert page.url.path == "/solutions/teach_cells"
+    assert re.search(rf'<option value="{image}" selected', page.text)
+    table = re.search(r'<textarea id="input-corrections"[^>]*>([^<]+)</textarea>', page.text)[1]
+    assert re.search(r'id="parameter-diameter_um"[^>]* value="12.0"', page.text)
+    frozen = visitor.post(f"/api/v1/documents/{document}/freeze")
+    assert frozen.status_code == 201
+    told = frozen.json()
+    assert (told["count"], told["image_id"], told["parameters"]["diameter_um"]) == (3, image, 12.0)
+    assert told["asset_id"] != table
+    # three are too few, and that is said before anything runs
+    pytest.importorskip("torch", reason="the extra 'train' is not installed")
+    fields = {"input.image": image, "input.corrections": table, "do": "plan"}
+    refused = visitor.post("/solutions/teach_cells", data=fields)
+    assert (refused.status_code, "3 corrections teach nothing" in refused.text) == (422, True)
+
+
+def test_a_box_drawn_in_the_world_fills_in_the_form_in_the_volume_s_own_space(platform, visitor):
+    voxels = np.zeros((1, 1, 20, 30, 40), np.uint16)
+    voxels[0, 0, 5, 5, 5] = 9
+    folder = platform.settings.resolved_scratch()
+    asset, objects = stored_volume(platform.store, folder, voxels)
+    # its voxels of 2 x 1 x 1 um run the other way along z, and begin at 1000 um
+    turned = [[-2.0, 0, 0, 1000], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1]]
+    volume = {**asset.details["volume"], "affine_um": turned}
+    brain = catalogued(platform.database, (replace(asset, details={**asset.details, "volume": volume}), objects))
+    asked = f"asset={asset.id}&box=980,2,3,990,12,13"
+    listed = visitor.get(f"/solutions?{asked}").text
+    assert ("/solutions/cells?" in listed, "/solutions/measure?" in listed) == (True, False)
+    link = re.search(r'href="(/solutions/cells[^"]+)"', listed)[1].replace("&amp;", "&")
+    page = visitor.get(link).text
+    assert re.search(r'id="parameter-box"[^>]* value="10,2,3,20,12,13"', page)
+    assert re.search(rf'<option value="{asset.id}" selected', page)
+    assert f'action="/solutions/cells?dataset={brain}&amp;version=1"' in page
+    for wrong in ("1,2,3", "x", "5,5,5,1,1,1"):
+        assert visitor.get(f"/solutions/cells?asset={asset.id}&box={wrong}").status_code == 422

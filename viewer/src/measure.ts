@@ -95,6 +95,11 @@ export function boxAddress(target: Target, what: "statistics" | "box", box: Box,
   return `${assetAddress(target)}/${what}?${query}`;
 }
 
+/** Where solutions are started that work in a box of a volume alone. */
+export function solutionsAddress({ asset }: Target, box: Box): string {
+  return `/solutions?${new URLSearchParams({ asset, box: `${wire(box.low)},${wire(box.high)}` })}`;
+}
+
 /** Bytes as people read them. */
 export function sizeText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { angleAt, anglesOf, assetAddress, boxAddress, lengthOf, lengthText, profileAddress, readCorners, sizeText, targetsOf, wire, writeCorners } from "../src/measure";
+import { angleAt, anglesOf, assetAddress, boxAddress, lengthOf, lengthText, profileAddress, readCorners, sizeText, solutionsAddress, targetsOf, wire, writeCorners } from "../src/measure";
 import { boxRecipe, distanceRecipe, profileRecipe, regionRecipe } from "../src/recipes";
 import type { Vector } from "../src/geometry";
 import { sampleScene } from "./fixtures";
@@ -70,4 +70,9 @@ describe("recipes", () => {
     expect(distanceRecipe(wish.corners).python).toContain("(3, 2, 1),");
     expect(distanceRecipe(wish.corners).python).not.toContain("pulvinar");
   });
+});
+
+test("solutions are started in a box, its lower corner first, (z, y, x)", () => {
+  const address = new URL(solutionsAddress(TARGET, { low: [1, 2, 3], high: [4, 5, 6.5] }), "http://x");
+  expect([address.pathname, address.searchParams.get("asset"), address.searchParams.get("box")]).toEqual(["/solutions", "a", "3,2,1,6.5,5,4"]);
 });

@@ -73,6 +73,7 @@ KIND_NAMES: dict[AssetKind, tuple[str, ...]] = {
     AssetKind.CONNECTIVITY: ("connectivity", "连接", "matrix", "连接矩阵"),
     AssetKind.TRACTS: ("tracts", "纤维束", "tractography"),
     AssetKind.TRANSFORM: ("transform", "空间变换", "warp"),
+    AssetKind.MODEL: ("model", "模型", "network"),
 }
 _BY_NAME = {name: field for field, names in NAMES.items() for name in names}
 _KIND_BY_NAME = {folded(name): kind for kind, names in KIND_NAMES.items() for name in (*names, f"{kind.value}s")}

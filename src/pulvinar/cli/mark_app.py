@@ -1,4 +1,4 @@
-"""The commands about documents of marks: make one, list them, bring marks in and out."""
+"""The commands about documents of marks: make one, list them, bring marks in and out, freeze what is said of cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from pulvinar.cli.options import Json
 
-mark_app = typer.Typer(no_args_is_help=True, help="Documents of marks: new, list, export, import.")
+mark_app = typer.Typer(no_args_is_help=True, help="Documents of marks: new, list, export, import, freeze.")
 
 
 class MarkFile(StrEnum):
@@ -19,6 +19,15 @@ class MarkFile(StrEnum):
     JSON = "json"
     CSV = "csv"
     NEUROGLANCER = "neuroglancer"
+
+
+class WrittenForm(StrEnum):
+    """The same, and the verdicts on cells as a table that a classifier is taught by."""
+
+    JSON = "json"
+    CSV = "csv"
+    NEUROGLANCER = "neuroglancer"
+    CORRECTIONS = "corrections"
 
 
 DocumentId = Annotated[str, typer.Argument(help="Identifier of a document.")]
@@ -49,7 +58,12 @@ def list_them(dataset: OnDataset = "", atlas: InAtlas = "", json: Json = False) 
 
 
 @mark_app.command("export")
-def export_them(document: DocumentId, form: Form = MarkFile.JSON) -> None:
+def export_them(
+    document: DocumentId,
+    form: Annotated[
+        WrittenForm, typer.Option("--format", help="How the file is written; corrections: the verdicts on cells.")
+    ] = WrittenForm.JSON,
+) -> None:
     """Write the marks of a document to standard output."""
     from pulvinar.cli.marks import export_marks
 
@@ -66,3 +80,11 @@ def import_them(
     from pulvinar.cli.marks import import_marks
 
     import_marks(document, file, form.value)
+
+
+@mark_app.command()
+def freeze(document: DocumentId, json: Json = False) -> None:
+    """Write the verdicts of a document down as a table that never changes, for pulvinar job submit teach_cells."""
+    from pulvinar.cli.marks import freeze_verdicts
+
+    freeze_verdicts(document, as_json=json)

@@ -33,16 +33,20 @@ def show_documents(dataset: str, atlas: str, *, as_json: bool) -> None:
     print_table(rows, ("document", "title", "on", "changed"))
 
 
-def export_marks(document: str, form: str) -> None:
+def export_marks(document_id: str, form: str) -> None:
     """`pulvinar marks export`."""
     from pulvinar.documents.documents import get_document
-    from pulvinar.documents.exchange import all_marks
-    from pulvinar.documents.formats import MarkFormat, write_marks
+    from pulvinar.documents.exchange import all_marks, judged_cells
+    from pulvinar.documents.formats import MarkFormat, corrections_csv, write_marks
 
     with opened() as platform:
-        title = get_document(platform.database, platform.actor, document).title
-        marks = all_marks(platform.database, platform.actor, document)
-    sys.stdout.write(write_marks(marks, MarkFormat(form), title).text)
+        document = get_document(platform.database, platform.actor, document_id)
+        marks = all_marks(platform.database, platform.actor, document_id)
+        if form == "corrections":
+            written = corrections_csv(marks, judged_cells(platform.database, platform.actor, document).to_world_um)
+        else:
+            written = write_marks(marks, MarkFormat(form), document.title)
+    sys.stdout.write(written.text)
 
 
 def import_marks(document: str, file: Path, form: str) -> None:
@@ -58,3 +62,22 @@ def import_marks(document: str, file: Path, form: str) -> None:
     with opened() as platform:
         bring_in(platform.database, platform.actor, document, marks)
     print(f"{len(marks)} marks brought in")
+
+
+def freeze_verdicts(document_id: str, *, as_json: bool) -> None:
+    """`pulvinar marks freeze`."""
+    from pulvinar.platform import solution_means
+    from pulvinar.solutions.cells.freezing import freeze_corrections
+
+    with opened() as platform:
+        frozen = freeze_corrections(solution_means(platform), document_id)
+    if as_json:
+        said = {"dataset": frozen.dataset_id, "asset": frozen.asset.id, "count": frozen.asset.details["count"]}
+        print_json({**said, "image": frozen.image_id, "parameters": frozen.parameters})
+        return
+    print(frozen.asset.id)
+    image = frozen.image_id or "ASSET"
+    print(
+        f"pulvinar job submit teach_cells --input image={image} --input corrections.1={frozen.asset.id}",
+        file=sys.stderr,
+    )

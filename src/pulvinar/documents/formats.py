@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
 from pulvinar.documents.neuroglancer import annotations_from_state, marks_to_state
 from pulvinar.errors import Invalid, PulvinarError
@@ -28,7 +29,7 @@ _VERSION = 1
 _FORMAT = "pulvinar-marks"
 _COLUMNS = ("mark", "kind", "z_um", "y_um", "x_um", "text", "color", "region", "verdict")
 _WORDS = ("text", "color", "region", "verdict")
-_CORRECTIONS = ("z_um", "y_um", "x_um", "verdict")
+CORRECTION_COLUMNS = ("z_um", "y_um", "x_um", "verdict")
 
 
 class MarkFormat(StrEnum):
@@ -151,22 +152,27 @@ def _number(text: str | None, line: int) -> float:
         raise Invalid(f"line {line}: {short(text, 40)!r} is no number of micrometres") from error
 
 
-def corrections_csv(marks: Marks, to_world_um: Affine | None) -> Written:
-    """The verdicts among `marks` as the table that the solution `cells` is taught by: columns z_um, y_um, x_um (in the
-    volume in which the cells were found, from the centre of its first voxel) and verdict.
+def corrections_of(marks: Marks, to_world_um: Affine | None) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """The verdicts among `marks`: places float64 (n, 3), micrometres (z, y, x) from the centre of the first voxel of
+    the volume in which the cells were found, and what was said of each.
 
     `to_world_um` leads from there to where the marks lie. Raises `Invalid` where there is no verdict.
     """
     verdicts = [mark for mark in marks.values() if mark.kind is MarkKind.VERDICT]
     if not verdicts:
         raise Invalid("there is no verdict on a cell in this document", hint="accept, reject or add some")
-    places = np.array([mark.places_um[0] for mark in verdicts])
+    places = np.array([mark.places_um[0] for mark in verdicts], np.float64)
     if to_world_um is not None:
         matrix = np.array(to_world_um, np.float64)
-        places = np.linalg.solve(matrix[:3, :3], (places - matrix[:3, 3]).T).T
+        places = np.asarray(np.linalg.solve(matrix[:3, :3], (places - matrix[:3, 3]).T).T, np.float64)
+    return places, [mark.verdict for mark in verdicts]
+
+
+def corrections_csv(marks: Marks, to_world_um: Affine | None) -> Written:
+    """The same as a table with the columns z_um, y_um, x_um and verdict. Raises `Invalid` as `corrections_of`."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(_CORRECTIONS)
-    for place, mark in zip(places, verdicts, strict=True):
-        table.writerow([*(repr(round(float(one), 6)) for one in place), mark.verdict])
+    table.writerow(CORRECTION_COLUMNS)
+    for place, verdict in zip(*corrections_of(marks, to_world_um), strict=True):
+        table.writerow([*(repr(round(float(one), 6)) for one in place), verdict])
     return Written(out.getvalue(), "text/csv; charset=utf-8", "csv")

@@ -26,6 +26,8 @@ class AssetKind(StrEnum):
     TRACTS = "tracts"
     TRANSFORM = "transform"
     """A map of points from one space to another."""
+    MODEL = "model"
+    """A trained network, with the card of what it was measured to do."""
 
 
 class Ownership(StrEnum):

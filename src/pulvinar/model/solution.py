@@ -16,6 +16,8 @@ from pulvinar.model.dataset import AssetKind
 
 Value = int | float | str | bool
 """What a parameter can be."""
+Corner = tuple[float, float, float]
+"""A place (z, y, x) in micrometres."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class ParameterKind(StrEnum):
     TEXT = "text"
     CHOICE = "choice"
     FLAG = "flag"
+    BOX = "box"
+    """A part of a volume, as text: two corners "z,y,x,z,y,x", micrometres from the centre of its first voxel; "" is all
+    of it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ _NAMES = {
     ParameterKind.NUMBER: "a number",
     ParameterKind.TEXT: "text",
     ParameterKind.FLAG: "true or false",
+    ParameterKind.BOX: "two corners z,y,x,z,y,x in micrometres, the lower one first",
 }
 
 
@@ -120,6 +126,23 @@ def _flag(value: Any) -> bool:
     return _FLAGS[value.lower()]
 
 
+def _box(value: Any) -> str:
+    corners = corners_um(_text(value))
+    return ",".join(f"{number:g}" for corner in corners for number in corner) if corners else ""
+
+
+def corners_um(text: str) -> tuple[Corner, Corner] | None:
+    """The corners (z, y, x) of a box that a parameter says, None for "". Raises `ValueError` for what is no box."""
+    numbers = [float(one) for one in text.replace(",", " ").split()]
+    if not numbers:
+        return None
+    a, b, c, d, e, f = numbers
+    low, high = (a, b, c), (d, e, f)
+    if not all(isfinite(one) and isfinite(other) and one < other for one, other in zip(low, high, strict=True)):
+        raise ValueError(text)
+    return low, high
+
+
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -129,6 +152,7 @@ _READ: Mapping[ParameterKind, Callable[[Any], Value]] = {
     ParameterKind.TEXT: _text,
     ParameterKind.CHOICE: _text,
     ParameterKind.FLAG: _flag,
+    ParameterKind.BOX: _box,
 }
 
 

@@ -75,7 +75,8 @@ def make_visible(
     with UnitOfWork(database, job.actor) as work:
         for one in job.inputs:
             work.ask(Right.READ, one.dataset_id)
-        dataset_id = job.into or _new_home(work, record, job).id
+        node, datasets = job.id.partition("-")[0], [one.dataset_id for one in job.inputs]
+        dataset_id = job.into or new_home(work, record, datasets, node).id
         inherit(work.session, dataset_id, {one.dataset_id for one in job.inputs} - {dataset_id})
         draft = open_draft(work, dataset_id)
         add_assets(work, draft.id, assets)
@@ -89,13 +90,13 @@ def make_visible(
     return dataset_id
 
 
-def _new_home(work: UnitOfWork, record: Record, job: Job) -> Dataset:
-    """A dataset for what `job` made, for no more people than its inputs are."""
-    access = strictest_access(work.session, {one.dataset_id for one in job.inputs})
+def new_home(work: UnitOfWork, record: Record, sources: Collection[str], node: str) -> Dataset:
+    """A dataset for what was made from the datasets `sources`, for no more people than they are."""
+    access = strictest_access(work.session, set(sources))
     if access.home is not None and not may_in(work.actor, Right.WRITE, access.home):
         access = replace(access, home=None)
-    made = create_dataset(work, record, node=job.id.partition("-")[0], access=access)
-    _show_as_inputs(work.session, made.id, [one.dataset_id for one in job.inputs])
+    made = create_dataset(work, record, node=node, access=access)
+    _show_as_inputs(work.session, made.id, sources)
     return made
 
 

@@ -5,11 +5,15 @@ A volume's own space has its voxel axes, in micrometres from the centre of its f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from pulvinar.errors import Invalid
 from pulvinar.ingest.record import orientation_of
 from pulvinar.model.dataset import Asset
 from pulvinar.model.record import Species
+from pulvinar.model.solution import Corner
 from pulvinar.model.space import Affine, Space
 from pulvinar.model.transform import FieldGrid, affine_rows, space_to_world
 from pulvinar.model.volume import Channel, Level, Triple, Volume, VolumeKind, volume_from_json
@@ -39,6 +43,47 @@ def grid_to_world(volume: Volume) -> Affine | None:
     if volume.affine_um is None:
         return None
     return affine_rows(np.array(volume.affine_um) @ np.diag([*(1 / np.array(volume.voxel_size_um)), 1.0]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Voxels of a level, from `start` up to and without `stop`, both (z, y, x)."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many along each axis."""
+        z, y, x = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        return z, y, x
+
+    def grown(self, by: tuple[int, ...], shape: tuple[int, int, int]) -> Part:
+        """The same with `by` voxels more to each side, as far as a level of `shape` has them."""
+        low, high = np.maximum(np.subtract(self.start, by), 0), np.minimum(np.add(self.stop, by), shape)
+        (a, b, c), (d, e, f) = low.tolist(), high.tolist()
+        return Part((a, b, c), (d, e, f))
+
+
+def part_in(box_um: tuple[Corner, Corner], size_um: Triple, shape: tuple[int, int, int]) -> Part:
+    """The voxels of a level of `shape` whose centres lie in a box of the grid's space. Raises `Invalid` for none."""
+    (a, b, c), (d, e, f) = (
+        np.clip(np.ceil(np.divide(corner, size_um) - 1e-9), 0, shape).astype(int).tolist() for corner in box_um
+    )
+    if min(d - a, e - b, f - c) < 1:
+        end = ", ".join(f"{(n - 1) * size:g}" for n, size in zip(shape, size_um, strict=True))
+        raise Invalid("the box holds no voxel of the image", hint=f"it reaches from 0, 0, 0 to {end} um (z, y, x)")
+    return Part((a, b, c), (d, e, f))
+
+
+def box_in_grid(box_um: tuple[Corner, Corner], volume: Volume) -> tuple[Corner, Corner]:
+    """The smallest box of the volume's own space that holds a box of the world; corners (z, y, x). Where a volume says
+    no orientation both are one."""
+    matrix = np.linalg.inv(np.array(grid_to_world(volume) or np.eye(4)))
+    corners = np.stack(np.meshgrid(*np.array(box_um).T, indexing="ij"), axis=-1).reshape(-1, 3)
+    there = np.round(corners @ matrix[:3, :3].T + matrix[:3, 3], 3)
+    (a, b, c), (d, e, f) = there.min(axis=0).tolist(), there.max(axis=0).tolist()
+    return (a, b, c), (d, e, f)
 
 
 def box_grid(affine: Affine, size_um: Triple, shape: tuple[int, ...], edge_um: float) -> FieldGrid:

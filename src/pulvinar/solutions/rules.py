@@ -12,22 +12,29 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy.orm import Session
 
 from pulvinar.access.memberships import renewed
 from pulvinar.access.outbox import Message, mark_read, unread
-from pulvinar.access.work import UnitOfWork
+from pulvinar.access.work import UnitOfWork, may_on_node
 from pulvinar.atlases.installed import list_atlases
 from pulvinar.catalogue.versions import PUBLISHED
-from pulvinar.errors import Conflict, Invalid, NotFound, PulvinarError
+from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor, Right
+from pulvinar.model.dataset import AssetKind
 from pulvinar.model.identity import new_id
-from pulvinar.model.solution import Value
-from pulvinar.solutions.solution import find_solution
+from pulvinar.model.record import Species
+from pulvinar.model.solution import SolutionDescription, Value
+from pulvinar.model.text import storable
+from pulvinar.solutions.solution import describe_all, find_solution
 from pulvinar.solutions.submission import Means, Request, submit
 from pulvinar.solutions.tables import rule
 
 CONDITIONS = ("species", "modality", "kind")
+FAILED = "rule-failed"
+"""The event of a rule that could not start its solution."""
+_LONGEST_NAME = 100
 _log = logging.getLogger("pulvinar.solutions")
 
 
@@ -60,17 +67,11 @@ def add_rule(
     """Make a rule, which acts as whoever makes it. Raises `Conflict` for a name that is taken, `Invalid`, `NotFound`,
     `Forbidden`."""
     description = find_solution(solution).description
-    unknown = sorted(conditions.keys() - set(CONDITIONS))
-    if unknown:
-        raise Invalid(f"a rule can't ask for {unknown[0]!r}", hint=f"it can ask for {', '.join(CONDITIONS)}")
-    needed = [one.name for one in description.inputs if not one.optional and not one.of_atlas]
-    if any(one.several for one in description.inputs):
-        raise Invalid(f"solution {solution!r} takes several assets for one input, and a rule gives one")
-    if len(needed) != 1:
-        raise Invalid(f"solution {solution!r} needs the inputs {', '.join(needed)}, and a rule gives one")
+    _check_conditions(conditions)
+    _check_takes_one(description)
     made = Rule(
         new_id(means.node),
-        name,
+        _checked_name(name),
         solution,
         means.actor,
         dict(conditions),
@@ -80,36 +81,83 @@ def add_rule(
     )
     with UnitOfWork(means.database, means.actor) as work:
         work.ask(Right.ADMINISTER)
-        if work.session.scalar(select(rule.c.id).where(rule.c.name == name)) is not None:
-            raise Conflict(f"there is a rule {name!r} already", hint="give this one another name")
+        if work.session.scalar(select(rule.c.id).where(rule.c.name == made.name)) is not None:
+            raise Conflict(f"there is a rule {made.name!r} already", hint="give this one another name")
         work.session.execute(insert(rule).values(**_to_row(made)))
-        work.record_event("add-rule", made.id, {"name": name, "solution": solution})
+        work.record_event("add-rule", made.id, {"name": made.name, "solution": solution})
     return made
 
 
+def _checked_name(name: str) -> str:
+    kept: str = storable(" ".join(name.split()))
+    if not 1 <= len(kept) <= _LONGEST_NAME:
+        raise Invalid(f"the name of the rule has {len(kept)} letters", hint=f"1 to {_LONGEST_NAME}")
+    return kept
+
+
+def _check_conditions(conditions: Mapping[str, str]) -> None:
+    unknown = sorted(conditions.keys() - set(CONDITIONS))
+    if unknown:
+        raise Invalid(f"a rule can't ask for {unknown[0]!r}", hint=f"it can ask for {', '.join(CONDITIONS)}")
+    for name, values in (("species", list(Species)), ("kind", list(AssetKind))):
+        if name in conditions and conditions[name] not in values:
+            raise Invalid(f"there is no {name} {conditions[name]!r}", hint=f"it is one of {', '.join(values)}")
+
+
+def _check_takes_one(description: SolutionDescription) -> None:
+    """Raise `Invalid` for a solution that needs more than one asset, which no rule can give."""
+    needed = [one.name for one in description.inputs if not one.optional and not one.of_atlas]
+    if any(one.several for one in description.inputs):
+        raise Invalid(f"solution {description.name!r} takes several assets for one input, and a rule gives one")
+    if len(needed) != 1:
+        raise Invalid(f"solution {description.name!r} needs the inputs {', '.join(needed)}, and a rule gives one")
+
+
+def solutions_for_rules() -> tuple[SolutionDescription, ...]:
+    """The solutions that a rule can start: those that need one asset."""
+    return tuple(one for one in describe_all() if _takes_one(one))
+
+
+def _takes_one(description: SolutionDescription) -> bool:
+    try:
+        _check_takes_one(description)
+    except Invalid:
+        return False
+    return True
+
+
 def list_rules(means: Means) -> tuple[Rule, ...]:
-    """All rules, by name."""
+    """All rules, by name. Raises `Forbidden` for who doesn't administer the node."""
+    if not may_on_node(means.actor, Right.ADMINISTER):
+        raise Forbidden(f"{means.actor.name} may not see the rules of this node", hint="ask an owner of the node")
     with means.database.session() as session:
         return tuple(_from_row(row) for row in session.execute(select(rule).order_by(rule.c.name)))
 
 
-def set_enabled(means: Means, name: str, *, enabled: bool) -> None:
-    """Switch a rule on or off. Raises `NotFound`, `Forbidden`."""
+def set_enabled(means: Means, named: str, *, enabled: bool) -> Rule:
+    """Switch a rule, by its name or identifier, on or off. Raises `NotFound`, `Forbidden`."""
     with UnitOfWork(means.database, means.actor) as work:
         work.ask(Right.ADMINISTER)
-        changed = work.session.execute(update(rule).where(rule.c.name == name).values(enabled=enabled))
-        if not changed.rowcount:  # type: ignore[attr-defined]
-            raise NotFound(f"there is no rule {name!r}")
-        work.record_event("switch-rule", name, {"enabled": enabled})
+        found = _find(work.session, named)
+        work.session.execute(update(rule).where(rule.c.id == found.id).values(enabled=enabled))
+        work.record_event("switch-rule", found.id, {"name": found.name, "enabled": enabled})
+    return replace(found, enabled=enabled)
 
 
-def remove_rule(means: Means, name: str) -> None:
-    """Take a rule away; jobs that it has started go on. Raises `NotFound`, `Forbidden`."""
+def remove_rule(means: Means, named: str) -> None:
+    """Take a rule away, by its name or identifier; jobs that it has started go on. Raises `NotFound`, `Forbidden`."""
     with UnitOfWork(means.database, means.actor) as work:
         work.ask(Right.ADMINISTER)
-        if not work.session.execute(delete(rule).where(rule.c.name == name)).rowcount:  # type: ignore[attr-defined]
-            raise NotFound(f"there is no rule {name!r}")
-        work.record_event("remove-rule", name)
+        found = _find(work.session, named)
+        work.session.execute(delete(rule).where(rule.c.id == found.id))
+        work.record_event("remove-rule", found.id, {"name": found.name})
+
+
+def _find(session: Session, named: str) -> Rule:
+    row = session.execute(select(rule).where(or_(rule.c.id == named, rule.c.name == named))).first()
+    if row is None:
+        raise NotFound(f"there is no rule {named!r}", hint="pulvinar rule list shows them")
+    return _from_row(row)
 
 
 def start_what_rules_say(means: Means) -> int:
@@ -118,7 +166,8 @@ def start_what_rules_say(means: Means) -> int:
         messages = unread(session)
     if not messages:
         return 0
-    rules = [one for one in list_rules(means) if one.enabled]
+    with means.database.session() as session:
+        rules = [_from_row(row) for row in session.execute(select(rule).where(rule.c.enabled).order_by(rule.c.name))]
     atlases = {one.dataset_id for one in list_atlases(means.database, means.actor, all_versions=True)}
     started = 0
     for message in messages:
@@ -159,7 +208,7 @@ def _start(means: Means, one: Rule, message: Message, asset_id: str) -> bool:
         _log.warning("rule %s can't start %s for %s: %s", one.name, one.solution, asset_id, error.message)
         with UnitOfWork(means.database, acting.actor) as work:
             work.ask(Right.SEE, message.details["dataset"])
-            work.record_event("rule-failed", one.id, {"asset": asset_id, "reason": error.message})
+            work.record_event(FAILED, one.id, {"asset": asset_id, "reason": error.message})
         return False
     return True
 

@@ -93,7 +93,8 @@ class Places:
 
 
 @cache
-def _store_at(places: Places) -> Store:
+def store_at(places: Places) -> Store:
+    """The platform's store."""
     s3 = places.s3
     return open_store(
         places.store_url, endpoint=s3.endpoint, access_key=s3.access_key, secret_key=s3.secret_key, region=s3.region
@@ -117,7 +118,7 @@ class Desk:
     @property
     def store(self) -> Store:
         """The platform's store."""
-        return _store_at(self.places)
+        return store_at(self.places)
 
     def asset(self, name: str) -> Asset:
         """The input of that name. Raises `NotFound` where it was left out."""

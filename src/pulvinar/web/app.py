@@ -43,6 +43,7 @@ from pulvinar.web.api import (
     movies,
     organisations,
     requests,
+    rules,
     search,
     solutions,
     submissions,
@@ -167,7 +168,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (submissions, bucket_uploads, uploads, documents, document_files, document_access, views):
         api.include_router(part.router)
-    for part in (access, organisations, requests, terms):
+    for part in (access, organisations, requests, terms, rules):
         api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)

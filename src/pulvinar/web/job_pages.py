@@ -11,17 +11,19 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pulvinar.atlases.installed import list_atlases
-from pulvinar.catalogue.versions import get_version
+from pulvinar.catalogue.versions import find_asset, find_home, get_version
 from pulvinar.compute import jobs
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor
 from pulvinar.model.atlas import PartKind
-from pulvinar.model.dataset import Version
+from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.job import Job, JobState
 from pulvinar.model.plan import Plan
-from pulvinar.model.solution import Input, ParameterKind, SolutionDescription
+from pulvinar.model.solution import Input, ParameterKind, SolutionDescription, corners_um
+from pulvinar.model.volume import volume_from_json
 from pulvinar.platform import Platform, solution_means
 from pulvinar.solutions.cards import read_card
+from pulvinar.solutions.grids import box_in_grid
 from pulvinar.solutions.solution import describe_all, find_solution
 from pulvinar.solutions.submission import Request as JobRequest
 from pulvinar.solutions.submission import prepare, rerun, submit
@@ -43,6 +45,10 @@ _ACTIONS = {"cancel": jobs.cancel, "pause": jobs.pause, "resume": jobs.resume}
 OfDataset = Annotated[str, Query(max_length=100, description="A dataset whose assets are offered.")]
 OfVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 OfAsset = Annotated[str, Query(alias="asset", max_length=100, description="The asset that is chosen where it fits.")]
+OfBox = Annotated[
+    str,
+    Query(max_length=200, description="Two corners z,y,x,z,y,x of a box of the world, in which alone is to be worked."),
+]
 Part = Annotated[bool, Query(description="Only what changes as the job goes on.")]
 
 
@@ -68,14 +74,27 @@ def solutions(
     dataset: OfDataset = "",
     version: OfVersion = None,
     chosen: OfAsset = "",
+    box: OfBox = "",
 ) -> Response:
-    """The solutions that are installed; of a dataset, those that one of its assets will do for."""
-    shown = get_version(platform.database, actor, dataset, version) if dataset else None
+    """The solutions that are installed; of a dataset, those that one of its assets will do for; for a box, those that
+    can work in a part of it."""
+    shown = _shown(platform, actor, dataset, version, chosen)
     offers = _Offers(platform, actor, shown, language_of(request))
-    found = [one for one in describe_all() if shown is None or offers.suit(one)]
-    return render(
-        request, "solutions.html", {"solutions": found, "version": shown, "query": _query(dataset, version, chosen)}
-    )
+    found = [one for one in describe_all() if (shown is None or offers.suit(one)) and not (box and not _box_of(one))]
+    query = _query(dataset, version, asset=chosen, box=box)
+    return render(request, "solutions.html", {"solutions": found, "version": shown, "query": query, "box": box})
+
+
+def _shown(platform: Platform, actor: Actor, dataset: str, version: int | None, asset: str) -> Version | None:
+    """The version whose assets are offered: that of the dataset, or of the asset, where one is named."""
+    if dataset:
+        return get_version(platform.database, actor, dataset, version)
+    return find_home(platform.database, actor, asset)[0] if asset else None
+
+
+def _box_of(one: SolutionDescription) -> str:
+    """The name of the parameter that says in which box alone a solution works; "" for one that works on all."""
+    return next((item.name for item in one.parameters if item.kind is ParameterKind.BOX), "")
 
 
 @dataclass(frozen=True)
@@ -122,8 +141,8 @@ class _Offers:
         ]
 
 
-def _query(dataset: str, version: int | None, asset: str = "") -> str:
-    given = {"dataset": dataset, "version": version, "asset": asset}
+def _query(dataset: str, version: int | None, **more: str) -> str:
+    given = {"dataset": dataset, "version": version, **more}
     return urlencode({key: value for key, value in given.items() if value})
 
 
@@ -136,12 +155,42 @@ def solution(
     dataset: OfDataset = "",
     version: OfVersion = None,
     chosen: OfAsset = "",
+    box: OfBox = "",
 ) -> Response:
     """The form of one solution."""
-    shown = get_version(platform.database, actor, dataset, version) if dataset else None
+    shown = _shown(platform, actor, dataset, version, chosen)
     offers, description = _Offers(platform, actor, shown, language_of(request)), find_solution(name).description
-    form = _Form(description, offers, {}, chosen)
+    given = {key: value for key, value in request.query_params.items() if key.startswith((_INPUT, _PARAMETER))}
+    if box and shown and _box_of(description):
+        given |= {f"{_PARAMETER}{_box_of(description)}": _box_in(box, find_asset(shown, chosen))}
+    form = _Form(description, offers, _filled_in(given, description), chosen)
+    if shown and not dataset:
+        dataset, version = shown.dataset_id, shown.number
     return render(request, "solution.html", form.values(_query(dataset, version)))
+
+
+def _box_in(box: str, asset: Asset) -> str:
+    """A box of the world as one of a volume's own space. Raises `Invalid` for what is no box, or no volume."""
+    try:
+        corners = corners_um(box)
+    except ValueError as error:
+        raise Invalid(
+            f"{box!r} is no box", hint="two corners z,y,x,z,y,x in micrometres, the lower one first"
+        ) from error
+    if asset.kind is not AssetKind.VOLUME:
+        raise Invalid(f"{asset.name} is no volume", hint="a box is drawn in a volume")
+    if corners is None:
+        return ""
+    low, high = box_in_grid(corners, volume_from_json(asset.details["volume"]))
+    return ",".join(f"{one:.10g}" for one in (*low, *high))
+
+
+def _filled_in(given: Mapping[str, str], description: SolutionDescription) -> dict[str, str]:
+    """The fields of a form that a link fills in; what it doesn't say is as it is by default, a tick too."""
+    if not given:
+        return {}
+    ticks = (one for one in description.parameters if one.kind is ParameterKind.FLAG)
+    return {f"{_PARAMETER}{one.name}": str(one.default).lower() for one in ticks} | dict(given)
 
 
 @router.post("/solutions/{name}")
@@ -187,17 +236,9 @@ class _Form:
         except ValueError as error:
             raise Invalid(f"the priority is {self.fields['priority']!r}", hint="a whole number, -10 to 10") from error
         said = {"title": self.fields.get("title", "").strip(), "project": self.fields.get("project", "").strip()}
-        return JobRequest(self.description.name, inputs, self._parameters(), priority=priority, **said)
-
-    def _parameters(self) -> dict[str, str]:
-        given = {}
-        for one in self.description.parameters:
-            if one.kind is ParameterKind.FLAG:
-                # a box that is not ticked is not sent
-                given[one.name] = self.fields.get(f"{_PARAMETER}{one.name}", "false")
-            elif f"{_PARAMETER}{one.name}" in self.fields:
-                given[one.name] = self.fields[f"{_PARAMETER}{one.name}"].strip()
-        return given
+        return JobRequest(
+            self.description.name, inputs, parameters_sent(self.description, self.fields), priority=priority, **said
+        )
 
     def _given(self, wanted: Input) -> Iterator[tuple[str, str]]:
         """What was given for an input; for one that takes several, a line each."""
@@ -217,7 +258,7 @@ class _Form:
             "version": self.offers.version,
             "query": query,
             "offered": {one.name: [] if one.several else self.offers.of(one) for one in self.description.inputs},
-            "chosen": self._chosen(),
+            "chosen": parameters_shown(self.description, self.fields),
             "card": read_card(self.description.name),
             "fields": self.fields,
             "asset_id": self.asset_id,
@@ -225,15 +266,28 @@ class _Form:
             "trouble": trouble,
         }
 
-    def _chosen(self) -> dict[str, Any]:
-        """The value of every field: as it was sent, else as it is by default."""
-        chosen: dict[str, Any] = {}
-        for one in self.description.parameters:
-            sent = self.fields.get(f"{_PARAMETER}{one.name}", "false" if self.fields else None)
-            chosen[one.name] = one.default if sent is None else sent
-            if one.kind is ParameterKind.FLAG:
-                chosen[one.name] = str(chosen[one.name]).lower() == "true"
-        return chosen
+
+def parameters_sent(description: SolutionDescription, fields: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that were filled in."""
+    given = {}
+    for one in description.parameters:
+        if one.kind is ParameterKind.FLAG:
+            # a box that is not ticked is not sent
+            given[one.name] = fields.get(f"{_PARAMETER}{one.name}", "false")
+        elif f"{_PARAMETER}{one.name}" in fields:
+            given[one.name] = fields[f"{_PARAMETER}{one.name}"].strip()
+    return given
+
+
+def parameters_shown(description: SolutionDescription, fields: Mapping[str, str]) -> dict[str, Any]:
+    """The value of every parameter's field: as it was sent, else as it is by default."""
+    chosen: dict[str, Any] = {}
+    for one in description.parameters:
+        sent = fields.get(f"{_PARAMETER}{one.name}", "false" if fields else None)
+        chosen[one.name] = one.default if sent is None else sent
+        if one.kind is ParameterKind.FLAG:
+            chosen[one.name] = str(chosen[one.name]).lower() == "true"
+    return chosen
 
 
 @router.get("/jobs")

@@ -107,6 +107,7 @@ KINDS = {
     AssetKind.CONNECTIVITY: mark("Connectivity matrix"),
     AssetKind.TRACTS: mark("Streamlines"),
     AssetKind.TRANSFORM: mark("Transform"),
+    AssetKind.MODEL: mark("Model"),
 }
 FACETS = {
     "species": mark("Species"),

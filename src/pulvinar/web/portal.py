@@ -55,6 +55,7 @@ from pulvinar.web import (
     profile_pages,
     request_pages,
     review_pages,
+    rule_pages,
     search_forms,
     sign_in_pages,
     species_pages,
@@ -124,7 +125,7 @@ def mount(pages: FastAPI) -> None:
     pages.include_router(audit_page.router)
     pages.include_router(view_pages.router)
     pages.include_router(compare_pages.router)
-    for one in (me_pages, administration_pages, feedback_pages, feed_pages):
+    for one in (me_pages, administration_pages, rule_pages, feedback_pages, feed_pages):
         pages.include_router(one.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)

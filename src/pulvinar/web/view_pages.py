@@ -9,12 +9,16 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import get_dataset
+from pulvinar.catalogue.versions import find_home
 from pulvinar.documents import views
 from pulvinar.documents.documents import list_documents
 from pulvinar.errors import NotAuthenticated, NotFound
 from pulvinar.model.access import ANONYMOUS, Actor
 from pulvinar.model.document import Document
-from pulvinar.platform import Platform
+from pulvinar.platform import Platform, solution_means
+from pulvinar.solutions.cells.freezing import freeze_corrections
+from pulvinar.solutions.solution import find_solution
+from pulvinar.web.api.documents import DocumentId
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.forms import go_to, link_to, private_page
 from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
@@ -83,6 +87,19 @@ def _page_of(one: Document) -> str:
     page = f"/atlases/{one.atlas}/view" if one.atlas else f"/datasets/{one.dataset_id}/view"
     asked = f"?{urlencode({'asset': one.asset_id})}" if one.asset_id else ""
     return f"{page}{asked}#marks={one.id}"
+
+
+@router.post("/marks/{document_id}/teach")
+def teach(platform: CurrentPlatform, actor: CurrentActor, document_id: DocumentId) -> Response:
+    """Freeze what is said of cells, and go on to the form that teaches the classifier with it."""
+    frozen = freeze_corrections(solution_means(platform, actor), document_id)
+    asked = {"asset": frozen.image_id, "input.corrections": frozen.asset.id}
+    if frozen.image_id:
+        home = find_home(platform.database, actor, frozen.image_id)[0]
+        asked |= {"dataset": home.dataset_id, "version": str(home.number)}
+    known = {one.name for one in find_solution("teach_cells").description.parameters}
+    asked |= {f"parameter.{name}": str(value) for name, value in frozen.parameters.items() if name in known}
+    return go_to(f"/solutions/teach_cells?{urlencode(asked)}")
 
 
 @router.post("/marks/views/{view_id}/delete")

@@ -15,7 +15,7 @@ from pulvinar.compute.jobs import get_job, read_log
 from pulvinar.errors import Invalid
 from pulvinar.model.identity import new_id
 from pulvinar.model.job import JobState
-from pulvinar.solutions.cells.cell_table import cells_from_table
+from pulvinar.solutions.cells.cell_table import Cells, cells_from_table
 from pulvinar.solutions.cells.sample_data import section_tiles
 from pulvinar.solutions.cells.search import find_cells
 from pulvinar.solutions.cells.sections import SectionSearch
@@ -105,3 +105,42 @@ def test_sections_of_which_nobody_knows_the_white_are_asked_for_it(volume):
 def test_a_channel_that_is_not_there_is_refused(volume):
     with pytest.raises(Invalid, match="no channel 5"):
         CellSolution().plan(Asked({"image": volume[0]}, {**PARAMETERS, "signal": 5, "block_side": 64}))
+
+
+def cells_of(means: Means, work: Callable, store: Store, image: str, given: dict) -> Cells:
+    job = submit(means, Request("cells", {"image": image}, given))
+    work(means)
+    done = get_job(means.database, means.actor, job.id)
+    assert done.state is JobState.DONE, (done.reason, read_log(means.database, means.actor, job.id))
+    (made,) = get_version(means.database, means.actor, done.dataset_id).assets
+    assert made.details["space"]["name"] == f"volume/{done.inputs[0].asset_id}"
+    return cells_from_table(pq.read_table(io.BytesIO(store.read(f"{made.prefix}/points.parquet"))))
+
+
+@pytest.mark.parametrize("block_side", [32, 256])
+def test_a_box_gives_the_cells_that_the_whole_has_in_it(
+    means: Means, work: Callable, volume, folder_store: Store, block_side: int
+):
+    image = f"{catalogued(means.database, volume)}:brain"
+    whole = cells_of(means, work, folder_store, image, {**PARAMETERS, "block_side": 256})
+    low, high = np.array([21.0, 30.5, 0.0]), np.array([90.0, 84.25, 70.0])
+    box = ",".join(f"{one:g}" for one in (*low, *high))
+    found = cells_of(means, work, folder_store, image, {**PARAMETERS, "block_side": block_side, "box": box})
+    inside = ((whole.zyx_um >= low) & (whole.zyx_um < high)).all(axis=1)
+    assert 5 < inside.sum() < len(whole)
+    np.testing.assert_array_equal(found.zyx_um, whole.zyx_um[inside])
+    np.testing.assert_array_equal(found.score, whole.score[inside])
+
+
+def test_a_box_costs_what_is_in_it_and_one_beside_the_image_is_refused(volume):
+    everywhere = CellSolution().plan(Asked({"image": volume[0]}, {**PARAMETERS, "block_side": 32}))
+    given = {**PARAMETERS, "block_side": 32, "box": "20,20,20,50,50,50"}
+    small = CellSolution().plan(Asked({"image": volume[0]}, given))
+    assert small.blocks < everywhere.blocks / 2
+    with pytest.raises(Invalid, match="holds no voxel of the image") as refused:
+        CellSolution().plan(Asked({"image": volume[0]}, {**given, "box": "500,0,0,600,10,10"}))
+    assert refused.value.hint == "it reaches from 0, 0, 0 to 118, 119, 109 um (z, y, x)"
+    for wrong in ("1,2,3", "1,2,3,1,5,6", "a,b,c,d,e,f", "0,0,0,1,1,inf"):
+        with pytest.raises(Invalid, match="parameter 'box'"):
+            CellSolution.description.checked({"box": wrong})
+    assert CellSolution.description.checked({"box": " 1 2 3  4.50 5 6"})["box"] == "1,2,3,4.5,5,6"

@@ -28,7 +28,7 @@ from pulvinar.solutions.cells.corrections import (
 )
 from pulvinar.solutions.cells.groups import compare_groups, plot_comparison
 from pulvinar.solutions.cells.heat import heat_map
-from pulvinar.solutions.cells.matching import Agreement, agreement, matched_pairs, with_interval
+from pulvinar.solutions.cells.matching import Agreement, agreement, difference, matched_pairs, with_interval
 from pulvinar.solutions.cells.regions import count_cells, region_sizes
 from pulvinar.solutions.cells.results import points_of, write_heat_map, write_table
 from pulvinar.solutions.cells.simulated import TESTING, make_scene
@@ -172,6 +172,18 @@ def test_an_interval_holds_the_figure_and_is_wider_when_parts_differ():
     mixed = with_interval([Agreement(9, 1, 1), Agreement(1, 9, 9)] * 10, lambda part: part.f1)
     assert alike.low == alike.value == alike.high == pytest.approx(0.9)
     assert mixed.low < mixed.value < mixed.high
+
+
+def test_what_is_alike_in_every_part_differs_for_sure_however_much_the_parts_do():
+    better = [Agreement(n, 0, n) for n in range(5, 40, 5)]
+    worse = [Agreement(n - 2, 2, n + 2) for n in range(5, 40, 5)]
+    found = difference(better, worse, lambda part: part.f1)
+    assert 0 < found.low <= found.value <= found.high
+    assert found.value == pytest.approx(
+        with_interval(better, lambda part: part.f1).value - with_interval(worse, lambda part: part.f1).value
+    )
+    same = difference(better, better, lambda part: part.f1)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_corrections_change_the_cells_that_they_are_about():

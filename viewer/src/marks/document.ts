@@ -164,6 +164,11 @@ export class MarksDocument {
     });
   }
 
+  /** Once all that was changed up to now has been sent, as far as the server can be reached. */
+  saved(): Promise<void> {
+    return this.then(() => this.send());
+  }
+
   private reverse(what: "undo" | "redo"): Promise<void> {
     return this.then(async () => {
       await this.send();

@@ -73,6 +73,20 @@ export function filing(context: PanelContext, opened: Opened, imported: () => vo
   return folded(say("markFiles"), make("div", { class: "pv-marks-tools" }, ...links), make("label", { for: file.id }, say("markImport")), file);
 }
 
+/** The way from verdicts on cells to a classifier that is taught by them: they are frozen, and the form that does it opens. */
+export function teaching(context: PanelContext, opened: Opened, saved: () => Promise<void>): HTMLElement {
+  const { say } = context;
+  return action(context, "markTeach", async () => {
+    await saved();
+    const info = opened();
+    if (!info) return say("markNone");
+    const form = make("form", { method: "post", action: `/marks/${info.id}/teach` });
+    document.body.append(form);
+    form.submit();
+    return say("markTeach");
+  });
+}
+
 async function bringIn(context: PanelContext, file: File, opened: Opened, imported: () => void): Promise<string> {
   const info = opened();
   if (!info) return context.say("markNone");

@@ -2,7 +2,7 @@
 
 import { boxBetween, boxQuestion, type Box } from "../box";
 import { make, section } from "../dom";
-import { assetAddress, boxAddress, sizeText, targetsOf, type Target } from "../measure";
+import { assetAddress, boxAddress, sizeText, solutionsAddress, targetsOf, type Target } from "../measure";
 import { placeText, readPlace } from "../places";
 import { boxRecipe } from "../recipes";
 import type { Word } from "../words";
@@ -32,7 +32,6 @@ interface BoxFigures {
 }
 
 interface BoxLevels {
-  dataset_id: string;
   levels: { level: number; start: number[]; stop: number[]; size_bytes: number; fits: boolean }[];
 }
 
@@ -47,6 +46,7 @@ export class BoxTool {
   private readonly target: HTMLSelectElement;
   private readonly level: HTMLSelectElement;
   private readonly link: HTMLAnchorElement;
+  private readonly run: HTMLAnchorElement;
   private readonly said: HTMLElement;
   private readonly draw: HTMLButtonElement;
   private readonly tools: HTMLElement;
@@ -66,12 +66,15 @@ export class BoxTool {
     this.draw.addEventListener("click", () => (this.stop ? this.stop() : this.begin()));
     this.link = make("a", { class: "pv-box-link", hidden: true }, say("boxSearch"));
     this.said = make("p", { class: "pv-quiet" }, say("boxNone"));
+    this.run = make("a", { class: "pv-box-link" }, say("boxRun"));
+    this.target.addEventListener("change", () => this.follow());
     this.tools = make(
       "div",
       { hidden: true },
       field(say("measureOf"), this.target),
       field(say("measureLevel"), this.level),
       make("div", { class: "pv-row" }, button(say("boxStatistics"), "boxStatistics", () => this.measure()), button(say("boxCut"), "boxCut", () => this.cut())),
+      make("p", {}, this.run),
     );
     const rows = CORNERS.map((_, index) => this.cornerRow(index));
     this.section = section(say("box"), this.draw, make("p", { class: "pv-quiet" }, say("boxDrawHint")), ...rows, this.said, this.link, this.tools, this.outcome.element);
@@ -111,6 +114,14 @@ export class BoxTool {
     this.link.hidden = box === null || search === null;
     this.tools.hidden = box === null || this.targets.length === 0;
     if (box && search) this.link.href = `${search.address}?q=${encodeURIComponent(boxQuestion(box, search))}`;
+    this.follow();
+  }
+
+  /** Where solutions can be started that work in the box alone. */
+  private follow(): void {
+    const [target, box] = this.chosen() ?? [];
+    this.run.hidden = target?.kind !== "image";
+    if (target && box) this.run.href = solutionsAddress(target, box);
   }
 
   private begin(): void {
@@ -187,7 +198,7 @@ export class BoxTool {
     if (!target || !box) return;
     const { say } = this.context;
     void this.outcome.show(async () => {
-      const { levels, dataset_id } = await ask<BoxLevels>(say, boxAddress(target, "box", box));
+      const { levels } = await ask<BoxLevels>(say, boxAddress(target, "box", box));
       const options = levels.map(({ level, size_bytes, fits }) =>
         make("option", { value: level, disabled: !fits }, `${level} · ${sizeText(size_bytes)}${fits ? "" : ` (${say("cutTooLarge")})`}`),
       );
@@ -204,8 +215,7 @@ export class BoxTool {
       };
       for (const choice of [level, format]) choice.addEventListener("change", follow);
       follow();
-      const run = make("a", { class: "pv-box-link", href: `/solutions?${new URLSearchParams({ dataset: dataset_id, asset: target.asset })}` }, say("boxRun"));
-      return [field(say("cutLevel"), level), field(say("cutFormat"), format), save, make("p", {}, run)];
+      return [field(say("cutLevel"), level), field(say("cutFormat"), format), save];
     });
   }
 }

@@ -2,7 +2,7 @@
 
 import { make, section } from "../dom";
 import { MarksDocument, newId, type Mark, type SaveState } from "../marks/document";
-import { sharing, viewSharing, filing } from "../marks/sharing";
+import { filing, sharing, teaching, viewSharing } from "../marks/sharing";
 import { middleOf, placesOf, shapeOfMark } from "../marks/shapes";
 import { placeText } from "../places";
 import type { Scene } from "../scene";
@@ -86,7 +86,8 @@ class MarksPanel {
     const redo = this.button("markRedo", "Ctrl+Shift+Z", () => void this.document.redo());
     const bar = make("div", { class: "pv-marks-tools", role: "toolbar", "aria-label": say("marks") }, ...this.tools.slice(0, TOOLS.length), undo, redo);
     const verdicts = make("div", { class: "pv-marks-tools", role: "toolbar", "aria-label": say("verdicts") }, ...this.tools.slice(TOOLS.length));
-    const judging = judges ? [make("p", { class: "pv-quiet" }, say("verdictHint")), verdicts] : [];
+    const teach = teaching(context, () => this.document.info, () => this.document.saved());
+    const judging = judges ? [make("p", { class: "pv-quiet" }, say("verdictHint")), verdicts, teach] : [];
     const chosen = make("div", { class: "pv-row" }, make("label", { for: this.choice.id }, say("markDocument")), this.choice);
     this.element.append(
       section(say("marks"), bar, make("p", { class: "pv-quiet" }, say("markDrawHint")), ...judging, chosen, this.state, this.others, this.list),

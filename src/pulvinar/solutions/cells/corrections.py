@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from pulvinar.errors import Invalid, Unavailable
-from pulvinar.solutions.cells.blocks import Voxel, whole_block
+from pulvinar.solutions.cells.blocks import Block, Voxel, whole_block
 from pulvinar.solutions.cells.candidates import Candidates, Triple, find_candidates, reduced
 from pulvinar.solutions.cells.cell_table import Cells, joined
 from pulvinar.solutions.cells.classifier import model_at
@@ -26,7 +26,8 @@ _COLUMNS = ("z_um", "y_um", "x_um", "verdict")
 _SAME = 0.5
 """A correction is about the cell whose middle is at most so many diameters away."""
 _FEWEST = 8
-_BATCH = 32
+_BATCH, _STEPS = 32, 40
+"""Examples are shown so many at a time, more where a round would take more steps than that."""
 _GENTLE = 1e-3
 """The rate at which a model goes on learning: it is to be corrected, not taught anew."""
 
@@ -57,11 +58,18 @@ class Corrections:
 
 @dataclass(frozen=True, eq=False)
 class CorrectedVolume:
-    """A volume with its corrections: `voxels` (c, z, y, x)."""
+    """A volume, or the `block` of one, with its corrections: `voxels` (c, z, y, x), what the block asks for."""
 
     voxels: npt.NDArray[np.generic]
     voxel_size_um: Triple
     corrections: Corrections
+    block: Block | None = None
+
+    @property
+    def piece(self) -> Block:
+        """The block that the voxels are."""
+        shape: Voxel = self.voxels.shape[1:]
+        return self.block or whole_block(shape)
 
 
 def corrections_from_table(table: pa.Table) -> Corrections:
@@ -104,8 +112,7 @@ def corrected(cells: Cells, corrections: Corrections, diameter_um: Triple) -> Ce
 def measure_model(volume: CorrectedVolume, search: VolumeSearch) -> Agreement:
     """How a search agrees with corrections that it has not been taught: accepted and added places are to be found,
     rejected ones not; what else it finds is left out, since nobody has judged it."""
-    shape: Voxel = volume.voxels.shape[1:]
-    cells = search.cells_of(volume.voxels, whole_block(shape), volume.voxel_size_um)
+    cells = search.cells_of(volume.voxels, volume.piece, volume.voxel_size_um)
     scaled = cells.zyx_um / search.diameter_um
     true = volume.corrections.are(Verdict.ACCEPT, Verdict.ADD)
     places = volume.corrections.zyx_um / search.diameter_um
@@ -115,7 +122,7 @@ def measure_model(volume: CorrectedVolume, search: VolumeSearch) -> Agreement:
 
 
 def retrain_volume_model(
-    volumes: Sequence[CorrectedVolume],
+    volumes: Iterable[CorrectedVolume],
     search: VolumeSearch,
     path: Path,
     made: Examples | None = None,
@@ -143,7 +150,8 @@ def retrain_volume_model(
     if made is not None:
         share = np.float32(max(1.0, len(made) / len(taught)))
         taught = together([Examples(taught.patches, taught.cell, taught.weight * share), made])
-    how = VolumeTraining(epochs=epochs, batch=_BATCH, rate=_GENTLE, seed=seed)
+    batch = max(_BATCH, len(taught) // _STEPS)
+    how = VolumeTraining(epochs=epochs, batch=batch, rate=_GENTLE, seed=seed, threads=1)
     start = read_volume_net(model_at(search.model, "volume").path)
     net = train_volume_net(taught.patches, taught.cell, taught.weight, how, start)
     write_volume_net(net, path)
@@ -156,7 +164,8 @@ def _examples(volume: CorrectedVolume, search: VolumeSearch) -> Examples:
     image = reduced(volume.voxels[search.signal[0]], grid)
     background = None if search.background is None else reduced(volume.voxels[search.background], grid)
     found = find_candidates(image, grid, 0.0)
-    places = (volume.corrections.zyx_um / volume.voxel_size_um + 0.5) / grid.factors - 0.5
+    first = np.array(volume.piece.read_start) // grid.factors
+    places = (volume.corrections.zyx_um / volume.voxel_size_um + 0.5) / grid.factors - 0.5 - first
     if not len(found.snr) or not len(places):
         return together(())
     far, nearest = cKDTree((found.peak + found.offset) * grid.steps).query(places * grid.steps)

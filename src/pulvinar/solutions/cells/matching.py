@@ -83,8 +83,29 @@ def share(hits: int, of: int) -> Figure:
 def with_interval(parts: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int = 0) -> Figure:
     """`figure` of all `parts` together (sections, volumes), with the interval of a bootstrap over the parts: their
     differences, not only the number of cells, make it wide."""
+    values = _resampled(parts, figure, seed)
+    return _figure(figure(_all(parts)), values)
+
+
+def difference(
+    parts: Sequence[Agreement], others: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int = 0
+) -> Figure:
+    """`figure` of `parts` less that of `others`, which are of the same sections or volumes in the same order, with the
+    interval of a bootstrap that draws both together: what is hard for one is mostly hard for the other."""
+    values = _resampled(parts, figure, seed) - _resampled(others, figure, seed)
+    return _figure(figure(_all(parts)) - figure(_all(others)), values)
+
+
+def _resampled(parts: Sequence[Agreement], figure: Callable[[Agreement], float], seed: int) -> npt.NDArray[np.float64]:
     counts = np.array([(part.hit, part.false, part.missed) for part in parts])
     drawn = np.random.default_rng(seed).integers(len(parts), size=(_RESAMPLES, len(parts)))
-    values = [figure(Agreement(*(int(n) for n in counts[rows].sum(axis=0)))) for rows in drawn]
-    low, high = np.percentile(values, (2.5, 97.5))
-    return Figure(figure(sum(parts, Agreement(0, 0, 0))), float(low), float(high))
+    return np.array([figure(Agreement(*(int(n) for n in counts[rows].sum(axis=0)))) for rows in drawn])
+
+
+def _figure(value: float, resampled: npt.NDArray[np.float64]) -> Figure:
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return Figure(value, float(low), float(high))
+
+
+def _all(parts: Sequence[Agreement]) -> Agreement:
+    return sum(parts, Agreement(0, 0, 0))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from functools import cached_property
+from math import ceil, prod
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,32 +16,46 @@ from pulvinar.errors import Invalid
 from pulvinar.model.anchor import measured_space
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.plan import Block, BlockGrid, Need, Plan, Step, StepKind
-from pulvinar.model.solution import Input, Output, Parameter, ParameterKind, SolutionDescription, Value, Words
+from pulvinar.model.solution import (
+    Corner,
+    Input,
+    Output,
+    Parameter,
+    ParameterKind,
+    SolutionDescription,
+    Value,
+    Words,
+    corners_um,
+)
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Volume, VolumeKind, volume_from_json
 from pulvinar.solutions.cells.blocks import Voxel, block_of
-from pulvinar.solutions.cells.cell_table import cells_from_table, cells_to_table
+from pulvinar.solutions.cells.cell_table import Cells, cells_from_table, cells_to_table
+from pulvinar.solutions.cells.models import MODEL, model_file
 from pulvinar.solutions.cells.points import put_cells
 from pulvinar.solutions.cells.search import Search, cells_of_block, merged
+from pulvinar.solutions.cells.searching import (
+    BACKGROUND,
+    DIAMETER,
+    DIAMETER_Z,
+    MOST_CHANNELS,
+    SIGNAL,
+    channels,
+    number,
+    volume_search,
+)
 from pulvinar.solutions.cells.sections import SectionSearch
-from pulvinar.solutions.cells.volumes import VolumeSearch
-from pulvinar.solutions.grids import grid_space_name, grid_to_world
+from pulvinar.solutions.grids import Part, grid_space_name, grid_to_world, part_in
 from pulvinar.solutions.solution import Asked, Desk
 
 _FIXED_BYTES = 600_000_000
 """What a worker has before it reads a voxel: libraries, the network, decoded chunks in its cache."""
 _VOXELS_A_SECOND = 8e6
-_MOST_CHANNELS = 8
-
-
-def _number(name: str, title: Words, default: float, low: float, high: float, unit: str, about: Words) -> Parameter:
-    kind = ParameterKind.INTEGER if isinstance(default, int) else ParameterKind.NUMBER
-    return Parameter(name, kind, title, default, minimum=low, maximum=high, unit=unit, help=about)
 
 
 DESCRIPTION = SolutionDescription(
     name="cells",
-    version="3",
+    version="4",
     title=Words("Find cells", "查找细胞"),
     summary=Words(
         "Labelled cell bodies in a volume or in sections: where each is, how large, and how sure that is, as points "
@@ -56,6 +72,7 @@ DESCRIPTION = SolutionDescription(
                 "光片或序列双光子显微体数据，或荧光切片。",
             ),
         ),
+        MODEL,
     ),
     outputs=(Output("cells", Words("Cells", "细胞"), AssetKind.POINTS),),
     parameters=(
@@ -70,49 +87,22 @@ DESCRIPTION = SolutionDescription(
                 "sections：每个平面是独立切片，逐面查找。",
             ),
         ),
-        _number(
-            "diameter_um",
-            Words("Diameter", "直径"),
-            16.0,
-            1.0,
-            200.0,
-            "um",
-            Words("How large a cell's picture is, blur included.", "细胞成像的大小，含模糊。"),
-        ),
-        _number(
-            "diameter_z_um",
-            Words("Diameter along z", "沿 z 的直径"),
-            0.0,
-            0.0,
-            400.0,
-            "um",
-            Words(
-                "0: as the other; larger where the picture is drawn out along z.",
-                "0 表示与上相同；成像沿 z 拉长时取较大值。",
-            ),
-        ),
-        _number(
-            "signal",
-            Words("Channel of the cells", "细胞所在通道"),
-            0,
-            0,
-            _MOST_CHANNELS - 1,
-            "",
-            Words("Counted from 0.", "从 0 计数。"),
-        ),
-        _number(
+        DIAMETER,
+        DIAMETER_Z,
+        SIGNAL,
+        number(
             "second",
             Words("Second channel of cells", "第二个细胞通道"),
             -1,
             -1,
-            _MOST_CHANNELS - 1,
+            MOST_CHANNELS - 1,
             "",
             Words(
                 "Of sections with two markers; a cell seen in both is one. -1 where there is none.",
                 "用于有两种标记的切片；两个通道中都可见的细胞算一个。没有则为 -1。",
             ),
         ),
-        _number(
+        number(
             "white",
             Words("Brightest value of sections", "切片中最亮的值"),
             0.0,
@@ -124,16 +114,8 @@ DESCRIPTION = SolutionDescription(
                 "显示为白色的值；0 表示 8 位图像取 255，其他取通道的显示窗口上限。",
             ),
         ),
-        _number(
-            "background",
-            Words("Channel without cells", "无细胞的通道"),
-            -1,
-            -1,
-            _MOST_CHANNELS - 1,
-            "",
-            Words("One that shows the tissue alone; -1 where there is none.", "只显示组织的通道；没有则为 -1。"),
-        ),
-        _number(
+        BACKGROUND,
+        number(
             "least_score",
             Words("Least score", "最低得分"),
             0.0,
@@ -145,7 +127,7 @@ DESCRIPTION = SolutionDescription(
                 "网络判断的最低可信度；表中保留得分。0 表示与准确性卡片的测量相同。",
             ),
         ),
-        _number(
+        number(
             "block_side",
             Words("Side of a block", "数据块边长"),
             256,
@@ -153,6 +135,18 @@ DESCRIPTION = SolutionDescription(
             1024,
             "voxels",
             Words("Smaller blocks take less memory each.", "数据块越小，所需内存越少。"),
+        ),
+        Parameter(
+            "box",
+            ParameterKind.BOX,
+            Words("Only in this box", "仅限此框内"),
+            "",
+            unit="um",
+            help=Words(
+                "Two corners z,y,x,z,y,x from the centre of the image's first voxel, as the viewer's box tool fills "
+                "them in. Empty: everywhere.",
+                "两个角点 z,y,x,z,y,x，从图像首个体素中心起算，可由查看器的框选工具填入。留空表示全部。",
+            ),
         ),
     ),
 )
@@ -168,16 +162,16 @@ class CellSolution:
         task = _task(asked)
         side = int(asked.parameters["block_side"])
         down, along, across = (a + b for a, b in zip(task.halo, task.search.grain(task.size_um), strict=True))
-        grid = BlockGrid((1, 1, *task.shape), (1, 1, side, side, side), (0, 0, down, along, across))
+        grid = BlockGrid((1, 1, *task.looked_at.shape), (1, 1, side, side, side), (0, 0, down, along, across))
         read = tuple(min(side + 2 * h, n) for h, n in zip(grid.halo[2:], task.shape, strict=True))
         itemsize = np.dtype(task.volume.dtype).itemsize
-        channels = len(task.volume.channels)
+        count = len(task.volume.channels)
         z, y, x = read
-        voxel_bytes = prod(read) * channels * itemsize + task.search.block_bytes((z, y, x), task.size_um, itemsize)
+        voxel_bytes = prod(read) * count * itemsize + task.search.block_bytes((z, y, x), task.size_um, itemsize)
         need = Need(_FIXED_BYTES + voxel_bytes, cpu_s=prod(read) / _VOXELS_A_SECOND, fixed_bytes=_FIXED_BYTES)
         looking = Step("look", StepKind.MAP, need, grid, size_parameter="block_side")
         joining = Step("join", StepKind.REDUCE, Need(2 * _FIXED_BYTES, fixed_bytes=2 * _FIXED_BYTES))
-        return Plan((looking, joining), bytes_read=len(grid) * prod(read) * channels * itemsize)
+        return Plan((looking, joining), bytes_read=len(grid) * prod(read) * count * itemsize)
 
     def run(self, step: Step, block: Block, desk: Desk) -> BlockResult:
         """Look at one block, or make the table."""
@@ -188,6 +182,7 @@ class CellSolution:
 class _Task:
     volume: Volume
     search: Search
+    box_um: tuple[Corner, Corner] | None
 
     @property
     def shape(self) -> Voxel:
@@ -202,25 +197,48 @@ class _Task:
     def halo(self) -> Voxel:
         return self.search.halo(self.size_um)
 
+    @cached_property
+    def looked_at(self) -> Part:
+        """The voxels whose cells are looked for: those of the box, and so many around them that a cell whose peak lies
+        outside of it and whose middle inside is found, and both pictures of one that is seen in two colours.
 
-def _task(asked: Asked) -> _Task:
+        Raises `Invalid` where the box holds no voxel.
+        """
+        if self.box_um is None:
+            return Part((0, 0, 0), self.shape)
+        part = part_in(self.box_um, self.size_um, self.shape)
+        around = tuple(
+            ceil(diameter / 2 / size) + grain
+            for diameter, size, grain in zip(
+                self.search.diameter_um, self.size_um, self.search.grain(self.size_um), strict=True
+            )
+        )
+        return part.grown(around, self.shape)
+
+    def inside(self, cells: Cells) -> Cells:
+        """Those in the box."""
+        if self.box_um is None:
+            return cells
+        low, high = np.array(self.box_um)
+        return cells[((cells.zyx_um >= low) & (cells.zyx_um < high)).all(axis=1)]
+
+
+def _task(asked: Asked, model: Path | None = None) -> _Task:
     volume, given = volume_from_json(asked.inputs["image"].details["volume"]), asked.parameters
     if volume.kind is not VolumeKind.IMAGE or volume.levels[0].shape[0] != 1:
         raise Invalid("cells are found in an image of one time point", hint="choose another volume")
-    return _Task(volume, _sections(volume, given) if given["picture"] == "sections" else _volume(volume, given))
-
-
-def _volume(volume: Volume, given: Mapping[str, Value]) -> VolumeSearch:
-    (signal,), background = _channels(volume, given, "signal"), _channels(volume, given, "background")
-    across = float(given["diameter_um"])
-    least = float(given["least_score"]) or VolumeSearch.least_score
-    along = float(given["diameter_z_um"]) or across
-    return VolumeSearch((along, across, across), (signal,), next(iter(background), None), least_score=least)
+    if given["picture"] == "sections":
+        if "model" in asked.inputs:
+            raise Invalid("the model judges cells of volumes, and the image is sections", hint="leave the model out")
+        search: Search = _sections(volume, given)
+    else:
+        search = volume_search(volume, given, model)
+    return _Task(volume, search, corners_um(str(given.get("box", ""))))
 
 
 def _sections(volume: Volume, given: Mapping[str, Value]) -> SectionSearch:
     """Raises `Invalid` where nobody knows what is white."""
-    signal = (*_channels(volume, given, "signal"), *_channels(volume, given, "second"))
+    signal = (*channels(volume, given, "signal"), *channels(volume, given, "second"))
     # the network looks at two: one channel alone is shown to it twice
     first, second = signal if len(signal) > 1 else signal * 2
     across = float(given["diameter_um"])
@@ -229,14 +247,6 @@ def _sections(volume: Volume, given: Mapping[str, Value]) -> SectionSearch:
     search = SectionSearch((across, across, across), (first, second), white, least)
     search.factor(volume.levels[0].voxel_size_um)
     return search
-
-
-def _channels(volume: Volume, given: Mapping[str, Value], name: str) -> tuple[int, ...]:
-    """The channel that a parameter names, none for -1. Raises `Invalid` for one that is not there."""
-    wanted = int(given[name])
-    if wanted >= len(volume.channels):
-        raise Invalid(f"the volume has no channel {wanted}", hint=f"its channels are 0 to {len(volume.channels) - 1}")
-    return (wanted,) if wanted >= 0 else ()
 
 
 def _white(volume: Volume, channel: int) -> float:
@@ -251,8 +261,9 @@ def _white(volume: Volume, channel: int) -> float:
 
 def _look(block: Block, desk: Desk) -> BlockResult:
     assert block.core is not None
-    task = _task(desk.asked)
-    start, stop = ((z, y, x) for _, _, z, y, x in (block.core.start, block.core.stop))
+    task = _task(desk.asked, model_file(desk, "model"))
+    first = task.looked_at.start
+    start, stop = ((z + first[0], y + first[1], x + first[2]) for _, _, z, y, x in (block.core.start, block.core.stop))
     piece = block_of(task.shape, start, stop, task.halo, task.search.grain(task.size_um))
     window = Window((0, 0, *piece.read_start), (1, len(task.volume.channels), *piece.read_stop))
     voxels = np.asarray(desk.open_volume("image").read(0, window))[0]
@@ -264,7 +275,7 @@ def _join(desk: Desk) -> BlockResult:
     task = _task(desk.asked)
     empty = cells_to_table(merged([], task.search))
     parts = [pa.table(result.values["cells"], empty.schema) for _, result in desk.results()]
-    table = cells_to_table(merged(map(cells_from_table, parts), task.search))
+    table = cells_to_table(task.inside(merged(map(cells_from_table, parts), task.search)))
     image = desk.asset("image")
     made, details = put_cells(desk, "cells", table, grid_to_world(task.volume))
     lies = measured_space(grid_space_name(image))

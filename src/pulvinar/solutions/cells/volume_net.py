@@ -25,7 +25,7 @@ _LARGE = 64
 @dataclass(frozen=True)
 class VolumeTraining:
     """How a classifier is trained. `alone` is the share of patches that are shown without their background channel, so
-    that it is not needed."""
+    that it is not needed. `threads` of the processor are used, 0: as many as torch likes."""
 
     widths: tuple[int, int, int] = (24, 48, 64)
     epochs: int = 12
@@ -34,6 +34,7 @@ class VolumeTraining:
     decay: float = 1e-3
     alone: float = 0.5
     seed: int = 0
+    threads: int = 0
 
 
 class VolumeNet(nn.Module):  # type: ignore[misc]
@@ -74,6 +75,8 @@ def train_volume_net(
     """A classifier taught by `patches` (n, 2, z, y, x), of which `cell` (n,) are cells to 0 .. 1, each counting
     `weight`. Goes on from `start` when it is given."""
     torch.manual_seed(how.seed)
+    if how.threads:
+        torch.set_num_threads(how.threads)
     net = start or VolumeNet(how.widths)
     net.train().to(device)
     optimizer = torch.optim.AdamW(net.parameters(), how.rate, weight_decay=how.decay)

@@ -6,19 +6,18 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.versions import find_home
 from pulvinar.documents import documents, log
-from pulvinar.documents.exchange import all_marks
+from pulvinar.documents.exchange import all_marks, judged_cells
 from pulvinar.documents.formats import MarkFormat, corrections_csv, read_marks_file, write_marks
 from pulvinar.documents.rights import check_document
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor, Right
-from pulvinar.model.document import Document
-from pulvinar.model.space import Affine
-from pulvinar.model.transform import affine_rows
-from pulvinar.platform import Platform
+from pulvinar.model.solution import Value
+from pulvinar.platform import Platform, solution_means
+from pulvinar.solutions.cells.freezing import freeze_corrections
 from pulvinar.web.api.documents import DocumentId, OperationOut, operations_out
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.limits import costly
@@ -46,20 +45,11 @@ def export_marks(
     document = documents.get_document(platform.database, actor, document_id)
     marks = all_marks(platform.database, actor, document_id)
     if form == "corrections":
-        written = corrections_csv(marks, _to_world(platform, actor, document))
+        written = corrections_csv(marks, judged_cells(platform.database, actor, document).to_world_um)
     else:
         written = write_marks(marks, MarkFormat(form), document.title)
     name = f'attachment; filename="{document_id}-{form}.{written.suffix}"'
     return Response(written.text, media_type=written.media_type, headers={"content-disposition": name})
-
-
-def _to_world(platform: Platform, actor: Actor, document: Document) -> Affine | None:
-    """From the volume in which the cells of a document were found to the world; None where nobody knows it."""
-    if not document.asset_id:
-        raise Invalid("this document is about no table of cells", hint="make one for the cells that you judge")
-    asset = find_home(platform.database, actor, document.asset_id, Right.VIEW)[1]
-    rows = asset.details.get("to_world_um")
-    return None if rows is None else affine_rows(rows)
 
 
 @router.post("/{document_id}/import", status_code=201)
@@ -85,3 +75,26 @@ def _import(platform: Platform, actor: Actor, document_id: str, body: bytes, for
     with UnitOfWork(platform.database, actor) as work:
         done = log.append(work, document_id, marks)
     return operations_out(platform, actor, [done])[0]
+
+
+class FrozenOut(BaseModel):
+    """Verdicts as a table that never changes."""
+
+    dataset_id: str = Field(description="A draft of yours, which holds it.")
+    asset_id: str = Field(description="What the solution teach_cells takes as corrections.")
+    count: int
+    image_id: str = Field(description="The volume in which the cells were found; empty where nobody wrote it down.")
+    parameters: dict[str, Value] = Field(description="How they were looked for.")
+
+
+@router.post("/{document_id}/freeze", status_code=201)
+def freeze(platform: CurrentPlatform, actor: CurrentActor, document_id: DocumentId) -> FrozenOut:
+    """Write the verdicts on cells down as they are now, as a table for the solution teach_cells."""
+    made = freeze_corrections(solution_means(platform, actor), document_id)
+    return FrozenOut(
+        dataset_id=made.dataset_id,
+        asset_id=made.asset.id,
+        count=made.asset.details["count"],
+        image_id=made.image_id,
+        parameters=made.parameters,
+    )

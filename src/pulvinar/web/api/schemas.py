@@ -14,7 +14,7 @@ from pulvinar.model.volume import Triple
 from pulvinar.web.anchors import NamedAnchor
 
 T = TypeVar("T")
-_PICTURED = frozenset(AssetKind) - {AssetKind.TABLE, AssetKind.TRANSFORM}
+_PICTURED = frozenset(AssetKind) - {AssetKind.TABLE, AssetKind.TRANSFORM, AssetKind.MODEL}
 
 
 class Failure(BaseModel):
