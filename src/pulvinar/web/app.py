@@ -60,6 +60,7 @@ from pulvinar.web.errors import MethodNotAllowed, code_of, tell
 from pulvinar.web.forms import browser_of
 from pulvinar.web.identification import bearer_of
 from pulvinar.web.limits import Buckets
+from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
@@ -95,6 +96,7 @@ class WebApplication:
             cors=cors,
             sources=platform.sources,
             reads=reads,
+            neurons=NeuronSets(platform),
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)

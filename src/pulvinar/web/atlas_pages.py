@@ -176,12 +176,13 @@ def view(
     region: Annotated[list[str] | None, Query(max_length=20)] = None,
     asset: Annotated[list[str] | None, Query(max_length=50)] = None,
     ends: Annotated[list[str] | None, Query(max_length=20)] = None,
+    neurons: Annotated[list[str] | None, Query(max_length=20)] = None,
 ) -> Response:
-    """The viewer, with an atlas, some of its regions, the neurons that end in some, and assets that lie in it."""
+    """The viewer, with an atlas, some of its regions, sets of neurons, and assets that lie in it."""
     version = get_version(platform.database, actor, asked.dataset_id)
     address = f"/atlases/{quote(asked.atlas.name)}"
     asked_for = [("region", one) for one in region or ()] + [("asset", one) for one in asset or ()]
-    asked_for += [("ends", one) for one in ends or ()]
+    asked_for += [("ends", one) for one in ends or ()] + [("neurons", one) for one in neurons or ()]
     given = f"?{urlencode(asked_for)}" if asked_for else ""
     values = {
         "record": version.record,
