@@ -7,9 +7,10 @@ import { EventActionMap, registerActionListener } from "neuroglancer/unstable/ut
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import { ScreenshotMode } from "neuroglancer/unstable/util/trackable_screenshot_mode.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, spun, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import { Overlay } from "./overlay";
+import { exactOf } from "./neurons";
+import { Skeletons, type ShownNeurons } from "./skeletons";
 import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
@@ -102,6 +103,7 @@ export class Explorer {
   /** What was chosen that Neuroglancer does not know by itself. */
   private chosen: Pick<View, "layout" | "volume" | "cut" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
+  private readonly skeletons: Skeletons;
 
   constructor(
     private readonly target: HTMLElement,
@@ -118,6 +120,7 @@ export class Explorer {
       resetStateWhenEmpty: false,
     });
     this.surfaces = new SurfaceLayer(this.viewer, scene);
+    this.skeletons = new Skeletons(this.viewer, () => this.scene, () => this.finestPixel());
     this.viewer.uiConfiguration.showUIControls.value = false;
     this.viewer.uiConfiguration.showPanelBorders.value = false;
     this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
@@ -130,7 +133,7 @@ export class Explorer {
     this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.display.updateFinished.add(() => {
-      this.refine();
+      this.skeletons.refine();
       this.listener.panelsMoved(this.edges());
     });
     this.watch = window.setInterval(() => void this.findProblems(), 2000);
@@ -163,6 +166,7 @@ export class Explorer {
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
     this.surfaces.attach();
+    this.skeletons.attach();
   }
 
   /** Where one looks from and how near, in the terms of the world. */
@@ -208,10 +212,16 @@ export class Explorer {
     this.arrange();
   }
 
+  /** Show these neurons of a layer that is a set of them, and no others. */
+  setNeurons(index: number, shown: ShownNeurons): void {
+    this.skeletons.show(index, shown);
+  }
+
   /** Show another scene of the same world, as `view` says. */
   replace(scene: Scene, view: View): void {
     this.scene = scene;
     this.surfaces.scene = scene;
+    this.skeletons.clear();
     this.reported.clear();
     this.show(view);
   }
@@ -472,24 +482,6 @@ export class Explorer {
     return Math.min(...pixels) * this.unit;
   }
 
-  /** Show each skeleton exactly where one could tell the difference, else its overview; the one stays until the other has come. */
-  private refine(): void {
-    if (!this.scene.layers.some((layer) => layer.overview)) return;
-    const pixel = this.finestPixel();
-    this.scene.layers.forEach(({ overview, segments }, index) => {
-      const shown = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.displayState?.segmentationGroupState.value.visibleSegments;
-      if (!overview || !shown) return;
-      const [wanted, other] = pixel < overview.tolerance_um ? [segments[0]!, overview.segment] : [overview.segment, segments[0]!];
-      if (!shown.has(BigInt(wanted))) shown.add(BigInt(wanted));
-      else if (!shown.has(BigInt(other))) return;
-      else if (this.viewer.isReady()) shown.delete(BigInt(other));
-      else this.refineSoon();
-    });
-  }
-
-  /** The last chunk to come may be ready only after the frame that it called for. */
-  private readonly refineSoon = debounce(() => this.refine(), 200);
-
   private cursor(): Cursor {
     const { mouseState, layerSelectedValues, layerManager } = this.viewer;
     if (!mouseState.active) return { position: null, readings: [] };
@@ -497,7 +489,7 @@ export class Explorer {
     layerManager.managedLayers.slice(0, this.scene.layers.length).forEach((managed, layer) => {
       if (!managed.visible || !managed.layer) return;
       const value = simple(layerSelectedValues.get(managed.layer)?.value);
-      if (value !== null) readings.push({ layer, value });
+      if (value !== null) readings.push({ layer, value: this.scene.layers[layer]!.kind === "neurons" ? exactOf(BigInt(value)) : value });
     });
     return { position: this.spatial(mouseState.position), readings };
   }

@@ -95,6 +95,18 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
   if (layer.kind === "points") {
     return { ...common, type: "annotation", source, shader: pointShader(view.color), annotationColor: `#${view.color}` };
   }
+  if (layer.kind === "neurons") {
+    return {
+      ...common,
+      type: "segmentation",
+      // what is known of the neurons comes once, for the list beside the picture
+      source: { ...source, subsources: { properties: false } },
+      objectAlpha: view.opacity,
+      // which ones, in which form: see skeletons.ts
+      segments: [],
+      skeletonRendering: { mode2d: "lines", mode3d: "lines", lineWidth2d: 2, lineWidth3d: 1 },
+    };
+  }
   const names = layer.names ? [{ url: resolveSource(`precomputed://${layer.names}`, origin) }] : [];
   return {
     ...common,
@@ -103,7 +115,7 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     selectedAlpha: view.opacity,
     notSelectedAlpha: unchosenAlpha(scene, whole),
     objectAlpha: layer.kind === "labels" ? 1 : view.opacity,
-    // Whoever looks closely enough gets the exact one: see `refine` in facade.ts.
+    // Whoever looks closely enough gets the exact one: see skeletons.ts.
     segments: layer.overview ? [layer.overview.segment] : layer.segments,
     segmentDefaultColor: layer.kind === "labels" || layer.segments.length > 1 ? undefined : `#${view.color}`,
     skeletonRendering: { mode2d: "lines_and_points", mode3d: "lines", lineWidth3d: 2 },

@@ -1,5 +1,6 @@
 /** What a person chose to see, and its short form in a link. It knows nothing of Neuroglancer, so links outlive it. */
 
+import { COLOURINGS, type Colouring } from "./neurons";
 import type { Scene, SceneLayer } from "./scene";
 
 export const LAYOUTS = ["4panel", "xy", "xz", "yz", "3d"] as const;
@@ -28,6 +29,9 @@ export interface LayerView {
   blend: Blend;
   /** What a person calls it; "" leaves the scene's name. */
   name: string;
+  /** By what a set of neurons is coloured, and the words that those have in their names which are shown. */
+  colouring: Colouring;
+  filter: string;
 }
 
 export interface View {
@@ -120,6 +124,8 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     color: layer.color,
     blend: "auto",
     name: "",
+    colouring: "soma",
+    filter: "",
   };
 }
 
@@ -160,6 +166,8 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
   if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
   if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
+  if (layer.colouring !== start.colouring) parts.push(`k${layer.colouring}`);
+  if (layer.filter !== start.filter) parts.push(`f${layer.filter.replaceAll("~", "-")}`);
   return parts.join("~");
 }
 
@@ -198,6 +206,8 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
     else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
     else if (part[0] === "n") layer.name = value.slice(0, LONGEST_NAME);
+    else if (part[0] === "k" && COLOURINGS.includes(value as Colouring)) layer.colouring = value as Colouring;
+    else if (part[0] === "f") layer.filter = value.slice(0, LONGEST_NAME);
   }
 }
 

@@ -56,6 +56,6 @@ async function showNeurons(context: PanelContext, button: HTMLButtonElement, id:
   button.setAttribute("aria-pressed", String(next.includes(id)));
   if (!scene || !next.includes(id)) return;
   const name = context.display.tree.regions.get(id)!.name;
-  const count = scene.layers.filter((layer) => layer.ends === name).length;
+  const count = scene.layers.find(({ neurons }) => neurons?.key === `ends-${id}`)?.neurons?.count ?? 0;
   tell(count ? `${count} ${say("regionEndsCount")} ${name}` : say("regionEndsNone"));
 }
