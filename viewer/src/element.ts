@@ -12,6 +12,7 @@ import { NeuronDisplay } from "./neuronDisplay";
 import { PANELS } from "./panels";
 import type { PanelContext } from "./panels/panel";
 import { unitOf } from "./places";
+import { PointDisplay } from "./pointDisplay";
 import { RegionDisplay, atlasOf } from "./regionDisplay";
 import type { Region } from "./regions";
 import { readScene, type Scene } from "./scene";
@@ -33,6 +34,7 @@ export class PulvinarViewer extends HTMLElement {
 
   private display: RegionDisplay | null = null;
   private neurons: NeuronDisplay[] = [];
+  private points: PointDisplay[] = [];
   private stopWaiting: (() => void) | null = null;
   private readonly openKeys = keyDialog(this, (word) => this.say(word));
   private learned: Promise<void> = Promise.resolve();
@@ -177,6 +179,7 @@ export class PulvinarViewer extends HTMLElement {
   private learnNeurons(explorer: Explorer, regions: Promise<ReadonlyMap<string, Region>>): void {
     const sets = explorer.scene.layers.flatMap(({ kind }, index) => (kind === "neurons" ? [new NeuronDisplay(explorer, index)] : []));
     this.neurons = sets;
+    this.points = explorer.scene.layers.flatMap(({ kind }, index) => (kind === "points" ? [new PointDisplay(explorer, index)] : []));
     for (const set of sets) void set.learn(regions).then(() => this.neurons === sets && this.refresh());
   }
 
@@ -257,6 +260,7 @@ export class PulvinarViewer extends HTMLElement {
       display,
       learned: this.learned,
       neurons: this.neurons,
+      points: this.points,
       stage: this.stage,
       tell,
       view: () => (this.state = explorer.view(this.state!.layers)),
@@ -330,6 +334,7 @@ export class PulvinarViewer extends HTMLElement {
     if (!state) return;
     this.select.set(state.regions);
     this.display?.apply({ only: state.only, outline: state.outline });
+    for (const table of this.points) if (state.layers[table.layer]!.column) void table.learn().then(() => table.apply(state.layers[table.layer]!));
     for (const set of this.neurons) set.again(state.layers[set.layer]!);
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
     this.side?.refresh();

@@ -217,6 +217,12 @@ export class Explorer {
     this.skeletons.show(index, shown);
   }
 
+  /** Draw the points of a layer by this shader. */
+  setPoints(index: number, shader: string): void {
+    const state = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.annotationDisplayState;
+    if (state && state.shader.value !== shader) state.shader.value = shader;
+  }
+
   /** Show another scene of the same world, as `view` says. */
   replace(scene: Scene, view: View): void {
     this.scene = scene;

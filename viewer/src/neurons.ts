@@ -27,7 +27,8 @@ export const MOST_NODES = 4_000_000;
 const UNKNOWN = "#808080";
 /** Apart from each other to all eyes, and bright on black. */
 const APART = ["#6FD0C0", "#FFB454", "#8AB4FF", "#F27EA9", "#B8E06E", "#C9A0FF", "#E60028", "#00FFAA", "#AAFF00", "#AA8C6E", "#FFE6FF", "#FF6E00"];
-const RAMP = [[136, 110, 240], [40, 190, 165], [253, 231, 37]] as const;
+/** From violet over green to yellow, 0 to 255. */
+export const RAMP = [[136, 110, 240], [40, 190, 165], [253, 231, 37]] as const;
 
 interface Property {
   id: string;

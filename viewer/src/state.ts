@@ -1,6 +1,7 @@
 /** A scene and a view written as Neuroglancer's state. Pure: this is the part of the facade that tests without a browser. */
 
 import { boxOnScreen, cameraRotation, multiply, panelRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
+import { pointShader } from "./points";
 import type { Scene, SceneLayer } from "./scene";
 import { looksThrough, showsSections, unchosenAlpha, type LayerView, type Layout, type Palette, type View } from "./view";
 
@@ -93,7 +94,7 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     };
   }
   if (layer.kind === "points") {
-    return { ...common, type: "annotation", source, shader: pointShader(view.color), annotationColor: `#${view.color}` };
+    return { ...common, type: "annotation", source, shader: pointShader(view, []), annotationColor: `#${view.color}` };
   }
   if (layer.kind === "neurons") {
     return {
@@ -212,15 +213,6 @@ void main() {
 #else
   ${over ? `emitRGBA(vec4(${palette === "tint" ? "tone" : "shade"}, v));` : "emitRGB(shade);"}
 #endif
-}
-`;
-}
-
-function pointShader(color: string): string {
-  return `void main() {
-  setColor(vec4(${vec3(color)}, 0.9));
-  setPointMarkerSize(5.0);
-  setPointMarkerBorderWidth(0.0);
 }
 `;
 }

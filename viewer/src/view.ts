@@ -32,6 +32,11 @@ export interface LayerView {
   /** By what a set of neurons is coloured, and the words that those have in their names which are shown. */
   colouring: Colouring;
   filter: string;
+  /** By which column points are coloured, "" by none; of a column of words the codes that are shown, none meaning all. */
+  column: string;
+  chosen: number[];
+  /** Of a column of numbers: whether only those within `window` are shown. */
+  within: boolean;
 }
 
 export interface View {
@@ -126,6 +131,9 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     name: "",
     colouring: "soma",
     filter: "",
+    column: "",
+    chosen: [],
+    within: false,
   };
 }
 
@@ -168,6 +176,9 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
   if (layer.colouring !== start.colouring) parts.push(`k${layer.colouring}`);
   if (layer.filter !== start.filter) parts.push(`f${layer.filter.replaceAll("~", "-")}`);
+  if (layer.column !== start.column) parts.push(`p${layer.column}`);
+  if (layer.chosen.length) parts.push(`s${layer.chosen.join("_")}`);
+  if (layer.within !== start.within) parts.push("i1");
   return parts.join("~");
 }
 
@@ -207,6 +218,9 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
     else if (part[0] === "n") layer.name = value.slice(0, LONGEST_NAME);
     else if (part[0] === "k" && COLOURINGS.includes(value as Colouring)) layer.colouring = value as Colouring;
+    else if (part[0] === "p" && /^[a-z]\w*$/.test(value)) layer.column = value;
+    else if (part[0] === "s") layer.chosen = identifiers(value)?.map(Number) ?? [];
+    else if (part === "i1") layer.within = true;
     else if (part[0] === "f") layer.filter = value.slice(0, LONGEST_NAME);
   }
 }

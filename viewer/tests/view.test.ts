@@ -28,7 +28,7 @@ test("a link restores everything that a person can change", () => {
     only: true,
     outline: true,
   };
-  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", name: "海马 T1" };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
   view.layers[2]!.opacity = 0.9;
   expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
 });

@@ -90,6 +90,7 @@ class NeuronSets:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._known: Recent[tuple[Actor, str, str], tuple[float, NeuronSet]] = Recent(64)
+        self._atlases: Recent[tuple[Actor, str], tuple[float, OpenAtlas]] = Recent(64)
         self._found: Recent[tuple[Actor, str], tuple[float, frozenset[str]]] = Recent(64)
         self._lock = Lock()
 
@@ -107,7 +108,7 @@ class NeuronSets:
 
     def read(self, actor: Actor, atlas_name: str, key: str, path: str) -> Fragment:
         """What lies at `path` of a set: `info`, `segments/info`, or a segment. Raises `NotFound`."""
-        atlas = opened_atlas(self._platform, find_atlas(self._platform.database, actor, atlas_name))
+        atlas = self._atlas(actor, atlas_name)
         found = self.of(actor, atlas, key)
         if path == "info":
             return Fragment(_json(skeleton_info("radius", "type")), lasts=False)
@@ -124,6 +125,15 @@ class NeuronSets:
         return Fragment(
             _moved(data, rows) if rows is not None else data, lasts=not neuron.is_controlled, reading=reading
         )
+
+    def _atlas(self, actor: Actor, name: str) -> OpenAtlas:
+        with self._lock:
+            held = self._atlases.get((actor, name))
+            if held is None or held[0] < time.monotonic():
+                until = time.monotonic() + _LIFETIME_S
+                held = until, opened_atlas(self._platform, find_atlas(self._platform.database, actor, name))
+                self._atlases.put((actor, name), held)
+        return held[1]
 
     def _ask(self, actor: Actor, atlas: OpenAtlas, key: str) -> NeuronSet:
         parts = _KEY.fullmatch(key)

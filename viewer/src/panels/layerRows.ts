@@ -3,8 +3,10 @@
 import { make } from "../dom";
 import { tidy } from "../places";
 import { histogram } from "./histogram";
-import type { NeuronDisplay } from "../neuronDisplay";
+import type { PointDisplay } from "../pointDisplay";
 import { neuronRows, setName } from "./neuronRows";
+import type { PanelContext } from "./panel";
+import { pointRows } from "./pointRows";
 import type { Scene, SceneLayer } from "../scene";
 import type { Say, Word } from "../words";
 import { BLENDS, LONGEST_NAME, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
@@ -21,12 +23,12 @@ export interface LayerListener {
   removed(layer: SceneLayer): void;
 }
 
-/** The controls of every layer of `scene`; `neurons` are the sets among them. */
-export function layerList(scene: Scene, views: LayerView[], neurons: readonly NeuronDisplay[], say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
+/** The controls of every layer of `scene`; `neurons` and `points` are the sets and the tables among them. */
+export function layerList(scene: Scene, views: LayerView[], { neurons, points }: Pick<PanelContext, "neurons" | "points">, say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
   const open = scene.layers.length <= 4;
   const items = scene.layers.map((layer, index) => {
     const [view, change, remove] = [views[index]!, () => changed(index), () => removed(layer)] as const;
-    if (!layer.neurons) return layerItem(layer, view, open, say, change, remove, raised(layer));
+    if (!layer.neurons) return layerItem(layer, view, open, say, change, remove, raised(layer), points.find((table) => table.layer === index));
     const display = neurons.find((set) => set.layer === index);
     const more = [opacityRow(view, say, change), make("div", { class: "pv-marks-tools" }, smallButton(say("remove"), remove))];
     return neuronRows(layer, view, display, say, change, head(layer, setName(layer.neurons, say), view, say, change).element, more);
@@ -47,11 +49,15 @@ function head(layer: SceneLayer, name: string, view: LayerView, say: Say, change
   return { element: make("label", { class: "pv-check" }, box, swatch), paint };
 }
 
-function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null): HTMLElement {
+function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null, points: PointDisplay | undefined): HTMLElement {
   const { element: control, paint } = head(layer, layer.name, view, say, changed);
-  const settings = [opacityRow(view, say, changed)];
+  const repainted = () => {
+    points?.apply(view);
+    changed();
+  };
+  const settings = [opacityRow(view, say, repainted)];
   if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint), blendRow(view, say, changed));
-  if (layer.kind === "skeleton") settings.unshift(colorRow(view, say, changed, paint));
+  if (layer.kind === "skeleton" || points) settings.unshift(colorRow(view, say, repainted, paint));
   const title = make("summary", {}, view.name || layer.name);
   settings.push(nameRow(layer, view, say, () => {
     title.textContent = view.name || layer.name;
@@ -59,7 +65,10 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   }));
   const buttons = [...(layer.asset ? [smallButton(say("remove"), removed)] : []), ...(raise ? [smallButton(say("raise"), raise)] : [])];
   if (buttons.length) settings.push(make("div", { class: "pv-marks-tools" }, ...buttons));
-  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...(layer.kind === "points" ? [] : settings));
+  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...settings);
+  // what the columns are is asked for when somebody wants to know
+  const columns = () => points && details.open && !details.querySelector(".pv-points") && title.after(pointRows(view, points, say, changed));
+  details.addEventListener("toggle", columns);
   return make("li", { class: "pv-layer" }, control, details);
 }
 

@@ -18,7 +18,7 @@ export function layersPanel(context: PanelContext): Panel {
     refresh() {
       const { layers } = context.view();
       list.replaceChildren(
-        layerList(scene, layers, context.neurons, say, {
+        layerList(scene, layers, context, say, {
           changed(index) {
             explorer.setLayer(index, layers[index]!);
             context.applied();
