@@ -14,7 +14,7 @@ import { Skeletons, type ShownNeurons } from "./skeletons";
 import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
-import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
+import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Plane, type Quaternion, type Toggle, type View } from "./view";
 
 export interface Reading {
   /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
@@ -101,7 +101,7 @@ export class Explorer {
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
   /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "cut" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  private chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
   private readonly skeletons: Skeletons;
 
@@ -162,6 +162,7 @@ export class Explorer {
   show(view: View): void {
     this.chosen = { ...view };
     this.target.toggleAttribute("data-cut", view.cut);
+    this.clip();
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
@@ -250,7 +251,7 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, cut, slices, slices3d, regions, only, outline } = this.chosen;
+    const { layout, volume, cut, plane, slices, slices3d, regions, only, outline } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -264,6 +265,7 @@ export class Explorer {
       slices3d,
       volume,
       cut,
+      plane,
       scaleBar: viewer.showScaleBar.value,
       regions,
       only,
@@ -414,6 +416,25 @@ export class Explorer {
     const { chosen, viewer } = this;
     if (what === "slices") return showsSections(chosen, this.scene);
     return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume, cut: chosen.cut }[what];
+  }
+
+  /** What 3D is cut open by. */
+  get plane(): Plane | null {
+    return this.chosen.plane;
+  }
+
+  /** Cut 3D open by a plane, or close it again. */
+  setPlane(plane: Plane | null): void {
+    this.chosen.plane = plane;
+    this.clip();
+  }
+
+  private clip(): void {
+    const { plane } = this.chosen;
+    if (plane) this.target.dataset.plane = [...plane.slice(0, 3), plane[3] / this.unit].join();
+    else delete this.target.dataset.plane;
+    // only who looks from elsewhere makes Neuroglancer count anew
+    this.viewer.projectionOrientation.changed.dispatch();
   }
 
   /** Put volumes and sections into 3D as they were chosen for the present layout, and layers over each other as they are visible. */

@@ -10,6 +10,8 @@ export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
 export const TOGGLES = ["axes", "scaleBar", "slices", "volume", "cut"] as const;
 export type Toggle = (typeof TOGGLES)[number];
+/** A unit normal and an offset in micrometres: places p with n . p + d >= 0 stay. */
+export type Plane = [number, number, number, number];
 export type Quaternion = [number, number, number, number];
 
 export const BLENDS = ["auto", "additive", "normal"] as const;
@@ -58,6 +60,8 @@ export interface View {
   volume: boolean;
   /** Whether 3D is cut open: what lies before the crossing point is away, whichever way it is turned. */
   cut: boolean;
+  /** What 3D is cut open by besides, from wherever one looks. */
+  plane: Plane | null;
   scaleBar: boolean;
   /** Chosen regions, by the identifiers that the labels hold; whether the others are hidden, and only outlines drawn. */
   regions: string[];
@@ -112,6 +116,7 @@ export function defaultView(scene: Scene): View {
     slices3d: null,
     volume: true,
     cut: false,
+    plane: null,
     scaleBar: true,
     regions: [...scene.chosen],
     only: scene.chosen.length > 0,
@@ -153,6 +158,7 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
   if (!view.volume) out.set("v", "0");
   if (view.cut) out.set("k", "1");
+  if (view.plane) out.set("kp", view.plane.map((value) => short(value, 6)).join("_"));
   if (!view.scaleBar) out.set("b", "0");
   if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
   if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
@@ -199,6 +205,8 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
   view.volume = given.get("v") !== "0";
   view.cut = given.get("k") === "1";
+  const plane = numbers(given.get("kp"), 4) as Plane | null;
+  view.plane = plane && Math.abs(Math.hypot(plane[0], plane[1], plane[2]) - 1) < 0.01 ? plane : null;
   view.scaleBar = given.get("b") !== "0";
   view.regions = identifiers(given.get("g")) ?? view.regions;
   view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;

@@ -23,6 +23,7 @@ test("a link restores everything that a person can change", () => {
     slices3d: true,
     volume: false,
     cut: true,
+    plane: [0.6, 0, -0.8, -1234.5],
     scaleBar: false,
     regions: ["382", "18446744073709551615"],
     only: true,
