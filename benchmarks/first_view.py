@@ -31,8 +31,12 @@ from pulvinar.model.volume import volume_from_json
 SPREAD, RATIO = 0.15, 1.1
 OURS = "document.querySelector('pulvinar-viewer')?.explorer?.viewer"
 PLAIN = "window.viewer"
-COMPLETE = """() => { const viewer = VIEWER;
-  const shown = viewer && viewer.layerManager.managedLayers.length && viewer.layerManager.managedLayers.every(({ layer }) => layer);
+SIZE = """(({ clientWidth, clientHeight }) => ({ width: clientWidth, height: clientHeight }))
+  (document.querySelector('.pv-canvas'))"""
+LOOK = ("dimensions", "position", "crossSectionScale", "projectionScale")
+LAYER = ("type", "source", "name", "localDimensions", "localPosition")
+COMPLETE = """() => { const viewer = VIEWER, layers = viewer?.layerManager.managedLayers ?? [];
+  const shown = layers.length && layers.every(({ layer }) => layer);
   window.quiet = shown && viewer.isReady() ? (window.quiet ?? 0) + 1 : 0;
   return window.quiet > 3; }"""
 """Asked every 50 ms: what a frame calls for is asked for after it, so that being ready once is not to be complete."""
@@ -103,9 +107,7 @@ def _ours(browser: Browser, address: str, dataset: str) -> tuple[float, dict[str
     start = time.monotonic()
     page.click(f"a[href^='/datasets/{dataset}/view']")
     seconds = _complete(page, OURS, start)
-    size = page.evaluate(
-        "(({ clientWidth, clientHeight }) => ({ width: clientWidth, height: clientHeight }))(document.querySelector('.pv-canvas'))"
-    )
+    size = page.evaluate(SIZE)
     state = page.evaluate(f"{OURS}.state.toJSON()")
     lit = page.evaluate("document.querySelector('pulvinar-viewer').explorer.litPanels()")
     if min(lit) < 0.2:
@@ -116,13 +118,8 @@ def _ours(browser: Browser, address: str, dataset: str) -> tuple[float, dict[str
 
 def _plain(browser: Browser, plain: str, size: dict[str, int], state: dict[str, Any]) -> float:
     """Seconds from asking for plain Neuroglancer's page, with the same layer at the same place."""
-    shown = {
-        key: state[key] for key in ("dimensions", "position", "crossSectionScale", "projectionScale") if key in state
-    }
-    layers = [
-        {key: layer[key] for key in ("type", "source", "name", "localDimensions", "localPosition") if key in layer}
-        for layer in state["layers"]
-    ]
+    shown = {key: state[key] for key in LOOK if key in state}
+    layers = [{key: layer[key] for key in LAYER if key in layer} for layer in state["layers"]]
     page = _new_page(browser, size)
     start = time.monotonic()
     page.goto(plain_page(plain, {**shown, "layout": "4panel", "layers": layers}))

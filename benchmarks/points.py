@@ -139,10 +139,7 @@ def _look(server: str, plain: str, dataset: str) -> dict[tuple[str, str], Seen]:
         for key, (address, viewer, prepare) in views.items():
             seen = found[key] = _open(browser, address, viewer, prepare)
             told = f"{seen.frame_ms:.0f} ms a frame, complete after {seen.ready_s:.0f} s, {seen.requests} requests"
-            print(
-                f"{': '.join(key)}: {told}, {seen.requests} requests, {seen.size_bytes / 1e6:.1f} MB, {seen.lit:.0%} lit"
-            )
-            sys.stdout.flush()
+            print(f"{': '.join(key)}: {told}, {seen.size_bytes / 1e6:.1f} MB, {seen.lit:.0%} lit", flush=True)
         browser.close()
     return found
 
