@@ -26,6 +26,7 @@ from pulvinar.web import gateway, portal, scene, sign_in_pages
 from pulvinar.web.admission import Admission
 from pulvinar.web.api import (
     access,
+    arcs,
     assets,
     atlases,
     audit,
@@ -168,6 +169,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms):
         api.include_router(part.router)
+    api.include_router(arcs.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)
     api.include_router(me.router)

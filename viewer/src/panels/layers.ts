@@ -2,6 +2,7 @@
 
 import { make } from "../dom";
 import type { SceneLayer, ShownSet } from "../scene";
+import { arcRows } from "./arcRows";
 import { layerPicker } from "./layerPicker";
 import { layerList } from "./layerRows";
 import type { Panel, PanelContext } from "./panel";
@@ -11,10 +12,11 @@ export function layersPanel(context: PanelContext): Panel {
   const list = make("div", {});
   const [times, showTime, stopTime] = timeRow(context);
   const picker = layerPicker(context);
+  const arcs = arcRows(context);
   return {
     name: "layers",
     title: say("layers"),
-    element: make("div", {}, list, ...(picker ? [picker] : []), ...times),
+    element: make("div", {}, list, arcs.element, ...(picker ? [picker] : []), ...times),
     refresh() {
       const { layers } = context.view();
       list.replaceChildren(
@@ -29,7 +31,10 @@ export function layersPanel(context: PanelContext): Panel {
       );
       showTime();
     },
-    dispose: stopTime,
+    dispose() {
+      stopTime();
+      arcs.dispose();
+    },
   };
 }
 
