@@ -1,4 +1,5 @@
-"""Plain Neuroglancer, as its own package brings it, and its own writer of annotations: in an environment of its own."""
+"""Plain Neuroglancer, as its own package brings and serves it, and its own writer of annotations: in an environment of
+its own."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 ENVIRONMENT = Path(".bench") / "neuroglancer"
 REQUIREMENT = "neuroglancer==2.41.2"
@@ -26,6 +27,30 @@ for number, (x, y, z) in enumerate(places.tolist()):
     writer.add_point((x, y, z), type=number % 40)
 writer.write(sys.argv[2])
 """
+SERVE = """
+import json, sys, neuroglancer
+neuroglancer.set_server_bind_address("127.0.0.1")
+for line in sys.stdin:
+    viewer = neuroglancer.Viewer()
+    viewer.set_state(neuroglancer.ViewerState(json.loads(line)))
+    print(viewer.get_viewer_url(), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class PlainViewer:
+    """A running Neuroglancer; `data` is the address of the files that it was given to show."""
+
+    process: subprocess.Popen[str]
+    data: str
+
+    def page(self, state: Mapping[str, Any]) -> str:
+        """The address of a page that shows `state`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(state) + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
 
 
 def plain_python() -> Path:
@@ -45,36 +70,26 @@ def write_annotations(places: Path, folder: Path) -> None:
 
 
 @contextmanager
-def plain_viewer(also: Path | None = None) -> Iterator[str]:
-    """The address of Neuroglancer's own page, of a server of static files; `also` lies below it at `data/`."""
-    python = plain_python()
-    where = "import neuroglancer, pathlib; print(pathlib.Path(neuroglancer.__file__).parent / 'static' / 'client')"
-    found = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout.strip()
-    handler = functools.partial(_Files, directory=found, also=also)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def plain_viewer(data: Path) -> Iterator[PlainViewer]:
+    """Neuroglancer's own server, and one of the files in `data`."""
+    files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(data)))
+    threading.Thread(target=files.serve_forever, daemon=True).start()
+    command = [plain_python(), "-c", SERVE]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield PlainViewer(process, f"http://127.0.0.1:{files.server_address[1]}")
     finally:
-        server.shutdown()
-
-
-def page(viewer: str, state: Mapping[str, Any]) -> str:
-    """The address of a view."""
-    return f"{viewer}/#!{quote(json.dumps(state))}"
+        process.terminate()
+        process.wait(30)
+        files.shutdown()
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: Any, also: Path | None, **named: Any) -> None:
-        self._also = also
-        super().__init__(*arguments, **named)
-
-    def translate_path(self, path: str) -> str:
-        if self._also is not None and path.startswith("/data/"):
-            return str(self._also / path.removeprefix("/data/").partition("?")[0])
-        return super().translate_path(path)
+    def end_headers(self) -> None:
+        self.send_header("access-control-allow-origin", "*")
+        super().end_headers()
 
     def log_message(self, format: str, *values: Any) -> None:  # noqa: A002 - the base class calls it so
         pass

@@ -20,8 +20,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks._plain_neuroglancer import page as plain_page
-from benchmarks._plain_neuroglancer import plain_viewer
+from benchmarks._plain_neuroglancer import PlainViewer, plain_viewer
 from benchmarks._report import machine, report
 from benchmarks._serving import free_port, running
 from benchmarks._virtual import VirtualStore
@@ -57,7 +56,7 @@ def main() -> int:
         datasets = enter_volumes(home)
         port = free_port()
         command = [sys.executable, "-m", "benchmarks.first_view", "--serve", str(home), str(port)]
-        with running(command, port) as server, plain_viewer() as plain:
+        with running(command, port) as server, plain_viewer(home) as plain:
             best = _look(server.address, plain, datasets, chosen.rounds)
     for name in SHAPES:
         ours, theirs = best[name, "ours"], best[name, "plain"]
@@ -82,7 +81,7 @@ def _serve(home: Path, port: int) -> None:
     serve(shown, host="127.0.0.1", port=port, ready=lambda address: None)
 
 
-def _look(address: str, plain: str, datasets: dict[str, str], rounds: int) -> dict[tuple[str, str], float]:
+def _look(address: str, plain: PlainViewer, datasets: dict[str, str], rounds: int) -> dict[tuple[str, str], float]:
     program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if program is None:
         sys.exit("this benchmark needs Chromium: on Debian, apt-get install chromium")
@@ -116,13 +115,13 @@ def _ours(browser: Browser, address: str, dataset: str) -> tuple[float, dict[str
     return seconds, size, state
 
 
-def _plain(browser: Browser, plain: str, size: dict[str, int], state: dict[str, Any]) -> float:
+def _plain(browser: Browser, plain: PlainViewer, size: dict[str, int], state: dict[str, Any]) -> float:
     """Seconds from asking for plain Neuroglancer's page, with the same layer at the same place."""
     shown = {key: state[key] for key in LOOK if key in state}
     layers = [{key: layer[key] for key in LAYER if key in layer} for layer in state["layers"]]
     page = _new_page(browser, size)
     start = time.monotonic()
-    page.goto(plain_page(plain, {**shown, "layout": "4panel", "layers": layers}))
+    page.goto(plain.page({**shown, "layout": "4panel", "layers": layers}))
     seconds = _complete(page, PLAIN, start)
     page.context.close()
     return seconds

@@ -23,8 +23,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks._crowd import make_crowd
-from benchmarks._plain_neuroglancer import page as plain_page
-from benchmarks._plain_neuroglancer import plain_viewer, write_annotations
+from benchmarks._plain_neuroglancer import PlainViewer, plain_viewer, write_annotations
 from benchmarks._report import machine, report
 from benchmarks._serving import free_port, running
 from benchmarks.anchor import ATLAS
@@ -119,19 +118,19 @@ def _serve(home: Path, port: int) -> None:
     serve(platform, host="127.0.0.1", port=port, ready=lambda address: None)
 
 
-def _look(server: str, plain: str, dataset: str) -> dict[tuple[str, str], Seen]:
+def _look(server: str, plain: PlainViewer, dataset: str) -> dict[tuple[str, str], Seen]:
     program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if program is None:
         sys.exit("this benchmark needs Chromium: on Debian, apt-get install chromium")
     neurons = f"{server}/atlases/{ATLAS}/view?neurons=all#l=3d&v=0&c3=0&a=0&b=0&s3={SCALE_UM}"
     cells = f"{server}/datasets/{dataset}/view#l=3d&v=0&a=0&b=0&s3={SCALE_UM}"
     skeletons = {"type": "segmentation", "source": SHOWN.format(server=server), "name": "neurons"}
-    points = {"type": "annotation", "source": f"precomputed://{plain}/data/plain_cells", "name": "cells"}
+    points = {"type": "annotation", "source": f"precomputed://{plain.data}/plain_cells", "name": "cells"}
     views: dict[tuple[str, str], tuple[str, str, Callable[[Page], None]]] = {
         ("cells", "ours"): (cells, OURS, _alone),
-        ("cells", "plain"): (plain_page(plain, _state(points)), PLAIN, _nothing),
+        ("cells", "plain"): (plain.page(_state(points)), PLAIN, _nothing),
         ("neurons", "ours"): (neurons, OURS, _alone),
-        ("neurons", "plain"): (plain_page(plain, _state(skeletons)), PLAIN, _all_segments),
+        ("neurons", "plain"): (plain.page(_state(skeletons)), PLAIN, _all_segments),
     }
     found = {}
     with sync_playwright() as playwright:
@@ -188,7 +187,10 @@ def _open(browser: Browser, address: str, viewer: str, prepare: Callable[[Page],
     page = context.new_page()
     page.set_default_timeout(900_000)
     done: list[Request] = []
-    page.on("requestfinished", lambda request: done.append(request) if "/data/" in request.url else None)
+    page.on(
+        "requestfinished",
+        lambda request: done.append(request) if "/data/" in request.url or "/plain_cells/" in request.url else None,
+    )
     start = time.monotonic()
     page.goto(address)
     page.wait_for_function(READY.replace("VIEWER", viewer), polling=500)
