@@ -149,12 +149,14 @@ def neurons(
         limit=_NEURONS,
     )
     table = projections(page.items, asked.ontology)
+    said = [f"{what}-{asked.ontology.find(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
     follow = {**_said(soma, end), "cursor": page.next_cursor} if page.next_cursor else None
     values = {
         **_common(request, asked),
         "rows": list(zip(page.items, table.cells, strict=True)),
         "regions": table.regions,
         "named": lambda ids: [asked.ontology.region(one) for one in ids if one in asked.ontology],
+        "set": said[0] if said else "all",
         "soma": soma,
         "end": end,
         "next": f"?{urlencode(follow)}" if follow else None,
