@@ -123,7 +123,7 @@ def _look(server: str, plain: PlainViewer, dataset: str) -> dict[tuple[str, str]
     if program is None:
         sys.exit("this benchmark needs Chromium: on Debian, apt-get install chromium")
     neurons = f"{server}/atlases/{ATLAS}/view?neurons=all#l=3d&v=0&c3=0&a=0&b=0&s3={SCALE_UM}"
-    cells = f"{server}/datasets/{dataset}/view#l=3d&v=0&a=0&b=0&s3={SCALE_UM}"
+    cells = f"{server}/datasets/{dataset}/view#l=3d&v=0&c3=0&a=0&b=0&s3={SCALE_UM}"
     skeletons = {"type": "segmentation", "source": SHOWN.format(server=server), "name": "neurons"}
     points = {"type": "annotation", "source": f"precomputed://{plain.data}/plain_cells", "name": "cells"}
     views: dict[tuple[str, str], tuple[str, str, Callable[[Page], None]]] = {
