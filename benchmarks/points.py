@@ -2,8 +2,8 @@
 
 Goals: a frame takes no longer than in plain Neuroglancer with its own precomputed annotations (as its own writer stores
 them) and skeletons (each neuron as it was traced, from the same server). Both draw the same brain on a canvas of one
-size in the same headless Chromium; a frame is drawn whole and read back, while the camera turns. What each fetches for
-the view is counted, too. The neurons have about 2,000 nodes each: of such as have 30,000 plain Neuroglancer could not
+size in the same headless Chromium; a frame is drawn whole and read back, while the camera turns. Neither draws while
+neurons come, which without a graphics card takes longer than all else. What each fetches for the view is counted, too. The neurons have about 2,000 nodes each: of such as have 30,000 plain Neuroglancer could not
 hold five thousand.
 """
 
@@ -136,7 +136,7 @@ def _look(server: str, plain: PlainViewer, dataset: str) -> dict[tuple[str, str]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         for key, (address, viewer, prepare) in views.items():
-            seen = found[key] = _open(browser, address, viewer, prepare)
+            seen = found[key] = _open(browser, address, viewer, prepare, neurons=key[0] == "neurons")
             told = f"{seen.frame_ms:.0f} ms a frame, complete after {seen.ready_s:.0f} s, {seen.requests} requests"
             print(f"{': '.join(key)}: {told}, {seen.size_bytes / 1e6:.1f} MB, {seen.lit:.0%} lit", flush=True)
         browser.close()
@@ -182,7 +182,7 @@ def _nothing(page: Page) -> None:
     pass
 
 
-def _open(browser: Browser, address: str, viewer: str, prepare: Callable[[Page], None]) -> Seen:
+def _open(browser: Browser, address: str, viewer: str, prepare: Callable[[Page], None], *, neurons: bool) -> Seen:
     context = browser.new_context(viewport=CANVAS, bypass_csp=True)  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(900_000)
@@ -196,10 +196,13 @@ def _open(browser: Browser, address: str, viewer: str, prepare: Callable[[Page],
     page.wait_for_function(READY.replace("VIEWER", viewer), polling=500)
     prepare(page)
     quiet = 0
+    if neurons:
+        page.evaluate(f"{viewer.replace('?', '')}.display.draw = () => undefined")
     while quiet < 3:
         page.wait_for_timeout(1000)
         quiet = quiet + 1 if page.evaluate(READY.replace("VIEWER", viewer)) else 0
     ready = time.monotonic() - start - 3
+    page.evaluate(f"delete {viewer.replace('?', '')}.display.draw")
     told = page.evaluate(FRAME.replace("VIEWER", viewer).replace("COUNT", str(FRAMES)))
     if told["lit"] < 0.02:
         sys.exit(f"{address} shows nothing: {told}")
