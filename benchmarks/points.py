@@ -1,10 +1,10 @@
 """A crowd on the screen: 5,000 neurons, and a million cells, beside plain Neuroglancer.
 
 Goals: a frame takes no longer than in plain Neuroglancer with its own precomputed annotations (as its own writer stores
-them) and skeletons (each neuron as it was traced, from the same server). Both draw the same brain on a canvas of one
+them) and skeletons (each neuron as it was traced, from the same server). Both draw the same brain in a window of one
 size in the same headless Chromium; a frame is drawn whole and read back, while the camera turns. Neither draws while
-neurons come, which without a graphics card takes longer than all else. What each fetches for the view is counted, too. The neurons have about 2,000 nodes each: of such as have 30,000 plain Neuroglancer could not
-hold five thousand.
+neurons come, which without a graphics card takes longer than all else. What each fetches for the view is counted, too.
+The neurons have about 2,000 nodes each: of such as have 30,000 plain Neuroglancer could not hold five thousand.
 """
 
 from __future__ import annotations

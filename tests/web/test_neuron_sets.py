@@ -12,6 +12,7 @@ from pulvinar.access.export_rules import of_dataset, set_rule
 from pulvinar.access.reads import ReadCounter
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.collections import add_dataset, make_collection
+from pulvinar.catalogue.sharing import set_tier
 from pulvinar.model.access import LOCAL_OWNER, Tier
 from pulvinar.model.export_rule import ExportRule, RuleKind
 from pulvinar.platform import open_platform
@@ -107,6 +108,16 @@ def test_what_others_own_is_as_what_nobody_has(client, neurons):
     told = [{**one.json()["error"], "request_id": ""} for one in answers]
     assert [one.status_code for one in answers] == [404, 404]
     assert told[0] == {**told[1], "message": told[0]["message"]}
+
+
+def test_a_right_that_is_taken_away_bites_at_once(platform, client):
+    made = add_neuron(platform, "shown for a while", {CORTEX_1: 5.0})
+    address = f"{ROOT}/soma-{CORTEX_1}/{number_of(made.assets[0].id) * 4}"
+    listed(client, f"soma-{CORTEX_1}")
+    assert client.get(address).status_code == 200
+    with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+        set_tier(work, made.dataset_id, Tier.PRIVATE)
+    assert client.get(address).status_code == 404
 
 
 def test_controlled_data_are_counted_and_not_kept(platform, neurons, monkeypatch):

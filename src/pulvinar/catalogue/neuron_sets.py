@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.dataset_access import controlled_among
@@ -38,7 +38,7 @@ class NeuronFilter:
 
 @dataclass(frozen=True)
 class SetNeuron:
-    """One neuron of a set. `details` are the asset's; `is_controlled`: what is read of it is counted."""
+    """One neuron of a set. `details` are the asset's."""
 
     asset_id: str
     name: str
@@ -46,7 +46,6 @@ class SetNeuron:
     details: Mapping[str, Any]
     dataset_id: str
     title: str
-    is_controlled: bool
 
 
 @dataclass
@@ -65,12 +64,22 @@ def neurons_of_set(database: Database, actor: Actor, atlas: str, wanted: NeuronF
     with database.session() as session:
         rows = _rows(session, actor, atlas, wanted)
         datasets = {dataset_id for *_, dataset_id, _ in rows.values()}
-        bound, controlled = bound_among(session, datasets), controlled_among(session, datasets)
+        bound = bound_among(session, datasets)
     return tuple(
-        SetNeuron(asset_id, name, prefix, details, dataset_id, title, dataset_id in controlled)
+        SetNeuron(asset_id, name, prefix, details, dataset_id, title)
         for asset_id, (name, prefix, details, dataset_id, title) in rows.items()
         if dataset_id not in bound
     )
+
+
+def reading_of_neuron(database: Database, actor: Actor, neuron: SetNeuron) -> bool | None:
+    """Whether what is read of a neuron is counted; None where `actor` may not read it now, or a rule keeps it here."""
+    held = select(literal(1)).join(version, version.c.id == version_asset.c.version_id)
+    held = held.where(version_asset.c.asset_id == neuron.asset_id, seen_version(actor, version, Right.READ)).limit(1)
+    with database.session() as session:
+        if session.scalar(held) is None or bound_among(session, [neuron.dataset_id]):
+            return None
+        return bool(controlled_among(session, [neuron.dataset_id]))
 
 
 def _rows(

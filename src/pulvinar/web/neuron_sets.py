@@ -27,7 +27,7 @@ from pulvinar.atlases.installed import OpenAtlas, find_atlas
 from pulvinar.catalogue.anchors import Span
 from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.collections import get_collection
-from pulvinar.catalogue.neuron_sets import NeuronFilter, SetNeuron, facts_of, neurons_of_set
+from pulvinar.catalogue.neuron_sets import NeuronFilter, SetNeuron, facts_of, neurons_of_set, reading_of_neuron
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.skeletons import skeleton_info
 from pulvinar.model.access import Actor
@@ -41,10 +41,8 @@ FORMS = ("", "overview", "crowd")
 """What the forms are called in an asset's details, by their numbers; the exact one is always there."""
 ROOT = "neurons"
 _KEY = re.compile(r"all|(ends|soma)-(-?[0-9]{1,19})|(dataset|collection|search)-([A-Za-z0-9_-]{1,1000})")
-_LIFETIME_S = 1.0
-"""So long what an actor may read is remembered, as of chunks."""
-_FOUND_LIFETIME_S = 60.0
-"""So long what a search finds is remembered: whether it may be read is asked anew."""
+_LIFETIME_S = 60.0
+"""So long is remembered which neurons are in a set, and what a search finds: whether one may be read is asked anew."""
 _MOST_FOUND = 5_000
 _NM_PER_UM = 1000.0
 
@@ -90,50 +88,44 @@ class NeuronSets:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._known: Recent[tuple[Actor, str, str], tuple[float, NeuronSet]] = Recent(64)
-        self._atlases: Recent[tuple[Actor, str], tuple[float, OpenAtlas]] = Recent(64)
         self._found: Recent[tuple[Actor, str], tuple[float, frozenset[str]]] = Recent(64)
-        self._lock = Lock()
+        self._lock, self._asking = Lock(), Lock()
 
     def of(self, actor: Actor, atlas: OpenAtlas, key: str) -> NeuronSet:
         """The neurons of a set that `actor` may read. Raises `NotFound` for a set that can't be, or may not be seen."""
-        known = (actor, atlas.atlas.name, key)
+        found = self._ask(actor, atlas, key)
         with self._lock:
-            held = self._known.get(known)
-            if held is None or held[0] < time.monotonic():
-                # the age counts from before the question, so that a right that is revoked meanwhile is not kept longer
-                until = time.monotonic() + _LIFETIME_S
-                held = until, self._ask(actor, atlas, key)
-                self._known.put(known, held)
-        return held[1]
+            self._known.put((actor, atlas.atlas.name, key), (time.monotonic() + _LIFETIME_S, found))
+        return found
 
     def read(self, actor: Actor, atlas_name: str, key: str, path: str) -> Fragment:
         """What lies at `path` of a set: `info`, `segments/info`, or a segment. Raises `NotFound`."""
-        atlas = self._atlas(actor, atlas_name)
-        found = self.of(actor, atlas, key)
-        if path == "info":
-            return Fragment(_json(skeleton_info("radius", "type")), lasts=False)
-        if path == "segments/info":
-            return Fragment(_json(self._properties(atlas, found)), lasts=False)
+        if path in ("info", "segments/info"):
+            atlas = opened_atlas(self._platform, find_atlas(self._platform.database, actor, atlas_name))
+            found = self.of(actor, atlas, key)
+            told = skeleton_info("radius", "type") if path == "info" else self._properties(atlas, found)
+            return Fragment(_json(told), lasts=False)
         number, form = divmod(int(path), 4) if re.fullmatch("[0-9]{1,16}", path) else (-1, 0)
-        neuron = found.neurons.get(number)
-        if neuron is None or form >= len(FORMS):
+        neuron = self._remembered(actor, atlas_name, key).neurons.get(number)
+        counted = reading_of_neuron(self._platform.database, actor, neuron) if neuron else None
+        if neuron is None or counted is None or form >= len(FORMS):
             raise NotFound(f"the set {key!r} has no {path!r}")
         stored = segment_of(neuron.details, form)
         data = self._platform.store.read(f"{neuron.prefix}/{neuron.details['precomputed']}/{stored}")
         rows = neuron.details.get("to_world_um")
-        reading = Reading(actor.id, neuron.asset_id, neuron.dataset_id) if neuron.is_controlled else None
-        return Fragment(
-            _moved(data, rows) if rows is not None else data, lasts=not neuron.is_controlled, reading=reading
-        )
+        reading = Reading(actor.id, neuron.asset_id, neuron.dataset_id) if counted else None
+        return Fragment(_moved(data, rows) if rows is not None else data, lasts=not counted, reading=reading)
 
-    def _atlas(self, actor: Actor, name: str) -> OpenAtlas:
-        with self._lock:
-            held = self._atlases.get((actor, name))
-            if held is None or held[0] < time.monotonic():
-                until = time.monotonic() + _LIFETIME_S
-                held = until, opened_atlas(self._platform, find_atlas(self._platform.database, actor, name))
-                self._atlases.put((actor, name), held)
-        return held[1]
+    def _remembered(self, actor: Actor, atlas_name: str, key: str) -> NeuronSet:
+        """The set as it was told a moment ago: of thousands of segments each asks for it."""
+        with self._asking:
+            with self._lock:
+                held = self._known.get((actor, atlas_name, key))
+            if held is not None and held[0] > time.monotonic():
+                return held[1]
+            return self.of(
+                actor, opened_atlas(self._platform, find_atlas(self._platform.database, actor, atlas_name)), key
+            )
 
     def _ask(self, actor: Actor, atlas: OpenAtlas, key: str) -> NeuronSet:
         parts = _KEY.fullmatch(key)
@@ -175,7 +167,7 @@ class NeuronSets:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        self._found.put((actor, question), (time.monotonic() + _FOUND_LIFETIME_S, frozenset(found)))
+        self._found.put((actor, question), (time.monotonic() + _LIFETIME_S, frozenset(found)))
         return frozenset(found)
 
     def _properties(self, atlas: OpenAtlas, found: NeuronSet) -> dict[str, Any]:
