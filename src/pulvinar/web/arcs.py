@@ -54,7 +54,7 @@ def arcs_of(store: Store, asset: Asset, atlas: OpenAtlas, limit: int) -> Arcs:
     size[:, [known[name] is None for name in targets]] = 0
     if not directed:
         size = np.triu(size, 1)
-    arcs = []
+    arcs: list[Arc] = []
     for at in np.argsort(size, axis=None, kind="stable")[::-1]:
         row, column = divmod(int(at), len(targets))
         source, target = known[sources[row]], known[targets[column]]
