@@ -39,6 +39,8 @@ from pulvinar.model.space import Points
 from pulvinar.model.transform import space_to_world
 
 Floats = npt.NDArray[np.float64]
+WIDTH_NM = 11_400_000.0
+"""Of the atlas, from side to side: twice the way to its midline."""
 SPACE: dict[str, Any] = {"space": {"name": CCFV3.name, "certainty": Certainty.STATED.value}}
 
 
@@ -121,7 +123,8 @@ def _moved(
         data = files.files[path]
         if path != "precomputed/info":
             end = 8 + int.from_bytes(data[:4], "little") * 12
-            places = np.frombuffer(data[8:end], "<f4").reshape(-1, 3) * (-1.0 if mirrored else 1.0, 1.0, 1.0)
+            places = np.frombuffer(data[8:end], "<f4").reshape(-1, 3)
+            places = (WIDTH_NM, 0.0, 0.0) + places * (-1.0, 1.0, 1.0) if mirrored else places
             data = data[:8] + (places + shift_um * 1000).astype("<f4").tobytes() + data[end:]
         means.store.put_bytes(f"assets/{asset_id}/{path}", data)
         objects.append(StoredObject(path, len(data), hashlib.sha256(data).hexdigest()))
