@@ -56,7 +56,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="pulvinar-view-") as folder:
         home = Path(folder) / "home"
-        datasets = _enter(home)
+        datasets = enter_volumes(home)
         port = free_port()
         with running([sys.executable, "-m", "benchmarks.view_cost", "--serve", str(home), str(port)], port) as server:
             costs = _look(server.address, datasets)
@@ -64,7 +64,7 @@ def main() -> int:
     return report("view_cost", f"{spread:.1%} apart", f"<= {SPREAD:.0%}", passed=spread <= SPREAD)
 
 
-def _enter(home: Path) -> dict[str, str]:
+def enter_volumes(home: Path) -> dict[str, str]:
     """The virtual volumes in a catalogue; gives the dataset of each size."""
     platform = new_platform(home)
     datasets = {}

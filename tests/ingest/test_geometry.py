@@ -12,7 +12,7 @@ from pulvinar.errors import Invalid
 from pulvinar.ingest.annotations import POINTS_A_CELL
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.reader import MeshData, PointsData, SkeletonData, TableData
-from pulvinar.ingest.skeletons import OVERVIEW_STEPS, simplify
+from pulvinar.ingest.skeletons import CROWD_STEPS, OVERVIEW_STEPS, simplify, without_twigs
 
 
 def a_skeleton(count: int = 50) -> SkeletonData:
@@ -97,6 +97,23 @@ def test_the_overview_lies_beside_the_exact_skeleton_where_it_saves_something():
     sparse = geometry_files(a_skeleton(), "a neuron")
     assert "overview" not in sparse.details
     assert "precomputed/2" not in sparse.files
+
+
+def test_the_form_for_a_crowd_has_no_twigs_and_all_that_reaches_far():
+    # along z a trunk of 100 um with a long side branch, a twig, and a twig that goes on from a fork's longer one
+    places = np.array([[0, 0, 0], [50, 0, 0], [100, 0, 0], [50, 60, 0], [50, 2, 2], [101, 1, 0], [103, 0, 0]], float)
+    parent = np.array([-1, 0, 1, 1, 1, 2, 2])
+    rows, edges = simplify(places, parent, 0.1)
+    kept, fewer = without_twigs(places, rows, edges, 2.0)
+    assert kept.tolist() == [0, 1, 3, 6]
+    assert {(int(kept[a]), int(kept[b])) for a, b in fewer} == {(1, 0), (3, 1), (6, 1)}
+
+
+def test_the_form_for_a_crowd_lies_beside_the_others():
+    made = geometry_files(a_tree(), "a neuron")
+    crowd, overview = made.details["crowd"], made.details["overview"]
+    assert crowd["tolerance_um"] == pytest.approx(overview["tolerance_um"] * OVERVIEW_STEPS / CROWD_STEPS)
+    assert np.frombuffer(made.files["precomputed/3"][:4], "<u4")[0] == crowd["count"] < overview["count"]
 
 
 def test_one_node_and_nodes_on_one_place_make_an_overview():

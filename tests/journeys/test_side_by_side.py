@@ -24,7 +24,7 @@ LOSE = (
 )
 SKELETONS = (
     "[...document.querySelectorAll('pulvinar-viewer')]"
-    ".map((viewer) => viewer.explorer.scene.layers.filter(({ kind }) => kind === 'skeleton').length)"
+    ".map((viewer) => viewer.explorer.scene.layers.reduce((sum, { neurons }) => sum + (neurons?.count ?? 0), 0))"
 )
 
 

@@ -99,6 +99,7 @@ QUERIES = {
     "/datasets/{dataset_id}/compare": "?before=1&after=1",
     "/api/v1/assets/{version_digest}/{asset_id}/cutout": "?start=0,0,0&stop=2,2,2",
     "/api/v1/assets/{version_digest}/{asset_id}/profile": "?through=100,200,300&through=104,204,304",
+    "/api/v1/assets/{version_digest}/{asset_id}/trace": "?at=100,200,300",
     "/api/v1/assets/{version_digest}/{asset_id}/statistics": "?low=99,199,299&high=120,220,320",
     "/api/v1/assets/{version_digest}/{asset_id}/box": "?low=99,199,299&high=120,220,320",
     "/datasets/{dataset_id}/assets/{asset_id}/traces": "?series=0",

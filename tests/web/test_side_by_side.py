@@ -80,9 +80,9 @@ def test_the_neurons_that_end_in_a_region_are_listed_and_shown(client, pair):
 
     asked = {"region": str(HIPPOCAMPUS), "ends": str(HIPPOCAMPUS)}
     scene = client.get("/api/v1/atlases/toy_mouse/scene", params=asked).json()
-    (shown,) = [layer for layer in scene["layers"] if layer["kind"] == "skeleton"]
-    assert shown["ends"] == "Hippocampal formation"
-    assert shown["neuron"]["soma"] == "cortex layer 2"
+    (shown,) = [layer for layer in scene["layers"] if layer["kind"] == "neurons"]
+    assert (shown["neurons"]["kind"], shown["neurons"]["name"]) == ("ends", "Hippocampal formation")
+    assert shown["neurons"]["count"] == 1
     assert scene["chosen"] == [str(HIPPOCAMPUS)]
     page = compare(client, *BOTH, ("region", f"toy_mouse:{HIPPOCAMPUS}"), ("ends", "1"))
     assert f"/api/v1/atlases/toy_mouse/scene?region={HIPPOCAMPUS}&amp;ends={HIPPOCAMPUS}" in page

@@ -8,9 +8,11 @@ import { steer } from "./keys";
 import { letterMarks } from "./letters";
 import { waitForServer } from "./connection";
 import { isWriting, keyDialog } from "./shortcuts";
+import { NeuronDisplay } from "./neuronDisplay";
 import { PANELS } from "./panels";
 import type { PanelContext } from "./panels/panel";
 import { unitOf } from "./places";
+import { PointDisplay } from "./pointDisplay";
 import { RegionDisplay, atlasOf } from "./regionDisplay";
 import type { Region } from "./regions";
 import { readScene, type Scene } from "./scene";
@@ -31,6 +33,8 @@ export class PulvinarViewer extends HTMLElement {
   private spinning: ReturnType<typeof cameraRotation> | null = null;
 
   private display: RegionDisplay | null = null;
+  private neurons: NeuronDisplay[] = [];
+  private points: PointDisplay[] = [];
   private stopWaiting: (() => void) | null = null;
   private readonly openKeys = keyDialog(this, (word) => this.say(word));
   private learned: Promise<void> = Promise.resolve();
@@ -167,7 +171,16 @@ export class PulvinarViewer extends HTMLElement {
     const display = new RegionDisplay(explorer, this.select, atlasOf(this.getAttribute("scene")!));
     this.select.set(this.state!.regions);
     this.learned = display.learn(languageOf(this.language)).then(() => void this.regions.set(display.layer, display.tree.regions));
+    this.learnNeurons(explorer, this.learned.then(() => display.tree.regions));
     return (this.display = display);
+  }
+
+  /** What is known of the neurons of each set, which are shown once it is there. */
+  private learnNeurons(explorer: Explorer, regions: Promise<ReadonlyMap<string, Region>>): void {
+    const sets = explorer.scene.layers.flatMap(({ kind }, index) => (kind === "neurons" ? [new NeuronDisplay(explorer, index)] : []));
+    this.neurons = sets;
+    this.points = explorer.scene.layers.flatMap(({ kind }, index) => (kind === "points" ? [new PointDisplay(explorer, index)] : []));
+    for (const set of sets) void set.learn(regions).then(() => this.neurons === sets && this.refresh());
   }
 
   /** The regions' names and places, once they are known. */
@@ -176,7 +189,7 @@ export class PulvinarViewer extends HTMLElement {
     return this.display;
   }
 
-  /** Ask the scene for other values of `parameter` (region, asset, ends); null when the server refused. */
+  /** Ask the scene for other values of `parameter` (region, asset, ends, neurons); null when the server refused. */
   async ask(parameter: string, values: readonly string[]): Promise<Scene | null> {
     if (!this.explorer || !this.scene || !this.state) return null;
     const before = this.getAttribute("scene")!;
@@ -246,6 +259,8 @@ export class PulvinarViewer extends HTMLElement {
       atlas: atlasOf(this.getAttribute("scene")!),
       display,
       learned: this.learned,
+      neurons: this.neurons,
+      points: this.points,
       stage: this.stage,
       tell,
       view: () => (this.state = explorer.view(this.state!.layers)),
@@ -259,7 +274,7 @@ export class PulvinarViewer extends HTMLElement {
     this.side?.element.remove();
     this.strip?.element.remove();
     this.side = new Side(PANELS.map((maker) => maker(context)).filter((panel) => panel !== null), say);
-    this.strip = new Strip(explorer, scene, unit, say, this.regions, tell);
+    this.strip = new Strip(explorer, scene, unit, say, this.regions, this.neurons, tell);
     this.bar.setAttribute("role", "toolbar");
     this.bar.setAttribute("aria-label", say("view"));
     this.bar.replaceChildren(this.layoutChoice(scene), this.actions());
@@ -319,6 +334,8 @@ export class PulvinarViewer extends HTMLElement {
     if (!state) return;
     this.select.set(state.regions);
     this.display?.apply({ only: state.only, outline: state.outline });
+    for (const table of this.points) if (state.layers[table.layer]!.column) void table.learn().then(() => table.apply(state.layers[table.layer]!));
+    for (const set of this.neurons) set.again(state.layers[set.layer]!);
     for (const input of this.bar.querySelectorAll<HTMLInputElement>("input[name=pv-layout]")) input.checked = input.value === state.layout;
     this.side?.refresh();
     this.strip?.showPlace();

@@ -5,15 +5,16 @@ import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
 import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
 import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
-import { ScreenshotMode } from "neuroglancer/unstable/util/trackable_screenshot_mode.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { debounce } from "./dom";
 import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, spun, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
 import { Overlay } from "./overlay";
+import { exactOf } from "./neurons";
+import { Pictures, type Enlarged } from "./pictures";
+import { Skeletons, type ShownNeurons } from "./skeletons";
 import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
 import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
-import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Quaternion, type Toggle, type View } from "./view";
+import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Plane, type Quaternion, type Toggle, type View } from "./view";
 
 export interface Reading {
   /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
@@ -61,22 +62,12 @@ export interface Listener {
 }
 
 /** A picture of the panels, and where they are in it. */
-export interface Figure {
-  blob: Blob;
-  /** Pixels of the picture. */
-  width: number;
-  height: number;
-  /** Its pixels a pixel of the screen. */
-  factor: number;
+export interface Figure extends Enlarged {
+  /** In pixels of the screen. */
   panels: PanelEdge[];
   /** Micrometres a pixel of the screen, in sections. */
   pixel: number;
 }
-
-/** So long a figure waits for what is still loading. */
-const PATIENCE_MS = 60_000;
-/** So many looks in a row, a tenth of a second apart, must find nothing missing: what a frame calls for is asked for after it. */
-const QUIET = 3;
 
 interface SectionPanel {
   element: HTMLElement;
@@ -100,8 +91,10 @@ export class Explorer {
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
   /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "cut" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  private chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
+  private readonly skeletons: Skeletons;
+  private readonly pictures: Pictures;
 
   constructor(
     private readonly target: HTMLElement,
@@ -118,6 +111,8 @@ export class Explorer {
       resetStateWhenEmpty: false,
     });
     this.surfaces = new SurfaceLayer(this.viewer, scene);
+    this.pictures = new Pictures(this.viewer, target);
+    this.skeletons = new Skeletons(this.viewer, () => this.scene, () => this.finestPixel());
     this.viewer.uiConfiguration.showUIControls.value = false;
     this.viewer.uiConfiguration.showPanelBorders.value = false;
     this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
@@ -130,7 +125,7 @@ export class Explorer {
     this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
     this.viewer.display.updateFinished.add(() => {
-      this.refine();
+      this.skeletons.refine();
       this.listener.panelsMoved(this.edges());
     });
     this.watch = window.setInterval(() => void this.findProblems(), 2000);
@@ -159,10 +154,12 @@ export class Explorer {
   show(view: View): void {
     this.chosen = { ...view };
     this.target.toggleAttribute("data-cut", view.cut);
+    this.clip();
     this.viewer.state.reset();
     this.viewer.state.restoreState(neuroglancerState(this.scene, view, location.origin, this.fitted(view)));
     for (const overlay of this.overlays.values()) overlay.attach();
     this.surfaces.attach();
+    this.skeletons.attach();
   }
 
   /** Where one looks from and how near, in the terms of the world. */
@@ -208,10 +205,22 @@ export class Explorer {
     this.arrange();
   }
 
+  /** Show these neurons of a layer that is a set of them, and no others. */
+  setNeurons(index: number, shown: ShownNeurons): void {
+    this.skeletons.show(index, shown);
+  }
+
+  /** Draw the points of a layer by this shader. */
+  setPoints(index: number, shader: string): void {
+    const state = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.annotationDisplayState;
+    if (state && state.shader.value !== shader) state.shader.value = shader;
+  }
+
   /** Show another scene of the same world, as `view` says. */
   replace(scene: Scene, view: View): void {
     this.scene = scene;
     this.surfaces.scene = scene;
+    this.skeletons.clear();
     this.reported.clear();
     this.show(view);
   }
@@ -234,7 +243,7 @@ export class Explorer {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, cut, slices, slices3d, regions, only, outline } = this.chosen;
+    const { layout, volume, cut, plane, slices, slices3d, regions, only, outline } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -248,6 +257,7 @@ export class Explorer {
       slices3d,
       volume,
       cut,
+      plane,
       scaleBar: viewer.showScaleBar.value,
       regions,
       only,
@@ -400,6 +410,25 @@ export class Explorer {
     return { axes: viewer.showAxisLines.value, scaleBar: viewer.showScaleBar.value, volume: chosen.volume, cut: chosen.cut }[what];
   }
 
+  /** What 3D is cut open by. */
+  get plane(): Plane | null {
+    return this.chosen.plane;
+  }
+
+  /** Cut 3D open by a plane, or close it again. */
+  setPlane(plane: Plane | null): void {
+    this.chosen.plane = plane;
+    this.clip();
+  }
+
+  private clip(): void {
+    const { plane } = this.chosen;
+    if (plane) this.target.dataset.plane = [...plane.slice(0, 3), plane[3] / this.unit].join();
+    else delete this.target.dataset.plane;
+    // only who looks from elsewhere makes Neuroglancer count anew
+    this.viewer.projectionOrientation.changed.dispatch();
+  }
+
   /** Put volumes and sections into 3D as they were chosen for the present layout, and layers over each other as they are visible. */
   private arrange(): void {
     const { chosen, viewer } = this;
@@ -472,24 +501,6 @@ export class Explorer {
     return Math.min(...pixels) * this.unit;
   }
 
-  /** Show each skeleton exactly where one could tell the difference, else its overview; the one stays until the other has come. */
-  private refine(): void {
-    if (!this.scene.layers.some((layer) => layer.overview)) return;
-    const pixel = this.finestPixel();
-    this.scene.layers.forEach(({ overview, segments }, index) => {
-      const shown = (this.viewer.layerManager.managedLayers[index]?.layer as any)?.displayState?.segmentationGroupState.value.visibleSegments;
-      if (!overview || !shown) return;
-      const [wanted, other] = pixel < overview.tolerance_um ? [segments[0]!, overview.segment] : [overview.segment, segments[0]!];
-      if (!shown.has(BigInt(wanted))) shown.add(BigInt(wanted));
-      else if (!shown.has(BigInt(other))) return;
-      else if (this.viewer.isReady()) shown.delete(BigInt(other));
-      else this.refineSoon();
-    });
-  }
-
-  /** The last chunk to come may be ready only after the frame that it called for. */
-  private readonly refineSoon = debounce(() => this.refine(), 200);
-
   private cursor(): Cursor {
     const { mouseState, layerSelectedValues, layerManager } = this.viewer;
     if (!mouseState.active) return { position: null, readings: [] };
@@ -497,7 +508,7 @@ export class Explorer {
     layerManager.managedLayers.slice(0, this.scene.layers.length).forEach((managed, layer) => {
       if (!managed.visible || !managed.layer) return;
       const value = simple(layerSelectedValues.get(managed.layer)?.value);
-      if (value !== null) readings.push({ layer, value });
+      if (value !== null) readings.push({ layer, value: this.scene.layers[layer]!.kind === "neurons" ? exactOf(BigInt(value)) : value });
     });
     return { position: this.spatial(mouseState.position), readings };
   }
@@ -535,9 +546,7 @@ export class Explorer {
 
   /** The picture as it stands, as PNG. */
   picture(): Promise<Blob | null> {
-    const { display } = this.viewer;
-    display.draw();
-    return new Promise((resolve) => display.canvas.toBlob(resolve, "image/png"));
+    return this.pictures.whole();
   }
 
   /**
@@ -545,87 +554,24 @@ export class Explorer {
    * Where the graphics card has no room for it, with as many as it has: `factor` of the answer says it. `panels` are in pixels of the screen.
    */
   async figure(factor: number): Promise<Figure> {
-    const { viewer, target } = this;
-    const { display, crossSectionScale, showScaleBar } = viewer;
-    const { canvas, gl } = display;
-    const { clientWidth: width, clientHeight: height } = target;
-    const most = Math.min(gl.getParameter(gl.MAX_RENDERBUFFER_SIZE), gl.getParameter(gl.MAX_TEXTURE_SIZE), ...gl.getParameter(gl.MAX_VIEWPORT_DIMS));
-    let times = Math.min(factor, most / Math.max(width, height));
-    const panels = this.edges();
-    const { pixel } = this.scale();
-    const bar = showScaleBar.value;
-    const scale = crossSectionScale.value;
+    const [panels, { pixel }] = [this.edges(), this.scale()];
     this.enlarged = true;
     try {
-      display.screenshotMode.value = ScreenshotMode.PREVIEW;
-      showScaleBar.value = false;
-      canvas.width = Math.round(width * times);
-      canvas.height = Math.round(height * times);
-      // a browser short of memory makes a smaller buffer without a word, and stretches what is drawn in it
-      if (gl.drawingBufferWidth < canvas.width || gl.drawingBufferHeight < canvas.height) {
-        times *= Math.min(gl.drawingBufferWidth / canvas.width, gl.drawingBufferHeight / canvas.height);
-        canvas.width = Math.floor(width * times);
-        canvas.height = Math.floor(height * times);
-      }
-      display.resizeGeneration += 1;
-      // a section shows micrometres a pixel, so that more pixels would show more of it
-      crossSectionScale.value = scale / times;
-      await this.loaded();
-      display.draw();
-      const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-      if (!blob) throw new Error("the browser made no picture");
-      return { blob, width: canvas.width, height: canvas.height, factor: times, panels, pixel };
+      return { ...(await this.pictures.enlarged(factor)), panels, pixel };
     } finally {
-      display.screenshotMode.value = ScreenshotMode.OFF;
-      crossSectionScale.value = scale;
-      showScaleBar.value = bar;
-      display.resizeGeneration += 1;
-      display.scheduleRedraw();
       // what changed here and back is told a moment later
       window.setTimeout(() => (this.enlarged = false), 0);
     }
   }
 
   /** The picture of the 3D camera turned by `part` of a full turn from `start`, which is how it stood: a frame of a turntable. */
-  async turntable(start: Quaternion, part: number): Promise<string> {
-    const { projectionOrientation, display } = this.viewer;
-    projectionOrientation.orientation.set(spun(start, part, this.scene.oriented));
-    projectionOrientation.changed.dispatch();
-    await this.loaded(part ? 1 : QUIET);
-    display.draw();
-    return display.canvas.toDataURL("image/png");
-  }
-
-  /** Wait until all that is in sight has come, but not for ever: what is missing is told of elsewhere. */
-  private async loaded(times = QUIET): Promise<void> {
-    const until = performance.now() + PATIENCE_MS;
-    let quiet = 0;
-    while (performance.now() < until && quiet < times) {
-      this.viewer.display.scheduleRedraw();
-      await new Promise((resolve) => window.setTimeout(resolve, 100));
-      quiet = this.viewer.isReady() ? quiet + 1 : 0;
-    }
+  turntable(start: Quaternion, part: number): Promise<string> {
+    return this.pictures.turned(spun(start, part, this.scene.oriented), part === 0);
   }
 
   /** Share of pixels that aren't background in each panel, by its centre half: a blank panel gives 0. */
   litPanels(): number[] {
-    const { display } = this.viewer;
-    display.draw();
-    const { gl, canvas } = display;
-    const frame = canvas.getBoundingClientRect();
-    const density = canvas.width / frame.width;
-    return [...(display.panels as unknown as Set<SectionPanel>)].map(({ element }) => {
-      const box = element.getBoundingClientRect();
-      const width = Math.floor((box.width * density) / 2);
-      const height = Math.floor((box.height * density) / 2);
-      const pixels = new Uint8Array(width * height * 4);
-      const left = (box.left - frame.left) * density + width / 2;
-      const bottom = (frame.bottom - box.bottom) * density + height / 2;
-      gl.readPixels(Math.floor(left), Math.floor(bottom), width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      let lit = 0;
-      for (let at = 0; at < pixels.length; at += 4) if (pixels[at]! + pixels[at + 1]! + pixels[at + 2]! > 96) lit += 1;
-      return lit / (width * height);
-    });
+    return this.pictures.lit([...(this.viewer.display.panels as unknown as Set<SectionPanel>)].map(({ element }) => element));
   }
 
   /** Neuroglancer's own state, for whoever wants to take a view elsewhere. */

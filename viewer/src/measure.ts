@@ -89,6 +89,13 @@ export function profileAddress(target: Target, { corners, width_um, level }: Pro
   return `${assetAddress(target)}/profile?${query}`;
 }
 
+export function traceAddress(target: Target, place: Vector, radius_um: number, level: number | null): string {
+  const query = new URLSearchParams({ at: wire(place) });
+  if (radius_um) query.set("radius_um", String(radius_um));
+  if (level !== null) query.set("level", String(level));
+  return `${assetAddress(target)}/trace?${query}`;
+}
+
 export function boxAddress(target: Target, what: "statistics" | "box", box: Box, level: number | null = null): string {
   const query = new URLSearchParams({ low: wire(box.low), high: wire(box.high) });
   if (level !== null) query.set("level", String(level));

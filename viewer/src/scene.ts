@@ -1,7 +1,7 @@
 /** What the server says is to be shown. Lengths are micrometres, triples are (z, y, x), as everywhere on the wire. */
 
 export type Triple = [number, number, number];
-export type LayerKind = "image" | "labels" | "skeleton" | "mesh" | "points";
+export type LayerKind = "image" | "labels" | "skeleton" | "neurons" | "mesh" | "points";
 
 export interface SceneLayer {
   name: string;
@@ -29,17 +29,23 @@ export interface SceneLayer {
   overview: { segment: string; tolerance_um: number } | null;
   /** Identifier of the asset of another dataset that was asked for; "" for what is here anyhow. */
   asset: string;
-  /** The region, by name, that a neuron is shown for because it ends there. */
-  ends: string;
-  neuron: NeuronFacts | null;
+  /** Which set of neurons a layer shows that shows one. */
+  neurons: ShownSet | null;
 }
 
-/** What neurons are told apart by. */
-export interface NeuronFacts {
-  soma: string;
-  /** RRGGBB, "" where no region holds the soma. */
-  soma_color: string;
-  length_um: number | null;
+/** One form of all neurons of a set: how far it strays at most, and how many nodes they have in it together. */
+export interface NeuronForm {
+  tolerance_um: number;
+  nodes: number;
+}
+
+/** Neurons that are one layer: what they were asked for by, and what that is called. */
+export interface ShownSet {
+  kind: "ends" | "soma" | "dataset" | "collection" | "search" | "all";
+  key: string;
+  name: string;
+  count: number;
+  forms: NeuronForm[];
 }
 
 /** Surfaces of an atlas's regions, each under its region's number. */
@@ -76,7 +82,7 @@ export interface Scene {
   chosen: string[];
 }
 
-const KINDS: readonly string[] = ["image", "labels", "skeleton", "mesh", "points"];
+const KINDS: readonly string[] = ["image", "labels", "skeleton", "neurons", "mesh", "points"];
 
 /** What tells a layer from the others of its scene, and finds it in another scene. */
 export function layerKey({ source, channel, segments }: SceneLayer): string {
@@ -128,8 +134,7 @@ function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
     segments: value.segments ?? [],
     overview: value.overview ?? null,
     asset: value.asset ?? "",
-    ends: value.ends ?? "",
-    neuron: value.neuron ?? null,
+    neurons: value.neurons ?? null,
   };
 }
 

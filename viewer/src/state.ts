@@ -1,6 +1,7 @@
 /** A scene and a view written as Neuroglancer's state. Pure: this is the part of the facade that tests without a browser. */
 
 import { boxOnScreen, cameraRotation, multiply, panelRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
+import { pointShader } from "./points";
 import type { Scene, SceneLayer } from "./scene";
 import { looksThrough, showsSections, unchosenAlpha, type LayerView, type Layout, type Palette, type View } from "./view";
 
@@ -93,7 +94,19 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     };
   }
   if (layer.kind === "points") {
-    return { ...common, type: "annotation", source, shader: pointShader(view.color), annotationColor: `#${view.color}` };
+    return { ...common, type: "annotation", source, shader: pointShader(view, []), annotationColor: `#${view.color}` };
+  }
+  if (layer.kind === "neurons") {
+    return {
+      ...common,
+      type: "segmentation",
+      // what is known of the neurons comes once, for the list beside the picture
+      source: { ...source, subsources: { properties: false } },
+      objectAlpha: view.opacity,
+      // which ones, in which form: see skeletons.ts
+      segments: [],
+      skeletonRendering: { mode2d: "lines", mode3d: "lines", lineWidth2d: 2, lineWidth3d: 1 },
+    };
   }
   const names = layer.names ? [{ url: resolveSource(`precomputed://${layer.names}`, origin) }] : [];
   return {
@@ -103,7 +116,7 @@ function layerState(layer: SceneLayer, index: number, scene: Scene, whole: View,
     selectedAlpha: view.opacity,
     notSelectedAlpha: unchosenAlpha(scene, whole),
     objectAlpha: layer.kind === "labels" ? 1 : view.opacity,
-    // Whoever looks closely enough gets the exact one: see `refine` in facade.ts.
+    // Whoever looks closely enough gets the exact one: see skeletons.ts.
     segments: layer.overview ? [layer.overview.segment] : layer.segments,
     segmentDefaultColor: layer.kind === "labels" || layer.segments.length > 1 ? undefined : `#${view.color}`,
     skeletonRendering: { mode2d: "lines_and_points", mode3d: "lines", lineWidth3d: 2 },
@@ -200,15 +213,6 @@ void main() {
 #else
   ${over ? `emitRGBA(vec4(${palette === "tint" ? "tone" : "shade"}, v));` : "emitRGB(shade);"}
 #endif
-}
-`;
-}
-
-function pointShader(color: string): string {
-  return `void main() {
-  setColor(vec4(${vec3(color)}, 0.9));
-  setPointMarkerSize(5.0);
-  setPointMarkerBorderWidth(0.0);
 }
 `;
 }

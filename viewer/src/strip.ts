@@ -3,6 +3,7 @@
 import { make } from "./dom";
 import type { Cursor, Explorer } from "./facade";
 import { placeText, readPlace, tidy, type Unit } from "./places";
+import type { NeuronDisplay } from "./neuronDisplay";
 import type { Region } from "./regions";
 import type { Scene } from "./scene";
 import type { Say } from "./words";
@@ -19,6 +20,7 @@ export class Strip {
     private readonly say: Say,
     /** Names of the regions of each layer that has some. */
     private readonly regions: ReadonlyMap<number, ReadonlyMap<string, Region>>,
+    private readonly neurons: readonly NeuronDisplay[],
     private readonly tell: (text: string) => void,
   ) {
     const label = make("label", { for: this.place.id }, `${say("goto")} (${unit})`);
@@ -49,6 +51,7 @@ export class Strip {
 
   private named(layer: number, value: number | bigint | string): string {
     const id = String(value);
+    if (this.scene.layers[layer]!.kind === "neurons") return this.neurons.find((set) => set.layer === layer)?.neurons.find((one) => one.id === id)?.name ?? id;
     if (this.scene.layers[layer]!.kind !== "labels") return typeof value === "number" ? tidy(value) : id;
     // Labels count from one: zero is where there is no region.
     if (id === "0") return this.say("noRegion");

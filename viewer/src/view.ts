@@ -1,5 +1,6 @@
 /** What a person chose to see, and its short form in a link. It knows nothing of Neuroglancer, so links outlive it. */
 
+import { COLOURINGS, type Colouring } from "./neurons";
 import type { Scene, SceneLayer } from "./scene";
 
 export const LAYOUTS = ["4panel", "xy", "xz", "yz", "3d"] as const;
@@ -9,6 +10,8 @@ export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
 export const TOGGLES = ["axes", "scaleBar", "slices", "volume", "cut"] as const;
 export type Toggle = (typeof TOGGLES)[number];
+/** A unit normal and an offset in micrometres: places p with n . p + d >= 0 stay. */
+export type Plane = [number, number, number, number];
 export type Quaternion = [number, number, number, number];
 
 export const BLENDS = ["auto", "additive", "normal"] as const;
@@ -28,6 +31,14 @@ export interface LayerView {
   blend: Blend;
   /** What a person calls it; "" leaves the scene's name. */
   name: string;
+  /** By what a set of neurons is coloured, and the words that those have in their names which are shown. */
+  colouring: Colouring;
+  filter: string;
+  /** By which column points are coloured, "" by none; of a column of words the codes that are shown, none meaning all. */
+  column: string;
+  chosen: number[];
+  /** Of a column of numbers: whether only those within `window` are shown. */
+  within: boolean;
 }
 
 export interface View {
@@ -49,6 +60,8 @@ export interface View {
   volume: boolean;
   /** Whether 3D is cut open: what lies before the crossing point is away, whichever way it is turned. */
   cut: boolean;
+  /** What 3D is cut open by besides, from wherever one looks. */
+  plane: Plane | null;
   scaleBar: boolean;
   /** Chosen regions, by the identifiers that the labels hold; whether the others are hidden, and only outlines drawn. */
   regions: string[];
@@ -103,6 +116,7 @@ export function defaultView(scene: Scene): View {
     slices3d: null,
     volume: true,
     cut: false,
+    plane: null,
     scaleBar: true,
     regions: [...scene.chosen],
     only: scene.chosen.length > 0,
@@ -120,6 +134,11 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     color: layer.color,
     blend: "auto",
     name: "",
+    colouring: "soma",
+    filter: "",
+    column: "",
+    chosen: [],
+    within: false,
   };
 }
 
@@ -139,6 +158,7 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.slices3d !== null) out.set("c3", view.slices3d ? "1" : "0");
   if (!view.volume) out.set("v", "0");
   if (view.cut) out.set("k", "1");
+  if (view.plane) out.set("kp", view.plane.map((value) => short(value, 6)).join("_"));
   if (!view.scaleBar) out.set("b", "0");
   if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
   if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
@@ -160,6 +180,11 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
   if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
   if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
+  if (layer.colouring !== start.colouring) parts.push(`k${layer.colouring}`);
+  if (layer.filter !== start.filter) parts.push(`f${layer.filter.replaceAll("~", "-")}`);
+  if (layer.column !== start.column) parts.push(`p${layer.column}`);
+  if (layer.chosen.length) parts.push(`s${layer.chosen.join("_")}`);
+  if (layer.within !== start.within) parts.push("i1");
   return parts.join("~");
 }
 
@@ -180,6 +205,8 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.slices3d = { "0": false, "1": true }[given.get("c3") ?? ""] ?? null;
   view.volume = given.get("v") !== "0";
   view.cut = given.get("k") === "1";
+  const plane = numbers(given.get("kp"), 4) as Plane | null;
+  view.plane = plane && Math.abs(Math.hypot(plane[0], plane[1], plane[2]) - 1) < 0.01 ? plane : null;
   view.scaleBar = given.get("b") !== "0";
   view.regions = identifiers(given.get("g")) ?? view.regions;
   view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;
@@ -198,6 +225,11 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
     else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;
     else if (part[0] === "n") layer.name = value.slice(0, LONGEST_NAME);
+    else if (part[0] === "k" && COLOURINGS.includes(value as Colouring)) layer.colouring = value as Colouring;
+    else if (part[0] === "p" && /^[a-z]\w*$/.test(value)) layer.column = value;
+    else if (part[0] === "s") layer.chosen = identifiers(value)?.map(Number) ?? [];
+    else if (part === "i1") layer.within = true;
+    else if (part[0] === "f") layer.filter = value.slice(0, LONGEST_NAME);
   }
 }
 

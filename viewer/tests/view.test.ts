@@ -23,12 +23,13 @@ test("a link restores everything that a person can change", () => {
     slices3d: true,
     volume: false,
     cut: true,
+    plane: [0.6, 0, -0.8, -1234.5],
     scaleBar: false,
     regions: ["382", "18446744073709551615"],
     only: true,
     outline: true,
   };
-  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", name: "海马 T1" };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
   view.layers[2]!.opacity = 0.9;
   expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
 });

@@ -32,6 +32,16 @@ def access_of(session: Session, dataset_id: str) -> Access:
     return Access(Tier(row.tier), row.opens, row.home, row.made_by) if row else Access()
 
 
+def controlled_among(session: Session, dataset_ids: Collection[str]) -> frozenset[str]:
+    """Those of the datasets whose reading is granted to persons, and counted."""
+    ids = sorted(dataset_ids)
+    found: set[str] = set()
+    for first in range(0, len(ids), 500):
+        wanted = select(dataset_access.c.dataset_id).where(dataset_access.c.dataset_id.in_(ids[first : first + 500]))
+        found.update(session.scalars(wanted.where(dataset_access.c.tier == Tier.CONTROLLED.value)))
+    return frozenset(found)
+
+
 def set_access(session: Session, dataset_id: str, access: Access) -> None:
     """Write down whom a dataset is for. Private to the rooms above, which show and hide it accordingly."""
     session.execute(delete(dataset_access).where(dataset_access.c.dataset_id == dataset_id))

@@ -73,6 +73,13 @@ def rules_on(session: Session, dataset_id: str) -> tuple[ExportRule, ...]:
     return _rules(session, scopes)
 
 
+def bound_among(session: Session, dataset_ids: Collection[str]) -> frozenset[str]:
+    """Those of the datasets that a rule binds."""
+    if session.scalar(select(export_rule.c.scope).limit(1)) is None:
+        return frozenset()
+    return frozenset(one for one in dataset_ids if rules_on(session, one))
+
+
 def rules_of(session: Session, scope: str) -> tuple[ExportRule, ...]:
     """The rules that were set on one scope. Whoever asks may know them."""
     return _rules(session, [scope])

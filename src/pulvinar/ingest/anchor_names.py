@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from pulvinar.model.ontology import Ontology, Region, folded_name
 
@@ -19,6 +20,13 @@ def region_named(ontology: Ontology, name: str) -> Region | None:
         return None
     found = ontology.named(name)
     return found or ontology.named(_SIDE.sub("", name.strip()))
+
+
+def side_named(name: str) -> Literal["left", "right", ""]:
+    """The side that a name says, at its beginning or its end."""
+    found = _SIDE.search(name.strip())
+    letter = next((one for one in found.group().casefold() if one in "lr"), "") if found else ""
+    return {"l": "left", "r": "right"}.get(letter, "")  # type: ignore[return-value]
 
 
 def parcels_named(ontology: Ontology, names: Sequence[str]) -> dict[int, float]:

@@ -1,4 +1,5 @@
-"""Neurons as stored objects: a table of nodes, and two forms that Neuroglancer reads, the exact one and an overview."""
+"""Neurons as stored objects: a table of nodes, and three forms that Neuroglancer reads: the exact one, an overview, and
+one for a crowd."""
 
 from __future__ import annotations
 
@@ -31,6 +32,11 @@ OVERVIEW = 2
 OVERVIEW_STEPS = 1024
 """An overview strays from the exact skeleton by at most this part of its largest extent: by less than a pixel while the
 whole of it fits on a screen. Whoever comes nearer is shown the exact one."""
+
+CROWD = 3
+"""The id of the form for thousands of neurons on one screen: no short twigs, and fewer nodes still."""
+CROWD_STEPS = 256
+"""The form for a crowd strays by at most this part of the largest extent; a twig as short as twice that is left out."""
 
 
 def skeleton_files(data: SkeletonData, name: str) -> GeometryFiles:
@@ -68,6 +74,11 @@ def skeleton_files(data: SkeletonData, name: str) -> GeometryFiles:
     if len(rows) < 0.8 * count:
         files[f"precomputed/{OVERVIEW}"] = fragment(data.zyx_um[rows], fewer, [values[rows] for values in attributes])
         details["overview"] = {"segment": OVERVIEW, "tolerance_um": tolerance, "count": len(rows)}
+    coarse = tolerance * OVERVIEW_STEPS / CROWD_STEPS
+    rows, fewer = without_twigs(data.zyx_um, rows, fewer, coarse)
+    if len(rows) < 0.8 * count:
+        files[f"precomputed/{CROWD}"] = fragment(data.zyx_um[rows], fewer, [values[rows] for values in attributes])
+        details["crowd"] = {"segment": CROWD, "tolerance_um": coarse, "count": len(rows)}
     return GeometryFiles(files, {**details, "precomputed": "precomputed"})
 
 
@@ -121,6 +132,41 @@ def simplify(
     stays[pairs] = True
     place_of = np.cumsum(stays) - 1
     return np.flatnonzero(stays), place_of[pairs]
+
+
+def without_twigs(
+    zyx_um: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], edges: npt.NDArray[np.int64], tolerance_um: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Fewer nodes still of what `simplify` gave, in the same form: without the branches that reach no farther than
+    twice `tolerance_um` from where they leave, and simplified to it.
+
+    Where a neurite forks, the branch that reaches farthest goes on, however short it is.
+    """
+    parent = np.full(len(rows), -1, np.int64)
+    parent[edges[:, 0]] = edges[:, 1]
+    places = zyx_um[rows]
+    steps = np.linalg.norm(places - places[parent], axis=1)
+    reach, longest = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
+    waits = np.bincount(parent[parent >= 0], minlength=len(rows))
+    tips_first = np.flatnonzero(waits == 0).tolist()
+    for node in tips_first:  # it grows: a node comes when all above which it stands have come
+        above = int(parent[node])
+        if above < 0:
+            continue
+        if longest[above] < 0 or reach[node] + steps[node] > reach[above]:
+            reach[above], longest[above] = reach[node] + steps[node], node
+        waits[above] -= 1
+        if not waits[above]:
+            tips_first.append(above)
+    stays = np.zeros(len(rows), bool)
+    for node in reversed(tips_first):
+        above = int(parent[node])
+        far = above >= 0 and (longest[above] == node or reach[node] + steps[node] > 2 * tolerance_um)
+        stays[node] = above < 0 or (stays[above] and far)
+    kept = np.flatnonzero(stays)
+    place_of = np.cumsum(stays) - 1
+    left, fewer = simplify(places[kept], np.where(parent[kept] >= 0, place_of[parent[kept]], -1), tolerance_um)
+    return rows[kept[left]], fewer
 
 
 def _straightened(path: npt.NDArray[np.float64], tolerance: float) -> list[int]:

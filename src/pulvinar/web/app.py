@@ -27,6 +27,7 @@ from pulvinar.web import gateway, portal, scene, sign_in_pages
 from pulvinar.web.admission import Admission
 from pulvinar.web.api import (
     access,
+    arcs,
     assets,
     atlases,
     audit,
@@ -62,6 +63,7 @@ from pulvinar.web.errors import MethodNotAllowed, code_of, tell
 from pulvinar.web.forms import browser_of
 from pulvinar.web.identification import bearer_of
 from pulvinar.web.limits import Buckets
+from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
@@ -99,6 +101,7 @@ class WebApplication:
             sources=platform.sources,
             reads=reads,
             refused=refused.add,
+            neurons=NeuronSets(platform),
         )
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
@@ -170,6 +173,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms, rules):
         api.include_router(part.router)
+    api.include_router(arcs.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)
     api.include_router(me.router)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
+from pulvinar.catalogue.anchors import anchors_of
 from pulvinar.catalogue.versions import find_asset, get_version, resolve
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Right
@@ -55,6 +57,12 @@ def matrix(
         sources, targets, values = read_matrix(platform.store, asset)
         low, high = _range(values)
         data = {"strongest": _strongest(sources, targets, values), "low": low, "high": high, "averaged": False}
+    anchors = anchors_of(platform.database, actor, [asset.id]).get(asset.id, ())
+    data["views"] = (
+        [f"/atlases/{quote(one.atlas)}/view?arcs={asset.id}#l=3d&v=0" for one in anchors]
+        if not data["averaged"]
+        else []
+    )
     return render(request, "matrix.html", {**_common(shown, asset), **data})
 
 

@@ -149,12 +149,14 @@ def neurons(
         limit=_NEURONS,
     )
     table = projections(page.items, asked.ontology)
+    said = [f"{what}-{asked.ontology.find(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
     follow = {**_said(soma, end), "cursor": page.next_cursor} if page.next_cursor else None
     values = {
         **_common(request, asked),
         "rows": list(zip(page.items, table.cells, strict=True)),
         "regions": table.regions,
         "named": lambda ids: [asked.ontology.region(one) for one in ids if one in asked.ontology],
+        "set": said[0] if said else "all",
         "soma": soma,
         "end": end,
         "next": f"?{urlencode(follow)}" if follow else None,
@@ -176,12 +178,15 @@ def view(
     region: Annotated[list[str] | None, Query(max_length=20)] = None,
     asset: Annotated[list[str] | None, Query(max_length=50)] = None,
     ends: Annotated[list[str] | None, Query(max_length=20)] = None,
+    neurons: Annotated[list[str] | None, Query(max_length=20)] = None,
+    arcs: Annotated[list[str] | None, Query(max_length=5)] = None,
 ) -> Response:
-    """The viewer, with an atlas, some of its regions, the neurons that end in some, and assets that lie in it."""
+    """The viewer, with an atlas, some of its regions, sets of neurons, and assets that lie in it."""
     version = get_version(platform.database, actor, asked.dataset_id)
     address = f"/atlases/{quote(asked.atlas.name)}"
     asked_for = [("region", one) for one in region or ()] + [("asset", one) for one in asset or ()]
-    asked_for += [("ends", one) for one in ends or ()]
+    asked_for += [("ends", one) for one in ends or ()] + [("neurons", one) for one in neurons or ()]
+    asked_for += [("arcs", one) for one in arcs or ()]
     given = f"?{urlencode(asked_for)}" if asked_for else ""
     values = {
         "record": version.record,

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import OpenAtlas
-from pulvinar.catalogue.neurons import Neuron, list_neurons
-from pulvinar.catalogue.versions import find_home
-from pulvinar.errors import NotFound
-from pulvinar.model.access import Actor, Right
+from pulvinar.catalogue.collections import get_collection
+from pulvinar.catalogue.versions import get_version
+from pulvinar.model.access import Actor
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.ontology import Region
 from pulvinar.model.transform import space_to_world, world_to_space
 from pulvinar.model.volume import Triple
 from pulvinar.platform import Platform
-from pulvinar.web.scene import GEOMETRY_COLOURS, NeuronFacts, Scene, SceneLayer, SearchSpace, Surfaces, build_scene
+from pulvinar.web.neuron_sets import ROOT, NeuronSets, forms_of, searched
+from pulvinar.web.scene import (
+    GEOMETRY_COLOURS,
+    NeuronForm,
+    Scene,
+    SceneLayer,
+    SearchSpace,
+    ShownNeurons,
+    Surfaces,
+    build_scene,
+)
 
 _SHELL_OPACITY = 0.25
 _GUEST_OPACITY = 0.18
@@ -33,12 +43,12 @@ def build_atlas_scene(
     regions: Sequence[Region],
     guests: Sequence[tuple[Version, Asset]],
     language: str,
-    ending: Sequence[Ending] = (),
+    neurons: Sequence[SceneLayer] = (),
 ) -> Scene:
     """The scene of an atlas, whose dataset's newest version is `version`.
 
     The view goes to the first of `regions`, which the viewer shows by their surfaces. `guests` are assets of other
-    datasets that lie in the same world, `ending` neurons that end in a region.
+    datasets that lie in the same world, `neurons` the layers of sets of them.
     """
     scene = build_scene(version)
     scene.title = atlas.atlas.label(language)
@@ -59,9 +69,9 @@ def build_atlas_scene(
         own = build_scene(replace(home, assets=()), [(home, asset)])
         layers += own.layers
         scene.position_um = own.position_um
-    layers += [layer for one in ending for layer in one.layers(atlas, language)]
-    _tell_apart([layer for layer in layers if layer.kind in ("skeleton", "points")])
-    if guests or ending:
+    layers += neurons
+    _tell_apart([layer for layer in layers if layer.kind in ("skeleton", "points", "neurons")])
+    if guests or neurons:
         for layer in layers:
             layer.opacity = min(layer.opacity, _GUEST_OPACITY) if layer.kind == "labels" else layer.opacity
     scene.layers = layers
@@ -71,44 +81,28 @@ def build_atlas_scene(
     return scene
 
 
-@dataclass(frozen=True)
-class Ending:
-    """A neuron that ends in `region`, and the version and asset that it is."""
-
-    region: Region
-    neuron: Neuron
-    home: Version
-    asset: Asset
-
-    def layers(self, atlas: OpenAtlas, language: str) -> list[SceneLayer]:
-        """How it is drawn."""
-        soma = [atlas.ontology.region(one) for one in self.neuron.soma if one in atlas.ontology]
-        length = self.neuron.details.get("length_um")
-        facts = NeuronFacts(
-            soma=", ".join(one.label(language) for one in soma),
-            soma_color=soma[0].color.upper() if soma else "",
-            length_um=length if isinstance(length, float) else None,
-        )
-        shown = build_scene(replace(self.home, assets=(self.asset,))).layers
-        return [one.model_copy(update={"ends": self.region.label(language), "neuron": facts}) for one in shown]
-
-
-def neurons_ending(
-    platform: Platform, actor: Actor, atlas: OpenAtlas, regions: Sequence[Region], *, limit: int = 200
-) -> list[Ending]:
-    """The neurons that end in one of `regions` or below it, that lie in the atlas's world and that `actor` may look at;
-    each once, `limit` for a region."""
-    found: dict[str, Ending] = {}
-    for region in regions:
-        span = atlas.ontology.span(region.id)
-        for neuron in list_neurons(platform.database, actor, atlas.atlas.name, end=span, limit=limit).items:
-            try:
-                home, asset = find_home(platform.database, actor, neuron.asset_id, Right.VIEW)
-            except NotFound:
-                continue
-            if lies_in(asset, atlas):
-                found.setdefault(asset.id, Ending(region, neuron, home, asset))
-    return list(found.values())
+def shown_set(
+    platform: Platform, sets: NeuronSets, actor: Actor, atlas: OpenAtlas, key: str, language: str
+) -> SceneLayer:
+    """The layer that shows a set of neurons. Raises `NotFound` for one that can't be, or may not be seen."""
+    found = sets.of(actor, atlas, key)
+    kind, _, value = key.partition("-")
+    name = ""
+    if kind in ("ends", "soma"):
+        name = atlas.ontology.find(value).label(language)
+    elif kind == "dataset":
+        name = get_version(platform.database, actor, value).record.title
+    elif kind == "collection":
+        name = get_collection(platform.database, actor, value)[0].title
+    elif kind == "search":
+        name = searched(key)
+    forms = [NeuronForm(tolerance_um=far, nodes=nodes) for far, nodes in forms_of(tuple(found.neurons.values()))]
+    return SceneLayer(
+        name=name,
+        kind="neurons",
+        source=f"precomputed:///data/{ROOT}/{quote(atlas.atlas.name)}/{key}",
+        neurons=ShownNeurons(kind=kind, key=key, name=name, count=len(found.neurons), forms=forms),
+    )
 
 
 def lies_in(asset: Asset, atlas: OpenAtlas) -> bool:

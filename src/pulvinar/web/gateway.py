@@ -6,6 +6,8 @@ Below `/data/<version digest>/<asset>/` lie
 - `chunks/...`: a volume's chunks as an OME-Zarr without shards: one GET a chunk, no index to read;
 - `precomputed/...`: a volume in Neuroglancer's older format, decoded; for programs that can't read the others.
 
+Below `/data/neurons/` lie sets of neurons of many datasets: see `neuron_sets`.
+
 An address holds its version's digest, so what it answers never changes. An asset that isn't there and one that the
 actor may not view are 401 alike; so is what is refused, and never 403, because viewers take 403 for an empty chunk. Of
 an asset that the actor may view, what isn't there is 404. A chunk that holds
@@ -39,7 +41,9 @@ from pulvinar.web.chunk_grid import NUMBER, Document
 from pulvinar.web.cors import Cors, Headers
 from pulvinar.web.errors import Failure, MethodNotAllowed, OutOfRange, new_request_id, tell
 from pulvinar.web.externals import Externals
-from pulvinar.web.holdings import Holding, Holdings
+from pulvinar.web.holdings import IMMUTABLE, Holding, Holdings
+from pulvinar.web.neuron_sets import ROOT as NEURONS
+from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.precomputed import PrecomputedViews
 from pulvinar.web.reads import NO_STORE, counting
 from pulvinar.web.recent import Recent
@@ -87,6 +91,7 @@ class Gateway:
         sources: ExternalSources | None = None,
         reads: ReadCounter | None = None,
         refused: Callable[[str, str, str], None] = lambda actor_id, digest, address: None,
+        neurons: NeuronSets | None = None,
     ) -> None:
         sources = sources or ExternalSources()
         self._database = database
@@ -98,6 +103,7 @@ class Gateway:
         self._source = ByteSource(store)
         self._precomputed = PrecomputedViews(store, sources)
         self._externals = Externals(sources)
+        self._neurons = neurons
         self._holdings = Holdings(database)
         self._shards = ShardIndexes(database, self._source)
         self._objects: Recent[tuple[str, str], StoredObject] = Recent(65536)
@@ -127,6 +133,9 @@ class Gateway:
         actor = self._actor_at_once(scope)
         if actor is None:
             actor = await asyncio.to_thread(self._actor_of, scope)
+        if parts[2] == NEURONS and self._neurons is not None:
+            await self._answer_neurons(self._neurons, actor, parts[3], parts[4], parts[5], scope, send)
+            return
         try:
             await self._answer_part(actor, parts, scope, send)
         except (Forbidden, NotAuthenticated):
@@ -155,6 +164,22 @@ class Gateway:
             # the same for what isn't there as for what is there for others: 404 is for who may know
             hint = "sign in, or use an access token; and check the address"
             raise NotAuthenticated("nothing is served here to who asks", hint=hint) from error
+
+    async def _answer_neurons(
+        self, sets: NeuronSets, actor: Actor, atlas: str, key: str, path: str, scope: Scope, send: Send
+    ) -> None:
+        """A part of a set of neurons, as far as the actor may read them."""
+        try:
+            found = await self._source.run(sets.read, actor, atlas, key, path)
+        except (NotFound, Invalid) as error:
+            # a segment that isn't there, and one that is there for others: alike, and an empty one to a viewer
+            raise NotFound(f"nothing is served at {scope['path']}") from error
+        if found.reading is not None:
+            send = counting(self._reads, found.reading, send)
+        kept = IMMUTABLE if found.lasts else NO_STORE
+        etag = b'"%s"' % hashlib.sha256(found.data).hexdigest()[:32].encode()
+        media_type = _TYPES["json"] if found.data.startswith(b"{") else _BINARY
+        await self._send_extent(Extent("", 0, len(found.data), etag, media_type, kept), scope, send, found.data)
 
     async def _answer_chunk(
         self, actor: Actor, holding: Holding, numbers: Iterable[int], scope: Scope, send: Send

@@ -31,7 +31,7 @@ GEOMETRY_COLOURS = (
 )
 _NOWHERE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0))
 
-Kind = Literal["image", "labels", "skeleton", "mesh", "points"]
+Kind = Literal["image", "labels", "skeleton", "neurons", "mesh", "points"]
 Matrix = npt.NDArray[np.float64]
 
 
@@ -42,12 +42,22 @@ class Overview(BaseModel):
     tolerance_um: float
 
 
-class NeuronFacts(BaseModel):
-    """What neurons are told apart by."""
+class NeuronForm(BaseModel):
+    """One form of all neurons of a set: how far it strays at most, and how many nodes they have in it together."""
 
-    soma: str = Field("", description="The region of its soma, in the language of the request.")
-    soma_color: str = Field("", description="RRGGBB of that region.")
-    length_um: float | None = None
+    tolerance_um: float
+    nodes: int
+
+
+class ShownNeurons(BaseModel):
+    """A set of neurons that is shown as one layer; `name` is that of the region, dataset or collection, or the
+    question."""
+
+    kind: Literal["ends", "soma", "dataset", "collection", "search", "all"]
+    key: str = Field(description="What the set is asked for by.")
+    name: str
+    count: int
+    forms: list[NeuronForm] = Field(description="Segment 4 n + i of the source is neuron n in form i.")
 
 
 class SceneLayer(BaseModel):
@@ -72,8 +82,7 @@ class SceneLayer(BaseModel):
     segments: list[str] = Field(default_factory=list, description="What to show of a skeleton or mesh source.")
     overview: Overview | None = Field(None, description="What to show of a skeleton from afar.")
     asset: str = Field("", description="Identifier of the asset of another dataset that it was asked for by.")
-    ends: str = Field("", description="The region, by name, that it is shown for because it ends there.")
-    neuron: NeuronFacts | None = None
+    neurons: ShownNeurons | None = Field(None, description="Of a layer that shows a set of neurons: which.")
 
 
 class Surfaces(BaseModel):

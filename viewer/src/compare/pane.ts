@@ -69,7 +69,7 @@ export class Pane {
 
   /** Say how many neurons end in what is shown. */
   sayEnds(on: boolean): void {
-    const count = this.viewer.explorer?.scene.layers.filter((layer) => layer.ends).length ?? 0;
+    const count = this.viewer.explorer?.scene.layers.reduce((sum, { neurons }) => sum + (neurons?.count ?? 0), 0) ?? 0;
     const known = on && this.atlas && this.regions.length > 0;
     this.ending.textContent = known ? ` · ${count ? `${this.say("compareEnds")}: ${count}` : this.say("compareEndsNone")}` : "";
   }

@@ -5,11 +5,13 @@ import { BoxTool } from "./analyseBox";
 import { FigureTool } from "./analyseFigure";
 import { LineTool } from "./analyseLine";
 import { RegionTool } from "./analyseRegions";
+import { traceTool } from "./analyseTrace";
 import type { Panel, PanelContext } from "./panel";
 
 export function analysePanel(context: PanelContext): Panel {
   const atlas = context.atlas?.api;
-  const tools = [new LineTool(context), new BoxTool(context), ...(atlas ? [new RegionTool(context, atlas)] : []), new FigureTool(context)];
+  const trace = traceTool(context);
+  const tools = [...(trace ? [trace] : []), new LineTool(context), new BoxTool(context), ...(atlas ? [new RegionTool(context, atlas)] : []), new FigureTool(context)];
   const element = make("div", {}, ...tools.map((tool) => tool.section));
   return { name: "analyse", title: context.say("analyse"), element, dispose: () => tools.forEach((tool) => tool.dispose()) };
 }

@@ -3,7 +3,10 @@
 import { make } from "../dom";
 import { tidy } from "../places";
 import { histogram } from "./histogram";
-import { neuronGroup } from "./neuronGroup";
+import type { PointDisplay } from "../pointDisplay";
+import { neuronRows, setName } from "./neuronRows";
+import type { PanelContext } from "./panel";
+import { pointRows } from "./pointRows";
 import type { Scene, SceneLayer } from "../scene";
 import type { Say, Word } from "../words";
 import { BLENDS, LONGEST_NAME, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
@@ -16,23 +19,26 @@ export interface LayerListener {
   raised(layer: SceneLayer): (() => void) | null;
   /** `views[index]` has been changed in place. */
   changed(index: number): void;
-  /** Somebody wants an asset that was added, or the neurons that end in a region, away. */
+  /** Somebody wants an asset that was added, or a set of neurons, away. */
   removed(layer: SceneLayer): void;
 }
 
-/** The controls of every layer of `scene`: neurons that end in one region are one group. */
-export function layerList(scene: Scene, views: LayerView[], say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
-  const open = scene.layers.filter(({ ends }) => !ends).length <= 4;
-  const items = scene.layers.map((layer, index) => layerItem(layer, views[index]!, open, say, () => changed(index), () => removed(layer), raised(layer)));
-  const groups = [...new Set(scene.layers.map(({ ends }) => ends))].filter(Boolean).map((ends) => {
-    const indexes = scene.layers.flatMap((layer, index) => (layer.ends === ends ? [index] : []));
-    return neuronGroup(scene, views, indexes, say, changed, indexes.map((index) => items[index]!), () => removed(scene.layers[indexes[0]!]!));
+/** The controls of every layer of `scene`; `neurons` and `points` are the sets and the tables among them. */
+export function layerList(scene: Scene, views: LayerView[], { neurons, points }: Pick<PanelContext, "neurons" | "points">, say: Say, { changed, removed, raised }: LayerListener): HTMLElement {
+  const open = scene.layers.length <= 4;
+  const items = scene.layers.map((layer, index) => {
+    const [view, change, remove] = [views[index]!, () => changed(index), () => removed(layer)] as const;
+    if (!layer.neurons) return layerItem(layer, view, open, say, change, remove, raised(layer), points.find((table) => table.layer === index));
+    const display = neurons.find((set) => set.layer === index);
+    const more = [opacityRow(view, say, change), make("div", { class: "pv-marks-tools" }, smallButton(say("remove"), remove))];
+    return neuronRows(layer, view, display, say, change, head(layer, setName(layer.neurons, say), view, say, change).element, more);
   });
-  return make("ul", { class: "pv-layers" }, ...items.filter((_, index) => !scene.layers[index]!.ends), ...groups);
+  return make("ul", { class: "pv-layers" }, ...items);
 }
 
-function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null): HTMLElement {
-  const box = make("input", { type: "checkbox", checked: view.visible, "aria-label": `${say("visible")}: ${layer.name}` });
+/** The switch of a layer and its colour; `paint` shows the colour that the view has now. */
+function head(layer: SceneLayer, name: string, view: LayerView, say: Say, changed: () => void): { element: HTMLElement; paint: () => void } {
+  const box = make("input", { type: "checkbox", checked: view.visible, "aria-label": `${say("visible")}: ${name}` });
   box.addEventListener("change", () => {
     view.visible = box.checked;
     changed();
@@ -40,10 +46,18 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   const swatch = make("span", { class: `pv-swatch pv-swatch-${layer.kind}`, "aria-hidden": "true" });
   const paint = () => swatch.style.setProperty("--tone", `#${view.color}`);
   paint();
-  const settings = [opacityRow(view, say, changed)];
+  return { element: make("label", { class: "pv-check" }, box, swatch), paint };
+}
+
+function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, changed: () => void, removed: () => void, raise: (() => void) | null, points: PointDisplay | undefined): HTMLElement {
+  const { element: control, paint } = head(layer, layer.name, view, say, changed);
+  const repainted = () => {
+    points?.apply(view);
+    changed();
+  };
+  const settings = [opacityRow(view, say, repainted)];
   if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint), blendRow(view, say, changed));
-  if (layer.kind === "skeleton") settings.unshift(colorRow(view, say, changed, paint));
-  if (layer.neuron?.soma) settings.push(make("p", { class: "pv-quiet" }, `${say("neuronsSoma")}: ${layer.neuron.soma}`));
+  if (layer.kind === "skeleton" || points) settings.unshift(colorRow(view, say, repainted, paint));
   const title = make("summary", {}, view.name || layer.name);
   settings.push(nameRow(layer, view, say, () => {
     title.textContent = view.name || layer.name;
@@ -51,8 +65,11 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
   }));
   const buttons = [...(layer.asset ? [smallButton(say("remove"), removed)] : []), ...(raise ? [smallButton(say("raise"), raise)] : [])];
   if (buttons.length) settings.push(make("div", { class: "pv-marks-tools" }, ...buttons));
-  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...(layer.kind === "points" ? [] : settings));
-  return make("li", { class: "pv-layer" }, make("label", { class: "pv-check" }, box, swatch), details);
+  const details = make("details", { open: open && view.visible && layer.kind === "image" }, title, ...settings);
+  // what the columns are is asked for when somebody wants to know
+  const columns = () => points && details.open && !details.querySelector(".pv-points") && title.after(pointRows(view, points, say, changed));
+  details.addEventListener("toggle", columns);
+  return make("li", { class: "pv-layer" }, control, details);
 }
 
 function smallButton(text: string, pressed: () => void): HTMLElement {

@@ -1,7 +1,8 @@
 /** The panel of layers: what is drawn, how, and at which moment. */
 
 import { make } from "../dom";
-import type { SceneLayer } from "../scene";
+import type { SceneLayer, ShownSet } from "../scene";
+import { arcRows } from "./arcRows";
 import { layerPicker } from "./layerPicker";
 import { layerList } from "./layerRows";
 import type { Panel, PanelContext } from "./panel";
@@ -11,14 +12,15 @@ export function layersPanel(context: PanelContext): Panel {
   const list = make("div", {});
   const [times, showTime, stopTime] = timeRow(context);
   const picker = layerPicker(context);
+  const arcs = arcRows(context);
   return {
     name: "layers",
     title: say("layers"),
-    element: make("div", {}, list, ...(picker ? [picker] : []), ...times),
+    element: make("div", {}, list, arcs.element, ...(picker ? [picker] : []), ...times),
     refresh() {
       const { layers } = context.view();
       list.replaceChildren(
-        layerList(scene, layers, say, {
+        layerList(scene, layers, context, say, {
           changed(index) {
             explorer.setLayer(index, layers[index]!);
             context.applied();
@@ -29,7 +31,10 @@ export function layersPanel(context: PanelContext): Panel {
       );
       showTime();
     },
-    dispose: stopTime,
+    dispose() {
+      stopTime();
+      arcs.dispose();
+    },
   };
 }
 
@@ -42,13 +47,18 @@ function raise(context: PanelContext, { asset }: SceneLayer): (() => void) | nul
   return () => void context.ask("asset", order);
 }
 
-/** Take away what was added: an asset, or all neurons that end in a region. */
-async function remove(context: PanelContext, layer: SceneLayer): Promise<void> {
-  if (layer.asset) await context.ask("asset", context.asked("asset").filter((id) => id !== layer.asset));
-  else {
-    const { regions } = context.display.tree;
-    await context.ask("ends", context.asked("ends").filter((id) => regions.get(id)?.name !== layer.ends));
-  }
+/** Take away what was added: an asset, or a set of neurons. */
+async function remove(context: PanelContext, { asset, neurons }: SceneLayer): Promise<void> {
+  const without = (parameter: string, value: string) => context.ask(parameter, context.asked(parameter).filter((one) => one !== value));
+  if (asset) await without("asset", asset);
+  else if (neurons?.kind === "ends" && context.asked("ends").length) await context.ask("ends", endsWithout(context, neurons));
+  else if (neurons) await without("neurons", neurons.key);
+}
+
+/** The regions that neurons are shown for, without that of a set: the address may name it in other words than its key. */
+function endsWithout({ asked, scene }: PanelContext, { key }: ShownSet): string[] {
+  const shown = scene.layers.flatMap(({ neurons }) => (neurons?.kind === "ends" ? [neurons.key] : []));
+  return asked("ends").filter((_, at) => shown[at] !== key);
 }
 
 /** From one time point to the next while it plays, as soon as the one before is drawn. */

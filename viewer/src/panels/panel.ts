@@ -1,6 +1,8 @@
 /** What a side panel is, and what it is given to work with. */
 
 import type { Explorer } from "../facade";
+import type { NeuronDisplay } from "../neuronDisplay";
+import type { PointDisplay } from "../pointDisplay";
 import type { Unit } from "../places";
 import type { Scene } from "../scene";
 import type { AtlasAddress, RegionDisplay } from "../regionDisplay";
@@ -20,6 +22,10 @@ export interface PanelContext {
   display: RegionDisplay;
   /** Settled once the names of the regions are there. */
   learned: Promise<void>;
+  /** The sets of neurons that are shown. */
+  neurons: readonly NeuronDisplay[];
+  /** The tables of points that are shown. */
+  points: readonly PointDisplay[];
   /** What the pictures are in: a panel may lay a sheet over it while the mouse draws. */
   stage: HTMLElement;
   /** Say something in the line that screen readers follow. */

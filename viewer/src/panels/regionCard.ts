@@ -31,31 +31,35 @@ function actions(context: PanelContext, id: string): HTMLElement {
   const { atlas, display, say } = context;
   const go = make("button", { type: "button", class: "pv-small" }, say("regionGo"));
   go.addEventListener("click", () => void display.goTo(id));
-  const neurons = make("button", { type: "button", class: "pv-small", "data-action": "regionEnds", "aria-pressed": String(context.asked("ends").includes(id)) }, say("regionEnds"));
-  neurons.addEventListener("click", () => void showNeurons(context, neurons, id));
+  const sets = ([["ends", id, "regionEnds"], ["neurons", `soma-${id}`, "regionSomas"]] as const).map(([parameter, key, word]) => {
+    const button = make("button", { type: "button", class: "pv-small", "data-action": word, "aria-pressed": String(context.asked(parameter).includes(key)) }, say(word));
+    button.addEventListener("click", () => void showNeurons(context, button, id, parameter, key));
+    return button;
+  });
   const compare = new URLSearchParams({ brain: `atlas:${atlas!.name}`, region: `${atlas!.name}:${id}` });
   return make(
     "div",
     { class: "pv-marks-tools" },
     go,
-    neurons,
+    ...sets,
     make("a", { class: "pv-small", href: `${atlas!.page}/regions/${id}` }, say("regionPage")),
     make("a", { class: "pv-small", href: `${atlas!.page}/regions/${id}#across` }, say("regionHomologues")),
     make("a", { class: "pv-small", href: `/compare?${compare}` }, say("compareWith")),
   );
 }
 
-/** Show the neurons that end in a region as layers, or take them away again. */
-async function showNeurons(context: PanelContext, button: HTMLButtonElement, id: string): Promise<void> {
+/** Show the neurons that end in a region, or have their soma there, as a layer, or take them away again: they are asked for by `key`. */
+async function showNeurons(context: PanelContext, button: HTMLButtonElement, id: string, parameter: "ends" | "neurons", key: string): Promise<void> {
   const { say, tell } = context;
-  const shown = context.asked("ends");
-  const next = shown.includes(id) ? shown.filter((one) => one !== id) : [...shown, id];
+  const shown = context.asked(parameter);
+  const next = shown.includes(key) ? shown.filter((one) => one !== key) : [...shown, key];
   button.disabled = true;
-  const scene = await context.ask("ends", next);
+  const scene = await context.ask(parameter, next);
   button.disabled = false;
-  button.setAttribute("aria-pressed", String(next.includes(id)));
-  if (!scene || !next.includes(id)) return;
+  button.setAttribute("aria-pressed", String(next.includes(key)));
+  if (!scene || !next.includes(key)) return;
   const name = context.display.tree.regions.get(id)!.name;
-  const count = scene.layers.filter((layer) => layer.ends === name).length;
-  tell(count ? `${count} ${say("regionEndsCount")} ${name}` : say("regionEndsNone"));
+  const count = scene.layers.find(({ neurons }) => neurons?.key === (parameter === "ends" ? `ends-${id}` : key))?.neurons?.count ?? 0;
+  const [some, none] = parameter === "ends" ? (["regionEndsCount", "regionEndsNone"] as const) : (["regionSomasCount", "regionSomasNone"] as const);
+  tell(count ? `${count} ${say(some)} ${name}` : say(none));
 }

@@ -4,12 +4,17 @@ import { make, section } from "../dom";
 import { TOGGLES, type Toggle } from "../view";
 import { keyList } from "../shortcuts";
 import type { Say } from "../words";
+import { clippingRows } from "./clipping";
 import type { Panel, PanelContext } from "./panel";
 
 export function viewPanel(context: PanelContext): Panel {
   const { explorer, say, scene } = context;
   const boxes = TOGGLES.map((what) => [what, make("input", { type: "checkbox", "data-toggle": what })] as const);
-  const refresh = () => boxes.forEach(([what, box]) => (box.checked = explorer.toggled(what)));
+  const clipping = clippingRows(context);
+  const refresh = () => {
+    boxes.forEach(([what, box]) => (box.checked = explorer.toggled(what)));
+    clipping.refresh();
+  };
   const rows = boxes.map(([what, box]) => {
     box.addEventListener("change", () => {
       explorer.setToggle(what, box.checked);
@@ -17,7 +22,7 @@ export function viewPanel(context: PanelContext): Panel {
     });
     return make("label", { class: "pv-check" }, box, say(what satisfies Toggle));
   });
-  const element = make("div", {}, section(say("show"), ...rows), keyHelp(say));
+  const element = make("div", {}, section(say("show"), ...rows, clipping.element), keyHelp(say));
   if (scene.attribution) element.append(make("p", { class: "pv-attribution" }, scene.attribution));
   return { name: "view", title: say("view"), element, refresh };
 }

@@ -22,12 +22,13 @@ from pulvinar.model.record import Species
 from pulvinar.model.space import Points
 from pulvinar.web.api.assets import FILE
 from pulvinar.web.api.schemas import PageOut
-from pulvinar.web.atlas_scene import build_atlas_scene, extent_of, lies_in, neurons_ending
+from pulvinar.web.atlas_scene import build_atlas_scene, extent_of, lies_in, shown_set
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.counterparts import counterparts
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.downloads import disposition
 from pulvinar.web.language import language_of
+from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.region_mask import mask_cutout
 from pulvinar.web.scene import Scene
@@ -299,6 +300,9 @@ def get_atlas_scene(
     ends: Annotated[
         list[str] | None, Query(max_length=20, description="Regions whose neurons are shown: those that end there.")
     ] = None,
+    neurons: Annotated[
+        list[str] | None, Query(max_length=20, description="Sets of neurons: soma-<region>, dataset-<id>, ..., all.")
+    ] = None,
 ) -> Scene:
     """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
     shown = [atlas.ontology.find(one) for one in region or () if one]
@@ -311,8 +315,11 @@ def get_atlas_scene(
                 hint="it is shown on the page of its own dataset; its anchor says where it lies in the atlas",
             )
     version = get_version(platform.database, actor, atlas.dataset_id)
-    ending = neurons_ending(platform, actor, atlas, [atlas.ontology.find(one) for one in ends or () if one])
-    return build_atlas_scene(atlas, version, shown, guests, language_of(request), ending)
+    keys = [f"ends-{atlas.ontology.find(one).id}" for one in ends or () if one]
+    keys += [one for one in neurons or () if one]
+    language, sets = language_of(request), NeuronSets(platform)
+    layers = [shown_set(platform, sets, actor, atlas, key, language) for key in dict.fromkeys(keys)]
+    return build_atlas_scene(atlas, version, shown, guests, language, layers)
 
 
 @router.post("/{name}/regions-at")

@@ -16,6 +16,7 @@ from pulvinar.catalogue.box_statistics import MOST_BINS, BoxStatistics, box_stat
 from pulvinar.catalogue.line_profiles import MOST_CORNERS, LineProfile, line_profile
 from pulvinar.catalogue.measuring import Measured, open_measured
 from pulvinar.catalogue.region_statistics import MOST_REGIONS, RegionStatistics, cells_in_space, region_statistics
+from pulvinar.catalogue.time_courses import TimeCourse, time_course
 from pulvinar.catalogue.versions import find_home, resolve
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
@@ -61,6 +62,18 @@ class ProfileOut(_Out):
     zyx_um: list[tuple[float, float, float]]
     channels: list[str]
     values: list[list[float | None]] = Field(description="One list a channel; null outside of the image.")
+
+
+class TraceOut(_Out):
+    """The values of an image over time at one place."""
+
+    level: int = Field(description="The level whose voxels were read.")
+    voxels: int = Field(description="How many voxels each value is a mean of.")
+    zyx_um: tuple[float, float, float] = Field(description="The middle of the first of them.")
+    timed: bool = Field(description="Whether times are seconds; else they are numbers of frames.")
+    times: list[float]
+    channels: list[str]
+    values: list[list[float | None]] = Field(description="One list a channel; null for what is no number.")
 
 
 class ChannelOut(_Out):
@@ -177,6 +190,35 @@ def get_profile(
     )
 
 
+@router.get(f"{OF_ASSET}/trace", response_model=TraceOut, responses=_CSV)
+def get_trace(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    version_digest: VersionDigest,
+    asset_id: AssetId,
+    at: Place,
+    radius_um: Annotated[float, Query(ge=0, le=1e6, description="Radius of the ball that is averaged.")] = 0.0,
+    level: WantedLevel = None,
+    form: WantedForm = Form.JSON,
+) -> Any:
+    """The values of an image over time at one place: of the voxel there, or the mean of a ball."""
+    measured = _measured(request, platform, actor, version_digest, asset_id)
+    found = time_course(measured, _place(at), radius_um=radius_um, level=level)
+    if form is Form.CSV:
+        return csv_file(f"trace of {measured.asset.name} level {found.level}.csv", *_trace_table(found))
+    z, y, x = found.zyx_um.tolist()
+    return TraceOut(
+        level=found.level,
+        voxels=found.voxels,
+        zyx_um=(z, y, x),
+        timed=found.timed,
+        times=found.times.tolist(),
+        channels=list(found.channels),
+        values=[[value if known else None for value, known in _known(row)] for row in found.values],
+    )
+
+
 @router.get(f"{OF_ASSET}/statistics", response_model=BoxOut, responses=_CSV)
 def get_box_statistics(
     request: Request,
@@ -285,6 +327,12 @@ def _profile_table(found: LineProfile) -> tuple[list[str], Iterable[Sequence[Any
     head = ["distance_um", "z_um", "y_um", "x_um", *found.channels]
     columns = [found.distance_um, *found.zyx_um.T, *found.values]
     return head, (["" if value != value else value for value in row] for row in np.stack(columns, axis=1).tolist())
+
+
+def _trace_table(found: TimeCourse) -> tuple[list[str], Iterable[Sequence[Any]]]:
+    head = ["time_s" if found.timed else "frame", *found.channels]
+    rows = np.stack([found.times, *found.values], axis=1).tolist()
+    return head, (["" if value != value else value for value in row] for row in rows)
 
 
 def _box_table(found: BoxStatistics) -> tuple[list[str], Iterable[Sequence[Any]]]:
