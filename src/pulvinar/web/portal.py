@@ -47,6 +47,8 @@ from pulvinar.web import (
     job_pages,
     joining_pages,
     maker_pages,
+    manual,
+    manual_pages,
     me_pages,
     neuron_pages,
     organisation_pages,
@@ -101,7 +103,7 @@ def mount(pages: FastAPI) -> None:
     pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
-    for one in (species_pages, maker_pages, neuron_pages, collection_pages):
+    for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages):
         pages.include_router(one.router)
     pages.include_router(asset_pages.router)
     pages.include_router(job_pages.router)
@@ -129,6 +131,7 @@ def mount(pages: FastAPI) -> None:
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
+    pages.mount(manual.FILES, _Static(directory=manual.root()), name="manual-files")
     pages.mount("/static", _Static(directory=HERE / "static"), name="static")
 
 
