@@ -1,7 +1,7 @@
 """The manual of the running version: its Markdown files as pages, with their contents, and searched.
 
-One source: the files of `docs/`, which the wheel carries. Raw HTML in them stays text, and an address can lead only to a
-page, a file of the manual, or an http(s) site.
+One source: the files of `docs/`, which the wheel carries. Raw HTML in them stays text, and an address can lead only to
+a page, a file of the manual, or an http(s) site.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Find:
-    """A passage that a search found; `around` is some of its text, in pieces of which every second one was asked for."""
+    """A passage that a search found; `around` is some of its text, in pieces: every second one was asked for."""
 
     page: Page
     passage: Passage
