@@ -30,6 +30,7 @@ from pulvinar.web.api import (
     atlases,
     audit,
     bucket_uploads,
+    collections,
     datasets,
     document_access,
     document_files,
@@ -164,7 +165,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (submissions, bucket_uploads, uploads, documents, document_files, document_access, views):
         api.include_router(part.router)
-    for part in (access, organisations, requests, terms):
+    for part in (access, organisations, requests, terms, collections):
         api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)
