@@ -150,6 +150,8 @@ def _weight(wanted: Sequence[str], shown: Page, passage: Passage) -> int:
 def _around(text: str, wanted: Sequence[str]) -> tuple[str, ...]:
     places = [at for word in wanted if (at := text.casefold().find(word)) >= 0]
     first = max(min(places, default=0) - _AROUND, 0)
+    # not from the middle of a word, where words have spaces between them
+    first = text.find(" ", first, first + 20) + 1 or first if first else 0
     part = text[first : first + 2 * _AROUND + 40]
     part = ("… " if first else "") + part + (" …" if first + len(part) < len(text) else "")
     return tuple(re.split("(" + "|".join(map(re.escape, wanted)) + ")", part, flags=re.IGNORECASE))
