@@ -37,7 +37,7 @@ def keep(page: Page, name: str, language: str) -> None:
 def front(walk: walks.Walk) -> None:
     """The README's picture: the human brain with its regions, and what can be done with it beside it."""
     page = walk.page
-    page.goto(f"{walk.address}/atlases/aal2_human_2mm/view?region=Hippocampus_L&region=Hippocampus_R")
+    page.goto(f"{walk.address}/atlases/aal2_human_2mm/view")
     walk.ready(1)
     page.locator("#pv-tab-regions").click()
     page.wait_for_timeout(800)

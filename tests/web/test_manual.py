@@ -1,6 +1,7 @@
 """The manual in the portal: every document in both languages, its links, and what a search finds."""
 
 import re
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -89,3 +90,21 @@ def test_a_document_can_bring_no_markup_of_its_own():
     assert "<script" not in shown.body
     assert "<img" not in shown.body
     assert 'href="javascript' not in shown.body
+
+
+def test_every_word_is_explained_in_both_languages_and_beside_it(client, image):
+    english, chinese = (manual.page(manual.WORDS, language) for language in ("en", "zh"))
+    assert len(english.passages) == len(chinese.passages)
+    used = set()
+    for template in (Path(manual.__file__).parent / "templates").glob("*.html"):
+        used |= set(re.findall(r'help\("([a-z-]+)"\)', template.read_text("utf-8")))
+    assert len(used) >= 8
+    for key in used:
+        assert manual.word(key, "en").key == key
+        assert len(manual.word(key, "zh").text) > 15
+    page = client.get(f"/datasets/{image.version.dataset_id}", params={"lang": "zh"}).text
+    targets = re.findall(r'popovertarget="([^"]+)"', page)
+    assert {"help-version", "help-digest", "help-level"} <= set(targets)
+    assert all(page.count(f'id="{one}"') == 1 for one in targets)
+    assert "发布后不再改变" in page
+    client.get("/manual", params={"lang": "en"})

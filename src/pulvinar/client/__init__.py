@@ -196,6 +196,12 @@ class Client:
 
         return list_documents(self, dataset, atlas)
 
+    def document(self, document_id: str) -> RemoteDocument:
+        """One document of marks; raises `NotFound`."""
+        from pulvinar.client.marks import get_document
+
+        return get_document(self, document_id)
+
     def make_document(self, title: str, *, dataset: str = "", atlas: str = "") -> RemoteDocument:
         """A new document of marks on a dataset, or in an atlas's space. Raises `Forbidden`, `Invalid`, `NotFound`."""
         from pulvinar.client.marks import make_document

@@ -6,7 +6,7 @@ notes.add_points([[4000, 3000, 2500]], text="here")   # (z, y, x), micrometres o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -47,11 +47,17 @@ class RemoteDocument:
     def add(self, marks: Iterable[dict[str, Any]]) -> list[str]:
         """Put marks in, each a dictionary as `marks` gives them; their identifiers. Raises `Invalid`, `Forbidden`."""
         named = {uuid4().hex: mark for mark in marks}
-        changes = [{"id": name, "mark": mark} for name, mark in named.items()]
+        self._change([{"id": name, "mark": mark} for name, mark in named.items()])
+        return list(named)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Take marks away by their identifiers. Raises `Forbidden`."""
+        self._change([{"id": name, "mark": None} for name in names])
+
+    def _change(self, changes: Sequence[dict[str, Any]]) -> None:
         for first in range(0, len(changes), MOST_AT_ONCE):
             part = changes[first : first + MOST_AT_ONCE]
-            self._client.ask(f"{self._path}/operations", {"changes": part, "key": part[0]["id"]})
-        return list(named)
+            self._client.ask(f"{self._path}/operations", {"changes": part, "key": uuid4().hex})
 
     def add_points(self, zyx_um: npt.ArrayLike, *, text: str = "") -> list[str]:
         """Points (n, 3), columns (z, y, x), micrometres of the world, as marks. Raises `Invalid`, `Forbidden`."""
@@ -68,6 +74,13 @@ class RemoteDocument:
         return made
 
     @property
+    def page(self) -> str:
+        """The viewer with this document open."""
+        told = self.told
+        where = f"/atlases/{told['atlas']}" if told["atlas"] else f"/datasets/{told['dataset']}"
+        return f"{self._client.url}{where}/view#marks={self.id}"
+
+    @property
     def _path(self) -> str:
         return f"/api/v1/documents/{quote(self.id, safe='')}"
 
@@ -80,6 +93,11 @@ def _places(zyx_um: Any) -> list[list[float]]:
         raise Invalid(f"places have shape {places.shape}", hint="expected (n, 3), columns z, y, x")
     rows: list[list[float]] = places.tolist()
     return rows
+
+
+def get_document(client: Client, document_id: str) -> RemoteDocument:
+    """As `Client.document` says."""
+    return RemoteDocument(client, client.json(f"/api/v1/documents/{quote(document_id, safe='')}"))
 
 
 def list_documents(client: Client, dataset: str, atlas: str) -> list[RemoteDocument]:

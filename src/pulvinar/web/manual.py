@@ -24,6 +24,7 @@ from pulvinar.web.language import translations
 from pulvinar.web.phrases import mark
 
 FOLDERS = ("tutorials", "how-to", "reference")
+WORDS = "reference/words"
 FILES = "/static/manual"
 """Where pictures and other files of the manual are served."""
 _LEVELS = ("h2", "h3")
@@ -41,7 +42,14 @@ CHAPTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (mark("For those who run a server"), ("tutorials/running-a-server", "how-to/backing-up")),
     (
         mark("To look things up"),
-        ("reference/commands", "reference/settings", "reference/record", "reference/rules", "reference/terms"),
+        (
+            "reference/commands",
+            "reference/settings",
+            "reference/record",
+            "reference/rules",
+            "reference/terms",
+            "reference/words",
+        ),
     ),
 )
 MORE = mark("More")
@@ -120,6 +128,24 @@ def page(name: str, language: str) -> Page:
     text = (twin if twin.is_file() else root() / f"{name}.md").read_text("utf-8")
     say = translations(language).gettext
     return _read(name, spoken, text, say("Copy code"), say("Copied"))
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a word of the portal means: `key` names it in every language, `anchor` in the document of this one."""
+
+    key: str
+    word: str
+    text: str
+    anchor: str
+
+
+@lru_cache
+def word(key: str, language: str) -> Word:
+    """A word of `reference/words` by its English anchor: the documents of all languages have the same order."""
+    at = [one.anchor for one in page(WORDS, "en").passages].index(key)
+    found = page(WORDS, language).passages[at]
+    return Word(key, found.heading, found.text, found.anchor)
 
 
 def search(words: str, language: str) -> list[Find]:
