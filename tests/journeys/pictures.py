@@ -47,8 +47,11 @@ def front(walk: walks.Walk) -> None:
 def take(browser: Browser, address: str, samples: Path, language: str) -> None:
     """All pictures in one language."""
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, locale=LOCALES[language])
-    # no picture has the offer of a tour in it
-    context.add_init_script("for (const one of ['home', 'explorer']) localStorage.setItem(`tour-${one}`, 'seen')")
+    # no picture has the offer of a tour in it, nor the survey
+    context.add_init_script(
+        "for (const one of ['home', 'explorer']) localStorage.setItem(`tour-${one}`, 'seen');"
+        "localStorage.setItem('survey-asked', String(Date.now()))"
+    )
     page = context.new_page()
     walk = walks.Walk(
         page, address, language, translations(language).gettext, lambda at, name: keep(at, name, language)

@@ -23,7 +23,8 @@ class Tour {
     this.dialog.addEventListener("keydown", (event) => this.travel(event));
     this.dialog.addEventListener("close", () => this.end());
     this.placing = () => this.place();
-    this.offer.hidden = this.seen();
+    // nobody is asked two things at once
+    this.offer.hidden = this.seen() || document.querySelector("[data-survey]:not([hidden])") !== null;
   }
 
   seen() {
