@@ -8,6 +8,7 @@ import nbformat
 from fastapi import APIRouter, Depends, Request, Response
 
 from pulvinar.catalogue.versions import get_version
+from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
 from pulvinar.web.downloads import disposition
@@ -129,7 +130,7 @@ def notebook(
     version: WantedVersion = None,
 ) -> Response:
     """The notebook of a dataset: it holds no data, and opens what who runs it may read."""
-    shown = get_version(platform.database, actor, dataset_id, version)
+    shown = get_version(platform.database, actor, dataset_id, version, Right.READ)
     text = notebook_of(str(request.base_url).rstrip("/"), shown, language_of(request))
     headers = {"content-disposition": disposition(f"{shown.dataset_id}.ipynb")}
     return Response(text, media_type="application/x-ipynb+json", headers=headers)
