@@ -10,7 +10,7 @@ LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix audit bench cards viewer lock reference wheel clean
+.PHONY: help demo test journeys pictures lint fix audit bench cards viewer lock reference wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,14 @@ test: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale lint  ##
 	@$(BIN)/python tests/browser.py
 	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python $(CURDIR)/viewer/node.py):$$PATH" npm test --silent
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+journeys: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale  ## every way through the product, in all languages and sizes
+	@$(BIN)/python tests/browser.py
+	@$(BIN)/python -m benchmarks.journeys $(ARGS)
+
+pictures: $(STAMPS)/dev $(VIEWER)/.built $(STAMPS)/locale  ## the manual's pictures from the running demonstration: SAMPLES=folder
+	@PULVINAR_SAMPLES=$(or $(SAMPLES),../shared/samples) $(BIN)/pulvinar demo --no-serve
+	@$(BIN)/python -m tests.journeys.pictures $(or $(SAMPLES),../shared/samples)
 
 lint: $(STAMPS)/dev  ## ruff, mypy, bandit and the layers contract
 	@$(BIN)/ruff check .

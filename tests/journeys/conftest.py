@@ -212,10 +212,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def site(platform: Platform, sample: Callable[[str], Path]) -> Iterator[Site]:
-    maker = Maker(platform)
-    shown = (_macaque(maker, sample), _zebrafish(maker, sample), _neurons(maker, sample))
+    shown = make_site(Maker(platform), sample)
     with serving(platform) as address:
         yield Site(address, *shown)
+
+
+def make_site(maker: Maker, sample: Callable[[str], Path]) -> tuple[Version, Version, Version]:
+    """What a site shows: a macaque's brain with its regions, a zebrafish's, and neurons of a mouse."""
+    return _macaque(maker, sample), _zebrafish(maker, sample), _neurons(maker, sample)
 
 
 @contextmanager

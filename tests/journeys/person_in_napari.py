@@ -37,6 +37,29 @@ def told(layer):
     return shown
 
 
+def drawn_and_sent(application, viewer, browser):
+    """Draw points in voxels of the brain and a line in the world, send them, move one and send them again."""
+    brain = viewer.layers[0]
+    points = viewer.add_points([[10, 20, 30], [11, 21, 31]], name="cells", affine=brain.affine)
+    shapes = viewer.add_shapes([[[0, 0, 0], [100, 0, 0], [100, 50, 0]]], shape_type="path", name="a path")
+    expected = [list(points.data_to_world(place)) for place in points.data]
+    viewer.layers.selection = {points, shapes}
+    sent = []
+    for _ in range(2):
+        browser.send_button.click()
+        until(application, lambda: browser.about.text().startswith("Sent"), f"sent: {browser.about.text()}")
+        sent.append(sorted(part.partition("#marks=")[2] for part in browser.about.text().split() if "#marks=" in part))
+        browser._say("")
+        points.data = [[12, 22, 32], [11, 21, 31]]
+    viewer.layers.selection = {brain}
+    browser.send_button.click()
+    refused = browser.about.text()
+    for layer in (points, shapes):
+        viewer.layers.remove(layer)
+    moved = list(points.data_to_world([12, 22, 32]))
+    return {"documents": sent, "first": expected, "moved": moved, "refused": refused}
+
+
 def main(address, macaque, neurons):
     manifest = PluginManifest.from_file(str(files("napari_pulvinar") / "napari.yaml"))
     manifest.validate_imports()
@@ -55,6 +78,7 @@ def main(address, macaque, neurons):
         browser.results.setCurrentItem(brain.child(row))
         browser.open_button.click()
         until(application, lambda count=row + 1: len(viewer.layers) == count, "the asset is opened")
+    marks = drawn_and_sent(application, viewer, browser)
     browser.question.setText("kind:skeleton")
     browser.search()
     until(application, lambda: browser.results.topLevelItemCount() >= 5, "neurons are found")
@@ -69,11 +93,8 @@ def main(address, macaque, neurons):
     for data, arguments, kind in read_address(where)(where):
         getattr(viewer, f"add_{kind}")(data, **arguments)
     layers = [told(layer) for layer in viewer.layers]
-    print(
-        json.dumps(
-            {"titles": titles, "wrong": browser.about.text(), "layers": layers}, default=lambda value: value.tolist()
-        )
-    )
+    said = {"titles": titles, "wrong": browser.about.text(), "layers": layers, "marks": marks}
+    print(json.dumps(said, default=lambda value: value.tolist()))
 
 
 main(*sys.argv[1:])

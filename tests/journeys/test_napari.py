@@ -9,6 +9,8 @@ import nibabel
 import numpy as np
 import pytest
 
+import pulvinar
+
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("PULVINAR_TEST_CLIENTS", ROOT / ".venv-clients")) / "bin" / "python"
 
@@ -58,3 +60,23 @@ def test_neurons_are_lines_in_micrometres(opened):
     assert all(layer["shape"][1:] == [2, 3] for layer in neurons)
     extent = np.ptp([layer["high"] for layer in neurons] + [layer["low"] for layer in neurons], axis=0)
     assert 1_000 < extent.max() < 20_000
+
+
+def test_what_is_drawn_goes_back_as_marks_and_takes_its_own_place_when_sent_again(opened, site):
+    told = opened["marks"]
+    first, second = told["documents"]
+    assert len(first) == 2
+    assert second == first
+    brains = pulvinar.connect(site.address, "")
+    held = {}
+    for name in first:
+        document = brains.document(name)
+        assert document.told["dataset"] == site.macaque.dataset_id
+        held[document.title] = sorted(document.marks().values(), key=lambda mark: mark["places_um"])
+    places = [mark["places_um"][0] for mark in held["cells"]]
+    assert np.allclose(sorted(places), sorted([told["moved"], told["first"][1]]))
+    assert {mark["kind"] for mark in held["cells"]} == {"point"}
+    (path,) = held["a path"]
+    assert path["kind"] == "polyline"
+    assert path["places_um"] == [[0.0, 0.0, 0.0], [100.0, 0.0, 0.0], [100.0, 50.0, 0.0]]
+    assert "Choose layers" in told["refused"]

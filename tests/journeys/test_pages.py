@@ -9,6 +9,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = ("home", "search", "nothing", "dataset", "neurons", "atlases", "missing", "viewer")
 PAGES += ("species", "neuron", "labs", "collections", "feedback", "me", "administration", "storage", "use")
+PAGES += ("manual", "manual search", "tutorial", "reference", "words")
 
 
 def address_of(site, name: str) -> str:
@@ -25,6 +26,10 @@ def address_of(site, name: str) -> str:
         "neuron": f"{site.page(site.neurons)}/assets/{site.neurons.assets[0].id}/neuron",
         "storage": f"{site.address}/administration/storage",
         "use": f"{site.address}/administration/use",
+        "manual search": f"{site.address}/manual?q=publish",
+        "tutorial": f"{site.address}/manual/tutorials/finding-neurons",
+        "reference": f"{site.address}/manual/reference/settings",
+        "words": f"{site.address}/manual/reference/words",
     }.get(name, f"{site.address}/{name}")
 
 

@@ -138,6 +138,7 @@ class Thing:
         """What stands for a parameter of a route; a parameter that nobody thought of raises `KeyError`."""
         fixed = {"number": "1", "axis": "z", "action": "cancel", "audience": f"actor:{self.account_id}"}
         fixed |= NAMED | {"decision": "grant", "signing": "countersign", "change": "detach", "kind": "site"}
+        fixed |= {"folder": "tutorials", "document": "first-brain"}
         return (vars(self) | fixed)[parameter]
 
     def hidden_in(self, text: str) -> str:
@@ -175,7 +176,9 @@ def routes_of(application: WebApplication) -> list[Route]:
     return found
 
 
-PUBLIC_PARAMETERS = frozenset({"name", "region", "secret", "token_id", "sign_in_id", "axis", "number", *NAMED})
+PUBLIC_PARAMETERS = frozenset(
+    {"name", "region", "secret", "token_id", "sign_in_id", "axis", "number", "folder", "document", *NAMED}
+)
 """What names nothing that belongs to a dataset: atlases, solutions and their regions, and what is one's own."""
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import EVERYONE, REGISTERED, audience_of, audiences, is_signed_in, visible
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.datasets import datasets_among
-from pulvinar.catalogue.tables import collection, collection_grant, collection_item
+from pulvinar.catalogue.tables import collection, collection_grant, collection_item, dataset
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Dataset
@@ -64,9 +64,15 @@ def describe_collection(work: UnitOfWork, collection_id: str, title: str, descri
 
 
 def add_dataset(work: UnitOfWork, collection_id: str, dataset_id: str) -> None:
-    """Put a dataset that the actor sees at the end of a collection; one that is there already stays in its place."""
+    """Put a dataset that the actor sees at the end of a collection; one that is there already stays in its place.
+
+    Raises `NotFound`, `Forbidden`, and `Conflict` for a collection that is full.
+    """
     _ask(work, collection_id, Right.WRITE)
     check_right(work.session, work.actor, Right.SEE, dataset_id)
+    # an owner may do everything, also to what isn't there
+    if work.session.scalar(select(literal(1)).where(dataset.c.id == dataset_id)) is None:
+        raise NotFound(f"there is no dataset {dataset_id}")
     known = _items(work.session, collection_id)
     if len(known) >= MOST_DATASETS:
         raise Conflict(f"the collection has {MOST_DATASETS} datasets", hint="make another one")

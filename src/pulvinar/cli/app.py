@@ -15,6 +15,7 @@ from pulvinar.cli.agreement_app import agreement_app, request_app
 from pulvinar.cli.atlas_app import atlas_app
 from pulvinar.cli.audit_app import audit_app
 from pulvinar.cli.backup_app import backup_app
+from pulvinar.cli.collection_app import collection_app
 from pulvinar.cli.errors import exit_code, tell
 from pulvinar.cli.job_app import job_app, rule_app
 from pulvinar.cli.mark_app import mark_app
@@ -71,6 +72,7 @@ app.add_typer(agreement_app, name="agreement")
 app.add_typer(organisations_app, name="organisations")
 app.add_typer(audit_app, name="audit")
 app.add_typer(mark_app, name="marks")
+app.add_typer(collection_app, name="collection")
 app.add_typer(measure_app, name="measure")
 app.add_typer(movie_app)
 app.add_typer(backup_app)

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     import xarray
 
     from pulvinar.client.atlas import RemoteAtlas
+    from pulvinar.client.collections import RemoteCollection
+    from pulvinar.client.jobs import RemoteJob
+    from pulvinar.client.marks import RemoteDocument
+    from pulvinar.client.showing import Explorer
     from pulvinar.client.transforms import TransformedPoints
     from pulvinar.client.uploads import RemoteSubmission
 
@@ -84,6 +88,11 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
+
+    def _repr_html_(self) -> str:
+        from pulvinar.client.showing import client_html
+
+        return client_html(self)
 
     def datasets(self, *, species: str | None = None) -> Iterator[RemoteDataset]:
         """Every dataset that you may see, newest first, asked for page by page. Species: zebrafish, mouse, macaque,
@@ -139,13 +148,69 @@ class Client:
 
         return transform_points(self, zyx_um, source, target)
 
+    def run(
+        self, solution: str, inputs: Mapping[str, str], parameters: Mapping[str, Any] | None = None, *, title: str = ""
+    ) -> RemoteJob:
+        """Ask for a processing: `inputs` names an asset for each input, by its identifier or as DATASET:NAME.
+
+        It runs on the server with your rights: `.wait()` waits for it. Raises `Invalid`, `NotFound`, and `TooLarge` for
+        what fits nowhere.
+        """
+        from pulvinar.client.jobs import run
+
+        return run(self, solution, inputs, parameters, title)
+
+    def job(self, job_id: str) -> RemoteJob:
+        """One of your jobs; raises `NotFound`."""
+        from pulvinar.client.jobs import get_job
+
+        return get_job(self, job_id)
+
+    def jobs(self) -> Iterator[RemoteJob]:
+        """Your jobs, newest first."""
+        from pulvinar.client.jobs import list_jobs
+
+        return list_jobs(self)
+
+    def collections(self, dataset: RemoteDataset | str | None = None) -> list[RemoteCollection]:
+        """The collections that you may see, changed last first; those that hold a dataset where one is named."""
+        from pulvinar.client.collections import list_collections
+
+        return list_collections(self, dataset)
+
+    def collection(self, collection_id: str) -> RemoteCollection:
+        """One collection; raises `NotFound`."""
+        from pulvinar.client.collections import get_collection
+
+        return get_collection(self, collection_id)
+
+    def make_collection(self, title: str, description: str = "") -> RemoteCollection:
+        """A new collection, which only you see until you share it. Raises `Forbidden`, `Invalid`."""
+        from pulvinar.client.collections import make_collection
+
+        return make_collection(self, title, description)
+
+    def documents(self, *, dataset: str = "", atlas: str = "") -> list[RemoteDocument]:
+        """Documents of marks: on a dataset (its identifier), in an atlas's space (its name), else your own."""
+        from pulvinar.client.marks import list_documents
+
+        return list_documents(self, dataset, atlas)
+
+    def document(self, document_id: str) -> RemoteDocument:
+        """One document of marks; raises `NotFound`."""
+        from pulvinar.client.marks import get_document
+
+        return get_document(self, document_id)
+
+    def make_document(self, title: str, *, dataset: str = "", atlas: str = "") -> RemoteDocument:
+        """A new document of marks on a dataset, or in an atlas's space. Raises `Forbidden`, `Invalid`, `NotFound`."""
+        from pulvinar.client.marks import make_document
+
+        return make_document(self, title, dataset, atlas)
+
     def _listed(self, wanted: dict[str, str | None]) -> Iterator[RemoteDataset]:
         asked = {name: value for name, value in wanted.items() if value}
-        cursor: str | None = ""
-        while cursor is not None:
-            page = self.json("/api/v1/datasets", **asked, **({"cursor": cursor} if cursor else {}))
-            yield from (RemoteDataset(self, item) for item in page["items"])
-            cursor = page["next_cursor"]
+        yield from (RemoteDataset(self, item) for item in self.pages("/api/v1/datasets", **asked))
 
     def upload(
         self,
@@ -209,10 +274,25 @@ class Client:
         """What the API answers at `path` to a question of JSON values."""
         return self.answer(path, {}, json.dumps(asked).encode(), "application/json").json()
 
+    def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """What the API lists at `path`, asked for page by page."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.json(path, **query, **({"cursor": cursor} if cursor else {}))
+            yield from page["items"]
+            cursor = page["next_cursor"]
+
+    def put(self, path: str, said: Any = None) -> None:
+        """Have the API set what is at `path` to JSON values."""
+        self._change("PUT", path, said)
+
     def delete(self, path: str) -> None:
         """Have the API take away what is at `path`."""
+        self._change("DELETE", path)
+
+    def _change(self, method: str, path: str, said: Any = None) -> None:
         with self._answering():
-            answer = self._connected().delete(path)
+            answer = self._connected().request(method, path, json=said)
         if answer.status_code != 204:
             raise _failure(answer)
 
@@ -272,6 +352,25 @@ class RemoteDataset:
 
     def __repr__(self) -> str:
         return f"RemoteDataset({self.id!r}, {self.title!r})"
+
+    def _repr_html_(self) -> str:
+        from pulvinar.client.showing import dataset_html
+
+        return dataset_html(self._client, self)
+
+    @property
+    def page(self) -> str:
+        """The address of its page."""
+        return f"{self._client.url}/datasets/{self.id}"
+
+    def explore(self, *, height: int = 600) -> Explorer:
+        """The viewer in a frame of a notebook, for what everyone may view; and a link to it.
+
+        A server shows itself in frames of the origins that its setting `embed_origins` names.
+        """
+        from pulvinar.client.showing import Explorer
+
+        return Explorer(f"{self.page}/embed", f"{self.page}/view", self.title, height)
 
     @property
     def title(self) -> str:
@@ -341,6 +440,11 @@ class RemoteAsset:
 
     def __repr__(self) -> str:
         return f"RemoteAsset({self.name!r}, {self.kind})"
+
+    def _repr_html_(self) -> str:
+        from pulvinar.client.showing import asset_html
+
+        return asset_html(self._client, self)
 
     def read(self, path: str) -> bytes:
         """The bytes of one of its stored objects; raises `NotFound`."""
@@ -505,12 +609,13 @@ class Found:
     def __repr__(self) -> str:
         return f"Found({self.query!r})"
 
+    def _repr_html_(self) -> str:
+        from pulvinar.client.showing import found_html
+
+        return found_html(self._client, self)
+
     def __iter__(self) -> Iterator[FoundAsset]:
-        cursor: str | None = ""
-        while cursor is not None:
-            page = self._client.json("/api/v1/search", q=self.query, **({"cursor": cursor} if cursor else {}))
-            yield from (FoundAsset(self._client, item) for item in page["items"])
-            cursor = page["next_cursor"]
+        yield from (FoundAsset(self._client, item) for item in self._client.pages("/api/v1/search", q=self.query))
 
     def open_all(self) -> Iterator[tuple[FoundAsset, Any]]:
         """Each asset with what it holds, opened when it is reached; voxels of volumes are read when they are used.

@@ -39,6 +39,11 @@ class RemoteAtlas:
     def __repr__(self) -> str:
         return f"RemoteAtlas({self.name!r}, {self.version!r})"
 
+    def _repr_html_(self) -> str:
+        from pulvinar.client.showing import atlas_html
+
+        return atlas_html(self._client, self)
+
     def region(self, name: str | int) -> dict[str, Any]:
         """A region by identifier, acronym or name in either language: names, tree, volume, place. Raises `NotFound`."""
         told: dict[str, Any] = self._client.json(self._region(name), version=self.version)

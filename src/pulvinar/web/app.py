@@ -32,6 +32,7 @@ from pulvinar.web.api import (
     atlases,
     audit,
     bucket_uploads,
+    collections,
     datasets,
     document_access,
     document_files,
@@ -171,7 +172,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (submissions, bucket_uploads, uploads, documents, document_files, document_access, views):
         api.include_router(part.router)
-    for part in (access, organisations, requests, terms, rules):
+    for part in (access, organisations, requests, terms, rules, collections):
         api.include_router(part.router)
     api.include_router(arcs.router)
     api.include_router(measurements.router)

@@ -23,6 +23,7 @@ from pulvinar.web.dataset_page import cover_of
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.projections import projections
+from pulvinar.web.recipes import of_atlas, of_region, of_search
 from pulvinar.web.region_picture import region_picture
 from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
 from pulvinar.web.requests import matches_etag
@@ -66,6 +67,10 @@ def atlas(
     """One atlas: its facts, and the tree of its regions or those that a search finds."""
     found = asked.ontology.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
     version = get_version(platform.database, actor, asked.dataset_id)
+    base = str(request.base_url).rstrip("/")
+    everything = _EVERYTHING.format(space=asked.atlas.space.name)
+    named = asked.atlas.has(PartKind.TERMINOLOGY)
+    recipe = of_atlas(base, asked.atlas.name) if named else of_search(base, everything)
     values = {
         **_common(request, asked),
         "query": q,
@@ -74,7 +79,8 @@ def atlas(
         "roots": _branch(asked, None, _OPEN_AT_FIRST) if asked.atlas.has(PartKind.TERMINOLOGY) else [],
         "licence_address": phrases.licence_address(asked.atlas.licence),
         "annotation": _annotation_facts(asked),
-        "everything": _EVERYTHING.format(space=asked.atlas.space.name),
+        "everything": everything,
+        "recipe": recipe,
     }
     template = "_regions.html" if "hx-request" in request.headers else "atlas.html"
     response = render(request, template, values)
@@ -96,6 +102,8 @@ def region(
     """One region."""
     shown = asked.ontology.find(region)
     has_voxels = asked.atlas.has(PartKind.ANNOTATION)
+    pictured = has_voxels and asked.annotation.box_of(shown.id) is not None
+    base = str(request.base_url).rstrip("/")
     values = {
         **_common(request, asked),
         "region": shown,
@@ -103,7 +111,8 @@ def region(
         "ancestors": tuple(reversed(asked.ontology.ancestors(shown.id))),
         "children": [_row(asked, one) for one in asked.ontology.children(shown.id)],
         "below": len(asked.ontology.descendants(shown.id)),
-        "pictured": has_voxels and asked.annotation.box_of(shown.id) is not None,
+        "pictured": pictured,
+        "recipe": of_region(base, asked.atlas.name, shown.id, has_voxels=pictured),
         "center_um": asked.annotation.center_of(shown.id) if has_voxels else None,
         "share": _share(asked, shown) if has_voxels else None,
         "compared": compared(platform, actor, asked, shown, language_of(request)),

@@ -17,6 +17,7 @@ from pulvinar.platform import Platform
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.forms import Form, SentForm, go_to, private_page
+from pulvinar.web.recipes import of_collection
 
 router = APIRouter(prefix="/collections", include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
 
@@ -79,6 +80,7 @@ def _one(
     trouble: PulvinarError | None = None,
 ) -> Response:
     shown, datasets = collections.get_collection(platform.database, actor, collection_id)
+    base = str(request.base_url).rstrip("/")
     values = {
         "shown": shown,
         "datasets": datasets,
@@ -86,7 +88,8 @@ def _one(
         "may_change": shown.right >= Right.WRITE,
         "may_share": shown.right >= Right.SHARE,
         "may_delete": shown.right >= Right.ADMINISTER,
-        "base": str(request.base_url).rstrip("/"),
+        "base": base,
+        "recipe": of_collection(base, collection_id),
     }
     return private_page(request, "collection.html", values, trouble)
 

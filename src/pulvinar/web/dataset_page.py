@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
@@ -49,7 +48,6 @@ class Download:
     level: int
     zarr: str
     chunks: str
-    snippet: str
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,6 @@ def downloads(asset: Asset, version: Version, base: str, budget_bytes: int) -> D
         level=fits,
         zarr=f"{data}/objects/image.ome.zarr/" if asset.location is None else "",
         chunks=f"{data}/chunks/",
-        snippet=_snippet(base, version.dataset_id, asset, len(volume.levels)),
     )
 
 
@@ -183,12 +180,3 @@ def _level(volume: Volume, index: int, cutout: str, budget_bytes: int) -> LevelD
 
 def _corner(level: Level) -> str:
     return ",".join(str(size) for size in level.shape[2:])
-
-
-def _snippet(base: str, dataset_id: str, asset: Asset, levels: int) -> str:
-    return (
-        "import pulvinar\n\n"
-        f'dataset = pulvinar.connect("{base}").dataset("{dataset_id}")\n'
-        f"volume = dataset.asset({json.dumps(asset.name, ensure_ascii=False)}).volume(level={levels - 1})\n"
-        "voxels = volume.compute()  # xarray: axes (t, c, z, y, x), micrometres"
-    )

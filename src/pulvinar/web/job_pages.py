@@ -32,6 +32,7 @@ from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sit
 from pulvinar.web.derived import MadePicture, pictures_of
 from pulvinar.web.errors import status_of
 from pulvinar.web.language import language_of
+from pulvinar.web.recipes import Recipe, of_job, of_solution
 from pulvinar.web.rendering import render
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
@@ -166,7 +167,7 @@ def solution(
     form = _Form(description, offers, _filled_in(given, description), chosen)
     if shown and not dataset:
         dataset, version = shown.dataset_id, shown.number
-    return render(request, "solution.html", form.values(_query(dataset, version)))
+    return render(request, "solution.html", form.values(request, _query(dataset, version)))
 
 
 def _box_in(box: str, asset: Asset) -> str:
@@ -214,7 +215,7 @@ def ask(
         plan = prepare(means, form.request()).plan
     except PulvinarError as error:
         trouble = error
-    values = form.values(_query(dataset, version), plan=plan, trouble=trouble)
+    values = form.values(request, _query(dataset, version), plan=plan, trouble=trouble)
     return render(request, "solution.html", values, status=status_of(trouble) if trouble else 200)
 
 
@@ -251,12 +252,26 @@ class _Form:
     def _input(self, name: str) -> str:
         return (self.fields.get(f"{_INPUT}{name}.other") or self.fields.get(f"{_INPUT}{name}") or "").strip()
 
-    def values(self, query: str, *, plan: Plan | None = None, trouble: PulvinarError | None = None) -> dict[str, Any]:
+    def recipe(self, base: str) -> Recipe:
+        """What the form asks for, in code: with what was chosen, else the first that each input may be."""
+        inputs: dict[str, str] = {}
+        for one in self.description.inputs:
+            given = dict(self._given(one))
+            offered = [] if one.several or one.optional else [offer.asset_id for offer in self.offers.of(one)]
+            chosen = self.asset_id if self.asset_id in offered else next(iter(offered), "")
+            fallback = {one.name: chosen or "DATASET:NAME"} if not one.optional else {}
+            inputs |= given or fallback
+        return of_solution(base, self.description.name, inputs)
+
+    def values(
+        self, request: Request, query: str, *, plan: Plan | None = None, trouble: PulvinarError | None = None
+    ) -> dict[str, Any]:
         """What the page shows."""
         return {
             "solution": self.description,
             "version": self.offers.version,
             "query": query,
+            "recipe": self.recipe(str(request.base_url).rstrip("/")),
             "offered": {one.name: [] if one.several else self.offers.of(one) for one in self.description.inputs},
             "chosen": parameters_shown(self.description, self.fields),
             "card": read_card(self.description.name),
@@ -320,6 +335,7 @@ def job(request: Request, platform: CurrentPlatform, actor: CurrentActor, job_id
     if not part:
         lines = _last_lines(platform, actor, job_id)
         values |= {"lines": lines, "events": f"/api/v1/jobs/{job_id}/events"}
+        values["recipe"] = of_job(str(request.base_url).rstrip("/"), job_id)
     values["pictures"] = _pictures(platform, actor, found)
     values["failures"] = jobs.list_failures(platform.database, actor, job_id, limit=10)
     values["solution"] = _description_of(found)

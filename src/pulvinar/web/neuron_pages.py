@@ -31,6 +31,7 @@ from pulvinar.web.holdings import cache_control
 from pulvinar.web.limits import costly
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.reads import count_as, reading_of
+from pulvinar.web.recipes import of_neuron
 from pulvinar.web.rendering import render
 from pulvinar.web.stored_tables import read_columns
 
@@ -82,7 +83,7 @@ def neuron(
         "rows": projections_of(anchor) if anchor else [],
         "alike": _alike(platform, actor, asset, anchor) if anchor else (),
         "address": f"/datasets/{quote(shown.dataset_id)}/assets/{quote(asset.id)}",
-        "base": str(request.base_url).rstrip("/"),
+        "recipe": of_neuron(str(request.base_url).rstrip("/"), shown, asset),
     }
     return render(request, "neuron.html", values)
 

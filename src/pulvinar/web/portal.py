@@ -47,12 +47,16 @@ from pulvinar.web import (
     job_pages,
     joining_pages,
     maker_pages,
+    manual,
+    manual_pages,
     me_pages,
     neuron_pages,
+    notebooks,
     organisation_pages,
     people_pages,
     phrases,
     profile_pages,
+    recipes,
     request_pages,
     review_pages,
     rule_pages,
@@ -103,7 +107,7 @@ def mount(pages: FastAPI) -> None:
     pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
-    for one in (species_pages, maker_pages, neuron_pages, collection_pages):
+    for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages, notebooks):
         pages.include_router(one.router)
     pages.include_router(search_forms.router)
     pages.include_router(asset_pages.router)
@@ -132,6 +136,7 @@ def mount(pages: FastAPI) -> None:
     viewer = HERE / "viewer"
     # The folder is there once the viewer is built; until then its page says what to run.
     pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
+    pages.mount(manual.FILES, _Static(directory=manual.root()), name="manual-files")
     pages.mount("/static", _Static(directory=HERE / "static"), name="static")
 
 
@@ -170,12 +175,13 @@ def home(
     """The list of datasets, or the datasets and assets that a search finds; `more` goes on with the assets."""
     chosen = Species(species) if species in list(Species) else None
     front = not (q.strip() or chosen or cursor)
+    base = str(request.base_url).rstrip("/")
     found: ResultPage | None = None
     trouble: QueryError | None = None
+    asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
     page: Page[Dataset] = Page(())
     try:
         if q.strip():
-            asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
             found = search_assets(
                 platform.database,
                 actor,
@@ -212,7 +218,8 @@ def home(
         "first": cursor is None,
         "found": found,
         "trouble": trouble,
-        "base": str(request.base_url).rstrip("/"),
+        "base": base,
+        "recipe": recipes.of_search(base, asked) if found and found.items else None,
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
     response = render(request, "_results.html" if part else "home.html", values)
@@ -282,6 +289,7 @@ def dataset(
         "profile": profile_of(shown, language_of(request)),
         "may_run": may_read and may_on_node(actor, Right.WRITE),
         "terms": terms_of(platform, actor, dataset_id),
+        "recipe": recipes.of_dataset(base, shown),
         "held": people_pages.held_of(platform, actor, shown),
         "lost": shown.id in erased_leaves(platform.database, dataset_id),
         **people_pages.words(),
@@ -296,7 +304,8 @@ def _part(asset: Asset, version: Version, base: str, budget_bytes: int) -> dict[
     measured: Measures | None = measures(asset)
     page = asset_pages.page_of(asset, version)
     kind = phrases.kind_of(asset)
-    return {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": kind, "page": page}
+    told = {"asset": asset, "links": links, "downloads": found, "measures": measured, "kind": kind, "page": page}
+    return {**told, "recipe": recipes.of_asset(base, version, asset)}
 
 
 @router.get("/datasets/{dataset_id}/view")

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.model.record import Species
 from pulvinar.model.use_codes import USE_CODES
-from pulvinar.web import findings, phrases
+from pulvinar.web import findings, manual, phrases
 from pulvinar.web.context import current_platform, who_is_signed_in
 from pulvinar.web.dataset_page import plane_of
 from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
@@ -94,6 +94,7 @@ def render(
         "stage_names": phrases.ALIGNMENT_STAGES,
         "sides": phrases.SIDES,
         "plane_of": plane_of,
+        "word_of": lambda key: manual.word(key, language),
     }
     response = HTMLResponse(_environment().get_template(template).render({**common, **values}), status)
     response.headers["content-security-policy"] = policy

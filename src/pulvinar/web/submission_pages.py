@@ -34,6 +34,7 @@ from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sit
 from pulvinar.web.errors import status_of
 from pulvinar.web.job_pages import Fields
 from pulvinar.web.language import language_of, translations
+from pulvinar.web.recipes import of_upload
 from pulvinar.web.rendering import render
 
 router = APIRouter(prefix="/submissions", include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
@@ -49,7 +50,7 @@ def submission_list(request: Request, platform: CurrentPlatform, actor: CurrentA
     found = submissions.list_submissions(platform.database, actor)
     base = str(request.base_url).rstrip("/")
     values = {"submissions": found, "state_names": phrases.SUBMISSION_STATES, "base": base}
-    return render(request, "submissions.html", values)
+    return render(request, "submissions.html", {**values, "recipe": of_upload(base)})
 
 
 @router.get("/{submission_id}")

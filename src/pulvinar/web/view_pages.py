@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import get_dataset
-from pulvinar.catalogue.versions import find_home
+from pulvinar.catalogue.versions import find_home, get_version
 from pulvinar.documents import views
 from pulvinar.documents.documents import list_documents
 from pulvinar.errors import NotAuthenticated, NotFound
-from pulvinar.model.access import ANONYMOUS, Actor
+from pulvinar.model.access import ANONYMOUS, Actor, Right
 from pulvinar.model.document import Document
 from pulvinar.platform import Platform, solution_means
 from pulvinar.solutions.cells.freezing import freeze_corrections
 from pulvinar.solutions.solution import find_solution
 from pulvinar.web.api.documents import DocumentId
-from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
+from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion, refuse_other_sites
 from pulvinar.web.forms import go_to, link_to, private_page
 from pulvinar.web.rendering import HERE, VIEWER_POLICY, render
 
@@ -48,10 +48,30 @@ def embed(
         raise NotFound("brains side by side are not shown in frames", hint=f"/v/{view_id} leads to them")
     if not opened:
         return go_to(f"/embed/{view_id}?open=1#{view.state}")
+    return _in_frame(request, platform, view.title, view.scene_path, f"/v/{view_id}")
+
+
+@router.get("/datasets/{dataset_id}/embed")
+def embed_dataset(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    dataset_id: DatasetId,
+    version: WantedVersion = None,
+) -> Response:
+    """A dataset for a frame, as a notebook shows it."""
+    shown = get_version(platform.database, actor, dataset_id, version, Right.VIEW)
+    asked = f"{quote(shown.dataset_id)}?version={shown.number}"
+    page = f"/datasets/{quote(shown.dataset_id)}/view?version={shown.number}"
+    return _in_frame(request, platform, shown.record.title, f"/api/v1/scenes/{asked}", page)
+
+
+def _in_frame(request: Request, platform: Platform, title: str, scene: str, page: str) -> Response:
+    """The viewer alone, for the frames of the sites that the settings name."""
     values = {
-        "view": view,
-        "scene": view.scene_path,
-        "link": link_to(platform, f"/v/{view_id}"),
+        "title": title,
+        "scene": scene,
+        "link": link_to(platform, page),
         "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
     }
     allowed = f"frame-ancestors 'self' {platform.settings.embed_origins}".strip()

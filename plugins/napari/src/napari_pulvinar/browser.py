@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 import pulvinar
 from napari_pulvinar.layers import layers_of
+from napari_pulvinar.marks import send_marks
 from pulvinar.client import Client, RemoteAsset, RemoteDataset
 from pulvinar.errors import PulvinarError
 
@@ -34,7 +35,7 @@ _HELD = Qt.ItemDataRole.UserRole
 
 
 class Browser(QWidget):
-    """Datasets and assets of one Pulvinar; what is opened becomes layers of `napari_viewer`.
+    """Datasets and assets of one Pulvinar: what is opened becomes layers of `napari_viewer`, what is drawn marks there.
 
     Whoever signed in by `pulvinar login` is signed in here. Everything that asks the server runs beside the window.
     """
@@ -44,6 +45,8 @@ class Browser(QWidget):
         self._viewer = napari_viewer
         self._client: Client | None = None
         self._searches = 0
+        self._dataset_id = ""
+        """The dataset of what was opened last: what is drawn over it lies on it."""
         self.address = QLineEdit("http://127.0.0.1:8765")
         self.question = QLineEdit()
         self.question.setPlaceholderText("words, or region:hippocampus species:mouse kind:skeleton")
@@ -55,6 +58,8 @@ class Browser(QWidget):
         self.about.setWordWrap(True)
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.open_button = QPushButton("Open")
+        self.send_button = QPushButton("Send drawn marks")
+        self.send_button.setToolTip("Put the points and shapes of the chosen layers onto the dataset opened last")
         self._lay_out()
         for line in (self.address, self.question):
             line.returnPressed.connect(self.search)
@@ -62,6 +67,7 @@ class Browser(QWidget):
         self.results.itemDoubleClicked.connect(lambda item, _: self._open(item))
         self.results.currentItemChanged.connect(lambda item, _: self._describe(item))
         self.open_button.clicked.connect(lambda: self._open(self.results.currentItem()))
+        self.send_button.clicked.connect(self.send)
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -71,7 +77,7 @@ class Browser(QWidget):
         button.clicked.connect(self.search)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
-        for widget in (button, self.results, self.about, self.open_button):
+        for widget in (button, self.results, self.about, self.open_button, self.send_button):
             layout.addWidget(widget)
 
     def search(self) -> None:
@@ -132,12 +138,30 @@ class Browser(QWidget):
             item.setExpanded(True)
         elif isinstance(held, RemoteAsset):
             self._say(f"Opening {held.name} …")
+            parent = item.parent().data(0, _HELD) if item.parent() else None
+            self._dataset_id = parent.id if parent else getattr(held, "dataset_id", "")
             self._beside(lambda: layers_of(held), self._add, outlives=True)
 
     def _add(self, layers: list[tuple[Any, dict[str, Any], str]]) -> None:
         for data, arguments, kind in layers:
             self._viewer.add_layer(NapariLayer.create(data, arguments, kind))
         self._say("")
+
+    def send(self) -> None:
+        """Put what is drawn in the chosen layers onto the dataset that was opened last, where the portal shows it."""
+        client, dataset_id = self._client, self._dataset_id
+        layers = [one for one in self._viewer.layers.selection if type(one).__name__ in ("Points", "Shapes")]
+        if client is None or not dataset_id:
+            self._say("Open something of a dataset first: the marks lie on it.")
+        elif not layers:
+            self._say("Choose layers of points or shapes in the list of layers.")
+        else:
+            self._say("Sending …")
+            self._beside(
+                lambda: [send_marks(client, one, dataset_id) for one in layers],
+                lambda sent: self._say("Sent. In the browser: " + "\n".join(one.page for one in sent)),
+                outlives=True,
+            )
 
     def _beside(self, ask: Callable[[], Any], then: Callable[[Any], None], *, outlives: bool = False) -> None:
         """Ask the server in a thread, and give what it answers to `then` in this one.
