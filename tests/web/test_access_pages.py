@@ -1,6 +1,7 @@
 """The pages of access: two labs, a reviewer and a visitor, and what each of them finds."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.web.conftest import Shown, stored_volume
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, set_record
 from pulvinar.model.access import LOCAL_OWNER, Access, OrganisationKind, Right, Tier
 from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.model.volume import VolumeKind
@@ -138,6 +139,29 @@ def test_it_is_shared_by_name_until_a_day_and_taken_back(platform, ada, bo, brai
     assert "/cutout" not in told
     ada.post(f"{address}/shares/end", data={"audience": f"actor:{bo.person.id}"})
     assert statuses(bo, brain) == NOTHING
+
+
+def test_those_who_see_a_dataset_under_embargo_read_until_when(platform, ada, visitor, brain):
+    ada.post(f"{page_of(brain)}/access/tier", data={"tier": "embargoed", "opens": TOMORROW})
+    assert f"Under embargo until {TOMORROW}" in ada.get(page_of(brain)).text
+    assert visitor.get(page_of(brain)).status_code == 404
+    ada.post(f"{page_of(brain)}/access/tier", data={"tier": "public"})
+    assert "Under embargo" not in ada.get(page_of(brain)).text
+
+
+def test_a_link_for_blind_review_says_which_names_are_still_read(platform, ada, brain):
+    with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+        draft = open_draft(work, brain.version.dataset_id)
+        set_record(work, draft.id, replace(draft.record, description="Recorded by Ada in spring."))
+    link = {"right": "read", "ends": TOMORROW}
+    told = ada.post(f"{page_of(brain)}/access/links", data=link | {"blind": "true"}).text
+    assert "still reads these names" in told
+    assert "Recorded by Ada in spring." in told
+    assert "still reads these names" not in ada.post(f"{page_of(brain)}/access/links", data=link).text
+    api = f"/api/v1/datasets/{brain.version.dataset_id}/access/links"
+    ends = f"{TOMORROW}T00:00:00Z"
+    made = ada.post(api, json={"ends": ends, "blind": True}).json()
+    assert [one["name"] for one in made["names"]] == ["Ada"]
 
 
 def test_who_may_not_share_finds_no_form_and_no_names(platform, ada, bo, brain):

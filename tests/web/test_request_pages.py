@@ -180,6 +180,8 @@ def test_an_agreement_is_accepted_countersigned_and_asked_again(site, people, br
     waiting = ada.page("/inbox")
     acceptance = re.search(r"/inbox/acceptances/([^/]+)/countersign", waiting)[1]
     assert "Institute of Brains" in waiting
+    assert ">staff<" in waiting
+    assert ">职员<" in ada.client.get("/inbox", headers={"accept": "text/html", "accept-language": "zh"}).text
     cy.send(f"/inbox/acceptances/{acceptance}/countersign", 404)
     ada.send(f"/inbox/acceptances/{acceptance}/countersign")
     assert soon(cy, brain, 200) == 200

@@ -46,6 +46,10 @@ class AgreementField:
     required: bool = True
     choices: tuple[Bilingual, ...] = ()
 
+    def shown(self, said: str, language: str) -> str:
+        """What was said, as a choice is called in a language."""
+        return next((one.in_language(language) for one in self.choices if one.en == said), said)
+
     def checked(self, said: str) -> str:
         """`said` as it is kept. Raises `Invalid` for nothing where something is asked for, or for what can't be."""
         said = said.strip()

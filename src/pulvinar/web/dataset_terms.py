@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from pulvinar.access.acceptances import acceptances_by
 from pulvinar.access.agreements import agreements_on
+from pulvinar.access.dataset_access import access_of
 from pulvinar.access.export_rules import rules_on
 from pulvinar.access.visibility import REGISTERED, grants_to, highest_right
 from pulvinar.catalogue.requests import newest_request
@@ -45,6 +46,7 @@ class DatasetTerms:
     rules: tuple[ExportRule, ...]
     use: DatasetUse
     has_account: bool
+    embargo_ends: datetime | None = None
 
     @property
     def may_ask(self) -> bool:
@@ -65,7 +67,7 @@ class DatasetTerms:
     @property
     def is_worth_telling(self) -> bool:
         """Whether there is anything to say."""
-        stated = self.agreements or self.rules or self.use.codes or self.may_administer
+        stated = self.agreements or self.rules or self.use.codes or self.may_administer or self.embargo_ends
         return bool(stated or self.request or not self.may_read)
 
 
@@ -83,7 +85,9 @@ def terms_of(platform: Platform, actor: Actor, dataset_id: str) -> DatasetTerms:
             for one in ([] if actor.is_blind else agreements_on(session, dataset_id))
         )
         rules, use = rules_on(session, dataset_id), use_told(session, actor, dataset_id)
-    return DatasetTerms(right, awaits and right < Right.READ, request, agreements, rules, use, has_account)
+        opens = access_of(session, dataset_id).opens
+    awaits = awaits and right < Right.READ
+    return DatasetTerms(right, awaits, request, agreements, rules, use, has_account, opens)
 
 
 def state_of(agreement: Agreement, accepted: Iterable[Acceptance]) -> AgreementState:
