@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Select, bindparam, select
@@ -134,7 +134,7 @@ class ReadableAssets:
         return set(self._session.scalars(self._wanted, {"numbers": list(numbers)}).all()) if numbers else set()
 
     @cached_property
-    def _wanted(self) -> Select[tuple[int]]:
+    def _wanted(self) -> Select[Any]:
         """A page asks several times: to write the condition takes longer than to look it up."""
         readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
         asked = asset_entry.c.number.in_(bindparam("numbers", expanding=True))
