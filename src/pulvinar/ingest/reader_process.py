@@ -175,7 +175,7 @@ class ReaderProcess:
     def _slot(self, question: dict[str, Any], descriptor: int | None) -> Answer:
         if descriptor is None:
             raise UnreadableFile("shared memory did not arrive")
-        self._slots[question["volume"], question["slot"]] = SharedMemory(descriptor, question["size"])
+        self._slots[question["volume"], question["slot"]] = SharedMemory(descriptor, question["size"], whole=True)
         return {}, ()
 
     def _drop(self, question: dict[str, Any], descriptor: int | None) -> Answer:
