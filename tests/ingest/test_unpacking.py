@@ -575,6 +575,25 @@ def test_archives_in_a_folder_are_unpacked_in_a_copy_of_it(tmp_path):
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_who_unpacks_can_write_no_file_of_the_folder(tmp_path, monkeypatch):
+    given, reached = tmp_path / "given", []
+    given.mkdir()
+    for name, content in packed_in(given).items():
+        (given / name).parent.mkdir(exist_ok=True)
+        (given / name).write_bytes(content)
+
+    class Watched(ReaderHost):
+        def unpack(self, archive, into):
+            reached.extend(path for path in self._scratch.rglob("*") if path.is_file() and path.stat().st_nlink > 1)
+            super().unpack(archive, into)
+
+    monkeypatch.setattr("pulvinar.ingest.submission.ReaderHost", Watched)
+    with open_submission(given, tmp_path / "scratch", LIMITS) as submission:
+        linked = [file.name for file in submission.files if file.path.stat().st_nlink > 1]
+    assert "table.csv.gz" in linked, "what is not packed is a link"
+    assert reached == [], "and lies where the process can't write"
+
+
 def test_two_images_of_one_name_are_both_kept(tmp_path, target):
     other = b"MM\0*" + bytes(10)
     unpack(a_zip(tmp_path / "a.zip", ("b.tif", other), ("b.tif.gz", gzip.compress(IMAGE))), target, 1 << 30)

@@ -132,18 +132,23 @@ def _unpacked(archive: Path, fingerprint: str, scratch: Path, limits: Limits, pr
 def _unpacked_folder(
     folder: Submission, packed: Sequence[SourceFile], scratch: Path, limits: Limits, progress: Progress
 ) -> Iterator[Path]:
-    """A copy of a folder, of links to its files where it lies on the same disk, with what is packed in it unpacked."""
+    """A copy of a folder, of links to its files where it lies on the same disk, with what is packed in it unpacked.
+
+    The process that unpacks may write in a folder beside it: a link that it could write would be the file itself.
+    """
 
     def fill(content: Path) -> None:
+        work = content.with_name("work")
+        work.mkdir()
         content.mkdir()
         with progress.task(f"copying {short(folder.root.name)}", len(folder.files), "files") as task:
             for count, path in enumerate(_walk(folder.root), 1):
                 _link_or_copy(path, content / path.relative_to(folder.root))
                 task.update(count)
         for file in packed:
-            copied, aside = content / file.name, content.parent / "inner"
+            copied, aside = content / file.name, work / "inner"
             try:
-                _unpack_into(file.path, aside, content.parent, limits, progress)
+                _unpack_into(file.path, aside, work, limits, progress)
             except UnreadableFile:
                 # it stays, and is told of
                 remove_tree(aside)
