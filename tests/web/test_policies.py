@@ -73,7 +73,8 @@ def test_only_pages_with_the_viewer_may_make_code_from_text(application, client,
             assert "'unsafe-inline'" not in answer.headers["content-security-policy"], address
             if "'unsafe-eval'" in policy["script-src"]:
                 lax.add(address)
-    assert lax <= {f"/datasets/{image.version.dataset_id}/view", "/atlases/x/view"}
+    dataset = f"/datasets/{image.version.dataset_id}"
+    assert lax <= {f"{dataset}/view", f"{dataset}/embed", "/atlases/x/view"}
     assert "'unsafe-eval'" not in PAGE_POLICY
     assert "'unsafe-inline'" not in VIEWER_POLICY
 
