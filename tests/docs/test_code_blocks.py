@@ -26,7 +26,7 @@ def as_script(text: str) -> str:
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_tutorial_runs(tutorial: Path, tmp_path: Path):
     script = as_script(tutorial.read_text("utf-8"))
-    assert script.count("pulvinar") > 3
+    assert script.count("pulvinar") > 1
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
