@@ -58,7 +58,9 @@ def test_dois_are_registered_by_the_account_of_the_settings(run, dataset, tmp_pa
             monkeypatch.setenv(f"PULVINAR_DATACITE_{name}", value)
         assert "needs a password" in run("register", fails=Invalid).message
         monkeypatch.setenv("PULVINAR_DATACITE_PASSWORD_FILE", str(tmp_path / "password"))
-        (done,) = json.loads(run("register", "--json"))
+        # what was published before there was an account is registered when that is asked for
+        assert "--earlier registers them" in run("register")
+        (done,) = json.loads(run("register", "--earlier", "--json"))
         assert server.dois[done["doi"]]["state"] == "findable"
         assert json.loads(run("register", "--json")) == []
         (tmp_path / "b.csv").write_text("region,count\nAUDp,3\n")
