@@ -43,6 +43,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # an installed template does not change: to look took a file system call for each part of a page
+        auto_reload=False,
     )
     environment.filters |= {
         "size": phrases.size,
@@ -74,7 +76,7 @@ def render(
         "public": current_platform(request).settings.public,
         "this_address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "this_path": request.url.path[:200],
-        "release": metadata.version("pulvinar"),
+        "release": _release(),
         "html_language": html_tag(language),
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
         "Species": Species,
@@ -102,6 +104,12 @@ def render(
     response.headers["cache-control"] = "private, no-cache"
     remember(response, request, language)
     return response
+
+
+@lru_cache
+def _release() -> str:
+    """Looked up in the installed packages' files, which takes longer than many a page."""
+    return metadata.version("pulvinar")
 
 
 def _in_language(request: Request, code: str) -> str:
