@@ -27,7 +27,7 @@ from pulvinar.ingest.readers.raw_volume import (
     name_findings,
     trailer_doubts,
 )
-from pulvinar.ingest.readers.streams import compression, unpack
+from pulvinar.ingest.readers.streams import compression, plain_file
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Window
 from pulvinar.model.volume import Channel
@@ -66,12 +66,7 @@ class AfniReader:
         assert asset.volume is not None
         header, name = _header(root / asset.files[0], asset.files[0]), asset.files[1]
         layout = _layout(header, asset.files[0])
-        path = root / name
-        with path.open("rb") as file:
-            packed = compression(file.read(16))
-        if packed:
-            unpack(path, scratch / "voxels", layout.size_bytes, name)
-            path = scratch / "voxels"
+        path = plain_file(root / name, scratch, layout.size_bytes, name)
         factors = _factors(header)
         if len(set(factors)) == 1:
             return RawVolume(path, layout, asset.volume.dtype, name)

@@ -27,7 +27,7 @@ from pulvinar.ingest.readers.raw_volume import (
     name_findings,
     trailer_doubts,
 )
-from pulvinar.ingest.readers.streams import compression, stem_of, unpack
+from pulvinar.ingest.readers.streams import compression, plain_file, stem_of
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.volume import Triple
 
@@ -84,12 +84,7 @@ class AnalyzeReader:
         assert asset.volume is not None
         head, name = (root / asset.files[0]).read_bytes()[:_SIZE], asset.files[1]
         layout = _parse(head, "<" if head[:4] == struct.pack("<i", _SIZE) else ">", asset.files[0])[0].layout
-        path = root / name
-        with path.open("rb") as file:
-            packed = compression(file.read(16))
-        if packed:
-            unpack(path, scratch / "voxels", layout.offset + layout.size_bytes, name)
-            path = scratch / "voxels"
+        path = plain_file(root / name, scratch, layout.offset + layout.size_bytes, name)
         return RawVolume(path, layout, asset.volume.dtype, name)
 
     def read_geometry(self, asset: FoundAsset, root: Path, options: Options) -> GeometryData:

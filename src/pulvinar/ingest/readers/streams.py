@@ -65,6 +65,17 @@ def stem_of(name: str) -> str:
     return last[: len(plain_name(last).rsplit(".", 1)[0])] or last
 
 
+def plain_file(path: Path, scratch: Path, size_bytes: int, name: str) -> Path:
+    """The file itself, or where it is compressed the `size_bytes` that are unpacked of it into `scratch`, its checksum
+    checked."""
+    with path.open("rb") as file:
+        packed = compression(file.read(16))
+    if not packed:
+        return path
+    unpack(path, scratch / "voxels", size_bytes, name)
+    return scratch / "voxels"
+
+
 def check_growth(size_bytes: int, packed_bytes: int, name: str) -> None:
     """Raise `TooLarge` where so much has come of so little as only a bomb makes of it."""
     if size_bytes > _GROWTH_FROM_BYTES and size_bytes > _GROWTH * packed_bytes:
