@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import uvicorn
+from tests.atlases.toy import install_toy
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
@@ -171,3 +172,12 @@ def address(platform: Platform) -> Iterator[str]:
 def serving() -> Callable[[Platform], object]:
     """A context manager that serves another platform."""
     return _serving
+
+
+@pytest.fixture(scope="module")
+def public_with_atlas(tmp_path_factory):
+    """A public platform with the toy atlas, for all tests of a module."""
+    home = tmp_path_factory.mktemp("public")
+    with open_platform(load_settings(environment={}, home=home, public=True)) as opened:
+        install_toy(opened)
+        yield opened

@@ -6,7 +6,6 @@ import hashlib
 
 import numpy as np
 import pytest
-from tests.atlases.toy import install_toy
 from tests.catalogue.conftest import RECORD
 from tests.web.accounts import browser
 
@@ -20,19 +19,14 @@ from pulvinar.ingest.reader import ConnectivityData
 from pulvinar.model.access import LOCAL_OWNER, Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.identity import new_id
-from pulvinar.platform import open_platform
-from pulvinar.settings import load_settings
 
 NAMES = np.array(["cortex layer 1", "L_thalamus", "R_thalamus", "no such region"], dtype=object)
 VALUES = np.array([[9, 5, -7, 99], [5, 0, 1, 99], [-7, 1, 0, 99], [99, 99, 99, 0]], float)
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    home = tmp_path_factory.mktemp("arcs")
-    with open_platform(load_settings(environment={}, home=home, public=True)) as opened:
-        install_toy(opened)
-        yield opened
+def platform(public_with_atlas):
+    return public_with_atlas
 
 
 def add_matrix(platform, tier=Tier.PUBLIC) -> str:

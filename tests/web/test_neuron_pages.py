@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
-from tests.atlases.toy import ONTOLOGY, install_toy
+from tests.atlases.toy import ONTOLOGY
 from tests.catalogue.conftest import RECORD
 from tests.web.accounts import browser
 from tests.web.test_anchors import ANCHOR
@@ -26,8 +26,6 @@ from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Tier
 from pulvinar.model.anchor import Role
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.identity import new_id
-from pulvinar.platform import open_platform
-from pulvinar.settings import load_settings
 from pulvinar.web.app import create_app
 
 ENGLISH = {"accept": "text/html", "accept-language": "en"}
@@ -65,11 +63,8 @@ def page_of(version):
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    home = tmp_path_factory.mktemp("neurons")
-    with open_platform(load_settings(environment={}, home=home, public=True)) as opened:
-        install_toy(opened)
-        yield opened
+def platform(public_with_atlas):
+    return public_with_atlas
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.atlases.toy import install_toy
 from tests.web.accounts import browser, signed_in
 from tests.web.test_neuron_pages import CORTEX_1, THALAMUS, add_neuron
 
@@ -15,19 +14,14 @@ from pulvinar.catalogue.collections import add_dataset, make_collection
 from pulvinar.catalogue.sharing import set_tier
 from pulvinar.model.access import LOCAL_OWNER, Tier
 from pulvinar.model.export_rule import ExportRule, RuleKind
-from pulvinar.platform import open_platform
-from pulvinar.settings import load_settings
 from pulvinar.web.neuron_sets import _moved, number_of, search_key, segment_of
 
 ROOT = "/data/neurons/toy"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    home = tmp_path_factory.mktemp("sets")
-    with open_platform(load_settings(environment={}, home=home, public=True)) as opened:
-        install_toy(opened)
-        yield opened
+def platform(public_with_atlas):
+    return public_with_atlas
 
 
 @pytest.fixture(scope="module")
