@@ -8,11 +8,23 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from tests.journeys.conftest import Maker, Site, make_site, serving
 
 import pulvinar
+from pulvinar.platform import open_platform
+from pulvinar.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("PULVINAR_TEST_CLIENTS", ROOT / ".venv-clients")) / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, sample):
+    """A server of its own: the marks that napari sends would lie on what other journeys look at."""
+    with open_platform(load_settings(environment={}, home=tmp_path_factory.mktemp("napari-site"))) as platform:
+        shown = make_site(Maker(platform), sample)
+        with serving(platform) as address:
+            yield Site(address, *shown)
 
 
 @pytest.fixture(scope="module")
