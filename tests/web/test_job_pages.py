@@ -147,6 +147,7 @@ def test_how_well_a_solution_does_is_said_beside_its_form_in_both_languages(visi
     assert "斑马鱼，全脑<br>500 体素以上脑区的 Dice" in chinese
     assert "A real template" not in chinese
     assert "GOLD：专家" in chinese
+    assert "F1, cross-validated <strong>0.926</strong>" in visitor.get("/solutions").text
 
 
 def test_pages_speak_chinese(visitor, brain):

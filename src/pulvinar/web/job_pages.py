@@ -84,7 +84,9 @@ def solutions(
     offers = _Offers(platform, actor, shown, language_of(request))
     found = [one for one in describe_all() if (shown is None or offers.suit(one)) and not (box and not _box_of(one))]
     query = _query(dataset, version, asset=chosen, box=box)
-    return render(request, "solutions.html", {"solutions": found, "version": shown, "query": query, "box": box})
+    cards = {one.name: shown_card(card, offers.language) for one in found if (card := read_card(one.name))}
+    values = {"solutions": found, "cards": cards, "version": shown, "query": query, "box": box}
+    return render(request, "solutions.html", values)
 
 
 def _shown(platform: Platform, actor: Actor, dataset: str, version: int | None, asset: str) -> Version | None:
