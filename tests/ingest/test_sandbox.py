@@ -794,6 +794,24 @@ def test_readers_are_forked_from_one_server_and_survive_each_other(host_of, subm
     assert fork_servers() == servers
 
 
+def test_what_readers_import_late_is_there_for_the_second(monkeypatch, host_of, submission, tmp_path):
+    monkeypatch.setattr(sys, "executable", hostile_python(tmp_path / "environment"))
+    host = host_of()
+    assert goes_on(host, submission)
+    (server,) = (one for one in fork_servers() if one.cmdline()[0] == sys.executable)
+
+    def has_arrow():
+        return any("libarrow" in mapped.path for mapped in server.memory_maps())
+
+    assert not has_arrow()
+    host.close()
+    deadline = time.monotonic() + 60
+    while not has_arrow() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert has_arrow()
+    assert goes_on(host_of(), submission)
+
+
 def test_a_server_that_is_killed_takes_its_readers_along_and_the_next_question_starts_another(
     monkeypatch, host_of, submission, tmp_path
 ):

@@ -25,9 +25,20 @@ def test_every_card_names_its_truth_its_data_and_an_interval(card):
         assert one.truth in ("GOLD", "SILVER", "OUTLINE", "SIM")
     for one in (*card.figures, *card.peers):
         assert one.data in sources
-        assert one.metric
+        assert one.notes
+        assert all(card.notes[key]["en"] and card.notes[key]["zh"] for key in one.notes)
         assert one.low <= one.value <= one.high
         assert one.count > 0
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.solution)
+def test_every_figure_is_named_in_chinese(card):
+    for one in (*card.figures, *card.peers):
+        what, by = card.name_of(one, "zh")
+        assert by
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in by + what), one.name
+    assert {key for one in (*card.figures, *card.peers) for key in one.notes} == set(card.notes)
+    assert any(one.headline for one in card.figures)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,10 @@ def test_a_link_for_blind_review_says_which_names_are_still_read(platform, ada, 
     link = {"right": "read", "ends": TOMORROW}
     told = ada.post(f"{page_of(brain)}/access/links", data=link | {"blind": "true"}).text
     assert "still reads these names" in told
+    assert ": Description:" in told
+    chinese = {"accept-language": "zh"}
+    told = ada.post(f"{page_of(brain)}/access/links", data=link | {"blind": "true"}, headers=chinese).text
+    assert ": 说明：" in told
     assert "Recorded by Ada in spring." in told
     assert "still reads these names" not in ada.post(f"{page_of(brain)}/access/links", data=link).text
     api = f"/api/v1/datasets/{brain.version.dataset_id}/access/links"

@@ -135,6 +135,21 @@ def test_a_page_of_another_site_starts_nothing(visitor, brain):
     assert "No jobs" in visitor.get("/jobs").text
 
 
+def test_how_well_a_solution_does_is_said_beside_its_form_in_both_languages(visitor):
+    english = visitor.get("/solutions/align").text
+    assert english.count('class="tiles"') == 1
+    assert "<dd>0.924</dd>" in english
+    assert "Zebrafish whole<br>Dice of regions over 500 voxels" in english
+    assert "ANTs SyN" in english
+    # each sentence on how it was measured stands once, however many figures it is of
+    assert english.count("A real template under a warp that is known") == 1
+    chinese = visitor.get("/solutions/align", headers={"accept-language": "zh"}).text
+    assert "斑马鱼，全脑<br>500 体素以上脑区的 Dice" in chinese
+    assert "A real template" not in chinese
+    assert "GOLD：专家" in chinese
+    assert "F1, cross-validated <strong>0.926</strong>" in visitor.get("/solutions").text
+
+
 def test_pages_speak_chinese(visitor, brain):
     chinese = {"accept-language": "zh-CN"}
     assert "强度统计" in visitor.get(f"/solutions?dataset={brain}", headers=chinese).text

@@ -33,7 +33,7 @@ _IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 @dataclass(frozen=True)
 class NameInText:
-    """A name, where it stands ("version 2: description") and the words around it."""
+    """A name, where it stands ("2: description": in version 2) and the words around it."""
 
     name: str
     where: str

@@ -30,6 +30,16 @@ def record_fields() -> dict[str, dict[str, Any]]:
     return loaded
 
 
+def field_name(path: str, language: str) -> str:
+    """What people call the field at `path` ("acquisition.date") in a language ("en", "zh"); `path` where it is none.
+
+    A place in a list doesn't matter: "contributors.0.name" is "contributors.name".
+    """
+    plain = ".".join(part for part in path.split(".") if not part.isdigit())
+    said = record_fields().get(plain)
+    return str(said[language]) if said else path
+
+
 def schema_id(version: int) -> str:
     """The name of a schema, the same on every server."""
     return f"urn:pulvinar:record:{version}"

@@ -12,11 +12,14 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
 EXIT_CODE = struct.Struct("<i")
 """How a reader process ended, as the process that it was forked from tells the platform."""
+_POPULATE_WRITE = 23
+"""MADV_POPULATE_WRITE of Linux, which Python has no name for."""
 MOST_TOLD_BYTES = 64 << 20
 """Of what the reader process says at once; a JSON value takes up to some twenty times its text in memory."""
 
@@ -148,7 +151,11 @@ class SharedMemory:
     def __init__(self, descriptor: int, size_bytes: int, *, whole: bool = False) -> None:
         self.descriptor = descriptor
         self.size_bytes = size_bytes
-        self.map = mmap.mmap(descriptor, size_bytes, mmap.MAP_SHARED | (mmap.MAP_POPULATE if whole else 0))
+        self.map = mmap.mmap(descriptor, size_bytes, mmap.MAP_SHARED)
+        # a kernel that does not know how leaves them to be met one by one
+        if whole:
+            with suppress(OSError):
+                self.map.madvise(_POPULATE_WRITE)
 
     @classmethod
     def create(cls, size_bytes: int) -> SharedMemory:

@@ -1,14 +1,19 @@
 """The process that reader processes are forked from: it has imported the readers, and never sees a file.
 
-Importing them takes half a second, a fork some milliseconds. `main` is run by `forked_reader` in a new process, with
-the number of its end of a socket as the only argument. Each message over it is the scratch folder of one reader to be,
-and brings three descriptors: the reader's channel, the file for its last words, and a line to the platform. The
-reader's exit code is sent over the line; who hangs it up has the reader killed.
+Importing them takes half a second, a fork some milliseconds. The libraries that readers import only once they read take
+longer than that, and most are used by few: they are imported here while nobody asks for a reader, from when the first
+has ended, so that who reads a single submission does not wait for them.
+
+`main` is run by `forked_reader` in a new process, with the number of its end of a socket as the only argument. Each
+message over it is the scratch folder of one reader to be, and brings three descriptors: the reader's channel, the file
+for its last words, and a line to the platform. The reader's exit code is sent over the line; who hangs it up has the
+reader killed.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import selectors
 import signal
@@ -16,7 +21,9 @@ import socket
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,18 +32,39 @@ from pulvinar.ingest.channel import EXIT_CODE
 
 _MOST_PATH_BYTES = 4096
 _DESCRIPTORS = 3
+_LIBRARIES = (
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    # by Arrow, as soon as it is given an array
+    "pandas",
+    "nibabel",
+    "nibabel.nicom.csareader",
+    "h5py",
+    "pydicom",
+    "nrrd",
+    "tensorstore",
+    "nd2",
+    "liffile",
+    "DracoPy",
+)
+"""What readers import once they read, the most used first."""
 
 
 def main() -> None:
     """Fork readers until the platform hangs up."""
     reader_process.READERS.working()
-    # what is imported stays: no reader looks through it for garbage, nor copies its pages by doing so
-    gc.freeze()
+    _keep_imported()
     gc.set_threshold(100_000, 20, 20)
     gc.enable()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
     # all readers die with this process, and nothing is left to be put in order
     os._exit(0)
+
+
+def _keep_imported() -> None:
+    """What is imported stays: no reader looks through it for garbage, nor copies its pages by doing so."""
+    gc.freeze()
 
 
 @dataclass(eq=False)
@@ -57,12 +85,25 @@ class ForkServer:
         self._selector = selectors.DefaultSelector()
         self._watch(control, self._fork)
         self._hung_up = False
+        self._libraries = list(reversed(_LIBRARIES))
+        self._one_ended = False
 
     def serve(self) -> None:
         """Until the platform hangs up."""
         while not self._hung_up:
-            for key, _ in self._selector.select():
+            may_import = self._one_ended and bool(self._libraries)
+            events = self._selector.select(0 if may_import else None)
+            for key, _ in events:
                 key.data()
+            if not events:
+                self._import(self._libraries.pop())
+
+    @staticmethod
+    def _import(library: str) -> None:
+        # a reader that needs it tells what is wrong with it
+        with suppress(Exception), warnings.catch_warnings(action="ignore"):
+            importlib.import_module(library)
+        _keep_imported()
 
     def _watch(self, what: socket.socket | int, then: Callable[[], None]) -> None:
         self._selector.register(what, selectors.EVENT_READ, then)
@@ -101,6 +142,7 @@ class ForkServer:
             self._selector.unregister(reader.line)
         self._selector.unregister(reader.ended)
         os.close(reader.ended)
+        self._one_ended = True
         with reader.line as line:
             try:
                 line.send(EXIT_CODE.pack(os.waitstatus_to_exitcode(status)))

@@ -22,11 +22,12 @@ _SLACK = 0.01
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and its 95 % interval (the value itself where there is none), `metric` by definition.
+    """A figure and its 95 % interval (the value itself where there is none).
 
-    `truth` is GOLD (manual, of real data), SILVER (of real data, made by a program), OUTLINE (of real data, no more
-    than whether outlines and intensities meet) or SIM (drawn); "" where a figure needs none. `count` values it is the
-    mean of.
+    `name` is what was measured, by what: "mouse whole: orientation found". `truth` is GOLD (manual, of real data),
+    SILVER (of real data, made by a program), OUTLINE (of real data, no more than whether outlines and intensities meet)
+    or SIM (drawn); "" where a figure needs none. `count` values it is the mean of. `notes` are the keys of what its
+    card says of how it was measured. A `headline` is for who reads no further.
     """
 
     name: str
@@ -36,14 +37,19 @@ class Figure:
     high: float
     unit: str = ""
     count: int = 1
-    metric: str = ""
+    notes: tuple[str, ...] = ()
     data: str = ""
+    headline: bool = False
 
 
 @dataclass(frozen=True)
 class Card:
     """What a solution is for, what it is not for and how it fails, by language; its figures and its peers'; the data,
-    with source, licence and SHA-256."""
+    with source, licence and SHA-256.
+
+    `notes` says by key and language how figures were measured, `words` by language what a figure's name, its parts and
+    its unit are called.
+    """
 
     solution: str
     purpose: Mapping[str, str]
@@ -52,6 +58,19 @@ class Card:
     figures: tuple[Figure, ...]
     peers: tuple[Figure, ...]
     data: tuple[Mapping[str, Any], ...]
+    notes: Mapping[str, Mapping[str, str]]
+    words: Mapping[str, Mapping[str, str]]
+
+    def name_of(self, figure: Figure, language: str) -> tuple[str, str]:
+        """What was measured ("" where the name doesn't say) and by what, in a language."""
+        words = self.words.get(language, {})
+        whole = words.get(figure.name, figure.name)
+        what, _, by = whole.replace("：", ": ").rpartition(": ")
+        return words.get(what, what), words.get(by, by)
+
+    def unit_of(self, figure: Figure, language: str) -> str:
+        """The unit of a figure, in a language."""
+        return self.words.get(language, {}).get(figure.unit, figure.unit)
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,8 @@ def read_card_of(package: str) -> Card | None:
         tuple(map(_figure, said["figure"])),
         tuple(map(_figure, said["peer"])),
         tuple(said["data"]),
+        {one["key"]: {language: one[language] for language in ("en", "zh")} for one in said["note"]},
+        said["words"],
     )
 
 
@@ -93,7 +114,8 @@ _BY_LANGUAGE = ("purpose", "not_for", "failures")
 
 
 def _figure(said: Mapping[str, Any]) -> Figure:
-    return Figure(**{key: value for key, value in said.items() if key in Figure.__dataclass_fields__})
+    known = {key: value for key, value in said.items() if key in Figure.__dataclass_fields__}
+    return Figure(**{**known, "notes": tuple(said["notes"])})
 
 
 def measure_card(name: str, samples: Path) -> tuple[Measured, ...]:

@@ -28,6 +28,7 @@ from pulvinar.solutions.solution import describe_all, find_solution
 from pulvinar.solutions.submission import Request as JobRequest
 from pulvinar.solutions.submission import prepare, rerun, submit
 from pulvinar.web import phrases
+from pulvinar.web.accuracy import shown_card
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.derived import MadePicture, pictures_of
 from pulvinar.web.errors import status_of
@@ -83,7 +84,9 @@ def solutions(
     offers = _Offers(platform, actor, shown, language_of(request))
     found = [one for one in describe_all() if (shown is None or offers.suit(one)) and not (box and not _box_of(one))]
     query = _query(dataset, version, asset=chosen, box=box)
-    return render(request, "solutions.html", {"solutions": found, "version": shown, "query": query, "box": box})
+    cards = {one.name: shown_card(card, offers.language) for one in found if (card := read_card(one.name))}
+    values = {"solutions": found, "cards": cards, "version": shown, "query": query, "box": box}
+    return render(request, "solutions.html", values)
 
 
 def _shown(platform: Platform, actor: Actor, dataset: str, version: int | None, asset: str) -> Version | None:
@@ -267,6 +270,7 @@ class _Form:
         self, request: Request, query: str, *, plan: Plan | None = None, trouble: PulvinarError | None = None
     ) -> dict[str, Any]:
         """What the page shows."""
+        card = read_card(self.description.name)
         return {
             "solution": self.description,
             "version": self.offers.version,
@@ -274,7 +278,7 @@ class _Form:
             "recipe": self.recipe(str(request.base_url).rstrip("/")),
             "offered": {one.name: [] if one.several else self.offers.of(one) for one in self.description.inputs},
             "chosen": parameters_shown(self.description, self.fields),
-            "card": read_card(self.description.name),
+            "card": card and shown_card(card, self.offers.language),
             "fields": self.fields,
             "asset_id": self.asset_id,
             "plan": plan,

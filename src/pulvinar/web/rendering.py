@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pulvinar.catalogue.record_schema import field_name
 from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.model.record import Species
 from pulvinar.model.use_codes import USE_CODES
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         "lasting": phrases.lasting,
         "browser": phrases.browser,
         "words": getattr,
+        "field_name": field_name,
     }
     return environment
 

@@ -24,6 +24,7 @@ from pulvinar.ingest.readers.table_columns import (
     is_whole,
     sure_numbers,
     unique_names,
+    use_cores,
 )
 from pulvinar.ingest.readers.text import LARGEST_TEXT, encoding_of, is_text
 
@@ -155,6 +156,7 @@ def _table(rows: memoryview, dialect: Dialect, kinds: Mapping[str, str], *, thre
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    use_cores()
     return arrow_csv.read_csv(
         cast(Any, pa.BufferReader(pa.py_buffer(rows))),
         arrow_csv.ReadOptions(use_threads=threads, column_names=list(dialect.names), encoding=dialect.encoding),

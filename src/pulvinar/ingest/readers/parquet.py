@@ -11,7 +11,7 @@ import numpy as np
 from pulvinar.errors import TooLarge, UnreadableFile
 from pulvinar.ingest.reader import TableColumn
 from pulvinar.ingest.readers.streams import check_growth
-from pulvinar.ingest.readers.table_columns import from_arrow, unique_names
+from pulvinar.ingest.readers.table_columns import from_arrow, unique_names, use_cores
 
 MOST_COLUMNS = 10_000
 MOST_CELLS = 2_000_000_000
@@ -91,6 +91,7 @@ def _columns(opened: Any, packed_bytes: int, name: str) -> list[Any]:
 
 def _batches(opened: Any, packed_bytes: int, name: str) -> Iterator[Any]:
     """The rows, some at a time: a dictionary makes gigabytes of a few kilobytes. Raises `TooLarge` where it does."""
+    use_cores()
     total = 0
     for batch in opened.iter_batches(_ROWS_AT_ONCE):
         total += batch.nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^-?inf(inity)?$"
 _FIRST = 100
 _BLOCK_BYTES = 1 << 20
 _MOST_BLANKS = 64
+_MOST_THREADS = 4
 _EXACT_DIGITS = 15
 """A whole number of so many digits is the same as a float64."""
 _EXACT = 2**53 - 1
@@ -337,6 +339,16 @@ def _compute() -> Any:
     import pyarrow.compute
 
     return pyarrow.compute
+
+
+def use_cores() -> None:
+    """Let Arrow read by several threads: it takes the one thread that is left to matrices in this process for its own.
+
+    More than some gain little, and each takes a share of the address space that a reader may have.
+    """
+    import pyarrow as pa
+
+    pa.set_cpu_count(min(len(os.sched_getaffinity(0)), _MOST_THREADS))
 
 
 def _all_match(words: Any, pattern: str) -> bool:

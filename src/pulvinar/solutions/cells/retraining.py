@@ -268,15 +268,15 @@ def _card(
     """What the model was measured to do, as JSON: figures of it, and those `of` others on the same (the shipped one,
     the one it went on from)."""
     figures: dict[str, list[Figure]] = {}
+    wholes: dict[str, Agreement] = {}
     for name, parts in agreed.items():
         found = with_interval(parts, lambda part: part.f1)
         made = with_interval([_made(searches[name], seed) for seed in _MADE], lambda part: part.f1)
-        whole = sum(parts, Agreement(0, 0, 0))
-        told = f"{_METRIC}; precision {whole.precision:.3f}, recall {whole.recall:.3f}"
+        wholes[name] = sum(parts, Agreement(0, 0, 0))
         data = ", ".join(task.asked.inputs[table].id for table in task.tables)
         figures[name] = [
-            Figure("f1_held_out", "GOLD", found.value, found.low, found.high, "", held, told, data),
-            Figure("f1_made_scenes", "SIM", made.value, made.low, made.high, "", len(_MADE), _MADE_METRIC, "made"),
+            Figure("f1_held_out", "GOLD", found.value, found.low, found.high, "", held, ("held-out",), data),
+            Figure("f1_made_scenes", "SIM", made.value, made.low, made.high, "", len(_MADE), ("made",), "made"),
         ]
     apart = difference(agreed["taught"], agreed["shipped"], lambda part: part.f1)
     return {
@@ -284,21 +284,13 @@ def _card(
         "taught": taught,
         "held_out": held,
         "left_out": len(corrections.verdict) - taught - held,
+        "precision": wholes["taught"].precision,
+        "recall": wholes["taught"].recall,
         "figures": [asdict(one) for one in figures.pop("taught")],
         "peers": [{**asdict(one), "of": name} for name, listed in figures.items() for one in listed],
         "difference": asdict(apart),
         "better": apart.low > 0,
     }
-
-
-_METRIC = (
-    "F1 on corrections that it was not taught, from other places of the same volume: accepted and added ones are to be "
-    "found within half a diameter, rejected ones not, what nobody judged isn't counted; bootstrap over places"
-)
-_MADE_METRIC = (
-    "F1 on drawn volumes, one to one within half a diameter, the faintest cell 3 deviations over its background: what "
-    "it still knows of other data; bootstrap over volumes"
-)
 
 
 @cache

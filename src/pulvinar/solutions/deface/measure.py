@@ -49,12 +49,10 @@ def measure(samples: Path) -> Iterator[Figure]:
         found = measure_head(samples, samples / path)
         data = f"{name}, {found.brain_voxels:,} voxels of brain"
         changed, share = float(found.changed), found.face_removed
-        yield Figure(f"{name} brain voxels changed", "SILVER", changed, changed, changed, metric="count", data=data)
-        yield Figure(f"{name} face removed", "SILVER", share, share, share, metric="share of tissue", data=data)
+        yield Figure(f"{name} brain voxels changed", "SILVER", changed, changed, changed, data=data)
+        yield Figure(f"{name} face removed", "SILVER", share, share, share, data=data)
         near = found.nearest_mm
-        yield Figure(
-            f"{name} nearest to the brain", "SILVER", near, near, near, unit="mm", metric="distance", data=data
-        )
+        yield Figure(f"{name} nearest to the brain", "SILVER", near, near, near, unit="mm", data=data)
 
 
 def measure_head(samples: Path, path: Path, parts: Part = Part.FACE) -> Measured:
