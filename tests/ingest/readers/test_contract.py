@@ -2,9 +2,12 @@
 
 import gzip
 import json
+import shutil
+from pathlib import Path
 
 import h5py
 import nibabel as nib
+import nibabel.testing
 import nrrd
 import numpy as np
 import pyarrow as pa
@@ -61,6 +64,7 @@ from pulvinar.ingest.readers.nwb import NwbReader
 from pulvinar.ingest.readers.obj import ObjReader
 from pulvinar.ingest.readers.ome_companion import OmeCompanionReader
 from pulvinar.ingest.readers.ome_zarr import OmeZarrReader
+from pulvinar.ingest.readers.parrec import ParRecReader
 from pulvinar.ingest.readers.ply import PlyReader
 from pulvinar.ingest.readers.precomputed import PrecomputedReader
 from pulvinar.ingest.readers.stl import StlReader
@@ -85,6 +89,14 @@ class TestAfni(ReaderContract):
     def write_samples(self, folder):
         write_afni(folder / "plain+orig", voxels(3, 1, 5, 6, 7), packed=False)
         write_afni(folder / "packed+orig", voxels(3, 1, 5, 6, 7), factors=(0.5, 0.25, 2.0))
+
+
+class TestParRec(ReaderContract):
+    reader = ParRecReader()
+
+    def write_samples(self, folder):
+        for path in sorted(Path(nib.testing.data_path).glob("phantom_[Ev]*.???")):
+            shutil.copy(path, folder)
 
 
 class TestNifti(ReaderContract):
