@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.query import written
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
@@ -72,11 +73,11 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
         .join(asset, asset.c.id == asset_entry.c.asset_id)
         .join(version_asset, version_asset.c.asset_id == asset.c.id)
         .join(version, version.c.id == version_asset.c.version_id)
-        .where(asset_entry.c.number.in_(numbers), seen_version(actor, version, right))
+        .where(listed(session, asset_entry.c.number, "numbers"), seen_version(actor, version, right))
         .order_by(version.c.number)
     )
     # the newest version of each comes last, and stays
-    rows = {row.entry: row for row in session.execute(wanted).all()}
+    rows = {row.entry: row for row in session.execute(wanted, {"numbers": told(numbers)}).all()}
     places = locations_of(session, {row.id for row in rows.values()})
     records = _records(session, {row.version_id for row in rows.values()})
     return [
@@ -92,9 +93,9 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
     ]
 
 
-def _records(session: Session, version_ids: Iterable[str]) -> dict[str, Record]:
-    wanted = select(version.c.id, version.c.record).where(version.c.id.in_(list(version_ids)))
-    return {row.id: record_from_json(row.record) for row in session.execute(wanted).all()}
+def _records(session: Session, version_ids: Collection[str]) -> dict[str, Record]:
+    wanted = select(version.c.id, version.c.record).where(listed(session, version.c.id, "ids"))
+    return {row.id: record_from_json(row.record) for row in session.execute(wanted, {"ids": told(version_ids)}).all()}
 
 
 def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) -> tuple[Hit, ...]:
@@ -116,16 +117,18 @@ def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[
     """For each asset that lies in one of `places` the region by which it does: of several the fullest."""
     found: dict[str, Why] = {}
     role = _ROLES.get(leaf.field) if isinstance(leaf, Said) else None
+    ids = told([hit.asset.id for hit in hits])
     for place in places:
         first, last = place.ontology.span(place.region.id)
         wanted = select(anchor_region.c.asset_id, anchor_region.c.region_id).where(
-            anchor_region.c.asset_id.in_([hit.asset.id for hit in hits]),
+            listed(session, anchor_region.c.asset_id, "ids"),
             anchor_region.c.atlas == place.atlas,
             anchor_region.c.position.between(first, last),
         )
         if role:
             wanted = wanted.where(anchor_region.c.role == role)
-        for row in session.execute(wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)).all():
+        wanted = wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)
+        for row in session.execute(wanted, {"ids": ids}).all():
             if row.region_id in place.ontology and row.asset_id not in found:
                 found[row.asset_id] = _region_why(role or "region", place, row.region_id)
     return found

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
@@ -16,6 +16,7 @@ from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
+from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.nearby import PlacesNear
 from pulvinar.catalogue.postings import Numbers
 from pulvinar.catalogue.query_nodes import InBox, Located, Near
@@ -131,14 +132,13 @@ class ReadableAssets:
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """Those of `numbers` that the actor may read."""
-        return set(self._session.scalars(self._wanted, {"numbers": list(numbers)}).all()) if numbers else set()
+        return set(self._session.scalars(self._wanted, {"numbers": told(numbers)}).all()) if numbers else set()
 
     @cached_property
     def _wanted(self) -> Select[Any]:
         """A page asks several times: to write the condition takes longer than to look it up."""
         readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
-        asked = asset_entry.c.number.in_(bindparam("numbers", expanding=True))
-        return select(asset_entry.c.number).where(asked, readable)
+        return select(asset_entry.c.number).where(listed(self._session, asset_entry.c.number, "numbers"), readable)
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:

@@ -25,6 +25,7 @@ from pulvinar.access.visibility import highest_right
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.catalogue.asset_index import forget_asset
 from pulvinar.catalogue.derivations import check_tier, derived_among
+from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.nameless import ORIGINALS, nameless
 from pulvinar.catalogue.places import batches
 from pulvinar.catalogue.quarantine import check_may_leave
@@ -382,10 +383,10 @@ def _dois_of(session: Session, version_ids: Collection[str]) -> dict[str, str]:
 
 def locations_of(session: Session, asset_ids: Collection[str]) -> dict[str, Location]:
     """Where those of the assets lie that others keep."""
-    wanted = select(location).where(location.c.asset_id.in_(list(asset_ids))).order_by(location.c.url)
+    wanted = select(location).where(listed(session, location.c.asset_id, "ids")).order_by(location.c.url)
     return {
         row.asset_id: Location(Ownership(row.ownership), row.url, row.owner, row.seen)
-        for row in (session.execute(wanted) if asset_ids else ())
+        for row in (session.execute(wanted, {"ids": told(asset_ids)}) if asset_ids else ())
     }
 
 
