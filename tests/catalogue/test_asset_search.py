@@ -15,12 +15,12 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, open_draft, postings, publish
 from pulvinar.catalogue.asset_search import SearchTools
 from pulvinar.catalogue.asset_tokens import day_number, number_tokens, resolution_number, span_tokens
+from pulvinar.catalogue.drafts import remove_asset, set_record
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.query_nodes import (
     QueryError,
 )
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import AssetKind

@@ -20,8 +20,8 @@ from pulvinar.catalogue import (
     postings,
     publish,
 )
+from pulvinar.catalogue.drafts import set_record
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.versions import set_record
 from pulvinar.catalogue.words import Reach, audience_word, species_word, words_of
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pulvinar.catalogue.asset_rows import asset_from_row, location_columns, location_from_row
 from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.query import written
 from pulvinar.catalogue.query_fields import Field
@@ -21,9 +23,8 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.seen import seen_version
-from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, location, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
-from pulvinar.catalogue.versions import asset_from_row, locations_of
 from pulvinar.catalogue.words import Run, texts_of, words_of
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
@@ -69,20 +70,21 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
             version.c.number.label("version_number"),
             version.c.state,
             asset,
+            *location_columns,
         )
         .join(asset, asset.c.id == asset_entry.c.asset_id)
         .join(version_asset, version_asset.c.asset_id == asset.c.id)
         .join(version, version.c.id == version_asset.c.version_id)
+        .outerjoin(location, location.c.asset_id == asset.c.id)
         .where(listed(session, asset_entry.c.number, "numbers"), seen_version(actor, version, right))
-        .order_by(version.c.number)
+        .order_by(version.c.number, location.c.url)
     )
     # the newest version of each comes last, and stays
     rows = {row.entry: row for row in session.execute(wanted, {"numbers": told(numbers)}).all()}
-    places = locations_of(session, {row.id for row in rows.values()})
     records = _records(session, {row.version_id for row in rows.values()})
     return [
         Hit(
-            asset_from_row(row, places.get(row.id)),
+            asset_from_row(row, location_from_row(row)),
             row.dataset_id,
             row.version_digest,
             row.version_number,
@@ -144,10 +146,14 @@ class _Texts:
     """The texts of one hit, and which of them has some words."""
 
     def __init__(self, hit: Hit) -> None:
-        record = hit.record
         self._hit = hit
-        self._texts: list[tuple[str, str]] = [("name", hit.asset.name), ("title", record.title)]
-        self._texts += [("text", text) for text in texts_of(record)[1:] if text]
+
+    @cached_property
+    def _texts(self) -> list[tuple[str, str]]:
+        """Where each stands, and what it says: asked for by words alone."""
+        record = self._hit.record
+        told = [("name", self._hit.asset.name), ("title", record.title)]
+        return told + [("text", text) for text in texts_of(record)[1:] if text]
 
     def why(self, leaf: Words | Said) -> Why | None:
         """By what `leaf` found it, or None when no text says so."""
