@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.catalogue.archive import FISH, HUMAN, MONKEY, OBJECTS, Archive, add_atlas, an_asset, record
+from tests.catalogue.index_sizes import index_sizes
 
 from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue import add_asset, open_draft, postings, publish
+from pulvinar.catalogue import add_asset, open_draft, publish
 from pulvinar.catalogue.asset_search import SearchTools
 from pulvinar.catalogue.asset_tokens import day_number, number_tokens, resolution_number, span_tokens
 from pulvinar.catalogue.drafts import remove_asset, set_record
@@ -240,8 +241,7 @@ def test_a_place_needs_an_index_of_places_and_stands_beside_the_rest(archive: Ar
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
-    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_MOST_WINDOW": 3}
-    with patch.multiple(postings, **small):
+    with index_sizes(small=True):
         for number in range(12):
             archive.add(f"cell {number} {'even' if number % 2 == 0 else 'odd'}")
         assert archive.names("even -4") == [f"cell {number} even" for number in (10, 8, 6, 2, 0)]

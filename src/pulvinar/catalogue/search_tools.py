@@ -16,9 +16,8 @@ from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
-from pulvinar.catalogue.listed import listed, told
+from pulvinar.catalogue.listed import Numbers, listed, told
 from pulvinar.catalogue.nearby import PlacesNear
-from pulvinar.catalogue.postings import Numbers
 from pulvinar.catalogue.query_nodes import InBox, Located, Near
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.catalogue.seen import seen_asset
