@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -180,6 +180,18 @@ def test_who_is_given_a_published_dataset_that_not_everyone_sees_finds_it(archiv
     assert archive.names("controlled", GUEST) == []
     with pytest.raises(Invalid, match="not a cursor"):
         archive.page("controlled", GUEST, cursor=f"0.{asset_id}")
+
+
+def test_what_was_given_for_a_time_is_not_found_when_it_is_over(archive: Archive) -> None:
+    now = datetime.now(UTC)
+    dataset, _ = archive.add("controlled", record("Controlled"))
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        hide(work.session, dataset, EVERYONE)
+        share(work, dataset, audience_of(GUEST.id), ends=now + timedelta(hours=1))
+    assert archive.names("controlled", GUEST) == ["controlled"]
+    with patch("pulvinar.access.visibility.datetime") as clock:
+        clock.now.return_value = now + timedelta(hours=2)
+        assert archive.names("controlled", GUEST) == [], "what was asked before is asked of this moment"
 
 
 def test_what_a_draft_adds_is_for_the_owner_until_it_is_published(archive: Archive) -> None:

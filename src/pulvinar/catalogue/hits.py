@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from pulvinar.access.visibility import KEPT
 from pulvinar.catalogue.asset_rows import asset_from_row, location_columns, location_from_row
 from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.query import written
@@ -61,24 +62,7 @@ class Hit:
 
 def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Right = Right.SEE) -> list[Hit]:
     """The assets of those numbers that `actor` may see, in this order."""
-    wanted = (
-        select(
-            asset_entry.c.number.label("entry"),
-            asset_entry.c.dataset_id,
-            version.c.id.label("version_id"),
-            version.c.digest.label("version_digest"),
-            version.c.number.label("version_number"),
-            version.c.state,
-            asset,
-            *location_columns,
-        )
-        .join(asset, asset.c.id == asset_entry.c.asset_id)
-        .join(version_asset, version_asset.c.asset_id == asset.c.id)
-        .join(version, version.c.id == version_asset.c.version_id)
-        .outerjoin(location, location.c.asset_id == asset.c.id)
-        .where(listed(session, asset_entry.c.number, "numbers"), seen_version(actor, version, right))
-        .order_by(version.c.number, location.c.url)
-    )
+    wanted = _seen_rows(actor, right).where(listed(session, asset_entry.c.number, "numbers"))
     # the newest version of each comes last, and stays
     rows = {row.entry: row for row in session.execute(wanted, {"numbers": told(numbers)}).all()}
     records = _records(session, {row.version_id for row in rows.values()})
@@ -95,6 +79,29 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
     ]
 
 
+@lru_cache(KEPT)
+def _seen_rows(actor: Actor, right: Right) -> Select[Any]:
+    """Every asset in every version that an actor may see, with where it lies."""
+    return (
+        select(
+            asset_entry.c.number.label("entry"),
+            asset_entry.c.dataset_id,
+            version.c.id.label("version_id"),
+            version.c.digest.label("version_digest"),
+            version.c.number.label("version_number"),
+            version.c.state,
+            asset,
+            *location_columns,
+        )
+        .join(asset, asset.c.id == asset_entry.c.asset_id)
+        .join(version_asset, version_asset.c.asset_id == asset.c.id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .outerjoin(location, location.c.asset_id == asset.c.id)
+        .where(seen_version(actor, version, right))
+        .order_by(version.c.number, location.c.url)
+    )
+
+
 def _records(session: Session, version_ids: Collection[str]) -> dict[str, Record]:
     wanted = select(version.c.id, version.c.record).where(listed(session, version.c.id, "ids"))
     return {row.id: record_from_json(row.record) for row in session.execute(wanted, {"ids": told(version_ids)}).all()}
@@ -106,13 +113,13 @@ def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) 
     regions = {leaf: _held(session, leaf, planned.places.get(leaf, ()), hits) for leaf in said}
     # all that is found is near every place that was asked for
     places = [Why("place", asked, asked) for asked in map(written, planned.near)]
-    told = []
+    explained = []
     for hit in hits:
         texts = _Texts(hit)
         whys = [one for leaf in said for one in (texts.why(leaf), regions[leaf].get(hit.asset.id)) if one]
         whys += places
-        told.append(replace(hit, why=tuple(dict.fromkeys(whys))))
-    return tuple(told)
+        explained.append(replace(hit, why=tuple(dict.fromkeys(whys))))
+    return tuple(explained)
 
 
 def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[Hit]) -> dict[str, Why]:
@@ -152,8 +159,8 @@ class _Texts:
     def _texts(self) -> list[tuple[str, str]]:
         """Where each stands, and what it says: asked for by words alone."""
         record = self._hit.record
-        told = [("name", self._hit.asset.name), ("title", record.title)]
-        return told + [("text", text) for text in texts_of(record)[1:] if text]
+        named = [("name", self._hit.asset.name), ("title", record.title)]
+        return named + [("text", text) for text in texts_of(record)[1:] if text]
 
     def why(self, leaf: Words | Said) -> Why | None:
         """By what `leaf` found it, or None when no text says so."""

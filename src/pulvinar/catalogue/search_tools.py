@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
+from pulvinar.access.visibility import KEPT, visible
 from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
@@ -135,9 +135,13 @@ class ReadableAssets:
 
     @cached_property
     def _wanted(self) -> Select[Any]:
-        """A page asks several times: to write the condition takes longer than to look it up."""
-        readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
-        return select(asset_entry.c.number).where(listed(self._session, asset_entry.c.number, "numbers"), readable)
+        return _readable(self._actor).where(listed(self._session, asset_entry.c.number, "numbers"))
+
+
+@lru_cache(KEPT)
+def _readable(actor: Actor) -> Select[Any]:
+    """The numbers of what an actor may read."""
+    return select(asset_entry.c.number).where(seen_asset(actor, asset_entry.c.asset_id, Right.READ))
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
@@ -147,6 +151,11 @@ def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
 
 def _spaces_of_atlases(session: Session, actor: Actor) -> dict[str, Space]:
     """The space of each installed atlas that `actor` may see, by the atlas's name."""
-    seen = select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id))
-    manifests = session.scalars(seen.order_by(atlas.c.name, atlas.c.version)).all()
+    manifests = session.scalars(_manifests(actor)).all()
     return {one.name: one.space for one in map(atlas_from_json, manifests)}
+
+
+@lru_cache(KEPT)
+def _manifests(actor: Actor) -> Select[Any]:
+    """The manifests of the atlases that an actor may see, of each the newest last."""
+    return select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id)).order_by(atlas.c.name, atlas.c.version)
