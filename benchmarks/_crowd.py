@@ -24,7 +24,8 @@ from pulvinar.atlases.installed import grids_in, open_atlas
 from pulvinar.atlases.spaces import CCFV3
 from pulvinar.catalogue.anchors import set_anchor
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.reader import PointsData, SkeletonData
 from pulvinar.ingest.request import Means

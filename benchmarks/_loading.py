@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pulvinar.catalogue.postings import WordIndex, vector_literal
+from pulvinar.catalogue.word_index import WordIndex, vector_literal
 from pulvinar.storage.database import Database
 
 BATCH = 5_000

@@ -38,9 +38,10 @@ from pulvinar.atlases.spaces import CCFV3
 from pulvinar.catalogue.anchors import anchors_of
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.places import assets_within, batches
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.tables import place_block
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
 from pulvinar.ingest.anchor_measures import voxel_to_space
 from pulvinar.ingest.anchor_shares import volume_shares
 from pulvinar.ingest.anchoring import reanchor

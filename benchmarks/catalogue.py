@@ -31,8 +31,8 @@ from benchmarks._loading import BATCH, ROUNDS, Ask, Portion, load, measure, serv
 from benchmarks._report import machine, report
 from pulvinar.access.visibility import EVERYONE, audience_of
 from pulvinar.catalogue import get_dataset, list_datasets
-from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.search import index_words
+from pulvinar.catalogue.word_index import WordIndex
 from pulvinar.catalogue.words import words_of_record
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.record import Acquisition, Contributor, Record, Species, record_to_json

@@ -29,7 +29,8 @@ from benchmarks._serving import Server, pulvinar_server
 from benchmarks._volumes import add_volume
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.cli.atlases import install_packed
 from pulvinar.cli.verbs import means_of
 from pulvinar.ingest.atlas_packers import packers

@@ -28,9 +28,9 @@ from pulvinar.access.tokens import make_token
 from pulvinar.access.visibility import EVERYONE, audience_of
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_dataset, list_datasets
-from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.sharing import set_tier, share
 from pulvinar.catalogue.versions import list_versions
+from pulvinar.catalogue.word_index import WordIndex
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right, Tier
 from pulvinar.platform import migrate, open_platform
 from pulvinar.settings import load_settings

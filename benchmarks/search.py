@@ -43,8 +43,8 @@ from pulvinar.atlases.spaces import CCFV3
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.asset_index import AssetRow, RecordWords, row_of
 from pulvinar.catalogue.asset_search import search_assets
-from pulvinar.catalogue.postings import WordIndex
 from pulvinar.catalogue.search_tools import RegionDistances
+from pulvinar.catalogue.word_index import WordIndex
 from pulvinar.catalogue.words import Reach
 from pulvinar.cli import settle_process
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right

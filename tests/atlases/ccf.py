@@ -15,7 +15,8 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, record_atlas
 from pulvinar.atlases.spaces import CCFV3
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.ingest.atlas_packers.mouse import allen_regions
 from pulvinar.ingest.request import Means
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind

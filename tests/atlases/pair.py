@@ -11,7 +11,8 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import Installed
 from pulvinar.catalogue.anchors import set_anchor
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.reader import SkeletonData
 from pulvinar.model.anchor import Anchor, Certainty, Role

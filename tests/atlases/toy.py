@@ -16,7 +16,8 @@ from pulvinar.atlases.annotation import Annotation, open_annotation
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, record_atlas
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.identity import new_id

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.catalogue.archive import FISH, HUMAN, MONKEY, OBJECTS, Archive, add_atlas, an_asset, record
+from tests.catalogue.index_sizes import index_sizes
 
 from pulvinar.access.visibility import EVERYONE, audience_of, hide
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue import add_asset, open_draft, postings, publish
+from pulvinar.catalogue import add_asset, open_draft, publish
 from pulvinar.catalogue.asset_search import SearchTools
 from pulvinar.catalogue.asset_tokens import day_number, number_tokens, resolution_number, span_tokens
+from pulvinar.catalogue.drafts import remove_asset, set_record
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.query_nodes import (
     QueryError,
 )
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import AssetKind
@@ -181,6 +182,18 @@ def test_who_is_given_a_published_dataset_that_not_everyone_sees_finds_it(archiv
         archive.page("controlled", GUEST, cursor=f"0.{asset_id}")
 
 
+def test_what_was_given_for_a_time_is_not_found_when_it_is_over(archive: Archive) -> None:
+    now = datetime.now(UTC)
+    dataset, _ = archive.add("controlled", record("Controlled"))
+    with UnitOfWork(archive.database, LOCAL_OWNER) as work:
+        hide(work.session, dataset, EVERYONE)
+        share(work, dataset, audience_of(GUEST.id), ends=now + timedelta(hours=1))
+    assert archive.names("controlled", GUEST) == ["controlled"]
+    with patch("pulvinar.access.visibility.datetime") as clock:
+        clock.now.return_value = now + timedelta(hours=2)
+        assert archive.names("controlled", GUEST) == [], "what was asked before is asked of this moment"
+
+
 def test_what_a_draft_adds_is_for_the_owner_until_it_is_published(archive: Archive) -> None:
     dataset, kept = archive.add("kept", record("First"))
     with UnitOfWork(archive.database, LOCAL_OWNER) as work:
@@ -240,8 +253,7 @@ def test_a_place_needs_an_index_of_places_and_stands_beside_the_rest(archive: Ar
 
 
 def test_a_walk_over_small_blocks_finds_the_same(archive: Archive) -> None:
-    small = {"_BLOCK": dict.fromkeys(postings.WordIndex, 3), "_WINDOW": 2, "_PHRASE_WINDOW": 2, "_MOST_WINDOW": 3}
-    with patch.multiple(postings, **small):
+    with index_sizes(small=True):
         for number in range(12):
             archive.add(f"cell {number} {'even' if number % 2 == 0 else 'odd'}")
         assert archive.names("even -4") == [f"cell {number} even" for number in (10, 8, 6, 2, 0)]

@@ -7,8 +7,8 @@ from tests.catalogue.conftest import OBJECTS, new_asset
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, open_draft, publish
 from pulvinar.catalogue.comparison import Change, FieldChange, compare
+from pulvinar.catalogue.drafts import remove_asset, set_record
 from pulvinar.catalogue.sharing import set_tier
-from pulvinar.catalogue.versions import remove_asset, set_record
 from pulvinar.errors import NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Tier
 from pulvinar.model.dataset import Dataset, StoredObject

@@ -1,13 +1,12 @@
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.catalogue.conftest import OBJECTS, new_asset
+from tests.catalogue.index_sizes import index_sizes
 
 from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
@@ -17,11 +16,10 @@ from pulvinar.catalogue import (
     get_dataset,
     list_datasets,
     open_draft,
-    postings,
     publish,
 )
+from pulvinar.catalogue.drafts import set_record
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.versions import set_record
 from pulvinar.catalogue.words import Reach, audience_word, species_word, words_of
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
@@ -287,32 +285,22 @@ def every_page(database: Database, actor: Actor, query: str, limit: int) -> list
         page = list_datasets(database, actor, query=query, limit=limit, cursor=page.next_cursor)
 
 
-SMALL = {
-    "_BLOCK": dict.fromkeys(postings.WordIndex, 3),
-    "_WINDOW": 2,
-    "_PHRASE_WINDOW": 2,
-    "_MOST_WINDOW": 3,
-    "_PREFIX_LISTS": 1,
-    "_MOST_BEGINNINGS": 2,
-}
-
-
-@pytest.mark.parametrize("sizes", [{"_BLOCK": postings._BLOCK}, SMALL], ids=["as they are", "small"])
+@pytest.mark.parametrize("small", [False, True], ids=["as they are", "small"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
 def test_lists_and_searches_are_what_a_plain_reading_gives(
-    database: Database, sizes: dict[str, Any], cases: list[Case], one: str, two: str, limit: int
+    database: Database, small: bool, cases: list[Case], one: str, two: str, limit: int
 ):
     with UnitOfWork(database, LOCAL_OWNER) as work:
         # what an example before this one left is not to be found
         for table in ("dataset_words", "granted", "dataset"):
             work.session.connection().exec_driver_sql(f"DELETE FROM {table}")
-        with patch.multiple(postings, **sizes):
+        with index_sizes(small=small):
             made = [make(work, case) for case in cases]
     for actor in (LOCAL_OWNER, ANONYMOUS, GUEST):
         texts = {made[at]: case.text(actor) for at, case in enumerate(cases) if case.text(actor) is not None}
         assert every_page(database, actor, "", limit) == list(texts)[::-1]
         for query in (one, f"{one} {two}"):
             wanted = [key for key, text in texts.items() if expected(text, query, list(texts.values()))]
-            with patch.multiple(postings, **sizes):
+            with index_sizes(small=small):
                 assert every_page(database, actor, query, limit) == wanted[::-1]

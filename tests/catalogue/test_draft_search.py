@@ -12,10 +12,10 @@ from pulvinar.access.visibility import audience_of, organisation_audience
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, create_dataset, list_datasets, open_draft, publish
 from pulvinar.catalogue.asset_search import search_assets
+from pulvinar.catalogue.drafts import set_record
 from pulvinar.catalogue.quarantine import hold, release
 from pulvinar.catalogue.search import reindex_all
 from pulvinar.catalogue.sharing import share, unshare
-from pulvinar.catalogue.versions import set_record
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, OrganisationKind, Right
 from pulvinar.model.dataset import Dataset
 from pulvinar.model.quarantine import Face, Identifiers

@@ -8,9 +8,10 @@ from tests.catalogue.conftest import OBJECTS, RECORD, new_asset
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.figures import figures, together
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import set_tier
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Tier
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Species

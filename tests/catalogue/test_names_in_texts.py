@@ -8,9 +8,9 @@ from tests.access.people import a_person
 
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.drafts import open_draft, set_record
 from pulvinar.catalogue.names_in_texts import names_shown
 from pulvinar.catalogue.sharing import move, share_by_link
-from pulvinar.catalogue.versions import open_draft, set_record
 from pulvinar.model.access import LOCAL_OWNER, OrganisationKind, Right
 from pulvinar.model.record import Contributor
 

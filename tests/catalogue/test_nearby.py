@@ -16,12 +16,12 @@ from pulvinar.catalogue import add_asset, create_dataset, nearby, open_draft, pu
 from pulvinar.catalogue.asset_index import index_asset
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
 from pulvinar.catalogue.boxes import BoxesNear, box_blocks
+from pulvinar.catalogue.drafts import remove_asset
 from pulvinar.catalogue.nearby import PlacesNear, walk_near
 from pulvinar.catalogue.places import assets_in_box, place_blocks, set_places
-from pulvinar.catalogue.postings import Term
 from pulvinar.catalogue.sharing import set_tier, share
 from pulvinar.catalogue.tables import asset_entry
-from pulvinar.catalogue.versions import remove_asset
+from pulvinar.catalogue.wanted import Term
 from pulvinar.errors import Invalid
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right, Tier
 from pulvinar.model.anchor import PlaceRole

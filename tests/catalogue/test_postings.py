@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from unittest.mock import patch
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from tests.catalogue.index_sizes import index_sizes
 
-from pulvinar.catalogue import postings
-from pulvinar.catalogue.postings import (
-    All,
-    But,
-    Term,
-    Wanted,
-    WordIndex,
-    among,
-    matching,
-    reaching_all,
-    store_words,
-    walk,
-    within,
-)
+from pulvinar.catalogue.postings import among, matching, walk, within
+from pulvinar.catalogue.wanted import All, Any, But, Term, Wanted, reaching_all
+from pulvinar.catalogue.word_index import WordIndex, store_words
+from pulvinar.catalogue.word_shares import rare_part
 from pulvinar.storage.database import Database
 
 INDEX = WordIndex.ASSETS
@@ -36,22 +24,11 @@ QUESTIONS: st.SearchStrategy[Wanted] = st.recursive(
     TERMS,
     lambda parts: (
         st.builds(All, st.lists(parts, min_size=1, max_size=3).map(tuple))
-        | st.builds(postings.Any, st.lists(parts, min_size=1, max_size=6).map(tuple))
+        | st.builds(Any, st.lists(parts, min_size=1, max_size=6).map(tuple))
         | st.builds(But, parts, parts)
     ),
     max_leaves=7,
 )
-SMALL = {
-    "_BLOCK": dict.fromkeys(WordIndex, 3),
-    "_WINDOW": 2,
-    "_PHRASE_WINDOW": 2,
-    "_MOST_WINDOW": 3,
-    "_PORTION": 2,
-    "_MANY": 1,
-} | {
-    "_READING": 0.5,
-    "_MOST_READ": 4,
-}
 
 
 def plainly(wanted: Wanted, words: list[str]) -> bool:
@@ -71,12 +48,12 @@ def plainly(wanted: Wanted, words: list[str]) -> bool:
     )
 
 
-@pytest.mark.parametrize("sizes", [{"_MANY": 4}, SMALL], ids=["as they are", "small"])
+@pytest.mark.parametrize("small", [False, True], ids=["as they are", "small"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, QUESTIONS, st.booleans(), st.integers(1, 5), st.integers(0, 13))
 def test_every_way_finds_what_a_plain_reading_does(
     database: Database,
-    sizes: dict[str, Any],
+    small: bool,
     rows: list[list[str]],
     wanted: Wanted,
     by_owner: bool,
@@ -84,7 +61,7 @@ def test_every_way_finds_what_a_plain_reading_does(
     least: int,
 ) -> None:
     asked = reaching_all(wanted) if by_owner else wanted
-    with database.writing() as session, patch.multiple(postings, **sizes):
+    with database.writing() as session, index_sizes(small=small):
         # what an example before this one left is not to be found
         session.execute(text(f"DELETE FROM {INDEX}"))
         for number, words in enumerate(rows, 1):
@@ -108,13 +85,13 @@ def test_beside_common_words_only_the_rare_are_asked_for(database: Database) -> 
             store_words(session, INDEX, number, ["ab", *(["b", "abc"] if number == 7 else [])])
 
         def asked(wanted: Wanted) -> Wanted | None:
-            return postings._rare_part(session, INDEX, wanted)
+            return rare_part(session, INDEX, wanted)
 
         assert asked(All((common, rare))) == All((rare,))
         assert asked(But(All((common, rare)), Term(("x",)))) == All((rare,))
         # of a phrase the rare word, whoever may find it
-        assert asked(phrase) == All((postings.Any((Term(("b",)),)),))
-        assert asked(reaching_all(phrase)) == All((postings.Any((Term(("b",)), Term(("_b",)), Term(("~b",)))),))
+        assert asked(phrase) == All((Any((Term(("b",)),)),))
+        assert asked(reaching_all(phrase)) == All((Any((Term(("b",)), Term(("_b",)), Term(("~b",)))),))
         # what is common is found soon, and what is one word is asked for as it is
         assert asked(All((common, Term(("__all",))))) is not None
         assert asked(But(common, rare)) is None

@@ -9,9 +9,10 @@ import pytest
 from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, create_dataset, get_version, open_draft, publish
+from pulvinar.catalogue.assets import find_home, resolve
 from pulvinar.catalogue.quarantine import held_among, hold, hold_again, inherit, quarantine_of, release
 from pulvinar.catalogue.sharing import share, share_by_link
-from pulvinar.catalogue.versions import find_home, find_object, objects_of, resolve
+from pulvinar.catalogue.stored_objects import find_object, objects_of
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, VersionState, asset_digest

@@ -15,8 +15,11 @@ from pulvinar.access.tables import dataset_access, event, granted, share_link
 from pulvinar.access.visibility import EVERYONE, audience_of, highest_right, organisation_audience
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.asset_search import search_assets
+from pulvinar.catalogue.assets import resolve
 from pulvinar.catalogue.datasets import create_dataset, get_dataset, list_datasets
 from pulvinar.catalogue.derivations import record_derivation
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import (
     do_what_is_due,
     end_link,
@@ -29,7 +32,7 @@ from pulvinar.catalogue.sharing import (
     who_may,
     why,
 )
-from pulvinar.catalogue.versions import add_asset, get_version, list_versions, open_draft, publish, resolve
+from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.errors import Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Access, Actor, Organisation, OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest

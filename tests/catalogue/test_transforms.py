@@ -8,8 +8,8 @@ from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.transform_json import transform_to_json
 from pulvinar.catalogue import add_asset, create_dataset, open_draft, publish
+from pulvinar.catalogue.drafts import remove_asset
 from pulvinar.catalogue.transforms import list_transforms
-from pulvinar.catalogue.versions import remove_asset
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.space import Space

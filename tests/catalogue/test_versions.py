@@ -20,17 +20,10 @@ from pulvinar.catalogue import (
     publish,
 )
 from pulvinar.catalogue.asset_search import search_assets
+from pulvinar.catalogue.assets import find_asset, resolve_asset
+from pulvinar.catalogue.drafts import add_assets, remove_asset, set_record
+from pulvinar.catalogue.stored_objects import find_object, known_asset_ids, objects_of
 from pulvinar.catalogue.tables import dataset_subject, subject
-from pulvinar.catalogue.versions import (
-    add_assets,
-    find_asset,
-    find_object,
-    known_asset_ids,
-    objects_of,
-    remove_asset,
-    resolve_asset,
-    set_record,
-)
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.dataset import (

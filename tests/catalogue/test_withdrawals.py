@@ -7,8 +7,9 @@ from pulvinar.access.tables import event
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_dataset, get_version, list_datasets, open_draft, publish
 from pulvinar.catalogue.asset_search import search_assets
+from pulvinar.catalogue.assets import find_home, resolve_asset
 from pulvinar.catalogue.sharing import set_tier
-from pulvinar.catalogue.versions import find_home, list_versions, resolve_asset
+from pulvinar.catalogue.versions import list_versions
 from pulvinar.catalogue.withdrawals import find_version, withdraw, withdrawals
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER, Actor, Tier

@@ -11,8 +11,10 @@ from tests.catalogue.conftest import OBJECTS, new_asset
 from typer.testing import CliRunner
 
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, find_home, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.cli.app import app
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.dataset import AssetKind

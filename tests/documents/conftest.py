@@ -10,7 +10,8 @@ from tests.catalogue.conftest import OBJECTS, new_asset
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.documents.documents import create_document
 from pulvinar.model.access import LOCAL_OWNER, Actor
 from pulvinar.model.dataset import Dataset

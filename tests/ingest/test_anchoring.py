@@ -27,8 +27,9 @@ from pulvinar.catalogue.asset_search import search_assets
 from pulvinar.catalogue.blocks import Ball, block_corners
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.places import assets_within
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.tables import place_block
-from pulvinar.catalogue.versions import get_version, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.anchor_measures import ends, somata, voxel_to_space
 from pulvinar.ingest.anchor_names import parcels_named, region_named, specimen_region

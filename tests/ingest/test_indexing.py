@@ -13,7 +13,10 @@ from tests.file_server import served
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.versions import get_version, manifest, open_draft, publish, remove_asset
+from pulvinar.catalogue.drafts import open_draft, remove_asset
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.version_manifest import manifest
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Conflict, Corrupt, Forbidden, MetadataMissing, NotFound, PulvinarError, UnreadableFile
 from pulvinar.ingest.indexing import IndexRequest, index
 from pulvinar.ingest.reader import Options

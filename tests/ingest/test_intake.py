@@ -12,7 +12,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from pulvinar.catalogue.datasets import list_datasets
-from pulvinar.catalogue.versions import get_version, objects_of
+from pulvinar.catalogue.stored_objects import objects_of
+from pulvinar.catalogue.versions import get_version
 from pulvinar.cli.show import describe_finding, version_to_json
 from pulvinar.errors import Conflict, Corrupt, Invalid, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.intake import ingest

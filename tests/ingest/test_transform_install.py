@@ -14,8 +14,9 @@ from tests.ingest.test_anchoring import install_toy
 from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.atlases.transform_formats import Ends, read_niftyreg_affine, read_transform
 from pulvinar.atlases.transforms import apply
+from pulvinar.catalogue.stored_objects import objects_of
 from pulvinar.catalogue.transforms import find_route, kind_of, list_transforms, transform_points
-from pulvinar.catalogue.versions import get_version, list_versions, objects_of
+from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.errors import Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.request import Means
 from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform

@@ -22,7 +22,9 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playw
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.ingest.geometry import geometry_files
 from pulvinar.ingest.label_names import label_name_files, read_label_names
 from pulvinar.ingest.pictures import volume_pictures

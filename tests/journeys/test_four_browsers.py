@@ -22,8 +22,10 @@ from tests.journeys.conftest import Maker, Visitor, until
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import end_link, set_tier, share_by_link
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import LOCAL_OWNER, Access, OrganisationKind, Right, Tier
 from pulvinar.model.dataset import Version
 from pulvinar.model.record import Contributor, Record, Species

@@ -14,7 +14,8 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.installed import record_atlas
 from pulvinar.catalogue import list_datasets
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.model.access import ANONYMOUS, LOCAL_OWNER
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
 from pulvinar.model.ontology import ontology_to_json

@@ -16,8 +16,8 @@ from sqlalchemy import delete, insert, update
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import add_asset, create_dataset, list_versions, open_draft, publish
+from pulvinar.catalogue.drafts import set_record
 from pulvinar.catalogue.tables import asset, asset_object, version
-from pulvinar.catalogue.versions import set_record
 from pulvinar.errors import NotFound
 from pulvinar.ingest.intake import ingest
 from pulvinar.ingest.record import RecordAnswers

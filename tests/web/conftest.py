@@ -14,8 +14,10 @@ from tests.atlases.toy import install_toy
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import set_tier
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import Tier
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id

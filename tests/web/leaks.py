@@ -31,9 +31,11 @@ from pulvinar.access.visibility import EVERYONE
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.collections import add_dataset, make_collection, share_collection
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.requests import ask_for
 from pulvinar.catalogue.sharing import set_tier, share_by_link
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.documents.documents import create_document
 from pulvinar.documents.log import append
 from pulvinar.documents.rights import share_document

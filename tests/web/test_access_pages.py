@@ -13,7 +13,9 @@ from tests.web.conftest import Shown, stored_volume
 from pulvinar.access.organisations import make_organisation, set_member
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish, set_record
+from pulvinar.catalogue.drafts import add_asset, open_draft, set_record
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import LOCAL_OWNER, Access, OrganisationKind, Right, Tier
 from pulvinar.model.record import Contributor, Record, Species
 from pulvinar.model.volume import VolumeKind

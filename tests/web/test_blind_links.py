@@ -15,9 +15,11 @@ from tests.web.people import a_visitor
 from pulvinar.access.agreements import set_agreement
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import share_by_link
 from pulvinar.catalogue.uses import DatasetUse, set_use
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.catalogue.withdrawals import withdraw
 from pulvinar.model.access import LOCAL_OWNER, Access, Right, Tier
 from pulvinar.model.agreement import Bilingual

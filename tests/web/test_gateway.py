@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulvinar.access.visibility import EVERYONE, audience_of, hide, show
-from pulvinar.catalogue.versions import objects_of
+from pulvinar.catalogue.stored_objects import objects_of
 from pulvinar.errors import Forbidden, NotAuthenticated
 from pulvinar.model.access import LOCAL_OWNER, Actor, Right
 from pulvinar.model.volume import volume_from_json

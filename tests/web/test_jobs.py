@@ -12,7 +12,8 @@ from tests.solutions.stored import catalogued, stored_volume
 
 from pulvinar.access.export_rules import check_leaving, lift_rule, of_dataset, rules_on, set_rule
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.catalogue.assets import find_home
+from pulvinar.catalogue.versions import get_version
 from pulvinar.compute import jobs
 from pulvinar.compute.dispatch import Quotas
 from pulvinar.errors import Forbidden

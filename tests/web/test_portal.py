@@ -137,7 +137,7 @@ def test_pages_have_no_inline_script_or_style(client, image):
 def test_what_people_write_is_shown_and_not_run(platform, client):
     from pulvinar.access.work import UnitOfWork
     from pulvinar.catalogue.datasets import create_dataset
-    from pulvinar.catalogue.versions import open_draft
+    from pulvinar.catalogue.drafts import open_draft
     from pulvinar.model.record import Record, Species
 
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -153,7 +153,7 @@ def test_what_people_write_is_shown_and_not_run(platform, client):
 def test_a_page_says_terms_in_its_language_and_leads_to_what_is_related(platform, client):
     from pulvinar.access.work import UnitOfWork
     from pulvinar.catalogue.datasets import create_dataset
-    from pulvinar.catalogue.versions import open_draft
+    from pulvinar.catalogue.drafts import open_draft
     from pulvinar.model.record import Acquisition, Funding, Record, Related, Species, Subject
 
     record = Record(

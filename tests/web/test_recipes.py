@@ -19,7 +19,9 @@ from tests.web.conftest import stored_volume
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.collections import add_dataset, make_collection
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.record import Record, Species
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import open_platform, solution_means

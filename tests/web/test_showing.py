@@ -10,7 +10,8 @@ from tests.web.conftest import stored_volume
 import pulvinar
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_asset, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.record import Record, Species
 from pulvinar.model.volume import VolumeKind

@@ -10,8 +10,9 @@ from tests.web.conftest import stored_volume
 from pulvinar.access.audiences import person
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.sharing import share
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import LOCAL_OWNER, Right
 from pulvinar.model.record import Record, Species
 from pulvinar.model.volume import VolumeKind

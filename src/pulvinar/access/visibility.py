@@ -11,15 +11,18 @@ once that has lapsed; the agreement's own givers are not bound by it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import compress
 from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Executable,
     FromClause,
     Select,
     String,
     and_,
+    bindparam,
     column,
     delete,
     false,
@@ -42,6 +45,8 @@ from pulvinar.storage.database import UtcDateTime
 EVERYONE = "everyone"
 REGISTERED = "registered"
 _LINK = "link:"
+KEPT = 256
+"""For so many actors statements are kept that ask for what they may see: to write one takes longer than to ask."""
 
 # The room above owns this table; here only what never changes of a dataset matters.
 _dataset = table("dataset", column("id"), column("seq"), column("species"))
@@ -104,7 +109,7 @@ _BOUND = dataset_agreement.alias("bound_on"), agreement.alias("bound_by"), grant
 def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition that an agreement on the dataset of a row keeps `actor`, who gives it not and has no acceptance of
     it that counts now, from what was given."""
-    now, writes = datetime.now(UTC), audiences(actor, Right.WRITE)
+    now, writes = _now(), audiences(actor, Right.WRITE)
     on, of, kept = _BOUND
     accepted = select(literal(1)).where(
         acceptance.c.agreement_id == of.c.id,
@@ -129,7 +134,12 @@ def bound(actor: Actor, dataset_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 def lasts() -> ColumnElement[bool]:
     """The condition that what a row of `granted` gives has not ended."""
-    return or_(granted.c.ends.is_(None), granted.c.ends > datetime.now(UTC))
+    return or_(granted.c.ends.is_(None), granted.c.ends > _now())
+
+
+def _now() -> ColumnElement[datetime]:
+    """The moment at which a statement is run, not that at which it was written: it may be kept and run again."""
+    return bindparam(None, callable_=lambda: datetime.now(UTC), type_=UtcDateTime(), unique=True)
 
 
 def newest_visible(actor: Actor, *, species: str | None, below: int | None, limit: int) -> Select[tuple[int]]:
@@ -220,6 +230,16 @@ class Given(NamedTuple):
 
 def given_audiences(session: Session, actor: Actor) -> Given:
     """What was given to the audiences of `actor`, in one statement: each a look into the index."""
+    wanted, shared, drafts = _asked_of(actor)
+    before, after, *found = session.execute(wanted).one()
+    return Given(
+        tuple(compress(shared, found)), tuple(compress(drafts, found[len(shared) :])), to_some=bool(before or after)
+    )
+
+
+@lru_cache(KEPT)
+def _asked_of(actor: Actor) -> tuple[Executable, list[str], list[str]]:
+    """Whether there is anything before everyone and after, and for each of the audiences that follow."""
     shared = [one for one in audiences(actor) if one != EVERYONE and not one.startswith(_LINK)]
     drafts = [one for one in audiences(actor, Right.READ) if _is_named(one)]
     # SQLite, which counts how many rows an audience has on average, would rather go through all of them
@@ -228,10 +248,7 @@ def given_audiences(session: Session, actor: Actor) -> Given:
     asked += [granted.c.audience == one for one in shared]
     asked += [and_(granted.c.audience == one, granted.c.level >= Right.READ) for one in drafts]
     ways = (some.where(one).exists().label(f"way{at}") for at, one in enumerate(asked))
-    before, after, *found = session.execute(select(*ways)).one()
-    return Given(
-        tuple(compress(shared, found)), tuple(compress(drafts, found[len(shared) :])), to_some=bool(before or after)
-    )
+    return select(*ways), shared, drafts
 
 
 def readers_by_name(session: Session, dataset_id: str) -> tuple[str, ...]:

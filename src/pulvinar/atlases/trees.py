@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
+from pulvinar.access.visibility import KEPT, visible
 from pulvinar.atlases.tables import atlas_tree
 from pulvinar.model.access import Actor
 from pulvinar.model.ontology import Ontology, ontology_from_json, ontology_to_json
@@ -38,8 +39,12 @@ def keep_tree(session: Session, atlas: str, version: str, dataset_id: str, ontol
 
 def trees_of(session: Session, actor: Actor) -> tuple[Tree, ...]:
     """The trees of the atlases that `actor` may see, by name of the atlas."""
-    wanted = select(atlas_tree.c.atlas, atlas_tree.c.digest).where(visible(actor, atlas_tree.c.dataset_id))
-    return _read(session, wanted)
+    return _read(session, _seen_trees(actor))
+
+
+@lru_cache(KEPT)
+def _seen_trees(actor: Actor) -> Select[tuple[str, str]]:
+    return select(atlas_tree.c.atlas, atlas_tree.c.digest).where(visible(actor, atlas_tree.c.dataset_id))
 
 
 def all_trees(session: Session) -> dict[str, Ontology]:

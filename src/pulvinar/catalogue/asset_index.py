@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import EVERYONE, readers_by_name, shown_to
 from pulvinar.atlases.trees import all_trees
 from pulvinar.catalogue import asset_tokens as tokens
-from pulvinar.catalogue.postings import WordIndex, forget_words, store_words
 from pulvinar.catalogue.query_fields import days_of
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, place_block, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
+from pulvinar.catalogue.word_index import WordIndex, forget_words, store_words
 from pulvinar.catalogue.words import Reach, audience_word, draft_word, texts_of, words_of
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import VersionState

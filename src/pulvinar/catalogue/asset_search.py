@@ -22,19 +22,7 @@ from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
 from pulvinar.catalogue.hits import Hit, explain, read_hits
 from pulvinar.catalogue.nearby import NearAssets, walk_near
-from pulvinar.catalogue.postings import (
-    All,
-    Any,
-    But,
-    Term,
-    Wanted,
-    WordIndex,
-    among,
-    is_sqlite,
-    reaching,
-    reaching_all,
-    walk,
-)
+from pulvinar.catalogue.postings import among, walk
 from pulvinar.catalogue.query import parse
 from pulvinar.catalogue.query_nodes import (
     Located,
@@ -47,10 +35,12 @@ from pulvinar.catalogue.search_plan import Homologues, Place, Plan, plan
 from pulvinar.catalogue.search_tools import ReadableAssets, RegionDistances, located_assets, table_of_homologues
 from pulvinar.catalogue.seen import seen_asset, sees_unpublished
 from pulvinar.catalogue.tables import asset_entry
+from pulvinar.catalogue.wanted import All, Any, But, Term, Wanted, reaching, reaching_all
+from pulvinar.catalogue.word_index import WordIndex
 from pulvinar.catalogue.words import Reach, audience_word, is_chinese, words_of
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
-from pulvinar.storage.database import Database
+from pulvinar.storage.database import Database, is_sqlite
 
 MOST = 200
 COUNTED = 1000

@@ -18,10 +18,11 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BITS, Figure, block_codes, block_corners, block_side_um, cover
+from pulvinar.catalogue.listed import Numbers, numbers_told
 from pulvinar.catalogue.places import PlaceBlocks
-from pulvinar.catalogue.postings import Numbers, is_sqlite, numbers_told
 from pulvinar.model.space import Points, Space
 from pulvinar.model.volume import Triple
+from pulvinar.storage.database import is_sqlite
 
 _NONE: Numbers = np.zeros(0, np.int64)
 _ANY = text("SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIMIT 1")

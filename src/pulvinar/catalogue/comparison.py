@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from pulvinar.access.visibility import may
-from pulvinar.catalogue.versions import get_version, objects_of
+from pulvinar.catalogue.stored_objects import objects_of
+from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, StoredObject, Version
 from pulvinar.storage.database import Database

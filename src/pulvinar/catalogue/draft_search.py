@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pulvinar.catalogue.postings import All, Any, Term, Wanted, reaching_all
+from pulvinar.catalogue.wanted import All, Any, Term, Wanted, reaching_all
 from pulvinar.catalogue.words import Reach, draft_word
 
 Walk = Callable[[Wanted, int | None, int], list[int]]

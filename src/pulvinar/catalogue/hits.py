@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from pulvinar.access.visibility import KEPT
+from pulvinar.catalogue.asset_rows import asset_from_row, location_columns, location_from_row
+from pulvinar.catalogue.listed import listed, told
 from pulvinar.catalogue.query import written
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
@@ -20,9 +24,8 @@ from pulvinar.catalogue.query_nodes import (
 )
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.seen import seen_version
-from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, version, version_asset
+from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, location, version, version_asset
 from pulvinar.catalogue.terms import Vocabulary, keyed
-from pulvinar.catalogue.versions import asset_from_row, locations_of
 from pulvinar.catalogue.words import Run, texts_of, words_of
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
@@ -59,29 +62,13 @@ class Hit:
 
 def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Right = Right.SEE) -> list[Hit]:
     """The assets of those numbers that `actor` may see, in this order."""
-    wanted = (
-        select(
-            asset_entry.c.number.label("entry"),
-            asset_entry.c.dataset_id,
-            version.c.id.label("version_id"),
-            version.c.digest.label("version_digest"),
-            version.c.number.label("version_number"),
-            version.c.state,
-            asset,
-        )
-        .join(asset, asset.c.id == asset_entry.c.asset_id)
-        .join(version_asset, version_asset.c.asset_id == asset.c.id)
-        .join(version, version.c.id == version_asset.c.version_id)
-        .where(asset_entry.c.number.in_(numbers), seen_version(actor, version, right))
-        .order_by(version.c.number)
-    )
+    wanted = _seen_rows(actor, right).where(listed(session, asset_entry.c.number, "numbers"))
     # the newest version of each comes last, and stays
-    rows = {row.entry: row for row in session.execute(wanted).all()}
-    places = locations_of(session, {row.id for row in rows.values()})
+    rows = {row.entry: row for row in session.execute(wanted, {"numbers": told(numbers)}).all()}
     records = _records(session, {row.version_id for row in rows.values()})
     return [
         Hit(
-            asset_from_row(row, places.get(row.id)),
+            asset_from_row(row, location_from_row(row)),
             row.dataset_id,
             row.version_digest,
             row.version_number,
@@ -92,9 +79,32 @@ def read_hits(session: Session, actor: Actor, numbers: Sequence[int], right: Rig
     ]
 
 
-def _records(session: Session, version_ids: Iterable[str]) -> dict[str, Record]:
-    wanted = select(version.c.id, version.c.record).where(version.c.id.in_(list(version_ids)))
-    return {row.id: record_from_json(row.record) for row in session.execute(wanted).all()}
+@lru_cache(KEPT)
+def _seen_rows(actor: Actor, right: Right) -> Select[Any]:
+    """Every asset in every version that an actor may see, with where it lies."""
+    return (
+        select(
+            asset_entry.c.number.label("entry"),
+            asset_entry.c.dataset_id,
+            version.c.id.label("version_id"),
+            version.c.digest.label("version_digest"),
+            version.c.number.label("version_number"),
+            version.c.state,
+            asset,
+            *location_columns,
+        )
+        .join(asset, asset.c.id == asset_entry.c.asset_id)
+        .join(version_asset, version_asset.c.asset_id == asset.c.id)
+        .join(version, version.c.id == version_asset.c.version_id)
+        .outerjoin(location, location.c.asset_id == asset.c.id)
+        .where(seen_version(actor, version, right))
+        .order_by(version.c.number, location.c.url)
+    )
+
+
+def _records(session: Session, version_ids: Collection[str]) -> dict[str, Record]:
+    wanted = select(version.c.id, version.c.record).where(listed(session, version.c.id, "ids"))
+    return {row.id: record_from_json(row.record) for row in session.execute(wanted, {"ids": told(version_ids)}).all()}
 
 
 def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) -> tuple[Hit, ...]:
@@ -103,29 +113,31 @@ def explain(session: Session, query: Query, planned: Plan, hits: Sequence[Hit]) 
     regions = {leaf: _held(session, leaf, planned.places.get(leaf, ()), hits) for leaf in said}
     # all that is found is near every place that was asked for
     places = [Why("place", asked, asked) for asked in map(written, planned.near)]
-    told = []
+    explained = []
     for hit in hits:
         texts = _Texts(hit)
         whys = [one for leaf in said for one in (texts.why(leaf), regions[leaf].get(hit.asset.id)) if one]
         whys += places
-        told.append(replace(hit, why=tuple(dict.fromkeys(whys))))
-    return tuple(told)
+        explained.append(replace(hit, why=tuple(dict.fromkeys(whys))))
+    return tuple(explained)
 
 
 def _held(session: Session, leaf: Leaf, places: Sequence[Place], hits: Sequence[Hit]) -> dict[str, Why]:
     """For each asset that lies in one of `places` the region by which it does: of several the fullest."""
     found: dict[str, Why] = {}
     role = _ROLES.get(leaf.field) if isinstance(leaf, Said) else None
+    ids = told([hit.asset.id for hit in hits])
     for place in places:
         first, last = place.ontology.span(place.region.id)
         wanted = select(anchor_region.c.asset_id, anchor_region.c.region_id).where(
-            anchor_region.c.asset_id.in_([hit.asset.id for hit in hits]),
+            listed(session, anchor_region.c.asset_id, "ids"),
             anchor_region.c.atlas == place.atlas,
             anchor_region.c.position.between(first, last),
         )
         if role:
             wanted = wanted.where(anchor_region.c.role == role)
-        for row in session.execute(wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)).all():
+        wanted = wanted.order_by(anchor_region.c.value.desc(), anchor_region.c.position)
+        for row in session.execute(wanted, {"ids": ids}).all():
             if row.region_id in place.ontology and row.asset_id not in found:
                 found[row.asset_id] = _region_why(role or "region", place, row.region_id)
     return found
@@ -141,10 +153,14 @@ class _Texts:
     """The texts of one hit, and which of them has some words."""
 
     def __init__(self, hit: Hit) -> None:
-        record = hit.record
         self._hit = hit
-        self._texts: list[tuple[str, str]] = [("name", hit.asset.name), ("title", record.title)]
-        self._texts += [("text", text) for text in texts_of(record)[1:] if text]
+
+    @cached_property
+    def _texts(self) -> list[tuple[str, str]]:
+        """Where each stands, and what it says: asked for by words alone."""
+        record = self._hit.record
+        named = [("name", self._hit.asset.name), ("title", record.title)]
+        return named + [("text", text) for text in texts_of(record)[1:] if text]
 
     def why(self, leaf: Words | Said) -> Why | None:
         """By what `leaf` found it, or None when no text says so."""

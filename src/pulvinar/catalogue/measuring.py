@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulvinar.access.export_rules import check_leaving
-from pulvinar.catalogue.versions import Resolved
+from pulvinar.catalogue.assets import Resolved
 from pulvinar.errors import Invalid, TooLarge
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, AssetKind

@@ -21,19 +21,13 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
 from pulvinar.catalogue.boxes import BoxesNear
-from pulvinar.catalogue.postings import (
-    Numbers,
-    Wanted,
-    WordIndex,
-    is_sqlite,
-    matching,
-    newest_number,
-    numbers_told,
-    share_of,
-    walk,
-    within,
-)
+from pulvinar.catalogue.listed import Numbers, numbers_told
+from pulvinar.catalogue.postings import matching, walk, within
+from pulvinar.catalogue.wanted import Wanted
+from pulvinar.catalogue.word_index import WordIndex, newest_number
+from pulvinar.catalogue.word_shares import share_of
 from pulvinar.model.space import Space
+from pulvinar.storage.database import is_sqlite
 
 _NONE: Numbers = np.zeros(0, np.int64)
 _FIRST = 100

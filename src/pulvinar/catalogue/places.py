@@ -19,14 +19,13 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, column, dele
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BoxFigure, Figure, block_codes, block_corners, cover
-from pulvinar.catalogue.postings import is_sqlite
 from pulvinar.catalogue.seen import seen_asset
 from pulvinar.catalogue.tables import asset_entry, place_block, version_asset
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.anchor import PlaceRole
 from pulvinar.model.space import Points, Space
-from pulvinar.storage.database import Database
+from pulvinar.storage.database import Database, is_sqlite
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pulvinar.catalogue.versions import objects_of
+from pulvinar.catalogue.stored_objects import objects_of
 from pulvinar.errors import Corrupt
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import StoredObject, Version

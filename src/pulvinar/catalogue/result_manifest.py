@@ -20,8 +20,8 @@ from pulvinar.catalogue.query_nodes import (
     Query,
 )
 from pulvinar.catalogue.search_tools import RegionDistances
+from pulvinar.catalogue.stored_objects import objects_seen
 from pulvinar.catalogue.tables import asset_object
-from pulvinar.catalogue.versions import objects_seen
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.text import on_one_line, to_cell
 from pulvinar.storage.database import Database

@@ -17,20 +17,11 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import EVERYONE, given_audiences, readers_by_name, shown_to
 from pulvinar.catalogue.asset_index import index_assets
 from pulvinar.catalogue.draft_search import in_drafts, walk_with_drafts
-from pulvinar.catalogue.postings import (
-    All,
-    Any,
-    Term,
-    Wanted,
-    WordIndex,
-    among,
-    reaching_all,
-    store_words,
-    term_of,
-    walk,
-)
+from pulvinar.catalogue.postings import among, walk
 from pulvinar.catalogue.seen import sees_unpublished
 from pulvinar.catalogue.tables import asset, dataset, version, version_asset
+from pulvinar.catalogue.wanted import All, Any, Term, Wanted, reaching_all, term_of
+from pulvinar.catalogue.word_index import WordIndex, store_words
 from pulvinar.catalogue.words import (
     Reach,
     Run,

@@ -15,7 +15,6 @@ from difflib import get_close_matches
 from pulvinar.atlases.common_names import regions_meant
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue import asset_tokens as tokens
-from pulvinar.catalogue.postings import All, Any, But, Term, Wanted, term_of
 from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     And,
@@ -33,6 +32,7 @@ from pulvinar.catalogue.query_nodes import (
     Words,
     leaves,
 )
+from pulvinar.catalogue.wanted import All, Any, But, Term, Wanted, term_of
 from pulvinar.catalogue.words import Run, is_chinese, words_of
 from pulvinar.errors import NotFound
 from pulvinar.model.dataset import AssetKind

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from pulvinar.access.visibility import visible
+from pulvinar.access.visibility import KEPT, visible
 from pulvinar.atlases.homology import homologues, regions_called
 from pulvinar.atlases.tables import atlas
 from pulvinar.atlases.trees import Tree
 from pulvinar.catalogue.blocks import Around, Ball, BoxFigure, Figure
+from pulvinar.catalogue.listed import Numbers, listed, told
 from pulvinar.catalogue.nearby import PlacesNear
-from pulvinar.catalogue.postings import Numbers
 from pulvinar.catalogue.query_nodes import InBox, Located, Near
 from pulvinar.catalogue.search_plan import Homologues, Place
 from pulvinar.catalogue.seen import seen_asset
@@ -131,14 +131,17 @@ class ReadableAssets:
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """Those of `numbers` that the actor may read."""
-        return set(self._session.scalars(self._wanted, {"numbers": list(numbers)}).all()) if numbers else set()
+        return set(self._session.scalars(self._wanted, {"numbers": told(numbers)}).all()) if numbers else set()
 
     @cached_property
     def _wanted(self) -> Select[Any]:
-        """A page asks several times: to write the condition takes longer than to look it up."""
-        readable = seen_asset(self._actor, asset_entry.c.asset_id, Right.READ)
-        asked = asset_entry.c.number.in_(bindparam("numbers", expanding=True))
-        return select(asset_entry.c.number).where(asked, readable)
+        return _readable(self._actor).where(listed(self._session, asset_entry.c.number, "numbers"))
+
+
+@lru_cache(KEPT)
+def _readable(actor: Actor) -> Select[Any]:
+    """The numbers of what an actor may read."""
+    return select(asset_entry.c.number).where(seen_asset(actor, asset_entry.c.asset_id, Right.READ))
 
 
 def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
@@ -148,6 +151,11 @@ def known_spaces(session: Session, actor: Actor) -> dict[str, Space]:
 
 def _spaces_of_atlases(session: Session, actor: Actor) -> dict[str, Space]:
     """The space of each installed atlas that `actor` may see, by the atlas's name."""
-    seen = select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id))
-    manifests = session.scalars(seen.order_by(atlas.c.name, atlas.c.version)).all()
+    manifests = session.scalars(_manifests(actor)).all()
     return {one.name: one.space for one in map(atlas_from_json, manifests)}
+
+
+@lru_cache(KEPT)
+def _manifests(actor: Actor) -> Select[Any]:
+    """The manifests of the atlases that an actor may see, of each the newest last."""
+    return select(atlas.c.manifest).where(visible(actor, atlas.c.dataset_id)).order_by(atlas.c.name, atlas.c.version)

@@ -16,8 +16,8 @@ from pulvinar.access.visibility import visible
 from pulvinar.atlases.transform_graph import SpaceGraph
 from pulvinar.atlases.transform_json import transform_from_json
 from pulvinar.atlases.transforms import apply, is_invertible, steps_of
+from pulvinar.catalogue.asset_rows import asset_from_row
 from pulvinar.catalogue.tables import asset, version, version_asset
-from pulvinar.catalogue.versions import asset_from_row
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
 from pulvinar.model.record import Record, record_from_json

@@ -142,7 +142,7 @@ def _emptied(platform: Platform, brain: Brain) -> str | None:
     """The dataset that an earlier list made of the same brain, its draft without assets: what the list says now becomes
     its next version, and no second dataset. None where there is none."""
     from pulvinar.access.work import UnitOfWork
-    from pulvinar.catalogue.versions import open_draft, remove_asset
+    from pulvinar.catalogue.drafts import open_draft, remove_asset
 
     entry = _memory(platform).get(brain.said["key"])
     if entry is None:

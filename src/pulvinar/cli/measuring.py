@@ -53,8 +53,8 @@ def show_regions(
 ) -> None:
     """`pulvinar measure regions`; `assets` are the image and the cells, "" for none."""
     from pulvinar.atlases.installed import grids_in, open_atlas
+    from pulvinar.catalogue.assets import find_home
     from pulvinar.catalogue.region_statistics import cells_in_space, region_statistics
-    from pulvinar.catalogue.versions import find_home
 
     image, cells = assets
     with opened() as platform:
@@ -85,8 +85,8 @@ def show_regions(
 
 
 def _measured(platform: Platform, asset_id: str) -> Measured:
+    from pulvinar.catalogue.assets import find_home, resolve
     from pulvinar.catalogue.measuring import open_measured
-    from pulvinar.catalogue.versions import find_home, resolve
 
     home, _ = find_home(platform.database, platform.actor, asset_id)
     found = resolve(platform.database, platform.actor, home.digest, asset_id)

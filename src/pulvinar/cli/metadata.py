@@ -120,7 +120,8 @@ def describe_dataset(dataset_id: str, record: Path, *, as_json: bool) -> None:
     import sys
 
     from pulvinar.access.work import UnitOfWork
-    from pulvinar.catalogue.versions import get_version, open_draft, set_record
+    from pulvinar.catalogue.drafts import open_draft, set_record
+    from pulvinar.catalogue.versions import get_version
     from pulvinar.cli.show import describe_finding
     from pulvinar.ingest.record import described, term_notes
     from pulvinar.ingest.record_file import read_record_file

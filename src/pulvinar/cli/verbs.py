@@ -162,8 +162,8 @@ def show_list(query: str, species: str, limit: int, *, as_json: bool) -> None:
 
 def show_dataset(dataset_id: str, number: int | None, *, manifest: bool, as_json: bool) -> None:
     """`pulvinar show`."""
+    from pulvinar.catalogue.version_manifest import manifest as manifest_of
     from pulvinar.catalogue.versions import get_version
-    from pulvinar.catalogue.versions import manifest as manifest_of
 
     with opened() as platform:
         version = get_version(platform.database, platform.actor, dataset_id, number)
@@ -179,7 +179,8 @@ def publish_draft(dataset_id: str, *, as_json: bool) -> None:
     """`pulvinar publish`. Raises `Corrupt` when not all of the draft is there."""
     from pulvinar.access.work import UnitOfWork
     from pulvinar.catalogue.presence import check_presence
-    from pulvinar.catalogue.versions import get_version, publish
+    from pulvinar.catalogue.publishing import publish
+    from pulvinar.catalogue.versions import get_version
     from pulvinar.model.dataset import VersionState
 
     with opened() as platform:
@@ -199,7 +200,9 @@ def publish_draft(dataset_id: str, *, as_json: bool) -> None:
 def remove_from_draft(dataset_id: str, name: str, *, as_json: bool) -> None:
     """`pulvinar remove`."""
     from pulvinar.access.work import UnitOfWork
-    from pulvinar.catalogue.versions import find_asset, get_version, open_draft, remove_asset
+    from pulvinar.catalogue.assets import find_asset
+    from pulvinar.catalogue.drafts import open_draft, remove_asset
+    from pulvinar.catalogue.versions import get_version
 
     with opened() as platform:
         with UnitOfWork(platform.database, platform.actor) as work:

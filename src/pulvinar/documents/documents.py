@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from pulvinar.access.visibility import audience_of, is_signed_in
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import find_atlas
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.datasets import Page, get_dataset
-from pulvinar.catalogue.versions import find_home
 from pulvinar.documents.rights import check_document, document_visible, give, named_audiences
 from pulvinar.documents.tables import document, document_grant
 from pulvinar.errors import Forbidden, Invalid, NotFound

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.versions import find_home
+from pulvinar.catalogue.assets import find_home
 from pulvinar.documents.log import MOST_CHANGES, append, read_marks
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor, Right

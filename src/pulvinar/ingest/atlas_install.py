@@ -25,7 +25,9 @@ from pulvinar.atlases.names import with_chinese_names
 from pulvinar.atlases.region_meshes import FOLDER, surface_files
 from pulvinar.atlases.trees import keep_tree
 from pulvinar.catalogue.datasets import create_dataset
-from pulvinar.catalogue.versions import add_assets, get_version, open_draft, publish, remove_asset, set_record
+from pulvinar.catalogue.drafts import add_assets, open_draft, remove_asset, set_record
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.ingest.assets import asset_prefix, described_volume, put_bytes
 from pulvinar.ingest.canonical import parquet

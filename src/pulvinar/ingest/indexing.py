@@ -21,7 +21,9 @@ import numpy as np
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
-from pulvinar.catalogue.versions import add_asset, get_version, open_draft, publish
+from pulvinar.catalogue.drafts import add_asset, open_draft
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Conflict, MetadataMissing, NotFound, UnreadableFile
 from pulvinar.ingest.assets import asset_prefix, put_bytes, size_doubts, volume_channels
 from pulvinar.ingest.external_layout import external_levels, level_folders

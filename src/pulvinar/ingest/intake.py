@@ -16,8 +16,10 @@ from typing import Any
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.datasets import create_dataset, get_dataset
+from pulvinar.catalogue.drafts import add_assets, open_draft
 from pulvinar.catalogue.presence import check_presence
-from pulvinar.catalogue.versions import add_assets, get_version, list_versions, open_draft, publish
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.errors import Conflict, Invalid, NotFound, UnreadableFile
 from pulvinar.ingest.anchoring import Anchorer, AnchorSpool, check_space, with_doubt
 from pulvinar.ingest.asset_names import with_telling_names

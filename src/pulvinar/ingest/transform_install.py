@@ -31,8 +31,9 @@ from pulvinar.atlases.transform_formats import (
 from pulvinar.atlases.transform_json import transform_to_json
 from pulvinar.atlases.transforms import compose, steps_of
 from pulvinar.catalogue.datasets import create_dataset
+from pulvinar.catalogue.drafts import add_asset, open_draft, remove_asset, set_record
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.transforms import StoredTransform, kind_of, list_transforms, spaces_of
-from pulvinar.catalogue.versions import add_asset, open_draft, publish, remove_asset, set_record
 from pulvinar.errors import Invalid
 from pulvinar.ingest.assets import asset_prefix, put_bytes
 from pulvinar.ingest.progress import Progress, Silent, watched

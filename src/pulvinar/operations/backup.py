@@ -24,9 +24,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from pulvinar.access.audit_chain import last_seal, seal_all
-from pulvinar.catalogue.stored_objects import every_object
+from pulvinar.catalogue.stored_objects import every_object, known_asset_ids
 from pulvinar.catalogue.tombstones import certificates
-from pulvinar.catalogue.versions import known_asset_ids
 from pulvinar.errors import Corrupt, NotFound
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.operations.backup_objects import Copier, Named, fetch, named, read_lines, write_lines

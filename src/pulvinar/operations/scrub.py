@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pulvinar.access.audit import note_incident
+from pulvinar.catalogue.stored_objects import objects_of
 from pulvinar.catalogue.tombstones import erased_leaves
-from pulvinar.catalogue.versions import list_versions, objects_of
+from pulvinar.catalogue.versions import list_versions
 from pulvinar.errors import Corrupt, Forbidden, NotFound, Unavailable
 from pulvinar.ingest.progress import Progress, Silent
 from pulvinar.model.access import Actor

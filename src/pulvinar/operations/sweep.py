@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ulid import ULID
 
-from pulvinar.catalogue.versions import known_asset_ids
+from pulvinar.catalogue.stored_objects import known_asset_ids
 from pulvinar.compute.jobs import output_assets
 from pulvinar.errors import Invalid
 from pulvinar.ingest.assets import asset_prefix

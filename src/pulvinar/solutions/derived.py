@@ -21,10 +21,12 @@ from pulvinar.access.visibility import EVERYONE, REGISTERED, grants_on, show
 from pulvinar.access.work import UnitOfWork, may_in
 from pulvinar.catalogue.anchors import set_anchor
 from pulvinar.catalogue.asset_index import index_assets
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.derivations import record_derivation
+from pulvinar.catalogue.drafts import add_assets, open_draft
 from pulvinar.catalogue.licences import strictest
-from pulvinar.catalogue.versions import add_assets, find_home, get_version, open_draft
+from pulvinar.catalogue.versions import get_version
 from pulvinar.compute.engine import MadeObject
 from pulvinar.compute.lease import release
 from pulvinar.compute.ledger import results

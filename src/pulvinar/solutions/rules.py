@@ -19,7 +19,7 @@ from pulvinar.access.memberships import renewed
 from pulvinar.access.outbox import Message, mark_read, unread
 from pulvinar.access.work import UnitOfWork, may_on_node
 from pulvinar.atlases.installed import list_atlases
-from pulvinar.catalogue.versions import PUBLISHED
+from pulvinar.catalogue.publishing import PUBLISHED
 from pulvinar.errors import Conflict, Forbidden, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import AssetKind

@@ -10,8 +10,9 @@ from typing import Any
 from pulvinar.access.export_rules import check_kept
 from pulvinar.access.work import UnitOfWork, check_right
 from pulvinar.atlases.installed import Installed, list_atlases
+from pulvinar.catalogue.assets import find_asset, find_home
 from pulvinar.catalogue.derivations import derivation_of
-from pulvinar.catalogue.versions import find_asset, find_home, get_version
+from pulvinar.catalogue.versions import get_version
 from pulvinar.compute.engine import EngineOptions
 from pulvinar.compute.jobs import enqueue
 from pulvinar.compute.slots import check_fits

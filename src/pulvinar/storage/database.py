@@ -95,6 +95,11 @@ class Database:
         self.engine.dispose()
 
 
+def is_sqlite(session: Session) -> bool:
+    """Whether it speaks to a SQLite file."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
 def _sqlite(url: str) -> Engine:
     connecting = {"isolation_level": None, "check_same_thread": False}
     engine = create_engine(url, json_serializer=_to_json, hide_parameters=True, connect_args=connecting)

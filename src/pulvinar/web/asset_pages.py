@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from pulvinar.catalogue.anchors import anchors_of
-from pulvinar.catalogue.versions import find_asset, get_version, resolve
+from pulvinar.catalogue.assets import find_asset, resolve
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from pulvinar.access.export_rules import check_leaving
 from pulvinar.access.reads import ReadCounter
 from pulvinar.catalogue.nameless import is_hidden
-from pulvinar.catalogue.versions import find_object
+from pulvinar.catalogue.stored_objects import find_object
 from pulvinar.errors import Forbidden, Invalid, NotAuthenticated, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import StoredObject

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from pulvinar.access.export_rules import rules_on
-from pulvinar.catalogue.versions import Resolved, resolve
+from pulvinar.catalogue.assets import Resolved, resolve
 from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.export_rule import ExportRule

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pulvinar.atlases.installed import list_atlases
-from pulvinar.catalogue.versions import find_asset, find_home, get_version
+from pulvinar.catalogue.assets import find_asset, find_home
+from pulvinar.catalogue.versions import get_version
 from pulvinar.compute import jobs
 from pulvinar.errors import Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor

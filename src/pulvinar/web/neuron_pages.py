@@ -13,8 +13,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pulvinar.access.export_rules import check_leaving
 from pulvinar.access.visibility import highest_right
 from pulvinar.atlases.installed import OpenAtlas, find_atlas
+from pulvinar.catalogue.assets import find_asset, resolve
 from pulvinar.catalogue.neurons import Neuron, similar_neurons
-from pulvinar.catalogue.versions import find_asset, get_version, resolve
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.anchor import Role

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.quarantine import hold_again, quarantine_of, release
-from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Forbidden, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import Asset, Version

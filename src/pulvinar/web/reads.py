@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fastapi import Request
 
 from pulvinar.access.reads import ReadCounter
-from pulvinar.catalogue.versions import Resolved
+from pulvinar.catalogue.assets import Resolved
 from pulvinar.model.access import Actor, Tier
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 

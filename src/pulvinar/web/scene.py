@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.catalogue.assets import find_home
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version

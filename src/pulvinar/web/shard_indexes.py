@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pulvinar.catalogue.versions import find_object, resolve_asset
+from pulvinar.catalogue.assets import resolve_asset
+from pulvinar.catalogue.stored_objects import find_object
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, StoredObject
 from pulvinar.model.volume import Shape5

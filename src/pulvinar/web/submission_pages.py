@@ -13,9 +13,10 @@ from fastapi.responses import RedirectResponse
 
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.presence import check_presence
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.record_schema import record_fields
 from pulvinar.catalogue.terms import Vocabulary, terms
-from pulvinar.catalogue.versions import get_version, publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Conflict, Forbidden, NotFound, PulvinarError
 from pulvinar.ingest.conformance import Conformance, Level, check
 from pulvinar.ingest.inspection import Inspection

@@ -13,7 +13,8 @@ from pulvinar.catalogue.comparison import Change, compare
 from pulvinar.catalogue.datasets import get_dataset
 from pulvinar.catalogue.metadata_formats.parts import as_address, bare_doi
 from pulvinar.catalogue.presence import check_presence
-from pulvinar.catalogue.versions import get_version, list_versions, publish
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version, list_versions
 from pulvinar.catalogue.withdrawals import find_version, withdraw, withdrawals
 from pulvinar.errors import Conflict, Corrupt, Invalid, NotFound, PulvinarError
 from pulvinar.model.access import Actor, Right

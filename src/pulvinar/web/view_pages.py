@@ -8,8 +8,9 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.datasets import get_dataset
-from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.catalogue.versions import get_version
 from pulvinar.documents import views
 from pulvinar.documents.documents import list_documents
 from pulvinar.errors import NotAuthenticated, NotFound

@@ -17,7 +17,7 @@ from tests.solutions.stored import catalogued, stored_volume
 from pulvinar.access.visibility import audience_of, show
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue import get_version, open_draft, publish
-from pulvinar.catalogue.versions import find_home
+from pulvinar.catalogue.assets import find_home
 from pulvinar.compute.jobs import get_job, read_log
 from pulvinar.documents.documents import create_document
 from pulvinar.documents.log import append

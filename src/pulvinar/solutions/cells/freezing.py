@@ -11,7 +11,7 @@ import numpy as np
 
 from pulvinar.access.inheritance import inherit
 from pulvinar.access.work import UnitOfWork
-from pulvinar.catalogue.versions import add_asset, open_draft
+from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.documents.documents import get_document
 from pulvinar.documents.exchange import all_marks, judged_cells
 from pulvinar.documents.formats import CORRECTION_COLUMNS, corrections_of

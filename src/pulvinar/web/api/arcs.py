@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from pulvinar.access.export_rules import check_leaving
-from pulvinar.catalogue.versions import find_home, resolve
+from pulvinar.catalogue.assets import find_home, resolve
 from pulvinar.model.export_rule import Way
 from pulvinar.model.volume import Triple
 from pulvinar.web.api.atlases import AskedAtlas

@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pulvinar.access.export_rules import check_leaving
-from pulvinar.catalogue.versions import Resolved, find_object, resolve, resolve_asset
+from pulvinar.catalogue.assets import Resolved, resolve, resolve_asset
+from pulvinar.catalogue.stored_objects import find_object
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, AssetKind

@@ -12,8 +12,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
+from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.neurons import Neuron, list_neurons
-from pulvinar.catalogue.versions import find_home, get_version
+from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.model.access import Right
 from pulvinar.model.atlas import PartKind

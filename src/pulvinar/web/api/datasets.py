@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from pulvinar.catalogue import datasets, versions
+from pulvinar.catalogue import datasets, version_manifest, versions
 from pulvinar.catalogue.metadata_formats import FORMATS, FormatName, write_text
 from pulvinar.ingest.conformance import check, checked_version, conformance_to_json
 from pulvinar.model.record import Species
@@ -72,7 +72,7 @@ def get_manifest(
 ) -> dict[str, Any]:
     """Every object of a version with path, size and SHA-256; the version's digest covers all of it."""
     version = versions.get_version(platform.database, actor, dataset_id, number)
-    return versions.manifest(platform.database, actor, version.id)
+    return version_manifest.manifest(platform.database, actor, version.id)
 
 
 @router.get("/{dataset_id}/metadata", response_class=Response, responses=METADATA)

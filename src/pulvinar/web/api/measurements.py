@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from pulvinar.access.export_rules import check_leaving
+from pulvinar.catalogue.assets import find_home, resolve
 from pulvinar.catalogue.box_statistics import MOST_BINS, BoxStatistics, box_statistics, levels_in_box
 from pulvinar.catalogue.line_profiles import MOST_CORNERS, LineProfile, line_profile
 from pulvinar.catalogue.measuring import Measured, open_measured
 from pulvinar.catalogue.region_statistics import MOST_REGIONS, RegionStatistics, cells_in_space, region_statistics
 from pulvinar.catalogue.time_courses import TimeCourse, time_course
-from pulvinar.catalogue.versions import find_home, resolve
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.export_rule import Way

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.comparison import Change, Comparison, compare
 from pulvinar.catalogue.presence import check_presence
-from pulvinar.catalogue.versions import get_version, publish
+from pulvinar.catalogue.publishing import publish
+from pulvinar.catalogue.versions import get_version
 from pulvinar.catalogue.withdrawals import withdraw, withdrawals
 from pulvinar.web.api.schemas import VersionSummary, version_summary
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, VersionNumber, refuse_other_sites

@@ -1,0 +1,61 @@
+"""An index of words in PostgreSQL: rows of a tsvector, each word with the number of its block of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from pulvinar.catalogue.wanted import All, But, Term, Wanted
+from pulvinar.catalogue.word_index import BLOCK, WordIndex
+
+# A row is compared with the question of its block, which is read once.
+_ROWS = (
+    "WITH asked AS MATERIALIZED (SELECT block, CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) AS query "
+    "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
+    "SELECT seq FROM unnest(CAST(:numbers AS bigint[])) AS number "
+    "CROSS JOIN LATERAL (SELECT seq, words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "JOIN asked ON block = number / {size} WHERE ts_match_vq(words, query) ORDER BY seq DESC"
+)
+_COUNTS = (
+    "WITH asked AS MATERIALIZED (SELECT block, {told} "
+    "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
+    "SELECT {counts} FROM unnest(CAST(:numbers AS bigint[])) AS number "
+    "CROSS JOIN LATERAL (SELECT words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "JOIN asked ON block = number / {size}"
+)
+
+
+def tsquery(wanted: Wanted) -> str:
+    """In the language of tsquery, "@" standing for the block."""
+    if isinstance(wanted, Term):
+        quoted = [f"'@.{word}'" for word in wanted.words]
+        quoted[-1] += ":*" if wanted.begins else ""
+        return f"({' <-> '.join(quoted)})"
+    if isinstance(wanted, But):
+        return f"({tsquery(wanted.part)} & !{tsquery(wanted.without)})"
+    return f"({(' & ' if isinstance(wanted, All) else ' | ').join(map(tsquery, wanted.parts))})"
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """An array as PostgreSQL reads it: to hand over a thousand numbers one by one takes longer than to compare rows."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def matching_in_postgresql(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
+    """Those of the rows that `wanted` finds, newest first."""
+    statement = text(_ROWS.format(index=index, size=BLOCK[index]))
+    return [*session.scalars(statement, {"asked": tsquery(wanted), "numbers": _array(numbers)}).all()]
+
+
+def counted_in_postgresql(
+    session: Session, index: WordIndex, wanted: Sequence[Wanted], numbers: Sequence[int]
+) -> list[int]:
+    """Of how many of the rows each finds, in one statement."""
+    ways = range(len(wanted))
+    told = ", ".join(f"CAST(replace(:asked{at}, '@', CAST(block AS text)) AS tsquery) AS query{at}" for at in ways)
+    counts = ", ".join(f"count(*) FILTER (WHERE ts_match_vq(words, query{at}))" for at in ways)
+    values = {f"asked{at}": tsquery(one) for at, one in enumerate(wanted)}
+    statement = text(_COUNTS.format(index=index, size=BLOCK[index], told=told, counts=counts))
+    return [*session.execute(statement, {**values, "numbers": _array(numbers)}).one()]
