@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
+from psutil import virtual_memory
 from sqlalchemy import inspect
 
 from pulvinar.storage.database import Database
@@ -28,6 +30,19 @@ settings.register_profile("pulvinar", deadline=None)
 settings.load_profile("pulvinar")
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Path("/dev/shm")
+_ROOM, _MEMORY_LEFT = 6 << 30, 12 << 30
+"""Bytes: what tests may have lying about at one time, and what must be free for that beside all else."""
+
+
+def _in_memory() -> bool:
+    """Whether temporary files may lie in memory: to make each write durable on a disk is most of what some tests do."""
+    return MEMORY.is_dir() and disk_usage(MEMORY).free > _ROOM and virtual_memory().available > _MEMORY_LEFT
+
+
+if _in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 ABSENT_IN_CI: frozenset[str] = frozenset()
 """Samples that continuous integration may lack; any other that is missing there is a failure."""
 
