@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.catalogue.conftest import OBJECTS, new_asset
+from tests.examples import examples
 
 from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
@@ -298,7 +299,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("sizes", [{"_BLOCK": postings._BLOCK}, SMALL], ids=["as they are", "small"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
 def test_lists_and_searches_are_what_a_plain_reading_gives(
     database: Database, sizes: dict[str, Any], cases: list[Case], one: str, two: str, limit: int
