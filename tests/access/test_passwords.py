@@ -1,7 +1,9 @@
 import time
 
 import pytest
+from argon2 import PasswordHasher
 
+from pulvinar.access import passwords
 from pulvinar.access.passwords import check_rules, hash_password, is_old, is_right
 from pulvinar.errors import Invalid
 
@@ -12,6 +14,15 @@ GOOD = [
     "xxxQ9$vK2#pLm!t",
     "an 🧠 and a 🔬 in it",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _real(monkeypatch):
+    """Here it costs what it costs people."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher())
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()
 
 
 @pytest.mark.parametrize("password", GOOD)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select
+from tests.examples import examples
 
 from pulvinar.access.tables import granted
 from pulvinar.access.visibility import (
@@ -47,7 +48,7 @@ def fill(database: Database, rows: list[tuple[str, bool, Right | None, Right | N
     return given_on
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ROW, max_size=9), st.integers(1, 4))
 def test_lists_look_ups_and_rights_agree_with_a_plain_reading(database: Database, rows: list, limit: int):
     rights = fill(database, rows)

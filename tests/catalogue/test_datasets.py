@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.catalogue.conftest import OBJECTS, new_asset
 from tests.catalogue.index_sizes import index_sizes
+from tests.examples import examples
 
 from pulvinar.access.visibility import audience_of
 from pulvinar.access.work import UnitOfWork
@@ -286,7 +287,7 @@ def every_page(database: Database, actor: Actor, query: str, limit: int) -> list
 
 
 @pytest.mark.parametrize("small", [False, True], ids=["as they are", "small"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CASE, min_size=1, max_size=6), LETTERS, LETTERS, st.integers(1, 3))
 def test_lists_and_searches_are_what_a_plain_reading_gives(
     database: Database, small: bool, cases: list[Case], one: str, two: str, limit: int

@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = sorted((ROOT / "docs").rglob("tutorials/*.md"))
+COMMANDS = ROOT / "docs" / "reference" / "commands.md"
+SLOW_TRANSLATIONS = {"aligning-a-brain.zh.md", "describing-data.zh.md", "first-brain.zh.md"}
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,7 +25,26 @@ def as_script(text: str) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: str(path.relative_to(ROOT)))
+def tutorials() -> list:
+    """Each once: of the translations those whose blocks differ from the original's, the slowest in a deep run only."""
+    found, seen = [], set()
+    # the original comes first
+    for path in sorted(TUTORIALS, key=lambda path: path.name.endswith(".zh.md")):
+        if (script := as_script(path.read_text("utf-8"))) not in seen:
+            seen.add(script)
+            found.append(pytest.param(path, marks=[pytest.mark.deep] if path.name in SLOW_TRANSLATIONS else []))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(SLOW_TRANSLATIONS))
+def test_a_translation_names_commands_and_options_that_there_are(name: str):
+    known, script = COMMANDS.read_text("utf-8"), as_script((ROOT / "docs" / "tutorials" / name).read_text("utf-8"))
+    said = set(re.findall(r"^pulvinar [a-z]+", script, re.MULTILINE)) | set(re.findall(r"(?<= )--[a-z-]+", script))
+    assert len(said) > 3
+    assert {one for one in said if one not in known} == set()
+
+
+@pytest.mark.parametrize("tutorial", tutorials(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_tutorial_runs(tutorial: Path, tmp_path: Path):
     script = as_script(tutorial.read_text("utf-8"))
     assert script.count("pulvinar") > 1

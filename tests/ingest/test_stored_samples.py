@@ -94,6 +94,7 @@ def test_a_folder_of_planes_is_one_volume(means, sample, channel):
     assert_same_voxels(level_0(means, asset), planes_of(folder))
 
 
+@pytest.mark.deep
 def test_a_whole_mouse_brain_comes_out_of_its_archive(means, sample, tmp_path):
     archive = sample("mouse/whole_brain_autofluorescence/brain_270slices.tar.xz")
     (asset,) = bring_in(means, archive, Options(voxel_size_um=(50.0, 40.0, 40.0), axes="zyx"))

@@ -9,6 +9,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from pulvinar.errors import Invalid, UnreadableFile
 from pulvinar.model.space import Window
@@ -135,7 +136,7 @@ def test_every_level_reads_back_bit_for_bit(folder, tmp_path, shape, dtype, kind
 
 
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_any_shape_type_and_cut_gives_the_same_levels_as_numpy(tmp_path_factory, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyramid_plan, "CHUNK", 8)

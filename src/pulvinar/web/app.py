@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from math import ceil
 from typing import Any, cast
@@ -13,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pulvinar.access.reads import ReadCounter
@@ -184,12 +186,20 @@ def describe_api() -> FastAPI:
     return pages
 
 
-def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """All that is served, which knows no platform. Built once: to look at every parameter takes most of a second."""
     pages = describe_api()
-    pages.router.lifespan_context = lifespan
+    portal.mount(pages)
+    return tuple(pages.routes)
+
+
+def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    pages.router.routes.extend(_routes())
     pages.state.platform = platform
     pages.state.buckets = Buckets(platform.settings.costly_per_minute)
-    portal.mount(pages)
+    portal.prepare(pages.state)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
     return pages

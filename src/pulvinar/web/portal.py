@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from starlette.datastructures import State
 from starlette.staticfiles import StaticFiles
 
 from pulvinar.access.visibility import highest_right, is_signed_in
@@ -101,10 +102,14 @@ MOST_ANCHORED = 50
 router = APIRouter(include_in_schema=False)
 
 
+def prepare(state: State) -> None:
+    """What the pages of one platform keep between two requests."""
+    state.counted = species_pages.CountedForVisitors()
+    state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
+
+
 def mount(pages: FastAPI) -> None:
     """Add the pages and their files to an application."""
-    pages.state.counted = species_pages.CountedForVisitors()
-    pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages, notebooks):

@@ -10,6 +10,7 @@ import tensorstore as ts
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.ingest.readers.reading import find_one, flags, read_voxels, said
 
 from pulvinar.errors import Invalid, TooLarge, UnreadableFile
@@ -303,7 +304,7 @@ def test_a_damaged_document_is_named(tmp_path, text):
         find_one(READER, tmp_path / "in")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.data(), st.sampled_from([2, 3]), st.lists(st.integers(1, 20), min_size=2, max_size=5))
 def test_any_array_and_any_window(tmp_path_factory, data, zarr_format, shape):
     folder = tmp_path_factory.mktemp("any")

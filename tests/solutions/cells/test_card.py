@@ -31,7 +31,7 @@ def test_the_reference_cells_of_a_real_brain_are_found(sample):
     assert len(cells) < 250
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_measuring_again_gives_what_the_card_says(sample):
     samples = Path(sample("mouse/cells_lightsheet")).parents[1]
     sample("macaque/retrograde_cells")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from pulvinar.errors import Invalid, NotFound
 from pulvinar.solutions.cells.blocks import plan_blocks, whole_block
@@ -50,7 +51,7 @@ def test_drawn_cells_are_found(scene: Scene, whole: Cells):
     assert agreed.f1 > 0.9
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=examples(12))
 @given(inside=st.tuples(st.integers(11, 60), st.integers(17, 120), st.integers(17, 110)))
 def test_any_cutting_gives_the_same_cells(scene: Scene, whole: Cells, inside: tuple[int, int, int]):
     cut = found_in(scene, VolumeSearch(scene.diameter_um, background=1), inside)

@@ -61,7 +61,9 @@ def test_voxels_of_the_face_are_0_and_all_others_as_they_were():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize(
+    "name", ["t1_1mm", *(pytest.param(one, marks=pytest.mark.deep) for one in HEADS if one != "t1_1mm")]
+)
 def test_of_a_real_head_no_voxel_of_the_brain_is_changed(samples, sample, name):
     pytest.importorskip("picsl_greedy")
     pytest.importorskip("nilearn")
