@@ -103,6 +103,12 @@ class Settings(BaseModel):
         ge=1,
         description="How many requests one server process has under way; more get 503 with Retry-After.",
     )
+    kept_answers_mb: int = Field(
+        64,
+        ge=0,
+        description="Memory of one server process for pages that visitors ask for again while nothing has changed, in "
+        "MB; 0: every page is made anew.",
+    )
     costly_per_minute: int = Field(
         240,
         ge=0,

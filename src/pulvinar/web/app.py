@@ -63,11 +63,13 @@ from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, code_of, tell
 from pulvinar.web.forms import browser_of
 from pulvinar.web.identification import bearer_of
+from pulvinar.web.kept_answers import KeptAnswers
 from pulvinar.web.limits import Buckets
 from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
+from pulvinar.web.static_files import FilesFirst
 
 API_ROOT = "/api/v1"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -109,8 +111,10 @@ class WebApplication:
         self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refused, refusals, self._use)))
         self.pages.state.refusals = refusals
         counted = CountedReads(cast(Application, self.pages), reads)
+        kept = KeptAnswers(counted, platform, platform.settings.kept_answers_mb * 1_000_000)
+        filed = FilesFirst(cast(Application, kept), portal.files())
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
-        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
+        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(filed, cors))))
         self._admitted = Admission(self._answer, platform.settings.requests_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
