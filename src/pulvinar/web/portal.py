@@ -92,6 +92,7 @@ from pulvinar.web.language import language_of
 from pulvinar.web.limits import Buckets, costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
+from pulvinar.web.shared import Slots
 from pulvinar.web.static_files import Files
 
 PAGE_SIZE, ON_FRONT = 24, 12
@@ -102,10 +103,10 @@ MOST_ANCHORED = 50
 router = APIRouter(include_in_schema=False)
 
 
-def mount(pages: FastAPI) -> None:
-    """Add the pages and their files to an application."""
+def mount(pages: FastAPI, feedback: Slots) -> None:
+    """Add the pages to an application; `feedback`: how often people said what they think."""
     pages.state.counted = species_pages.CountedForVisitors()
-    pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
+    pages.state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE, feedback)
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages, notebooks):
