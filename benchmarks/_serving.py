@@ -26,10 +26,12 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def pulvinar_server(home: Path, *, public: bool = False) -> Iterator[Server]:
-    """`pulvinar serve` over the platform in `home`; `public`: whoever doesn't sign in is a visitor."""
+def pulvinar_server(home: Path, *, public: bool = False, workers: int = 1) -> Iterator[Server]:
+    """`pulvinar serve` over the platform in `home`, by so many processes; `public`: whoever doesn't sign in is a
+    visitor."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks._serving", str(home), str(port), *(["public"] if public else [])]
+    command = [sys.executable, "-m", "benchmarks._serving", str(home), str(port), str(workers)]
+    command += ["public"] if public else []
     with running(command, port) as server:
         yield server
 
@@ -83,7 +85,7 @@ def running(command: list[str], port: int) -> Iterator[Server]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -102,13 +104,15 @@ def _children(pid: int) -> list[int]:
 
 
 def main() -> None:
-    """Serve the platform whose home is the first argument at the port that is the second; "public" may follow."""
+    """Serve the platform whose home is the first argument at the port that is the second, by as many processes as the
+    third says; "public" may follow."""
     from pulvinar import load_settings, open_platform
     from pulvinar.web.server import serve
 
-    platform = open_platform(load_settings(environment={}, home=Path(sys.argv[1]), public="public" in sys.argv[3:]))
+    platform = open_platform(load_settings(environment={}, home=Path(sys.argv[1]), public="public" in sys.argv[4:]))
     try:
-        serve(platform, host="127.0.0.1", port=int(sys.argv[2]), ready=lambda address: None)
+        port, workers = int(sys.argv[2]), int(sys.argv[3])
+        serve(platform, host="127.0.0.1", port=port, ready=lambda address: None, workers=workers)
     finally:
         platform.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.versions import get_version
+from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, Version, asset_digest
 from pulvinar.model.identity import new_id
 from pulvinar.model.record import Record, Species
 from pulvinar.model.volume import Channel, Triple, Volume, VolumeKind, volume_to_json
 from pulvinar.storage.pyramid import plan_levels, plan_pyramid, write_pyramid
 from pulvinar.storage.sources import ArraySource
+from pulvinar.storage.volumes import open_volume
 
 
 class Forgetful:
@@ -38,9 +41,15 @@ def new_platform(home: Path) -> Platform:
 
 
 def add_volume(
-    platform: Platform, title: str, voxels: np.ndarray, voxel_size_um: Triple = (1.0, 1.0, 1.0)
+    platform: Platform,
+    title: str,
+    voxels: np.ndarray,
+    voxel_size_um: Triple = (1.0, 1.0, 1.0),
+    *,
+    pictures: bool = False,
 ) -> tuple[Version, Asset, Volume]:
-    """Store `voxels` (t, c, z, y, x) as an image in a published dataset of its own."""
+    """Store `voxels` (t, c, z, y, x) as an image in a published dataset of its own; `pictures`: of one channel, with
+    the pictures that an ingest makes of it."""
     levels = plan_levels(voxels.shape, voxel_size_um, voxels.dtype, VolumeKind.IMAGE)  # type: ignore[arg-type]
     low, high = np.percentile(voxels[..., ::8, ::8, ::8], (1, 99.8))
     channels = tuple(Channel(f"channel {n}", window=(float(low), float(high))) for n in range(voxels.shape[1]))
@@ -50,7 +59,12 @@ def add_volume(
     scratch = platform.settings.resolved_scratch()
     scratch.mkdir(parents=True, exist_ok=True)
     plan = plan_pyramid(volume, source.block_shape)
-    objects = write_pyramid(source, plan, platform.store, prefix, ledger=Forgetful(), scratch=scratch)
+    objects = list(write_pyramid(source, plan, platform.store, prefix, ledger=Forgetful(), scratch=scratch))
+    if pictures:
+        drawn = volume_pictures(open_volume(platform.store, prefix, volume), volume, [(float(low), float(high))])
+        for path, data in drawn.items():
+            platform.store.put_bytes(f"{prefix}/{path}", data)
+            objects.append(StoredObject(path, len(data), hashlib.sha256(data).hexdigest()))
     version, asset = publish_volume(platform, title, volume, prefix, objects)
     return version, asset, volume
 

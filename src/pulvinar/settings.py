@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pulvinar.errors import Invalid
 
 PREFIX = "PULVINAR_"
+_MOST_WORKERS = 4
 
 
 class Settings(BaseModel):
@@ -47,6 +48,9 @@ class Settings(BaseModel):
     )
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(8765, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    workers: int = Field(
+        0, ge=0, le=64, description="Processes of the web server that answer; 0: one a processor core, at most four."
+    )
     threads: int = Field(0, ge=0, description="Threads that encode chunks; 0: one a processor core.")
     reader_memory_mb: int = Field(4096, ge=256, description="Memory that one reader process may take, in MiB.")
     reader_cpu_s: int = Field(86_400, ge=1, description="CPU seconds that one reader process may take.")
@@ -102,6 +106,12 @@ class Settings(BaseModel):
         4096,
         ge=1,
         description="How many requests one server process has under way; more get 503 with Retry-After.",
+    )
+    kept_answers_mb: int = Field(
+        64,
+        ge=0,
+        description="Memory of one server process for pages that visitors ask for again while nothing has changed, in "
+        "MB; 0: every page is made anew.",
     )
     costly_per_minute: int = Field(
         240,
@@ -183,6 +193,10 @@ class Settings(BaseModel):
     def resolved_store_url(self) -> str:
         """`store_url`, or the folder `store` in `home`."""
         return self.store_url or (self.home / "store").absolute().as_uri()
+
+    def resolved_workers(self) -> int:
+        """`workers`, or one a core that this process may use, at most four: each takes some 200 MB."""
+        return self.workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
 
     def resolved_secret_key_file(self) -> Path:
         """`secret_key_file`, or the file `secret.key` in `home`."""

@@ -13,6 +13,7 @@ from pulvinar.settings import load_settings
 from pulvinar.web import context
 from pulvinar.web.app import create_app
 from pulvinar.web.limits import Buckets, address_of
+from pulvinar.web.shared import CONTEXT, Slots
 
 
 @pytest.fixture
@@ -37,13 +38,26 @@ def test_tokens_come_back():
     assert all(Buckets(0).take("ann", 0.0) == 0 for _ in range(1000))
 
 
-def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr("pulvinar.web.limits._MOST_BUCKETS", 10)
-    buckets = Buckets(1)
-    for number in range(100):
-        buckets.take(str(number), 0.0)
-    assert len(buckets._held) == 10
-    assert buckets.take("99", 0.0) == 60
+def test_what_is_remembered_is_bounded():
+    buckets = Buckets(1, Slots(sets=2))
+    for number in range(1000):
+        buckets.take(str(number), float(number))
+    assert buckets.take("999", 999.0) == 60
+    assert buckets.take("0", 999.0) == 0
+
+
+def take_all(buckets, found):
+    found.put(sum(buckets.take("ann", 0.0) == 0 for _ in range(50)))
+
+
+def test_processes_count_together():
+    buckets, found = Buckets(60, Slots(between_processes=True)), CONTEXT.Queue()
+    both = [CONTEXT.Process(target=take_all, args=(buckets, found)) for _ in range(2)]
+    for one in both:
+        one.start()
+    assert sum(found.get(timeout=60) for _ in both) == 60
+    for one in both:
+        one.join()
 
 
 def test_a_visitor_is_held_up_with_a_time_to_come_again(platform):

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +27,12 @@ from pulvinar.storage.database import Database
 
 _LONGEST = 200
 _NOTED_EVERY = timedelta(minutes=5)
+
+
+class Generation(Protocol):
+    """A number that is another after everybody was to forget."""
+
+    value: int
 
 
 class KnownActors:
@@ -46,15 +54,17 @@ class KnownActors:
         self._demanded = demanded
         self._lifetime_s = lifetime_s
         self._size = size
-        self._known: dict[str, tuple[float, Actor | None]] = {}
+        self._known: dict[str, tuple[float, int, Actor | None]] = {}
         self._lock = threading.Lock()
-        self._generation = 0
+        self._generation: Generation = SimpleNamespace(value=0)
         self._notes: ThreadPoolExecutor | None = None
 
     def at_once(self, secret: str) -> tuple[Actor | None] | None:
         """The answer, in a tuple, when it is remembered and still fresh."""
         known = self._known.get(digest_of(secret))
-        return (known[1],) if known and known[0] > time.monotonic() else None
+        if known is None or known[0] <= time.monotonic() or known[1] != self._generation.value:
+            return None
+        return (known[2],)
 
     def find(self, secret: str) -> Actor | None:
         """Who it is; None for a secret that signs nobody in."""
@@ -66,8 +76,12 @@ class KnownActors:
     def forget(self) -> None:
         """Ask the database anew from now on."""
         with self._lock:
-            self._generation += 1
+            self._generation.value += 1
             self._known.clear()
+
+    def share(self, generation: Generation) -> None:
+        """Forget together with other processes: what one of them has changed no other remembers."""
+        self._generation = generation
 
     def close(self) -> None:
         """Write what is still to be noted."""
@@ -76,14 +90,14 @@ class KnownActors:
 
     def _ask(self, secret: str, digest: str) -> Actor | None:
         # the age counts from before the question, and what was forgotten meanwhile is not remembered
-        asked, generation = time.monotonic(), self._generation
+        asked, generation = time.monotonic(), self._generation.value
         with self._database.session() as session:
             actor = self._by_secret(session, secret, digest)
         with self._lock:
-            if generation == self._generation:
+            if generation == self._generation.value:
                 while len(self._known) >= self._size:
                     self._known.pop(next(iter(self._known)))
-                self._known[digest] = (asked + self._lifetime_s, actor)
+                self._known[digest] = (asked + self._lifetime_s, generation, actor)
         return actor
 
     def _by_secret(self, session: Session, secret: str, digest: str) -> Actor | None:

@@ -595,6 +595,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     work: Annotated[bool, typer.Option("--work", help="Run what is queued, too, as pulvinar work does.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that answer; 0: one a processor core, at most four.", min=0)
+    ] = None,
 ) -> None:
     """Serve the portal, the API and the chunks."""
     from contextlib import nullcontext
@@ -603,9 +606,9 @@ def serve(
     from pulvinar.cli.uploads import receiving
     from pulvinar.cli.verbs import serve_platform
 
-    platform = _platform(host, port)
+    platform = _platform(host, port, workers)
     with working() if work else nullcontext(), receiving(platform):
-        serve_platform(platform)
+        serve_platform(platform, platform.settings.resolved_workers())
 
 
 @app.command()
@@ -676,8 +679,8 @@ def samples_fetch(
     print(fetch_sample(name, to))
 
 
-def _platform(host: str | None, port: int | None) -> Platform:
+def _platform(host: str | None, port: int | None, workers: int | None = None) -> Platform:
     from pulvinar.platform import open_platform
     from pulvinar.settings import load_settings
 
-    return open_platform(load_settings(host=host, port=port))
+    return open_platform(load_settings(host=host, port=port, workers=workers))

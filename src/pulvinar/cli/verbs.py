@@ -294,7 +294,7 @@ def run_anchor(dataset_id: str, atlas: str, *, stale: bool, as_json: bool) -> No
         print(f"{done.assets} assets, {done.anchored} of them lie in an atlas")
 
 
-def serve_platform(platform: Platform) -> None:
+def serve_platform(platform: Platform, workers: int = 1) -> None:
     """`pulvinar serve`: until it is told to stop. Raises `Unavailable` when the port is taken."""
     from pulvinar.web.server import serve
 
@@ -312,6 +312,7 @@ def serve_platform(platform: Platform) -> None:
         host=settings.host,
         port=settings.port,
         ready=lambda address: _ready(platform, address),
+        workers=workers,
     )
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import time
+
 from pulvinar.web.errors import Failure, new_request_id
-from pulvinar.web.requests import Application, Receive, Scope, Send
+from pulvinar.web.requests import CAME_S, Application, Receive, Scope, Send
 
 RETRY_AFTER_S = 1
+LONGEST_WAIT_S = 5.0
+"""What was read so long ago and is still not begun is refused, which costs less than to answer it: a queue that would
+go on growing ends there, and who still waits gets an answer."""
 
 
 class Admission:
-    """An ASGI application that has at most `most` requests under way, and answers 503 with Retry-After beyond.
+    """An ASGI application that has at most `most` requests under way, of which none has waited for longer than
+    `longest_wait_s` before it was begun, and answers 503 with Retry-After beyond.
 
     What waits for the store or the database holds memory and a place in a queue: without an end to it, a slow store
-    would make the whole server slow, and then end it. Streams of events, which last, are not counted.
+    would make the whole server slow, and then end it. What the event loop has read and not begun waits in its turn:
+    such requests are begun in the order in which they came, one of each connection at a time. Streams of events, which
+    last, are not counted.
     """
 
-    def __init__(self, application: Application, most: int) -> None:
+    def __init__(self, application: Application, most: int, longest_wait_s: float = LONGEST_WAIT_S) -> None:
         self._application = application
         self._most = most
+        self._longest_wait_s = longest_wait_s
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -25,7 +34,7 @@ class Admission:
         if scope["type"] != "http" or scope["path"].endswith("/events"):
             await self._application(scope, receive, send)
             return
-        if self._under_way >= self._most:
+        if self._under_way >= self._most or self._has_waited(scope):
             await _refuse(send)
             return
         self._under_way += 1
@@ -33,6 +42,10 @@ class Admission:
             await self._application(scope, receive, send)
         finally:
             self._under_way -= 1
+
+    def _has_waited(self, scope: Scope) -> bool:
+        came_s = scope.get(CAME_S)
+        return came_s is not None and time.monotonic() - came_s > self._longest_wait_s
 
 
 async def _refuse(send: Send) -> None:

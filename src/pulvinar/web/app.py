@@ -65,11 +65,14 @@ from pulvinar.web.due import Clock
 from pulvinar.web.errors import MethodNotAllowed, code_of, tell
 from pulvinar.web.forms import browser_of
 from pulvinar.web.identification import bearer_of
+from pulvinar.web.kept_answers import KeptAnswers
 from pulvinar.web.limits import Buckets
 from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.reads import CountedReads
 from pulvinar.web.requests import Application, Message, Receive, Scope, Send
 from pulvinar.web.security import Guarded
+from pulvinar.web.shared import Shared
+from pulvinar.web.static_files import FilesFirst
 
 API_ROOT = "/api/v1"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -90,7 +93,7 @@ _FAILURES = {
 class WebApplication:
     """One ASGI application: paths below `/data/` go straight to the gateway, all others to FastAPI."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, shared: Shared) -> None:
         cors = Cors(platform.settings.cors_origins)
         reads, refusals = ReadCounter(platform.database), RefusalCounter(platform.database)
         refused = RefusedReads(platform.database, refusals)
@@ -106,13 +109,18 @@ class WebApplication:
             refused=refused.add,
             neurons=NeuronSets(platform),
         )
+        if shared.sign_ins is not None:
+            platform.known_actors.share(shared.sign_ins)
         self._forget = platform.known_actors.forget
         self._clock = Clock(platform)
-        self.pages = _pages(platform, self._running(LogKeeper(platform.database, reads, refused, refusals, self._use)))
+        keeper = LogKeeper(platform.database, reads, refused, refusals, self._use)
+        self.pages = _pages(platform, self._running(keeper), shared)
         self.pages.state.refusals = refusals
         counted = CountedReads(cast(Application, self.pages), reads)
+        kept = KeptAnswers(counted, platform, platform.settings.kept_answers_mb * 1_000_000)
+        filed = FilesFirst(cast(Application, kept), portal.files())
         # The gateway needs no scheme and no client: only pages pay for believing a proxy on this machine.
-        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(counted, cors))))
+        self._guarded = cast(Application, ProxyHeadersMiddleware(cast(Any, Guarded(filed, cors))))
         self._admitted = Admission(self._answer, platform.settings.requests_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,9 +160,12 @@ class WebApplication:
         return lifespan
 
 
-def create_app(platform: Platform) -> WebApplication:
-    """The ASGI application that serves `platform`; closing `platform` stays the caller's business."""
-    return WebApplication(platform)
+def create_app(platform: Platform, shared: Shared | None = None) -> WebApplication:
+    """The ASGI application that serves `platform`; closing `platform` stays the caller's business.
+
+    `shared` is what it has in common with other processes that serve the same, where there are some.
+    """
+    return WebApplication(platform, shared or Shared())
 
 
 def describe_api() -> FastAPI:
@@ -194,12 +205,12 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(pages.routes)
 
 
-def _pages(platform: Platform, lifespan: Lifespan) -> FastAPI:
+def _pages(platform: Platform, lifespan: Lifespan, shared: Shared) -> FastAPI:
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     pages.router.routes.extend(_routes())
     pages.state.platform = platform
-    pages.state.buckets = Buckets(platform.settings.costly_per_minute)
-    portal.prepare(pages.state)
+    pages.state.buckets = Buckets(platform.settings.costly_per_minute, shared.costly)
+    portal.prepare(pages.state, shared.feedback)
     for kind in (PulvinarError, HTTPException, RequestValidationError, Exception):
         pages.add_exception_handler(kind, _told)
     return pages

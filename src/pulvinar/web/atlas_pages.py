@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
 from pulvinar.catalogue.neurons import list_neurons
@@ -20,6 +20,7 @@ from pulvinar.web.api.atlases import AskedAtlas, RegionName
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.counterparts import compared
 from pulvinar.web.dataset_page import cover_of
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.language import language_of
 from pulvinar.web.opened_atlases import opened_atlas
 from pulvinar.web.projections import projections
@@ -38,7 +39,7 @@ _EVERYTHING = "box:(-500,-500,-500)..(500,500,500)mm@{space}"
 """Asks for all that lies in a space: no brain is larger."""
 
 
-@router.get("/atlases")
+@router.get("/atlases", dependencies=[Depends(kept)])
 def atlases(request: Request, platform: CurrentPlatform, actor: CurrentActor) -> Response:
     """The atlases that are installed."""
     found = list_atlases(platform.database, actor)
@@ -56,7 +57,7 @@ def atlas_card(platform: Platform, actor: Actor, one: Installed) -> dict[str, An
     return {"atlas": one.atlas, "version": version, "cover": cover, "regions": regions}
 
 
-@router.get("/atlases/{name}")
+@router.get("/atlases/{name}", dependencies=[Depends(kept)])
 def atlas(
     request: Request,
     platform: CurrentPlatform,
@@ -88,14 +89,14 @@ def atlas(
     return response
 
 
-@router.get("/atlases/{name}/tree/{region}")
+@router.get("/atlases/{name}/tree/{region}", dependencies=[Depends(kept)])
 def branch(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
     """The regions right below one, for a branch of the tree that somebody opens."""
     below = _branch(asked, asked.ontology.find(region).id, 0)
     return render(request, "_branch.html", {**_common(request, asked), "branch": below})
 
 
-@router.get("/atlases/{name}/regions/{region}")
+@router.get("/atlases/{name}/regions/{region}", dependencies=[Depends(kept)])
 def region(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, asked: AskedAtlas, region: RegionName
 ) -> Response:
@@ -122,7 +123,7 @@ def region(
     return render(request, "region.html", values)
 
 
-@router.get("/atlases/{name}/regions/{region}/picture/{axis}")
+@router.get("/atlases/{name}/regions/{region}/picture/{axis}", dependencies=[Depends(kept)])
 def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Literal["z", "y", "x"]) -> Response:
     """A section through a region, WebP."""
     shown = asked.ontology.find(region)

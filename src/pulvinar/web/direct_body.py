@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from pulvinar.web.requests import Scope, header
+from pulvinar.web.requests import CAME_S, Scope, header
 from pulvinar.web.security import is_upload
 
 _LEAST_BYTES = 1 << 20
@@ -29,18 +30,23 @@ Write = Callable[[Sequence[memoryview]], None]
 
 
 class UploadProtocol(HttpToolsProtocol):
-    """HTTP as uvicorn speaks it, but that long bodies of uploads wait until they are taken over or asked for."""
+    """HTTP as uvicorn speaks it, but that long bodies of uploads wait until they are taken over or asked for, and that
+    a request says when it was read."""
 
     _came = 0
+    _began_s = 0.0
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._came = 0
+        self._began_s = time.monotonic()
 
     def on_headers_complete(self) -> None:
         """Its headers are there: offer its body where it is long."""
         super().on_headers_complete()
+        if not self.pipeline:
+            cast(Scope, self.scope)[CAME_S] = self._began_s
         length = _length_of_upload(self.scope)
         # a request that waits for the answer to the one before it shares the connection with that
         if length >= _LEAST_BYTES and self.scheme == "http" and not self.pipeline:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pulvinar.access.export_rules import rules_on
 from pulvinar.catalogue.assets import Resolved, resolve
+from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right, Tier
 from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.export_rule import ExportRule
@@ -43,8 +44,16 @@ class Holding:
     reading: Reading | None = None
 
 
+_ANEW = 0.6
+"""From this part of the lifetime's end on."""
+
+
 class Holdings:
-    """Which assets an actor may view or read. Every answer is at most `lifetime_s` old: then a revoked right bites."""
+    """Which assets an actor may view or read. Every answer is at most `lifetime_s` old: then a revoked right bites.
+
+    What is still asked for is asked anew before that, beside the answers: else all requests of a second would wait for
+    one question, at once.
+    """
 
     def __init__(self, database: Database, *, lifetime_s: float = 1.0, size: int = 4096) -> None:
         self._database = database
@@ -55,8 +64,14 @@ class Holdings:
 
     def at_once(self, actor: Actor, version_digest: str, asset_id: str) -> Holding | None:
         """The answer when it is remembered and still fresh."""
-        known = self._known.get((actor, version_digest, asset_id))
-        return known[1] if known and known[0] > time.monotonic() else None
+        key = (actor, version_digest, asset_id)
+        known = self._known.get(key)
+        if known is None:
+            return None
+        left_s = known[0] - time.monotonic()
+        if 0 < left_s < self._lifetime_s * _ANEW and key not in self._asking:
+            self._begin(key)
+        return known[1] if left_s > 0 else None
 
     async def find(self, actor: Actor, version_digest: str, asset_id: str) -> Holding:
         """The asset, asking the catalogue unless the answer is fresh. Raises `NotFound` where the actor can't see it.
@@ -67,11 +82,19 @@ class Holdings:
         if holding is not None:
             return holding
         key = (actor, version_digest, asset_id)
-        task = self._asking.get(key)
-        if task is None:
-            task = self._asking[key] = asyncio.create_task(self._ask(key))
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._asking.get(key) or self._begin(key))
+
+    def _begin(self, key: tuple[Actor, str, str]) -> asyncio.Task[Holding]:
+        task = self._asking[key] = asyncio.create_task(self._ask(key))
+
+        def over(done: asyncio.Task[Holding]) -> None:
+            self._asking.pop(key, None)
+            # what may be seen no more is forgotten at once, and nobody need wait for a question to have it told
+            if not done.cancelled() and isinstance(done.exception(), NotFound):
+                self._known.drop(key)
+
+        task.add_done_callback(over)
+        return task
 
     async def _ask(self, key: tuple[Actor, str, str]) -> Holding:
         # The age counts from before the question: a right revoked while it is answered isn't kept any longer.

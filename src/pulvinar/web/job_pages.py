@@ -33,6 +33,7 @@ from pulvinar.web.accuracy import shown_card
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.derived import MadePicture, pictures_of
 from pulvinar.web.errors import status_of
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.language import language_of
 from pulvinar.web.recipes import Recipe, of_job, of_solution
 from pulvinar.web.rendering import render
@@ -69,7 +70,7 @@ async def form_fields(request: Request) -> dict[str, str]:
 Fields = Annotated[dict[str, str], Depends(form_fields)]
 
 
-@router.get("/solutions")
+@router.get("/solutions", dependencies=[Depends(kept)])
 def solutions(
     request: Request,
     platform: CurrentPlatform,
@@ -151,7 +152,7 @@ def _query(dataset: str, version: int | None, **more: str) -> str:
     return urlencode({key: value for key, value in given.items() if value})
 
 
-@router.get("/solutions/{name}")
+@router.get("/solutions/{name}", dependencies=[Depends(kept)])
 def solution(
     request: Request,
     platform: CurrentPlatform,

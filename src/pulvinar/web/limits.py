@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from math import ceil
-from threading import Lock
 
 from fastapi import Request
 
 from pulvinar.errors import TooOften
 from pulvinar.model.access import ANONYMOUS
 from pulvinar.web.context import CurrentActor
-
-_MOST_BUCKETS = 50_000
-
-
-@dataclass
-class _Bucket:
-    tokens: float
-    at_s: float
+from pulvinar.web.shared import Slots
 
 
 class Buckets:
-    """Tokens that come back at `per_minute`; as many can be saved up. 0 is no limit. For any thread."""
+    """Tokens that come back at `per_minute`; as many can be saved up. 0 is no limit. For any thread, and for all the
+    processes that have the same `slots`."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, slots: Slots | None = None) -> None:
         self._most = float(per_minute)
         self._per_s = per_minute / 60
-        self._lock = Lock()
-        self._held: OrderedDict[str, _Bucket] = OrderedDict()
+        self._slots = slots or Slots()
 
     def take(self, who: str, now_s: float | None = None) -> int:
         """Take a token: 0, or in how many seconds there will be one."""
         if not self._per_s:
             return 0
+        # of all processes of a machine the same
         now = time.monotonic() if now_s is None else now_s
-        with self._lock:
-            bucket = self._held.pop(who, None) or _Bucket(self._most, now)
-            self._held[who] = bucket
-            # who has not come for the longest has a full bucket, or nearly so
-            if len(self._held) > _MOST_BUCKETS:
-                self._held.popitem(last=False)
-            bucket.tokens = min(self._most, bucket.tokens + (now - bucket.at_s) * self._per_s)
-            bucket.at_s = now
-            if bucket.tokens < 1:
-                return max(1, ceil((1 - bucket.tokens) / self._per_s))
-            bucket.tokens -= 1
-            return 0
+        with self._slots.lock:
+            bucket, is_known = self._slots.find(who)
+            held = bucket["tokens"][0] + (now - bucket["at_s"][0]) * self._per_s if is_known else self._most
+            tokens = min(self._most, held)
+            bucket["at_s"] = now
+            bucket["tokens"] = tokens - 1 if tokens >= 1 else tokens
+            return 0 if tokens >= 1 else max(1, ceil((1 - tokens) / self._per_s))
 
 
 def costly(request: Request, actor: CurrentActor) -> None:

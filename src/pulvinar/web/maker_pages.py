@@ -15,6 +15,7 @@ from pulvinar.model.record import Contributor
 from pulvinar.platform import Platform
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.limits import costly
 from pulvinar.web.phrases import ORGANISATIONS
 from pulvinar.web.rendering import render
@@ -22,7 +23,7 @@ from pulvinar.web.rendering import render
 router = APIRouter(include_in_schema=False, dependencies=[Depends(costly)])
 
 
-@router.get("/people/{orcid}")
+@router.get("/people/{orcid}", dependencies=[Depends(kept)])
 def person(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, orcid: Annotated[str, Path(max_length=60)]
 ) -> Response:
@@ -33,7 +34,7 @@ def person(
     return render(request, "person.html", values)
 
 
-@router.get("/labs")
+@router.get("/labs", dependencies=[Depends(kept)])
 def labs(
     request: Request,
     platform: CurrentPlatform,
@@ -50,7 +51,7 @@ def labs(
     return render(request, "lab.html", {"name": name, "kind": None, **_made(platform, actor, datasets)})
 
 
-@router.get("/labs/{lab_id}")
+@router.get("/labs/{lab_id}", dependencies=[Depends(kept)])
 def organisation(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, lab_id: Annotated[str, Path(max_length=100)]
 ) -> Response:

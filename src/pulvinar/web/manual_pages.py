@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from pulvinar.web import manual
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.language import html_tag, language_of
 from pulvinar.web.rendering import render
 
 router = APIRouter(prefix="/manual", include_in_schema=False)
 
 
-@router.get("")
+@router.get("", dependencies=[Depends(kept)])
 def contents(request: Request, q: Annotated[str, Query(max_length=200)] = "") -> Response:
     """All documents by whom they are for, or the passages that have the words `q`."""
     language, words = language_of(request), q.strip()
@@ -26,7 +27,7 @@ def contents(request: Request, q: Annotated[str, Query(max_length=200)] = "") ->
     return render(request, "manual.html", values)
 
 
-@router.get("/{folder}/{document}")
+@router.get("/{folder}/{document}", dependencies=[Depends(kept)])
 def document(
     request: Request,
     folder: Annotated[str, Path(max_length=40)],

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from starlette.datastructures import State
-from starlette.staticfiles import StaticFiles
 
 from pulvinar.access.visibility import highest_right, is_signed_in
 from pulvinar.access.work import may_on_node
@@ -89,10 +88,13 @@ from pulvinar.web.dataset_page import (
 from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
+from pulvinar.web.kept_answers import keep_not, kept
 from pulvinar.web.language import language_of
 from pulvinar.web.limits import Buckets, costly
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
+from pulvinar.web.shared import Slots
+from pulvinar.web.static_files import Files
 
 PAGE_SIZE, ON_FRONT = 24, 12
 ASSETS_SHOWN = 12
@@ -102,14 +104,14 @@ MOST_ANCHORED = 50
 router = APIRouter(include_in_schema=False)
 
 
-def prepare(state: State) -> None:
-    """What the pages of one platform keep between two requests."""
+def prepare(state: State, feedback: Slots) -> None:
+    """What the pages of one platform keep between two requests; `feedback`: how often people said what they think."""
     state.counted = species_pages.CountedForVisitors()
-    state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE)
+    state.feedback_buckets = Buckets(feedback_pages.PER_MINUTE, feedback)
 
 
 def mount(pages: FastAPI) -> None:
-    """Add the pages and their files to an application."""
+    """Add the pages to an application."""
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages, notebooks):
@@ -138,36 +140,17 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     pages.include_router(submission_pages.router)
     pages.include_router(terms_pages.organisation_router)
-    viewer = HERE / "viewer"
+
+
+def files() -> tuple[Files, ...]:
+    """The files that pages name."""
     # The folder is there once the viewer is built; until then its page says what to run.
-    pages.mount("/static/viewer", _Bundle(directory=viewer, check_dir=False), name="viewer")
-    pages.mount(manual.FILES, _Static(directory=manual.root()), name="manual-files")
-    pages.mount("/static", _Static(directory=HERE / "static"), name="static")
+    headers = {"content-security-policy": BUNDLE_POLICY}
+    viewer = Files("/static/viewer/", HERE / "viewer", hashed="assets/", headers=headers)
+    return viewer, Files(f"{manual.FILES}/", manual.root()), Files("/static/", HERE / "static")
 
 
-class _Static(StaticFiles):
-    """The portal's own files, which pages name with this release's number: they may be kept until the next."""
-
-    async def get_response(self, path: str, scope: Any) -> Response:
-        """Answer with one file."""
-        response = await super().get_response(path, scope)
-        response.headers["cache-control"] = "public, max-age=86400" if response.status_code == 200 else "no-cache"
-        return response
-
-
-class _Bundle(StaticFiles):
-    """The built viewer: files whose names hold a digest may be kept for good."""
-
-    async def get_response(self, path: str, scope: Any) -> Response:
-        """Answer with one file."""
-        response = await super().get_response(path, scope)
-        response.headers["content-security-policy"] = BUNDLE_POLICY
-        kept = path.startswith("assets/") and response.status_code == 200
-        response.headers["cache-control"] = "public, max-age=31536000, immutable" if kept else "no-cache"
-        return response
-
-
-@router.get("/", dependencies=[Depends(costly)])
+@router.get("/", dependencies=[Depends(costly), Depends(kept)])
 def home(
     request: Request,
     platform: CurrentPlatform,
@@ -247,7 +230,7 @@ def _home_address(parts: Mapping[str, str | None]) -> str:
     return f"/?{urlencode(given)}" if given else "/"
 
 
-@router.get("/datasets/{dataset_id}")
+@router.get("/datasets/{dataset_id}", dependencies=[Depends(kept)])
 def dataset(
     request: Request,
     platform: CurrentPlatform,
@@ -269,6 +252,8 @@ def dataset(
     with platform.database.session() as session:
         right = highest_right(session, actor, dataset_id) or Right.SEE
     may_view, may_read = right >= Right.VIEW, right >= Right.READ
+    if not may_read:
+        keep_not(request)
     values = {
         "dataset": known,
         "version": shown,

@@ -33,3 +33,9 @@ class Recent(Generic[K, V]):
         self._values[key] = value
         while self._held > self._budget and len(self._values) > 1:
             self._held -= self._weight(self._values.popitem(last=False)[1])
+
+    def drop(self, key: K) -> None:
+        """Let go of the value under `key`, where one is held."""
+        old = self._values.pop(key, None)
+        if old is not None:
+            self._held -= self._weight(old)

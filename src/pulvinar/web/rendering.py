@@ -21,6 +21,7 @@ from pulvinar.web import findings, manual, phrases
 from pulvinar.web.context import current_platform, who_is_signed_in
 from pulvinar.web.dataset_page import plane_of
 from pulvinar.web.language import LANGUAGES, html_tag, language_of, remember, translations
+from pulvinar.web.static_files import address_of
 
 HERE = Path(__file__).parent
 
@@ -78,6 +79,7 @@ def render(
         "public": current_platform(request).settings.public,
         "this_address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "this_path": request.url.path[:200],
+        "file": _file_address,
         "release": _release(),
         "html_language": html_tag(language),
         "languages": [(code, name, _in_language(request, code)) for code, name in LANGUAGES.items()],
@@ -112,6 +114,12 @@ def render(
 def _release() -> str:
     """Looked up in the installed packages' files, which takes longer than many a page."""
     return metadata.version("pulvinar")
+
+
+def _file_address(path: str) -> str:
+    """Where a file of the portal's own is, under an address that changes with it."""
+    built = path.startswith("viewer/")
+    return address_of(HERE if built else HERE / "static", "/static", path)
 
 
 def _in_language(request: Request, code: str) -> str:

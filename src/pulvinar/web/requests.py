@@ -13,6 +13,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """The five words of the ASGI specification."""
 
+CAME_S = "pulvinar.came_s"
+"""Under this name a scope says when its request was read from the connection, by the monotonic clock."""
+
 _SINGLE_RANGE = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 

@@ -1,17 +1,21 @@
-"""Runs the web application in this process until it is told to stop."""
+"""Runs the web application until it is told to stop, in this process or in several."""
 
 from __future__ import annotations
 
 import gc
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
 from pulvinar.errors import Unavailable
-from pulvinar.platform import Platform
+from pulvinar.platform import Platform, open_platform
+from pulvinar.settings import Settings
 from pulvinar.web.app import create_app
 from pulvinar.web.direct_body import UploadProtocol
+from pulvinar.web.processes import Processes
+from pulvinar.web.shared import Shared
 
 STOP_TIMEOUT_S = 10
 """How long answers that are under way may take to end once the server is told to stop."""
@@ -22,22 +26,35 @@ _WAITING_CONNECTIONS = 8192
 _KEEP_ALIVE_S = 75
 
 
-def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], None], workers: int = 1) -> None:
     """Serve `platform` at `host` and `port` (0: a free one) until SIGINT or SIGTERM, then end what is under way.
 
-    `ready` is called with the address once requests are answered. Raises `Unavailable` when the port is taken.
+    `ready` is called with the address once requests are answered. By more than one of `workers` each is a process of
+    its own with the settings of `platform`, and this one watches over them. Raises `Unavailable` when the port is
+    taken, or a process can't start.
     """
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
-    server = _Server(configuration(platform), f"http://{shown}:{listener.getsockname()[1]}/", ready)
+    address = f"http://{shown}:{listener.getsockname()[1]}/"
     with listener:
-        server.run(sockets=[listener])
+        if workers > 1:
+            Processes(partial(_serve_beside, platform.settings, listener, Shared(between_processes=True)), workers).run(
+                lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5
+            )
+        else:
+            _Server(configuration(platform), lambda: ready(address)).run(sockets=[listener])
 
 
-def configuration(platform: Platform) -> uvicorn.Config:
+def _serve_beside(settings: Settings, listener: socket.socket, shared: Shared, started: Callable[[], None]) -> None:
+    """What each of several processes does."""
+    with open_platform(settings) as platform:
+        _Server(configuration(platform, shared), started).run(sockets=[listener])
+
+
+def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.Config:
     """How uvicorn is run: the quickest event loop and parser, nothing added to an answer, no line a request."""
     return uvicorn.Config(
-        create_app(platform),
+        create_app(platform, shared),
         loop="uvloop",
         http=UploadProtocol,
         ws="none",
@@ -55,9 +72,8 @@ def configuration(platform: Platform) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it answers."""
 
-    def __init__(self, config: uvicorn.Config, address: str, ready: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._address = address
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,7 +83,7 @@ class _Server(uvicorn.Server):
             # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms
             gc.collect()
             gc.freeze()
-            self._ready(self._address)
+            self._ready()
 
 
 def _listen(host: str, port: int) -> socket.socket:

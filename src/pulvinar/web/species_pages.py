@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from pulvinar.platform import Platform
 from pulvinar.web.atlas_pages import atlas_card
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.limits import costly
 from pulvinar.web.rendering import render
 
@@ -76,13 +78,15 @@ def first_page(request: Request, platform: Platform, actor: Actor) -> dict[str, 
     }
 
 
-def _cards(request: Request, platform: Platform, actor: Actor) -> tuple[SpeciesCard, ...]:
+def _cards(
+    request: Request, platform: Platform, actor: Actor, wanted: Iterable[Species] = tuple(Species)
+) -> tuple[SpeciesCard, ...]:
     counter: CountedForVisitors = request.app.state.counted
     counted = counter.figures(platform, actor)
     atlases = [atlas_card(platform, actor, one) for one in list_atlases(platform.database, actor)]
     return tuple(
         _card(platform, actor, one, tuple(card for card in atlases if card["atlas"].species is one), counted[one])
-        for one in Species
+        for one in wanted
     )
 
 
@@ -100,13 +104,13 @@ def _card(
     return SpeciesCard(species, atlases, counted, picture)
 
 
-@router.get("/species/{species}", dependencies=[Depends(costly)])
+@router.get("/species/{species}", dependencies=[Depends(costly), Depends(kept)])
 def species(request: Request, platform: CurrentPlatform, actor: CurrentActor, species: str) -> Response:
     """One species: its atlases, its newest data, and by what its data can be narrowed down."""
     if species not in list(Species):
         raise NotFound(f"{species[:40]} is no species of this platform", hint=f"known: {', '.join(Species)}")
     chosen = Species(species)
-    card = next(one for one in _cards(request, platform, actor) if one.species is chosen)
+    (card,) = _cards(request, platform, actor, [chosen])
     found = search_assets(platform.database, actor, f"species:{chosen.value}", limit=1, facets=True)
     page = list_datasets(platform.database, actor, species=chosen, limit=_NEWEST)
     values = {

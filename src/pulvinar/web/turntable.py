@@ -6,15 +6,15 @@ Neither is needed for anything else, so they are looked for when somebody asks, 
 from __future__ import annotations
 
 import base64
+import fcntl
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,8 +29,6 @@ _OPENS_MS = 90_000
 _FRAME_MS = 90_000
 _JOINS_S = 300
 MOST_FRAMES = 600
-_one = Lock()
-"""A browser that draws takes a processor core and much memory: one at a time in a process."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +68,25 @@ def make_turntable(
     nothing.
     """
     browser, joiner, playwright = _browser(), _joiner(), _playwright()
-    if not _one.acquire(blocking=False):
-        raise Unavailable("another movie is being made here", hint="try again in a minute")
-    try:
-        with TemporaryDirectory(prefix="pulvinar-movie-") as folder:
-            with playwright() as driver:
-                started = driver.chromium.launch(executable_path=browser, args=list(_FLAGS))
-                try:
-                    _draw(started, address, movie, cookies or {}, Path(folder), progress)
-                finally:
-                    started.close()
-            return _join(joiner, movie, Path(folder))
-    finally:
-        _one.release()
+    with _alone(), TemporaryDirectory(prefix="pulvinar-movie-") as folder:
+        with playwright() as driver:
+            started = driver.chromium.launch(executable_path=browser, args=list(_FLAGS))
+            try:
+                _draw(started, address, movie, cookies or {}, Path(folder), progress)
+            finally:
+                started.close()
+        return _join(joiner, movie, Path(folder))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A browser that draws takes a processor core and much memory: one at a time, whichever process of a server."""
+    with Path(__file__).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable("another movie is being made here", hint="try again in a minute") from None
+        yield
 
 
 def _browser() -> str:

@@ -30,6 +30,7 @@ from pulvinar.web.cutout import ZYX, Wish, plan_cutout
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.downloads import disposition
 from pulvinar.web.holdings import cache_control
+from pulvinar.web.kept_answers import kept
 from pulvinar.web.limits import costly
 from pulvinar.web.reads import count_as, reading_of
 from pulvinar.web.requests import matches_etag
@@ -70,7 +71,7 @@ def get_anchors(
     return [anchor_out(one) for one in named_anchors(platform, actor, [asset.id]).get(asset.id, ())]
 
 
-@router.get("/thumbnail", response_class=Response, responses=IMAGE)
+@router.get("/thumbnail", dependencies=[Depends(kept)], response_class=Response, responses=IMAGE)
 def get_thumbnail(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, version_digest: VersionDigest, asset_id: AssetId
 ) -> Response:
@@ -79,7 +80,7 @@ def get_thumbnail(
     return _picture(platform, actor, found, "quality/thumbnail.webp", request)
 
 
-@router.get("/sections/{axis}", response_class=Response, responses=IMAGE)
+@router.get("/sections/{axis}", dependencies=[Depends(kept)], response_class=Response, responses=IMAGE)
 def get_section(
     request: Request,
     platform: CurrentPlatform,
