@@ -17,8 +17,9 @@ from pulvinar.access.audit_chain import seal_all
 from pulvinar.access.tokens import make_token
 from pulvinar.access.visibility import EVERYONE, show
 from pulvinar.access.work import UnitOfWork
+from pulvinar.catalogue.drafts import open_draft, set_record
+from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.sharing import do_what_is_due, set_tier
-from pulvinar.catalogue.versions import open_draft, publish, set_record
 from pulvinar.catalogue.withdrawals import withdraw
 from pulvinar.model.access import LOCAL_OWNER, Right, Tier
 from pulvinar.model.record import Subject
