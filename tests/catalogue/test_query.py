@@ -25,8 +25,8 @@ from pulvinar.catalogue.query_nodes import (
     any_of,
     negated,
 )
-from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.errors import Invalid
+from pulvinar.model.terms import Vocabulary, terms
 
 
 def test_words_stand_side_by_side_and_all_count() -> None:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulvinar.catalogue.record_schema import field_name, published_schema, record_fields, record_schema, schema_id, walk
-from pulvinar.catalogue.terms import Vocabulary, recognise
 from pulvinar.errors import NotFound
 from pulvinar.model.record import (
     Acquisition,
@@ -25,6 +24,7 @@ from pulvinar.model.record import (
     record_to_json,
 )
 from pulvinar.model.record_migrations import SCHEMA_VERSION
+from pulvinar.model.terms import Vocabulary, recognise
 
 TEXT = st.text(max_size=8)
 LENGTH = st.floats(1e-3, 1e6)

@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pulvinar.catalogue.metadata_formats import FORMATS, FormatName, read_document
-from pulvinar.catalogue.terms import Vocabulary
 from pulvinar.cli.app import app
 from pulvinar.cli.errors import exit_code
 from pulvinar.cli.metadata_app import VocabularyChoice
 from pulvinar.cli.options import FormatChoice
 from pulvinar.errors import Conflict, Invalid, NotFound
+from pulvinar.model.terms import Vocabulary
 
 
 @pytest.fixture(scope="module")

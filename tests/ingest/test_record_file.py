@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pulvinar.catalogue.metadata_formats import FormatName
 from pulvinar.catalogue.record_schema import record_fields
-from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.errors import Invalid, TooLarge, UnreadableFile
 from pulvinar.ingest.reader import FoundAsset, Options, VolumeDescription
 from pulvinar.ingest.record import (
@@ -28,6 +27,7 @@ from pulvinar.ingest.record_file import MOST_BYTES, read_record_file
 from pulvinar.ingest.record_template import modality_of, record_template
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Funding, Record, Related, Species
+from pulvinar.model.terms import Vocabulary, terms
 
 YAML = """
 title: Eine Maus 鼠

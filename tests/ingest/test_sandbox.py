@@ -794,6 +794,19 @@ def test_readers_are_forked_from_one_server_and_survive_each_other(host_of, subm
     assert fork_servers() == servers
 
 
+def test_a_reader_knows_no_catalogue_no_rights_and_no_database():
+    loading = "import pulvinar.ingest.fork_server as server; server.reader_process.READERS.working()"
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys; {loading}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rooms = {name.split(".")[1] for name in told.stdout.split() if name.startswith("pulvinar.")}
+    assert rooms <= {"errors", "extensions", "ingest", "model", "storage"}
+    assert "sqlalchemy" not in told.stdout.split()
+
+
 def test_what_readers_import_late_is_there_for_the_second(monkeypatch, host_of, submission, tmp_path):
     monkeypatch.setattr(sys, "executable", hostile_python(tmp_path / "environment"))
     host = host_of()

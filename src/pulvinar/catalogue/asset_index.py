@@ -21,13 +21,13 @@ from pulvinar.atlases.trees import all_trees
 from pulvinar.catalogue import asset_tokens as tokens
 from pulvinar.catalogue.query_fields import days_of
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, place_block, version, version_asset
-from pulvinar.catalogue.terms import Vocabulary, keyed
 from pulvinar.catalogue.word_index import WordIndex, forget_words, store_words
 from pulvinar.catalogue.words import Reach, audience_word, draft_word, texts_of, words_of
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import VersionState
 from pulvinar.model.ontology import Ontology, Region
 from pulvinar.model.record import Record, record_from_json
+from pulvinar.model.terms import Vocabulary, keyed
 
 _WORD_LIMIT = 8000
 _PORTION = 500

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
 
-from pulvinar.catalogue.terms import folded
 from pulvinar.catalogue.words import Run, words_of
 from pulvinar.model.dataset import AssetKind
+from pulvinar.model.terms import folded
 
 ALL = "__all"
 """What every row has, so that a search that only takes away has something to take it from."""

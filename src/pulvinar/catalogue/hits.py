@@ -25,11 +25,11 @@ from pulvinar.catalogue.query_nodes import (
 from pulvinar.catalogue.search_plan import Place, Plan
 from pulvinar.catalogue.seen import seen_version
 from pulvinar.catalogue.tables import anchor_region, asset, asset_entry, location, version, version_asset
-from pulvinar.catalogue.terms import Vocabulary, keyed
 from pulvinar.catalogue.words import Run, texts_of, words_of
 from pulvinar.model.access import Actor, Right
 from pulvinar.model.dataset import Asset, VersionState
 from pulvinar.model.record import Record, record_from_json
+from pulvinar.model.terms import Vocabulary, keyed
 
 _ROLES = {Field.SOMA: "soma", Field.END: "end"}
 

@@ -51,8 +51,8 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
     negated,
 )
-from pulvinar.catalogue.terms import recognise
 from pulvinar.errors import PulvinarError
+from pulvinar.model.terms import recognise
 
 T = TypeVar("T")
 LONGEST = 1000

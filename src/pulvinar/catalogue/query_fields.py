@@ -8,10 +8,10 @@ from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
 
-from pulvinar.catalogue.terms import Vocabulary, folded, nearest, recognise
 from pulvinar.errors import Invalid
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Species
+from pulvinar.model.terms import Vocabulary, folded, nearest, recognise
 
 
 class Field(StrEnum):

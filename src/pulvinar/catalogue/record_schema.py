@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.errors import NotFound
 from pulvinar.model.record import RECORD
 from pulvinar.model.record_migrations import SCHEMA_VERSION
+from pulvinar.model.terms import Vocabulary, terms
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -9,9 +9,9 @@ from itertools import chain, islice, zip_longest
 
 from pulvinar.atlases.trees import Tree, trees_of
 from pulvinar.catalogue.query_fields import KIND_NAMES, NAMES, VOCABULARIES, Field, field_named
-from pulvinar.catalogue.terms import Vocabulary, folded, search_terms
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
+from pulvinar.model.terms import Vocabulary, folded, search_terms
 from pulvinar.storage.database import Database
 
 _LAST = re.compile(

@@ -17,8 +17,8 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pulvinar.catalogue.terms import Vocabulary, recognise, species_term
 from pulvinar.model.record import Record, Species
+from pulvinar.model.terms import Vocabulary, recognise, species_term
 
 Run = tuple[str, ...]
 

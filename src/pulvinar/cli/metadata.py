@@ -172,7 +172,7 @@ def write_template(modality: str, to: Path | None) -> None:
 
 def show_terms(query: str, vocabulary: str | None, *, as_json: bool) -> None:
     """`pulvinar terms`."""
-    from pulvinar.catalogue.terms import Vocabulary, search_terms, term_to_json
+    from pulvinar.model.terms import Vocabulary, search_terms, term_to_json
 
     found = [*search_terms(query, Vocabulary(vocabulary) if vocabulary else None)]
     if as_json:

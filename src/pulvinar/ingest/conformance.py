@@ -18,7 +18,6 @@ from typing import Any
 
 from pulvinar.catalogue.metadata_formats.datacite import RELATIONS
 from pulvinar.catalogue.metadata_formats.parts import age_of, identifier_of, is_date
-from pulvinar.catalogue.terms import Vocabulary, recognise
 from pulvinar.ingest.inspection import Inspection
 from pulvinar.ingest.reader import Finding, Options, Severity, finding_from_json
 from pulvinar.ingest.record import (
@@ -33,6 +32,7 @@ from pulvinar.ingest.record import (
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.orcid import is_orcid
 from pulvinar.model.record import record_to_json
+from pulvinar.model.terms import Vocabulary, recognise
 from pulvinar.model.volume import volume_from_json
 
 _SHOWN = 5

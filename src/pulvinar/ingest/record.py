@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pulvinar.catalogue.terms import Vocabulary, keyed, nearest, recognise, terms
 from pulvinar.errors import Invalid, MetadataMissing
 from pulvinar.ingest.reader import Finding, FoundAsset, Options, Severity
 from pulvinar.ingest.readers.bids_names import DESCRIPTION
@@ -18,6 +17,7 @@ from pulvinar.model.record import Acquisition, Contributor, Funding, Record, Rel
 from pulvinar.model.record import Species as SpeciesName
 from pulvinar.model.record_migrations import SCHEMA_VERSION
 from pulvinar.model.space import Affine, check_orientation, opposite
+from pulvinar.model.terms import Vocabulary, keyed, nearest, recognise, terms
 from pulvinar.model.text import storable
 
 _WORLD = ("S", "A", "R")

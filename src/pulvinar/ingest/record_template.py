@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pulvinar.catalogue.record_schema import record_fields
-from pulvinar.catalogue.terms import Term, Vocabulary, nearest, recognise, terms
 from pulvinar.errors import Invalid
 from pulvinar.ingest.record import REQUIRED
+from pulvinar.model.terms import Term, Vocabulary, nearest, recognise, terms
 
 _FROM_DATA = ("acquisition.voxel_size_um", "acquisition.orientation", "acquisition.time_step_s")
 """What the files themselves say: a template that asks for it again would invite a slip."""

@@ -10,7 +10,6 @@ from pulvinar.catalogue.comparison import Change
 from pulvinar.catalogue.hits import Why
 from pulvinar.catalogue.metadata_formats.parts import as_address, identifier_of
 from pulvinar.catalogue.query_fields import KIND_NAMES
-from pulvinar.catalogue.terms import Vocabulary, folded, known_as, named
 from pulvinar.ingest.uploads.submissions import SubmissionState
 from pulvinar.model.access import OrganisationKind, Right, Tier
 from pulvinar.model.access_request import RequestState
@@ -18,6 +17,7 @@ from pulvinar.model.dataset import Asset, AssetKind
 from pulvinar.model.export_rule import RuleKind
 from pulvinar.model.job import FailureKind, JobState
 from pulvinar.model.record import Species
+from pulvinar.model.terms import Vocabulary, folded, known_as, named
 from pulvinar.model.text import short
 from pulvinar.model.use_matching import Verdict
 from pulvinar.model.volume import VolumeKind

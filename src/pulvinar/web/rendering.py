@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulvinar.catalogue.record_schema import field_name
-from pulvinar.catalogue.terms import Vocabulary, latin_name, named
 from pulvinar.model.record import Species
+from pulvinar.model.terms import Vocabulary, latin_name, named
 from pulvinar.model.use_codes import USE_CODES
 from pulvinar.web import findings, manual, phrases
 from pulvinar.web.context import current_platform, who_is_signed_in

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from pulvinar.access.audit import Wanted, search_events
-from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.errors import Conflict, Invalid, PulvinarError
 from pulvinar.model.dataset import AssetKind
 from pulvinar.model.record import Species
 from pulvinar.model.solution import SolutionDescription
+from pulvinar.model.terms import Vocabulary, terms
 from pulvinar.platform import solution_means
 from pulvinar.solutions.rules import (
     CONDITIONS,

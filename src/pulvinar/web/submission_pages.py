@@ -15,7 +15,6 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.catalogue.presence import check_presence
 from pulvinar.catalogue.publishing import publish
 from pulvinar.catalogue.record_schema import record_fields
-from pulvinar.catalogue.terms import Vocabulary, terms
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Conflict, Forbidden, NotFound, PulvinarError
 from pulvinar.ingest.conformance import Conformance, Level, check
@@ -28,6 +27,7 @@ from pulvinar.ingest.uploads.look import last_look
 from pulvinar.ingest.uploads.submissions import SubmissionState, UploadedSubmission
 from pulvinar.model.access import Actor
 from pulvinar.model.dataset import VersionState
+from pulvinar.model.terms import Vocabulary, terms
 from pulvinar.model.volume import VolumeKind
 from pulvinar.platform import Platform, landing_of
 from pulvinar.web import findings, phrases

@@ -26,11 +26,11 @@ from pulvinar.catalogue.metadata_formats.parts import (
     unlike,
     without_empty,
 )
-from pulvinar.catalogue.terms import Vocabulary, by_identifier, known_as, latin_name, recognise
 from pulvinar.model.dataset import Version
 from pulvinar.model.derivation import Derivation, made_by_job
 from pulvinar.model.job import JobInput
 from pulvinar.model.record import Record, Subject
+from pulvinar.model.terms import Vocabulary, by_identifier, known_as, latin_name, recognise
 
 BIDS_VERSION = "1.10.0"
 KEEPS = (

@@ -22,9 +22,9 @@ from pulvinar.catalogue.metadata_formats.parts import (
     unlike,
     without_empty,
 )
-from pulvinar.catalogue.terms import Vocabulary, known_as, latin_name, named
 from pulvinar.model.dataset import Version
 from pulvinar.model.record import Contributor, Record, Related
+from pulvinar.model.terms import Vocabulary, known_as, latin_name, named
 
 SCHEMA = "http://datacite.org/schema/kernel-4"
 KEEPS = (

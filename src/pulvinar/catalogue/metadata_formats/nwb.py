@@ -18,8 +18,8 @@ from pulvinar.catalogue.metadata_formats.parts import (
     texts_of,
     without_empty,
 )
-from pulvinar.catalogue.terms import Vocabulary, keyed, known_as, latin_name, named
 from pulvinar.model.dataset import Version
+from pulvinar.model.terms import Vocabulary, keyed, known_as, latin_name, named
 
 KEEPS = (
     "title", "species", "description", "lab", "contributors.name", "keywords", "related.identifier", "ethics",

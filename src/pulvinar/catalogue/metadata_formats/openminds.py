@@ -22,9 +22,9 @@ from pulvinar.catalogue.metadata_formats.parts import (
     unlike,
     without_empty,
 )
-from pulvinar.catalogue.terms import Term, Vocabulary, by_identifier, keyed, recognise
 from pulvinar.model.dataset import Version, VersionState
 from pulvinar.model.record import Contributor, Record, Subject
+from pulvinar.model.terms import Term, Vocabulary, by_identifier, keyed, recognise
 
 CONTEXT = {"@vocab": "https://openminds.om-i.org/props/"}
 _TYPES = "https://openminds.om-i.org/types/"

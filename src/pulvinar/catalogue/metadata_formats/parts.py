@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pulvinar.catalogue.terms import Vocabulary, recognise, terms
 from pulvinar.model.record import Contributor, Related
+from pulvinar.model.terms import Vocabulary, recognise, terms
 
 Document = dict[str, Any]
 """A record as JSON values, of which any may be missing."""

@@ -14,6 +14,7 @@ from pulvinar.errors import Invalid
 from pulvinar.ingest.reader import Finding, Severity
 from pulvinar.ingest.readers.hdf5_files import member
 from pulvinar.ingest.readers.hdf5_values import is_group, text_at, text_said, texts_at
+from pulvinar.ingest.record import species_of
 from pulvinar.model.record import Species
 
 _MOST_TITLE = 200
@@ -69,9 +70,6 @@ def _species_of(said: str) -> Species | None:
 
 
 def _known(phrase: str) -> Species | None:
-    # the names of species lie beside the catalogue, which no other reader needs
-    from pulvinar.ingest.record import species_of
-
     try:
         return species_of(phrase)
     except Invalid:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from pulvinar.catalogue.record_schema import published_schema
-from pulvinar.catalogue.terms import Vocabulary, search_terms, term_to_json
+from pulvinar.model.terms import Vocabulary, search_terms, term_to_json
 
 router = APIRouter(tags=["metadata"])
 

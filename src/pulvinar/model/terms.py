@@ -67,7 +67,7 @@ def terms(vocabulary: Vocabulary) -> tuple[Term, ...]:
 
 @cache
 def _table() -> tuple[Term, ...]:
-    table = tomllib.loads((files("pulvinar.catalogue") / "terms.toml").read_text("utf-8"))
+    table = tomllib.loads((files("pulvinar.model") / "terms.toml").read_text("utf-8"))
     return tuple(_term(Vocabulary(name), dict(row)) for name, rows in table.items() for row in rows)
 
 

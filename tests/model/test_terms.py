@@ -2,7 +2,8 @@
 
 import pytest
 
-from pulvinar.catalogue.terms import (
+from pulvinar.model.record import Species
+from pulvinar.model.terms import (
     Vocabulary,
     by_identifier,
     folded,
@@ -15,7 +16,6 @@ from pulvinar.catalogue.terms import (
     search_terms,
     terms,
 )
-from pulvinar.model.record import Species
 
 EVERY = [term for vocabulary in Vocabulary for term in terms(vocabulary)]
 
