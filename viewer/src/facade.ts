@@ -75,11 +75,6 @@ interface SectionPanel {
   navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
 }
 
-/** Whether this browser can draw at all. */
-export function canDraw(): boolean {
-  return document.createElement("canvas").getContext("webgl2") !== null;
-}
-
 /** One Neuroglancer showing one scene. */
 export class Explorer {
   private readonly viewer: Viewer;

@@ -49,6 +49,7 @@ from pulvinar.web.api import (
     search,
     solutions,
     submissions,
+    surfaces,
     terms,
     transforms,
     uploads,
@@ -174,7 +175,8 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms, rules, collections):
         api.include_router(part.router)
-    api.include_router(arcs.router)
+    for part in (arcs, surfaces):
+        api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)
     api.include_router(me.router)

@@ -64,6 +64,7 @@ from pulvinar.web import (
     sign_in_pages,
     species_pages,
     submission_pages,
+    surface_pages,
     terms_pages,
     usage_page,
     version_pages,
@@ -111,6 +112,7 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     pages.include_router(search_forms.router)
     pages.include_router(asset_pages.router)
+    pages.include_router(surface_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
     for one in (sign_in_pages, joining_pages, profile_pages, device_pages, account_pages):
@@ -279,6 +281,7 @@ def dataset(
         "alignments": [one for one in shown.assets if "alignment" in one.details],
         "pictures_of": pictures_of,
         "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
+        "has_surfaces": may_view and surface_pages.worth_a_page(shown),
         "can_view": may_view and any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),
