@@ -111,7 +111,7 @@ def read_map(store: Store, asset: Asset, column: str, side: str, vertices: int) 
     kept = np.ones(read.num_rows, bool)
     if _STRUCTURE in names:
         structures = read.column(_STRUCTURE).to_pylist()
-        kept = np.array([_STRUCTURES.get(one) == side for one in structures], bool)
+        kept = np.array([_STRUCTURES.get(str(one)) == side for one in structures], bool)
     rows = read.column(_VERTEX).to_numpy()[kept] if _VERTEX in names else np.arange(read.num_rows)
     if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < vertices:
         raise Invalid(
@@ -167,7 +167,7 @@ def _path(asset: Asset) -> str:
     return "vertices.parquet" if asset.kind is AssetKind.MESH else "table.parquet"
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[Floats, tuple[str, ...] | None]:
+def _numbers(column: pa.ChunkedArray[Any]) -> tuple[Floats, tuple[str, ...] | None]:
     """Values as numbers; of words, where each stands among them. "" and "???" say that there is none."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return column.to_numpy().astype(np.float32), None

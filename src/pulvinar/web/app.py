@@ -34,6 +34,7 @@ from pulvinar.web.api import (
     bucket_uploads,
     collections,
     datasets,
+    displacements,
     document_access,
     document_files,
     documents,
@@ -175,7 +176,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms, rules, collections):
         api.include_router(part.router)
-    for part in (arcs, surfaces):
+    for part in (arcs, displacements, surfaces):
         api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)

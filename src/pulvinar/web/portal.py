@@ -91,6 +91,8 @@ from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
 from pulvinar.web.language import language_of
 from pulvinar.web.limits import Buckets, costly
+from pulvinar.web.neuron_sets import search_key
+from pulvinar.web.neurons_together import Together, of_assets
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -222,11 +224,18 @@ def home(
         "trouble": trouble,
         "base": base,
         "recipe": recipes.of_search(base, asked) if found and found.items else None,
+        "together": _neurons_found(platform, actor, asked, found) if found else (),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
     response = render(request, "_results.html" if part else "home.html", values)
     response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
     return response
+
+
+def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPage) -> list[Together]:
+    """Where in the viewer the neurons among what a search finds are seen together: as far as its first page tells."""
+    neurons = [hit.asset.id for hit in found.items if hit.asset.kind is AssetKind.SKELETON]
+    return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
 
 
 def _plain(q: str) -> bool:

@@ -1,8 +1,8 @@
 /** A surface as a figure: the picture, the bar of its colours, and where it is from. */
 
-const MARGIN = 24;
-const FONT = "24px Helvetica, Arial, 'Noto Sans CJK SC', sans-serif";
-const LINE = 34;
+const MARGIN = 36;
+const FONT = "36px Helvetica, Arial, 'Noto Sans CJK SC', sans-serif";
+const LINE = 50;
 
 /** PNG of `picture` on white with what it shows below it. */
 export async function surfaceFigure(picture: HTMLCanvasElement, name: string, bar: { from: number; to: number; colours: string[] } | null, caption: readonly string[]): Promise<Blob> {
@@ -16,7 +16,7 @@ export async function surfaceFigure(picture: HTMLCanvasElement, name: string, ba
   ink.drawImage(picture, 0, 0);
   ink.font = FONT;
   ink.fillStyle = "#111111";
-  const top = picture.height + MARGIN + 20;
+  const top = picture.height + MARGIN + 30;
   ink.fillText(name, MARGIN, top);
   if (bar) drawBar(ink, bar, MARGIN + ink.measureText(name).width + MARGIN, top);
   lines.forEach((text, at) => ink.fillText(text, MARGIN, top + (at + 1) * LINE));
@@ -29,7 +29,7 @@ function drawBar(ink: CanvasRenderingContext2D, { from, to, colours }: { from: n
   const first = left + ink.measureText(low).width + 12;
   colours.forEach((colour, at) => {
     ink.fillStyle = colour;
-    ink.fillRect(first + 5 * at, base - 20, 6, 24);
+    ink.fillRect(first + 5 * at, base - 28, 6, 36);
   });
   ink.fillStyle = "#111111";
   ink.fillText(high, first + 5 * colours.length + 12, base);
