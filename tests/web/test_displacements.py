@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
 import pytest
-from tests.atlases.toy import SPACE
+from tests.atlases.bulge import BULGE_UM, add_bulge
 from tests.web.accounts import browser
 
 from pulvinar.access.visibility import EVERYONE, hide
 from pulvinar.atlases.departure import departure, seen_from
-from pulvinar.atlases.transforms import apply, invert
-from pulvinar.catalogue.transforms import list_transforms
-from pulvinar.cli.verbs import means_of
+from pulvinar.atlases.transforms import apply
 from pulvinar.errors import Invalid
-from pulvinar.ingest.transform_install import End, TransformFiles, TransformFormat, add_transform
-from pulvinar.model.access import LOCAL_OWNER
 from pulvinar.model.space import Points, Space
-from pulvinar.model.transform import AffineTransform, space_to_world
+from pulvinar.model.transform import AffineTransform
 
 TURNED = ((0.9, 0.1, 0.0, 500.0), (-0.1, 0.9, 0.0, -200.0), (0.0, 0.0, 1.2, 30.0), (0.0, 0.0, 0.0, 1.0))
 BRAIN = np.random.default_rng(3).uniform(0, 1000, (200, 3))
@@ -41,67 +36,59 @@ def test_a_transform_is_seen_from_either_of_its_ends_alone():
 
 @pytest.fixture(scope="module")
 def bulge(public_with_atlas, tmp_path_factory):
-    """The platform, and a transform from the toy atlas that moves what is near its middle to the right."""
-    platform = public_with_atlas
-    return platform, _install(platform, tmp_path_factory.mktemp("field") / "deformation.nii.gz")
+    """The platform, the transform, and the middle of the brain in the world."""
+    return public_with_atlas, *add_bulge(public_with_atlas, tmp_path_factory.mktemp("field"))
 
 
-def _install(platform, path) -> str:
-    """NiftyReg's field of deformation over the toy's world: places of the other space, (x, y, z) in millimetres."""
-    side, size = 40, 60.0
-    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), axis=-1)
-    corner = np.array(space_to_world(SPACE))[:3] @ [0, 0, 0, 1]
-    affine = np.diag([size / 1000] * 3 + [1.0])
-    affine[:3, 3] = corner[::-1] / 1000 - side * size / 2000
-    places = nib.affines.apply_affine(affine, grid)
-    far = np.linalg.norm(places - nib.affines.apply_affine(affine, [side / 2] * 3), axis=-1)
-    places[..., 0] += 0.1 * np.exp(-((far / 0.4) ** 2))
-    image = nib.Nifti1Image(places[..., None, :].astype("f4"), affine)
-    image.header.set_intent("vector", name="NREG_TRANS")
-    image.header["intent_p1"] = 0
-    nib.save(image, path)
-    ends = (End(SPACE.name, SPACE.orientation), End("bulged", SPACE.orientation))
-    files = TransformFiles((path,), TransformFormat.NIFTYREG, *ends, "CC0-1.0", 5.0, species="mouse")
-    return add_transform(means_of(platform), files).asset.id
-
-
-def ask(client, asset, **more):
-    asked = {"transform": asset, "corner": "-1000,-1000,-1000", "right": "0,0,100", "down": "100,0,0"}
-    return client.get("/api/v1/atlases/toy/displacements", params={**asked, "columns": 20, "rows": 20, **more})
+def ask(client, stored, middle=(0.0, 0.0, 0.0), **more):
+    """The places of a coronal section around `middle`: 11 by 11, 50 um apart."""
+    corner = ",".join(str(part) for part in np.add(middle, (250, 0, -250)))
+    asked = {
+        "transform": stored.asset.id,
+        "corner": corner,
+        "right": "0,0,50",
+        "down": "-50,0,0",
+        "columns": 11,
+        "rows": 11,
+    }
+    return client.get("/api/v1/atlases/toy/displacements", params={**asked, **more})
 
 
 def test_the_places_of_a_section_move_as_the_transform_says(bulge):
-    platform, asset = bulge
+    platform, stored, middle = bulge
     with browser(platform, accept="application/json") as client:
-        told = ask(client, asset).json()
+        told = ask(client, stored, middle).json()
     assert (told["source"], told["target"]) == ("toy", "bulged")
-    assert len(told["vectors"]) == 400
-    stored = next(
-        one for one in list_transforms(platform.database, platform.store, LOCAL_OWNER) if one.asset.id == asset
-    )
-    assert not isinstance(stored.transform, AffineTransform)
-    sizes = np.array([np.nan if one is None else np.linalg.norm(one) for one in told["vectors"]])
-    assert np.nanmax(sizes) > 10, "something moves"
-    assert invert(stored.transform).target == SPACE
+    vectors = np.array(told["vectors"], float).reshape(11, 11, 3)
+    # to the right; the affine map that is nearest takes a part of it
+    assert 0.6 * BULGE_UM < vectors[5, 5, 2] < BULGE_UM
+    assert np.abs(vectors[5, 5, :2]).max() < 0.1 * BULGE_UM
+    sizes = np.linalg.norm(vectors, axis=2)
+    assert np.unravel_index(sizes.argmax(), sizes.shape) == (5, 5)
+    assert sizes[5, 5] > sizes[5, 7] > sizes[5, 9]
 
 
 def test_what_is_asked_wrongly_is_said(bulge):
-    platform, asset = bulge
+    platform, stored, _ = bulge
     with browser(platform, accept="application/json") as client:
-        assert ask(client, "nothing").status_code == 404
-        wrong = ask(client, asset, corner="1,2")
+        assert ask(client, stored, transform="nothing").status_code == 404
+        wrong = ask(client, stored, corner="1,2")
         assert (wrong.status_code, wrong.json()["error"]["message"]) == (422, "'1,2' is no place")
-        assert ask(client, asset, rows=81).status_code == 422
-        page = client.get(f"/atlases/toy/view?warp={asset}", headers={"accept": "text/html"}).text
-    assert f"warp={asset}" in page
+        assert ask(client, stored, rows=81).status_code == 422
+        page = client.get(f"/atlases/toy/view?warp={stored.asset.id}", headers={"accept": "text/html"}).text
+    assert f"warp={stored.asset.id}" in page
+
+
+def test_its_page_leads_to_the_atlas_that_it_deforms(bulge):
+    platform, stored, _ = bulge
+    with browser(platform) as client:
+        page = client.get(f"/datasets/{stored.dataset_id}").text
+    assert f'href="/atlases/toy/view?warp={stored.asset.id}"' in page
 
 
 def test_who_may_not_read_it_gets_nothing(bulge):
-    platform, asset = bulge
-    stored = next(
-        one for one in list_transforms(platform.database, platform.store, LOCAL_OWNER) if one.asset.id == asset
-    )
+    platform, stored, _ = bulge
     with platform.database.writing() as session:
         hide(session, stored.dataset_id, EVERYONE)
     with browser(platform, accept="application/json") as client:
-        assert ask(client, asset).status_code == 404
+        assert ask(client, stored).status_code == 404

@@ -17,7 +17,7 @@ from pulvinar.platform import Platform
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.forms import Form, SentForm, go_to, private_page
-from pulvinar.web.neurons_together import of_datasets
+from pulvinar.web.in_viewer import of_datasets
 from pulvinar.web.recipes import of_collection
 
 router = APIRouter(prefix="/collections", include_in_schema=False, dependencies=[Depends(refuse_other_sites)])

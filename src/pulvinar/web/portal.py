@@ -89,10 +89,10 @@ from pulvinar.web.dataset_page import (
 from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
+from pulvinar.web.in_viewer import InViewer, deformed_atlases, of_assets
 from pulvinar.web.language import language_of
 from pulvinar.web.limits import Buckets, costly
 from pulvinar.web.neuron_sets import search_key
-from pulvinar.web.neurons_together import Together, of_assets
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 
@@ -232,7 +232,7 @@ def home(
     return response
 
 
-def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPage) -> list[Together]:
+def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPage) -> list[InViewer]:
     """Where in the viewer the neurons among what a search finds are seen together: as far as its first page tells."""
     neurons = [hit.asset.id for hit in found.items if hit.asset.kind is AssetKind.SKELETON]
     return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
@@ -289,6 +289,7 @@ def dataset(
         "makings": makings(platform, actor, shown),
         "alignments": [one for one in shown.assets if "alignment" in one.details],
         "pictures_of": pictures_of,
+        "warped": deformed_atlases(platform, actor, shown.assets) if may_read else {},
         "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
         "has_surfaces": may_view and surface_pages.worth_a_page(shown),
         "can_view": may_view and any(map(can_show, shown.assets)),
