@@ -16,7 +16,7 @@ from pulvinar.platform import Platform
 
 @dataclass(frozen=True)
 class InViewer:
-    """Something in the viewer, in one atlas; `count` of neurons is None where counting would take as long as finding."""
+    """Something in the viewer, in one atlas; `count` of neurons is None where nobody counted them."""
 
     atlas: Installed
     address: str
