@@ -190,10 +190,10 @@ export class Explorer extends Camera {
   }
 
   /** Shapes over the data that are the caller's own; `color` ("#RRGGBB") is that of what is added without one. */
-  overlay(name: string, color: string): Overlay {
+  overlay(name: string, color: string, { knobs = true } = {}): Overlay {
     const found = this.overlays.get(name);
     if (found) return found;
-    const made = new Overlay(this.viewer, this, this.unit, name, color, () => this.overlays.delete(name));
+    const made = new Overlay(this.viewer, this, this.unit, name, color, knobs, () => this.overlays.delete(name));
     this.overlays.set(name, made);
     return made;
   }

@@ -18,5 +18,8 @@ export function panelHelp(name: string, say: Say): HTMLElement[] {
   const id = `pv-help-${name}`;
   const button = make("button", { type: "button", class: "pv-help", popovertarget: id, "aria-label": say("helpWhat") }, "?");
   const manual = make("a", { href: "/manual", target: "_blank" }, say("helpManual"));
-  return [button, make("div", { id, class: "pv-help-text", popover: true }, ...words.map((word) => make("p", {}, say(word))), make("p", {}, manual))];
+  const text = make("div", { id, class: "pv-help-text", popover: true }, ...words.map((word) => make("p", {}, say(word))), make("p", {}, manual));
+  // below its button: nothing else there says where that is
+  text.addEventListener("beforetoggle", () => (text.style.top = `${Math.min(button.getBoundingClientRect().bottom + 6, innerHeight - 240)}px`));
+  return [button, text];
 }

@@ -42,7 +42,7 @@ class WarpItem {
     private readonly asset: string,
   ) {
     const { say, explorer } = context;
-    this.overlay = explorer.overlay(`warp ${asset}`, "#FDE725");
+    this.overlay = explorer.overlay(`warp ${asset}`, "#FDE725", { knobs: false });
     const times = make("output", {}, "1×");
     this.form.append(...WARP_FORMS.map((form) => make("option", { value: form }, say(`warp_${form}`))));
     this.form.addEventListener("change", () => this.draw());
