@@ -176,11 +176,11 @@ export default defineConfig({
     reportCompressedSize: false,
     // Pages name these files, so they carry no hash; everything that they load does.
     rollupOptions: {
-      input: { viewer: resolve(here, "src/main.ts"), chart: resolve(here, "src/charts/main.ts") },
+      input: { viewer: resolve(here, "src/main.ts"), chart: resolve(here, "src/charts/main.ts"), surface: resolve(here, "src/surface/main.ts") },
       output: {
         entryFileNames: "pulvinar-[name].js",
         chunkFileNames: "assets/[name]-[hash].js",
-        assetFileNames: (asset) => (asset.names.includes("viewer.css") ? "pulvinar-viewer.css" : "assets/[name]-[hash][extname]"),
+        assetFileNames: ({ names: [name = ""] }) => (/^(viewer|surface)\.css$/.test(name) ? "pulvinar-[name][extname]" : "assets/[name]-[hash][extname]"),
       },
     },
   },

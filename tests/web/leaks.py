@@ -105,6 +105,7 @@ QUERIES = {
     "/api/v1/assets/{version_digest}/{asset_id}/statistics": "?low=99,199,299&high=120,220,320",
     "/api/v1/assets/{version_digest}/{asset_id}/box": "?low=99,199,299&high=120,220,320",
     "/datasets/{dataset_id}/assets/{asset_id}/traces": "?series=0",
+    "/api/v1/surfaces/{dataset_id}/assets/{asset_id}": "?column=thickness&surface=none",
 }
 LENGTHENS_ITSELF = "/api/v1/me/data"
 """One's own account, with all that the log says of it: also that it was asked for."""

@@ -5,6 +5,7 @@ import { debounce, make } from "./dom";
 import type { Explorer, Problem } from "./facade";
 import { cameraRotation } from "./geometry";
 import { steer } from "./keys";
+import { canDraw } from "./drawable";
 import { letterMarks } from "./letters";
 import { waitForServer } from "./connection";
 import { isWriting, keyDialog } from "./shortcuts";
@@ -125,7 +126,7 @@ export class PulvinarViewer extends HTMLElement {
   /** Make the pictures; whether this browser can. */
   private async draw(scene: Scene, state: View): Promise<boolean> {
     // Neuroglancer is large: it comes only when there is something to draw and a way to draw it.
-    const { Explorer, canDraw } = await import("./facade");
+    const { Explorer } = await import("./facade");
     if (!canDraw()) {
       this.complain("noWebgl");
       return false;

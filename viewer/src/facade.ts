@@ -1,58 +1,25 @@
-/** The one module that knows Neuroglancer. Everything else speaks of scenes, views and micrometres. */
+/** What the rest of the viewer sees of Neuroglancer: with its parts (camera, readings, problems, ...) the only one that knows it. Everything else speaks of scenes, views and micrometres. */
 
 import "neuroglancer";
 import { makeMinimalViewer } from "neuroglancer/unstable/ui/minimal_viewer.js";
 import { getDefaultPerspectivePanelBindings, getDefaultRenderedDataPanelBindings, getDefaultSliceViewPanelBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
 import { EventActionMap, registerActionListener } from "neuroglancer/unstable/util/event_action_map.js";
-import { ChunkState, getChunkStateStatisticIndex, numChunkMemoryStatistics } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
-import { boxOnScreen, cameraRotation, compass, edgeLetters, fittingScale, multiply, panelRotation, rotate, sameRotation, sectionRotation, smallRotation, spun, steppingGrid, stepOf, stepSection, type Arm, type Vector } from "./geometry";
+import { Camera, toQuaternion, type PanelEdge } from "./camera";
+import { boxOnScreen, cameraRotation, fittingScale, sameRotation, sectionRotation, spun, stepOf } from "./geometry";
 import { Overlay } from "./overlay";
-import { exactOf } from "./neurons";
 import { Pictures, type Enlarged } from "./pictures";
+import { Problems, type Problem } from "./problems";
+import { Readings, type Cursor } from "./readings";
 import { Skeletons, type ShownNeurons } from "./skeletons";
 import { SurfaceLayer } from "./surfaces";
 import type { Scene } from "./scene";
-import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, resolveSource, shaderFor, type Json } from "./state";
+import { blendOf, controlsFor, depthOf, layoutState, liesOver, neuroglancerState, shaderFor, type Json } from "./state";
 import { looksThrough, showsSections, unchosenAlpha, type Layout, type LayerView, type Plane, type Quaternion, type Toggle, type View } from "./view";
 
-export interface Reading {
-  /** Index of the layer, and what it holds under the cursor: an intensity, or a segment's identifier. */
-  layer: number;
-  value: number | bigint | string;
-}
-
-export interface Cursor {
-  /** (x, y, z) in micrometres; null when the pointer is outside. */
-  position: [number, number, number] | null;
-  readings: Reading[];
-}
-
-export interface PanelEdge {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-  /** What lies beyond the four edges of a section; in 3D, the directions as the camera sees them. */
-  letters: { left: string; right: string; top: string; bottom: string } | null;
-  compass: Arm[] | null;
-}
-
-/** Where one looks from: micrometres, a pixel of the sections, and over the height of the 3D panel. */
-export interface Pose {
-  position: Vector;
-  scale: number;
-  scale3d: number;
-  rotation: Quaternion;
-  rotation3d: Quaternion;
-}
-
-export interface Problem {
-  layer: number | null;
-  /** What the server answered, when it answered: 401 is "sign in". */
-  status: number | null;
-  message: string;
-}
+export type { PanelEdge, Pose } from "./camera";
+export type { Problem } from "./problems";
+export type { Cursor, Reading } from "./readings";
 
 export interface Listener {
   viewChanged(): void;
@@ -69,39 +36,27 @@ export interface Figure extends Enlarged {
   pixel: number;
 }
 
-interface SectionPanel {
-  element: HTMLElement;
-  sliceView?: unknown;
-  navigationState?: { pose: { orientation: { orientation: ArrayLike<number> } } };
-}
-
-/** Whether this browser can draw at all. */
-export function canDraw(): boolean {
-  return document.createElement("canvas").getContext("webgl2") !== null;
-}
-
 /** One Neuroglancer showing one scene. */
-export class Explorer {
-  private readonly viewer: Viewer;
-  /** Micrometres that Neuroglancer's coordinates are counted in. */
-  private readonly unit: number;
-  private readonly reported = new Set<string>();
-  private readonly watch: number;
+export class Explorer extends Camera {
+  protected readonly viewer: Viewer;
+  protected readonly unit: number;
+  private readonly problems: Problems;
+  private readonly readings: Readings;
   private readonly overlays = new Map<string, Overlay>();
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
-  /** What was chosen that Neuroglancer does not know by itself. */
-  private chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  protected chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
   private readonly surfaces: SurfaceLayer;
   private readonly skeletons: Skeletons;
   private readonly pictures: Pictures;
 
   constructor(
-    private readonly target: HTMLElement,
+    target: HTMLElement,
     public scene: Scene,
     view: View,
     private readonly listener: Listener,
   ) {
+    super(target);
     this.unit = stepOf(scene);
     this.chosen = view;
     this.viewer = makeMinimalViewer({
@@ -117,18 +72,19 @@ export class Explorer {
     this.viewer.uiConfiguration.showPanelBorders.value = false;
     this.viewer.inputEventBindings.sliceView.addParent(getDefaultSliceViewPanelBindings(), Number.NEGATIVE_INFINITY);
     this.viewer.inputEventBindings.perspectiveView.addParent(getDefaultPerspectivePanelBindings(), Number.NEGATIVE_INFINITY);
+    this.problems = new Problems(this.viewer, () => this.scene, (problem) => listener.failed(problem));
+    this.readings = new Readings(this.viewer, () => this.scene, (coordinates) => this.spatial(coordinates));
     this.bindSteps();
     this.show(view);
     this.viewer.state.changed.add(() => {
       if (!this.enlarged) this.listener.viewChanged();
     });
-    this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.cursor()));
-    this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.cursor()));
+    this.viewer.layerSelectedValues.changed.add(() => this.listener.cursorMoved(this.readings.cursor()));
+    this.viewer.mouseState.changed.add(() => this.listener.cursorMoved(this.readings.cursor()));
     this.viewer.display.updateFinished.add(() => {
       this.skeletons.refine();
       this.listener.panelsMoved(this.edges());
     });
-    this.watch = window.setInterval(() => void this.findProblems(), 2000);
   }
 
   /**
@@ -162,39 +118,6 @@ export class Explorer {
     this.skeletons.attach();
   }
 
-  /** Where one looks from and how near, in the terms of the world. */
-  pose(): Pose {
-    const { viewer } = this;
-    return {
-      position: this.position(),
-      scale: viewer.crossSectionScale.value * this.unit,
-      scale3d: viewer.projectionScale.value * this.unit,
-      rotation: toQuaternion(viewer.crossSectionOrientation.orientation),
-      rotation3d: toQuaternion(viewer.projectionOrientation.orientation),
-    };
-  }
-
-  /** Look from elsewhere; what `pose` leaves out stays. */
-  setPose(pose: Partial<Pose>): void {
-    const { crossSectionScale, projectionScale, crossSectionOrientation, projectionOrientation } = this.viewer;
-    if (pose.position) this.setPosition(pose.position);
-    if (pose.scale) crossSectionScale.value = pose.scale / this.unit;
-    if (pose.scale3d) projectionScale.value = pose.scale3d / this.unit;
-    for (const [turned, rotation] of [[crossSectionOrientation, pose.rotation], [projectionOrientation, pose.rotation3d]] as const) {
-      if (!rotation) continue;
-      turned.orientation.set(rotation);
-      turned.changed.dispatch();
-    }
-  }
-
-  /** Bring the box (x, y, z) in micrometres into sight, with `place` in the middle. */
-  frame(place: Vector, size: Vector): void {
-    const { clientWidth: width, clientHeight: height } = this.target;
-    const cut = this.chosen.layout === "4panel" ? 2 : 1;
-    const largest = Math.max(...size);
-    this.setPose({ position: place, scale: (1.6 * largest) / Math.max(80, Math.min(width, height) / cut), scale3d: 2.4 * largest });
-  }
-
   /** Show regions: those that are chosen, by surfaces too, and what the sections show of the others. */
   setRegions(layer: number, { regions, only, outline }: Pick<View, "regions" | "only" | "outline">, parts: readonly string[], surfaces: ReadonlyMap<string, string>): void {
     Object.assign(this.chosen, { regions: [...regions], only, outline });
@@ -221,7 +144,7 @@ export class Explorer {
     this.scene = scene;
     this.surfaces.scene = scene;
     this.skeletons.clear();
-    this.reported.clear();
+    this.problems.forget();
     this.show(view);
   }
 
@@ -266,69 +189,11 @@ export class Explorer {
     };
   }
 
-  /** The crossing point of the sections, (x, y, z) in micrometres. */
-  position(): [number, number, number] {
-    return this.spatial(this.viewer.position.value);
-  }
-
-  setPosition(position: readonly number[]): void {
-    const next = Float32Array.from(this.viewer.position.value);
-    this.axes("x", "y", "z").forEach((at, axis) => {
-      if (at >= 0) next[at] = position[axis]! / this.unit;
-    });
-    this.viewer.position.value = next;
-  }
-
-  /** Move the crossing point by micrometres to the right and down in the section at `place`. */
-  move(right: number, down: number, place: EventTarget | null = null): void {
-    const shift = rotate(this.sectionAt(place), [right, down, 0]);
-    this.setPosition(this.position().map((value, axis) => value + shift[axis]!));
-  }
-
-  /** Go `notches` sections on, away from whoever looks at the section at `place`, as far as the data go. */
-  step(notches: number, place: EventTarget | null = null): void {
-    const normal = rotate(this.sectionAt(place), [0, 0, 1]);
-    const grid = steppingGrid(this.scene, this.chosen.layers.map((layer) => layer.visible));
-    for (let count = Math.abs(notches); count > 0; count -= 1) {
-      const next = stepSection(this.position(), normal, Math.sign(notches) * count, grid);
-      if (this.leaves(next)) continue;
-      return this.setPosition(next);
-    }
-  }
-
-  /** Whether going to `next` leads out of the data, or farther away from them. */
-  private leaves(next: Vector): boolean {
-    const [low, high] = this.scene.bounds_um;
-    const now = this.position();
-    return next.some((value, axis) => (value < low[2 - axis]! && value < now[axis]!) || (value > high[2 - axis]! && value > now[axis]!));
-  }
-
-  /** The rotation of the section that holds `place`, an element; else of the layout's first. */
-  private sectionAt(place: EventTarget | null): Quaternion {
-    for (const panel of this.viewer.display.panels as unknown as Set<SectionPanel>) {
-      if (panel.sliceView && panel.navigationState && panel.element.contains(place as Node | null)) return toQuaternion(panel.navigationState.pose.orientation.orientation);
-    }
-    return multiply(toQuaternion(this.viewer.crossSectionOrientation.orientation), panelRotation(this.chosen.layout));
-  }
-
-  /** The place under a point of the window, and how the section there is turned; null where there is no section. */
-  placeAt(clientX: number, clientY: number): { place: Vector; rotation: Quaternion } | null {
-    for (const { sliceView, navigationState, element } of this.viewer.display.panels as unknown as Set<SectionPanel>) {
-      const { left, right, top, bottom } = element.getBoundingClientRect();
-      if (!sliceView || !navigationState || clientX < left || clientX > right || clientY < top || clientY > bottom) continue;
-      const rotation = toQuaternion(navigationState.pose.orientation.orientation);
-      const { pixel } = this.scale();
-      const shift = rotate(rotation, [(clientX - (left + right) / 2) * pixel, (clientY - (top + bottom) / 2) * pixel, 0]);
-      return { place: this.position().map((value, axis) => value + shift[axis]!) as Vector, rotation };
-    }
-    return null;
-  }
-
   /** Shapes over the data that are the caller's own; `color` ("#RRGGBB") is that of what is added without one. */
-  overlay(name: string, color: string): Overlay {
+  overlay(name: string, color: string, { knobs = true } = {}): Overlay {
     const found = this.overlays.get(name);
     if (found) return found;
-    const made = new Overlay(this.viewer, this, this.unit, name, color, () => this.overlays.delete(name));
+    const made = new Overlay(this.viewer, this, this.unit, name, color, knobs, () => this.overlays.delete(name));
     this.overlays.set(name, made);
     return made;
   }
@@ -347,40 +212,6 @@ export class Explorer {
   /** Whether `element` is among the panels. */
   holds(element: EventTarget | null): boolean {
     return element instanceof Node && this.target.contains(element);
-  }
-
-  /** Turn the sections by radians about their right, down and away directions. */
-  turn(right: number, down: number, away: number): void {
-    const { crossSectionOrientation } = this.viewer;
-    const turned = multiply(toQuaternion(crossSectionOrientation.orientation), smallRotation([right, down, away]));
-    crossSectionOrientation.orientation.set(turned);
-    crossSectionOrientation.changed.dispatch();
-  }
-
-  /** Micrometres a pixel of the sections, and micrometres from one section to the next. */
-  scale(): { pixel: number; section: number } {
-    return { pixel: this.viewer.crossSectionScale.value * this.unit, section: this.unit };
-  }
-
-  time(): number {
-    const [at] = this.axes("t");
-    return at === undefined || at < 0 ? 0 : Math.max(0, Math.round(this.viewer.position.value[at] ?? 0));
-  }
-
-  setTime(time: number): void {
-    const [at] = this.axes("t");
-    if (at === undefined || at < 0) return;
-    const next = Float32Array.from(this.viewer.position.value);
-    next[at] = time;
-    this.viewer.position.value = next;
-  }
-
-  private axes(...names: string[]): number[] {
-    return names.map((name) => this.viewer.coordinateSpace.value.names.indexOf(name));
-  }
-
-  private spatial(coordinates: ArrayLike<number>): [number, number, number] {
-    return this.axes("x", "y", "z").map((at) => (coordinates[at] ?? 0) * this.unit) as [number, number, number];
   }
 
   setLayout(layout: Layout): void {
@@ -442,12 +273,6 @@ export class Explorer {
     viewer.showPerspectiveSliceViews.value = showsSections(chosen, this.scene);
   }
 
-  /** Zoom the sections and the 3D camera by `factor`; below 1 comes nearer. */
-  zoom(factor: number): void {
-    this.viewer.crossSectionScale.value *= factor;
-    this.viewer.projectionScale.value *= factor;
-  }
-
   /** Apply a layer's settings without loading anything again. */
   setLayer(index: number, view: LayerView): void {
     const managed = this.viewer.layerManager.managedLayers[index];
@@ -487,56 +312,13 @@ export class Explorer {
   }
 
   /** The label of a layer under the mouse; null outside, and where there is no region. */
-  labelUnderMouse(index: number): string | null {
-    const found = this.cursor().readings.find(({ layer }) => layer === index);
-    return !found || String(found.value) === "0" ? null : String(found.value);
-  }
-
-  /** Micrometres a pixel where it is finest in the panels that are shown. */
-  private finestPixel(): number {
-    const { crossSectionScale, projectionScale, display } = this.viewer;
-    const pixels = [...(display.panels as unknown as Set<SectionPanel>)].map(({ sliceView, element }) =>
-      sliceView ? crossSectionScale.value : projectionScale.value / Math.max(1, element.clientHeight),
-    );
-    return Math.min(...pixels) * this.unit;
-  }
-
-  private cursor(): Cursor {
-    const { mouseState, layerSelectedValues, layerManager } = this.viewer;
-    if (!mouseState.active) return { position: null, readings: [] };
-    const readings: Reading[] = [];
-    layerManager.managedLayers.slice(0, this.scene.layers.length).forEach((managed, layer) => {
-      if (!managed.visible || !managed.layer) return;
-      const value = simple(layerSelectedValues.get(managed.layer)?.value);
-      if (value !== null) readings.push({ layer, value: this.scene.layers[layer]!.kind === "neurons" ? exactOf(BigInt(value)) : value });
-    });
-    return { position: this.spatial(mouseState.position), readings };
+  labelUnderMouse(layer: number): string | null {
+    return this.readings.labelUnderMouse(layer);
   }
 
   /** What `layer` holds at the crossing point, from the chunks that are loaded; null while they aren't. */
   valueHere(layer: number): number | bigint | string | null {
-    const managed = this.viewer.layerManager.managedLayers[layer];
-    if (!managed?.layer) return null;
-    return simple(managed.layer.getValueAt(this.viewer.position.value, { pickedRenderLayer: null } as never));
-  }
-
-  private edges(): PanelEdge[] {
-    const frame = this.target.getBoundingClientRect();
-    const found: PanelEdge[] = [];
-    for (const panel of this.viewer.display.panels as unknown as Set<SectionPanel>) {
-      if (!panel.navigationState) continue;
-      const box = panel.element.getBoundingClientRect();
-      const rotation = toQuaternion(panel.navigationState.pose.orientation.orientation);
-      found.push({
-        left: box.left - frame.left,
-        top: box.top - frame.top,
-        width: box.width,
-        height: box.height,
-        letters: panel.sliceView ? edgeLetters(rotation, this.scene.oriented) : null,
-        compass: panel.sliceView ? null : compass(rotation, this.scene.oriented),
-      });
-    }
-    return found;
+    return this.readings.valueHere(layer);
   }
 
   /** Whether everything in sight has been loaded and drawn. */
@@ -571,7 +353,7 @@ export class Explorer {
 
   /** Share of pixels that aren't background in each panel, by its centre half: a blank panel gives 0. */
   litPanels(): number[] {
-    return this.pictures.lit([...(this.viewer.display.panels as unknown as Set<SectionPanel>)].map(({ element }) => element));
+    return this.pictures.lit([...this.panels()].map(({ element }) => element));
   }
 
   /** Neuroglancer's own state, for whoever wants to take a view elsewhere. */
@@ -579,57 +361,10 @@ export class Explorer {
     return this.viewer.state.toJSON() as Json;
   }
 
-  private async findProblems(): Promise<void> {
-    this.viewer.layerManager.managedLayers.forEach((managed, layer) => {
-      for (const source of managed.layer?.dataSources ?? []) {
-        const error = source.loadState?.error as Error | undefined;
-        if (error) void this.report(layer, error.message);
-      }
-    });
-    if (await this.hasFailedChunks()) void this.report(null, "");
-  }
-
-  private async hasFailedChunks(): Promise<boolean> {
-    const statistics = await this.viewer.chunkQueueManager.getStatistics();
-    const failed = [0, 1, 2].map((tier) => getChunkStateStatisticIndex(ChunkState.FAILED, tier) * numChunkMemoryStatistics);
-    return [...statistics.values()].some((counts) => failed.some((at) => (counts[at] ?? 0) > 0));
-  }
-
-  /** Tell of a problem once; what the server says to the source's own metadata tells "sign in" from "broken". */
-  private async report(layer: number | null, message: string): Promise<void> {
-    const key = `${layer} ${message}`;
-    if (this.reported.has(key)) return;
-    this.reported.add(key);
-    const source = this.scene.layers[layer ?? 0]?.source ?? "";
-    this.listener.failed({ layer, status: await statusOf(source), message });
-  }
-
   dispose(): void {
-    window.clearInterval(this.watch);
+    this.problems.dispose();
     this.viewer.dispose();
     this.target.replaceChildren();
   }
 }
 
-async function statusOf(source: string): Promise<number | null> {
-  const address = resolveSource(source, location.origin).replace(/^\w+:\/\//, "").replace(/\/?$/, "/");
-  const document = source.startsWith("zarr3") ? "zarr.json" : "info";
-  try {
-    return (await fetch(address + document, { cache: "no-store" })).status;
-  } catch {
-    return null;
-  }
-}
-
-function toQuaternion(values: ArrayLike<number>): Quaternion {
-  return Array.from(values).slice(0, 4) as Quaternion;
-}
-
-/** A value as Neuroglancer gives it, made plain: arrays of one are their content, segments their identifier. */
-function simple(value: unknown): number | bigint | string | null {
-  if (value === undefined || value === null) return null;
-  if (typeof value === "number" || typeof value === "bigint" || typeof value === "string") return value;
-  if (Array.isArray(value)) return value.length === 1 ? simple(value[0]) : value.map((part) => String(simple(part))).join(", ");
-  const entry = value as { key?: bigint };
-  return typeof entry.key === "bigint" ? entry.key : String(value);
-}

@@ -6,12 +6,14 @@ import { drawOn } from "./drawing";
 import type { Explorer } from "./facade";
 import { annotationOf, shapeOf, type Annotation, type Shape, type ShapeKind } from "./shapes";
 
-const SHADER = `void main() {
+/** Shapes with a knob at each end that one can take; without, lines that are only looked at. */
+const shader = (knobs: boolean) => `void main() {
   setColor(prop_color());
   setPointMarkerSize(9.0);
   setPointMarkerBorderColor(vec4(0.0, 0.0, 0.0, 0.9));
   setLineWidth(2.0);
-  setEndpointMarkerSize(6.0);
+  setEndpointMarkerSize(${knobs ? "6.0" : "0.0"});
+  setEndpointMarkerBorderWidth(${knobs ? "1.0" : "0.0"});
 }
 `;
 
@@ -50,6 +52,8 @@ export class Overlay {
     readonly name: string,
     /** "#RRGGBB", of what is added without one. */
     readonly color: string,
+    /** Whether lines have a knob at each end. */
+    private readonly knobs: boolean,
     private readonly forget: () => void,
   ) {
     this.attach();
@@ -129,7 +133,7 @@ export class Overlay {
       type: "annotation",
       source: { url: "local://annotations", transform: { outputDimensions: { x: length, y: length, z: length } } },
       annotationProperties: [{ id: "color", type: "rgb", default: this.color }],
-      shader: SHADER,
+      shader: shader(this.knobs),
       annotationColor: this.color,
     };
     this.source = null;

@@ -43,6 +43,8 @@ export interface NeuronForm {
 export interface ShownSet {
   kind: "ends" | "soma" | "dataset" | "collection" | "search" | "all";
   key: string;
+  /** What the address asks for it by. */
+  asked: string;
   name: string;
   count: number;
   forms: NeuronForm[];
@@ -80,6 +82,8 @@ export interface Scene {
   surfaces: Surfaces | null;
   /** The regions that were asked for, by the identifiers that the labels hold. */
   chosen: string[];
+  /** Sets of neurons that were asked for and have none. */
+  without: ShownSet[];
 }
 
 const KINDS: readonly string[] = ["image", "labels", "skeleton", "neurons", "mesh", "points"];
@@ -110,6 +114,7 @@ export function readScene(value: unknown): Scene {
     space: raw.space ?? "",
     surfaces: raw.surfaces ?? null,
     chosen: raw.chosen ?? [],
+    without: raw.without ?? [],
   };
 }
 

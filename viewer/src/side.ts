@@ -2,6 +2,7 @@
 
 import { make, makeDrawing } from "./dom";
 import type { Panel } from "./panels/panel";
+import { panelHelp } from "./panelHelp";
 import type { Say } from "./words";
 
 /** Strokes on a field of 24 by 24. */
@@ -24,7 +25,7 @@ export class Side {
   ) {
     this.tabs = panels.map((panel, index) => this.tab(panel, index));
     this.bodies = panels.map(({ name, element }) =>
-      make("div", { class: "pv-body", id: `pv-panel-${name}`, role: "tabpanel", tabindex: 0, "aria-labelledby": `pv-tab-${name}` }, element),
+      make("div", { class: "pv-body", id: `pv-panel-${name}`, role: "tabpanel", tabindex: 0, "aria-labelledby": `pv-tab-${name}` }, ...panelHelp(name, say), element),
     );
     const list = make("div", { class: "pv-tabs", role: "tablist", "aria-label": say("side") }, ...this.tabs);
     list.addEventListener("keydown", (event) => this.travel(event));

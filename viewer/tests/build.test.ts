@@ -28,7 +28,7 @@ describe("the bundle", () => {
   });
 
   test("has the files that pages name", () => {
-    for (const name of ["pulvinar-viewer.js", "pulvinar-viewer.css", "pulvinar-chart.js", "htmx.min.js"]) expect(existsSync(dist + name), name).toBe(true);
+    for (const name of ["pulvinar-viewer.js", "pulvinar-viewer.css", "pulvinar-chart.js", "pulvinar-surface.js", "pulvinar-surface.css", "htmx.min.js"]) expect(existsSync(dist + name), name).toBe(true);
   });
 
   test("loads charts only where there is one", () => {
@@ -38,6 +38,14 @@ describe("the bundle", () => {
     expect(viewer!.includes("./pulvinar-chart.js") && !atOnce(viewer!).includes("./pulvinar-chart.js")).toBe(true);
     expect(chart!.includes(`./assets/${engine}`) && !atOnce(chart!).includes(`./assets/${engine}`)).toBe(true);
     expect(gzipSync(text(/^engine-.*\.js$/)).length).toBeLessThan(220_000);
+  });
+
+  test("loads NiiVue only where there is a surface", () => {
+    const stage = assets.find((name) => /^stage-.*\.js$/.test(name))!;
+    const [viewer, surface] = ["pulvinar-viewer.js", "pulvinar-surface.js"].map((name) => readFileSync(dist + name, "utf8"));
+    expect(viewer!.includes(stage)).toBe(false);
+    expect(surface!.includes(`./assets/${stage}`) && !new RegExp(`import[^;("]*"./assets/${stage}"`).test(surface!)).toBe(true);
+    expect(gzipSync(text(/^stage-.*\.js$/)).length).toBeLessThan(360_000);
   });
 
   test("turns the panels as geometry.ts expects", () => {

@@ -36,6 +36,7 @@ from pulvinar.web.api import (
     bucket_uploads,
     collections,
     datasets,
+    displacements,
     document_access,
     document_files,
     documents,
@@ -51,6 +52,7 @@ from pulvinar.web.api import (
     search,
     solutions,
     submissions,
+    surfaces,
     terms,
     transforms,
     uploads,
@@ -187,7 +189,8 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms, rules, collections):
         api.include_router(part.router)
-    api.include_router(arcs.router)
+    for part in (arcs, displacements, surfaces):
+        api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)
     api.include_router(me.router)

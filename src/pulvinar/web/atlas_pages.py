@@ -190,13 +190,14 @@ def view(
     ends: Annotated[list[str] | None, Query(max_length=20)] = None,
     neurons: Annotated[list[str] | None, Query(max_length=20)] = None,
     arcs: Annotated[list[str] | None, Query(max_length=5)] = None,
+    warp: Annotated[list[str] | None, Query(max_length=2)] = None,
 ) -> Response:
-    """The viewer, with an atlas, some of its regions, sets of neurons, and assets that lie in it."""
+    """The viewer, with an atlas, some of its regions, sets of neurons, transforms, and assets that lie in it."""
     version = get_version(platform.database, actor, asked.dataset_id)
     address = f"/atlases/{quote(asked.atlas.name)}"
     asked_for = [("region", one) for one in region or ()] + [("asset", one) for one in asset or ()]
     asked_for += [("ends", one) for one in ends or ()] + [("neurons", one) for one in neurons or ()]
-    asked_for += [("arcs", one) for one in arcs or ()]
+    asked_for += [("arcs", one) for one in arcs or ()] + [("warp", one) for one in warp or ()]
     given = f"?{urlencode(asked_for)}" if asked_for else ""
     values = {
         "record": version.record,

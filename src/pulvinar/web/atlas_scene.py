@@ -69,6 +69,7 @@ def build_atlas_scene(
         own = build_scene(replace(home, assets=()), [(home, asset)])
         layers += own.layers
         scene.position_um = own.position_um
+    neurons, scene.without = _with_neurons(neurons)
     layers += neurons
     _tell_apart([layer for layer in layers if layer.kind in ("skeleton", "points", "neurons")])
     if guests or neurons:
@@ -81,10 +82,19 @@ def build_atlas_scene(
     return scene
 
 
+def _with_neurons(layers: Sequence[SceneLayer]) -> tuple[list[SceneLayer], list[ShownNeurons]]:
+    """The layers whose sets have neurons, and the sets of the others: what has nothing in it is told, not drawn."""
+    kept = [layer for layer in layers if layer.neurons is None or layer.neurons.count]
+    return kept, [layer.neurons for layer in layers if layer.neurons is not None and not layer.neurons.count]
+
+
 def shown_set(
-    platform: Platform, sets: NeuronSets, actor: Actor, atlas: OpenAtlas, key: str, language: str
+    platform: Platform, sets: NeuronSets, actor: Actor, atlas: OpenAtlas, key: str, language: str, asked: str
 ) -> SceneLayer:
-    """The layer that shows a set of neurons. Raises `NotFound` for one that can't be, or may not be seen."""
+    """The layer that shows a set of neurons, which the address calls `asked`.
+
+    Raises `NotFound` for one that can't be, or may not be seen.
+    """
     found = sets.of(actor, atlas, key)
     kind, _, value = key.partition("-")
     name = ""
@@ -101,7 +111,7 @@ def shown_set(
         name=name,
         kind="neurons",
         source=f"precomputed:///data/{ROOT}/{quote(atlas.atlas.name)}/{key}",
-        neurons=ShownNeurons(kind=kind, key=key, name=name, count=len(found.neurons), forms=forms),
+        neurons=ShownNeurons(kind=kind, key=key, name=name, asked=asked, count=len(found.neurons), forms=forms),
     )
 
 

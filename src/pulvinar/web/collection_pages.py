@@ -17,6 +17,7 @@ from pulvinar.platform import Platform
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, refuse_other_sites
 from pulvinar.web.forms import Form, SentForm, go_to, private_page
+from pulvinar.web.in_viewer import of_datasets
 from pulvinar.web.recipes import of_collection
 
 router = APIRouter(prefix="/collections", include_in_schema=False, dependencies=[Depends(refuse_other_sites)])
@@ -90,6 +91,7 @@ def _one(
         "may_delete": shown.right >= Right.ADMINISTER,
         "base": base,
         "recipe": of_collection(base, collection_id),
+        "together": of_datasets(platform, actor, f"collection-{collection_id}", datasets),
     }
     return private_page(request, "collection.html", values, trouble)
 

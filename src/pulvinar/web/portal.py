@@ -64,6 +64,7 @@ from pulvinar.web import (
     sign_in_pages,
     species_pages,
     submission_pages,
+    surface_pages,
     terms_pages,
     usage_page,
     version_pages,
@@ -88,9 +89,11 @@ from pulvinar.web.dataset_page import (
 from pulvinar.web.dataset_terms import terms_of
 from pulvinar.web.derived import makings, pictures_of
 from pulvinar.web.errors import Failure
+from pulvinar.web.in_viewer import InViewer, deformed_atlases, of_assets
 from pulvinar.web.kept_answers import keep_not, kept
 from pulvinar.web.language import language_of
 from pulvinar.web.limits import Buckets, costly
+from pulvinar.web.neuron_sets import search_key
 from pulvinar.web.opened_atlases import region_distances
 from pulvinar.web.rendering import BUNDLE_POLICY, HERE, VIEWER_POLICY, render
 from pulvinar.web.shared import Slots
@@ -118,6 +121,7 @@ def mount(pages: FastAPI) -> None:
         pages.include_router(one.router)
     pages.include_router(search_forms.router)
     pages.include_router(asset_pages.router)
+    pages.include_router(surface_pages.router)
     pages.include_router(job_pages.router)
     pages.include_router(usage_page.router)
     for one in (sign_in_pages, joining_pages, profile_pages, device_pages, account_pages):
@@ -208,11 +212,18 @@ def home(
         "trouble": trouble,
         "base": base,
         "recipe": recipes.of_search(base, asked) if found and found.items else None,
+        "together": _neurons_found(platform, actor, asked, found) if found else (),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
     response = render(request, "_results.html" if part else "home.html", values)
     response.headers["vary"] = "HX-Request, Accept-Language, Cookie"
     return response
+
+
+def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPage) -> list[InViewer]:
+    """Where in the viewer the neurons among what a search finds are seen together: as far as its first page tells."""
+    neurons = [hit.asset.id for hit in found.items if hit.asset.kind is AssetKind.SKELETON]
+    return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
 
 
 def _plain(q: str) -> bool:
@@ -268,7 +279,9 @@ def dataset(
         "makings": makings(platform, actor, shown),
         "alignments": [one for one in shown.assets if "alignment" in one.details],
         "pictures_of": pictures_of,
+        "warped": deformed_atlases(platform, actor, shown.assets) if may_read else {},
         "doubtful": shared_findings(asset for asset in shown.assets if asset.kind is not AssetKind.VOLUME),
+        "has_surfaces": may_view and surface_pages.worth_a_page(shown),
         "can_view": may_view and any(map(can_show, shown.assets)),
         "size_bytes": sum(asset.size_bytes for asset in shown.assets),
         "licence_address": phrases.licence_address(shown.record.licence),

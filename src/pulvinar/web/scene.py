@@ -57,6 +57,7 @@ class ShownNeurons(BaseModel):
     kind: Literal["ends", "soma", "dataset", "collection", "search", "all"]
     key: str = Field(description="What the set is asked for by.")
     name: str
+    asked: str = Field("", description="What the address asks for it by, where that is not its key.")
     count: int
     forms: list[NeuronForm] = Field(description="Segment 4 n + i of the source is neuron n in form i.")
 
@@ -116,6 +117,9 @@ class Scene(BaseModel):
     space: str = Field("", description="The space that the world stands for, where it is known.")
     surfaces: Surfaces | None = None
     chosen: list[str] = Field(default_factory=list, description="Regions that were asked for, by their numbers.")
+    without: list[ShownNeurons] = Field(
+        default_factory=list, description="Sets that were asked for and have no neuron."
+    )
 
 
 @router.get("/{dataset_id}")

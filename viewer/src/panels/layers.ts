@@ -1,11 +1,13 @@
 /** The panel of layers: what is drawn, how, and at which moment. */
 
 import { make } from "../dom";
-import type { SceneLayer, ShownSet } from "../scene";
+import type { SceneLayer } from "../scene";
 import { arcRows } from "./arcRows";
 import { layerPicker } from "./layerPicker";
 import { layerList } from "./layerRows";
+import { setName } from "./neuronRows";
 import type { Panel, PanelContext } from "./panel";
+import { warpRows } from "./warpRows";
 
 export function layersPanel(context: PanelContext): Panel {
   const { explorer, say, scene } = context;
@@ -13,10 +15,11 @@ export function layersPanel(context: PanelContext): Panel {
   const [times, showTime, stopTime] = timeRow(context);
   const picker = layerPicker(context);
   const arcs = arcRows(context);
+  const warps = warpRows(context);
   return {
     name: "layers",
     title: say("layers"),
-    element: make("div", {}, list, arcs.element, ...(picker ? [picker] : []), ...times),
+    element: make("div", {}, ...emptySets(context), list, arcs.element, warps.element, ...(picker ? [picker] : []), ...times),
     refresh() {
       const { layers } = context.view();
       list.replaceChildren(
@@ -34,6 +37,7 @@ export function layersPanel(context: PanelContext): Panel {
     dispose() {
       stopTime();
       arcs.dispose();
+      warps.dispose();
     },
   };
 }
@@ -48,17 +52,20 @@ function raise(context: PanelContext, { asset }: SceneLayer): (() => void) | nul
 }
 
 /** Take away what was added: an asset, or a set of neurons. */
-async function remove(context: PanelContext, { asset, neurons }: SceneLayer): Promise<void> {
-  const without = (parameter: string, value: string) => context.ask(parameter, context.asked(parameter).filter((one) => one !== value));
-  if (asset) await without("asset", asset);
-  else if (neurons?.kind === "ends" && context.asked("ends").length) await context.ask("ends", endsWithout(context, neurons));
-  else if (neurons) await without("neurons", neurons.key);
+async function remove(context: PanelContext, { asset, neurons }: Pick<SceneLayer, "asset" | "neurons">): Promise<void> {
+  const parameter = asset ? "asset" : neurons?.kind === "ends" && context.asked("ends").includes(neurons.asked) ? "ends" : "neurons";
+  const value = asset || neurons?.asked;
+  await context.ask(parameter, context.asked(parameter).filter((one) => one !== value));
 }
 
-/** The regions that neurons are shown for, without that of a set: the address may name it in other words than its key. */
-function endsWithout({ asked, scene }: PanelContext, { key }: ShownSet): string[] {
-  const shown = scene.layers.flatMap(({ neurons }) => (neurons?.kind === "ends" ? [neurons.key] : []));
-  return asked("ends").filter((_, at) => shown[at] !== key);
+/** What is said of sets that have no neurons, each with a way to be rid of it. */
+function emptySets(context: PanelContext): HTMLElement[] {
+  const { say, scene } = context;
+  return scene.without.map((neurons) => {
+    const button = make("button", { type: "button", class: "pv-small" }, say("remove"));
+    button.addEventListener("click", () => void remove(context, { asset: "", neurons }));
+    return make("p", { class: "pv-note" }, `${setName(neurons, say)}: ${say("neuronsNoneKnown")} `, button);
+  });
 }
 
 /** From one time point to the next while it plays, as soon as the one before is drawn. */

@@ -316,10 +316,11 @@ def get_atlas_scene(
                 hint="it is shown on the page of its own dataset; its anchor says where it lies in the atlas",
             )
     version = get_version(platform.database, actor, atlas.dataset_id)
-    keys = [f"ends-{atlas.ontology.find(one).id}" for one in ends or () if one]
-    keys += [one for one in neurons or () if one]
+    # what an address calls a region by is kept: only so can a layer be taken out of it again
+    keys = {f"ends-{atlas.ontology.find(one).id}": one for one in ends or () if one}
+    keys |= {one: one for one in neurons or () if one and one not in keys}
     language, sets = language_of(request), NeuronSets(platform)
-    layers = [shown_set(platform, sets, actor, atlas, key, language) for key in dict.fromkeys(keys)]
+    layers = [shown_set(platform, sets, actor, atlas, key, language, name) for key, name in keys.items()]
     return build_atlas_scene(atlas, version, shown, guests, language, layers)
 
 

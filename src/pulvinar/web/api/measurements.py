@@ -18,7 +18,6 @@ from pulvinar.catalogue.line_profiles import MOST_CORNERS, LineProfile, line_pro
 from pulvinar.catalogue.measuring import Measured, open_measured
 from pulvinar.catalogue.region_statistics import MOST_REGIONS, RegionStatistics, cells_in_space, region_statistics
 from pulvinar.catalogue.time_courses import TimeCourse, time_course
-from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor
 from pulvinar.model.export_rule import Way
 from pulvinar.platform import Platform
@@ -26,6 +25,7 @@ from pulvinar.web.api.atlases import AskedAtlas
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, VersionDigest
 from pulvinar.web.downloads import csv_file
 from pulvinar.web.limits import costly
+from pulvinar.web.places import Place, read_place
 from pulvinar.web.reads import count_as, reading_of
 
 router = APIRouter(tags=["measurements"], dependencies=[Depends(costly)])
@@ -41,7 +41,6 @@ class Form(StrEnum):
     CSV = "csv"
 
 
-Place = Annotated[str, Query(max_length=100, description="Micrometres of the world: z,y,x.")]
 WantedLevel = Annotated[
     int | None, Query(ge=0, le=64, description="Resolution: 0 is the finest. Without it, the finest that fits.")
 ]
@@ -176,7 +175,7 @@ def get_profile(
 ) -> Any:
     """The values of an image along a line, of every channel, a voxel or less apart (trilinear)."""
     measured = _measured(request, platform, actor, version_digest, asset_id)
-    corners = np.stack([_place(one) for one in through])
+    corners = np.stack([read_place(one) for one in through])
     found = line_profile(measured, corners, width_um=width_um, level=level, time=time)
     if form is Form.CSV:
         return csv_file(f"profile of {measured.asset.name} level {found.level}.csv", *_profile_table(found))
@@ -204,7 +203,7 @@ def get_trace(
 ) -> Any:
     """The values of an image over time at one place: of the voxel there, or the mean of a ball."""
     measured = _measured(request, platform, actor, version_digest, asset_id)
-    found = time_course(measured, _place(at), radius_um=radius_um, level=level)
+    found = time_course(measured, read_place(at), radius_um=radius_um, level=level)
     if form is Form.CSV:
         return csv_file(f"trace of {measured.asset.name} level {found.level}.csv", *_trace_table(found))
     z, y, x = found.zyx_um.tolist()
@@ -235,7 +234,7 @@ def get_box_statistics(
 ) -> Any:
     """How many voxels have their centres in a box, their mean, spread, median and histogram; labels are counted."""
     measured = _measured(request, platform, actor, version_digest, asset_id)
-    found = box_statistics(measured, _place(low), _place(high), level=level, time=time, bins=bins)
+    found = box_statistics(measured, read_place(low), read_place(high), level=level, time=time, bins=bins)
     if form is Form.CSV:
         return csv_file(f"box of {measured.asset.name} level {found.level}.csv", *_box_table(found))
     return BoxOut.model_validate(_plain(found))
@@ -255,7 +254,7 @@ def get_levels_in_box(
     measured = _measured(request, platform, actor, version_digest, asset_id)
     home, _ = find_home(platform.database, actor, asset_id)
     budget = platform.settings.cutout_budget_mb * 1_000_000
-    levels = levels_in_box(measured, _place(low), _place(high))
+    levels = levels_in_box(measured, read_place(low), read_place(high))
     told = [LevelInBoxOut(**vars(one), fits=one.size_bytes <= budget) for one in levels]
     return BoxLevelsOut(dataset_id=home.dataset_id, levels=told)
 
@@ -304,14 +303,6 @@ def _measured(request: Request, platform: Platform, actor: Actor, version_digest
     count_as(request, reading_of(actor, found))
     budget = platform.settings.measure_budget_mb * 1_000_000
     return open_measured(platform.database, platform.store, platform.sources, actor, found, budget)
-
-
-def _place(text: str) -> npt.NDArray[np.float64]:
-    try:
-        z, y, x = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise Invalid(f"{text!r} is no place", hint="three numbers z,y,x in micrometres") from error
-    return np.array([z, y, x])
 
 
 def _known(row: npt.NDArray[np.float64]) -> Iterable[tuple[float, bool]]:

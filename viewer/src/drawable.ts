@@ -1,0 +1,4 @@
+/** Whether this browser can draw at all. */
+export function canDraw(): boolean {
+  return document.createElement("canvas").getContext("webgl2") !== null;
+}

@@ -1,0 +1,4 @@
+import { PulvinarSurface } from "./element";
+import "./style.css";
+
+customElements.define("pulvinar-surface", PulvinarSurface);
