@@ -1,6 +1,7 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pyotp
 import pytest
@@ -42,6 +43,22 @@ def test_a_password_signs_in_and_only_its_hash_is_kept(database):
     assert verbs(database, ada.id)[-1] == "sign-in"
     assert secret not in everything_recorded(database)
     assert PASSWORD not in everything_recorded(database)
+
+
+def test_what_one_process_is_to_forget_no_other_remembers(database):
+    ada = a_person(database)
+    secret, both = signed_in(database), SimpleNamespace(value=0)
+    here, there = KnownActors(database, lifetime_s=600), KnownActors(database, lifetime_s=600)
+    for one in (here, there):
+        one.share(both)
+        assert one.find(secret)
+    assert there.at_once(secret)
+    with UnitOfWork(database, acting(database, ada.id)) as work:
+        sign_out(work, ada.id, secret)
+    assert there.find(secret)
+    here.forget()
+    assert there.at_once(secret) is None
+    assert there.find(secret) is None
 
 
 def test_a_wrong_password_an_unknown_account_and_one_without_password_look_the_same(database):

@@ -8,7 +8,7 @@ from pulvinar.web.errors import Failure, new_request_id
 from pulvinar.web.requests import CAME_S, Application, Receive, Scope, Send
 
 RETRY_AFTER_S = 1
-LONGEST_WAIT_S = 5.0
+LONGEST_WAIT_S = 10.0
 """What was read so long ago and is still not begun is refused, which costs less than to answer it: a queue that would
 go on growing ends there, and who still waits gets an answer."""
 
