@@ -71,6 +71,25 @@ def test_an_unknown_region_is_refused_with_what_is_near(atlas):
     assert "thalamus" in caught.value.hint
 
 
+def test_places_out_of_the_brain_have_a_nearest_region_and_a_distance(atlas):
+    inside = np.argwhere(labels() == TH)[0]
+    within = (inside + 0.5) * VOXEL_UM
+    far = within - [1e5, 0, 0]
+    region, distance = atlas.nearest([within, far])
+    assert (region[0], distance[0]) == (TH, 0)
+    assert region[1] != 0
+    assert 9e4 < distance[1] < 1e5 + labels().shape[0] * VOXEL_UM[0]
+    with pytest.raises(Invalid, match="shape"):
+        atlas.nearest([1.0, 2.0])
+
+
+def test_places_are_mirrored_at_the_middle_that_the_atlas_states(atlas):
+    places = np.array([[10.0, 20.0, 30.0]])
+    (mirrored,) = atlas.mirror(places)
+    assert mirrored.tolist() == [10.0, 20.0, 2 * atlas.about["midline_um"] - 30.0]
+    assert np.array_equal(atlas.mirror([mirrored]), places)
+
+
 def test_many_places_come_back_as_regions(atlas):
     rng = np.random.default_rng(3)
     index = rng.integers(0, labels().shape, (50_000, 3))

@@ -3,6 +3,7 @@
 atlas = brains.atlas("allen_mouse_25um")
 atlas.region("海马")["volume_mm3"]
 atlas.regions_at(points)                 # points (n, 3) z, y, x in micrometres -> int64 (n,), 0 is outside
+atlas.nearest(points)                    # the nearest region of each, and how far it is
 mask, start = atlas.mask("CA1", level=1)
 atlas.statistics(["CA1", "海马"], image=asset.id)
 """
@@ -10,6 +11,7 @@ atlas.statistics(["CA1", "海马"], image=asset.id)
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -74,13 +76,37 @@ class RemoteAtlas:
         """The region of each place (n, 3), int64 (n,); 0 is outside. Raises `Invalid` for what is no such array."""
         import numpy as np
 
-        places = np.ascontiguousarray(zyx_um, "<f8")
-        if places.ndim != 2 or places.shape[1] != 3:
-            raise Invalid(f"places have shape {places.shape}", hint="expected (n, 3), columns z, y, x")
+        places = _places(zyx_um)
         path = f"{self._path}/regions-at/binary"
         batches = (places[first : first + _BATCH].tobytes() for first in range(0, len(places), _BATCH))
         answers = [np.frombuffer(self._client.post(path, data, version=self.version), "<i8") for data in batches]
         return np.concatenate(answers) if answers else np.zeros(0, np.int64)
+
+    def nearest(self, zyx_um: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The nearest region of each place (n, 3), int64 (n,), and how far it is, float64 (n,), micrometres: 0 inside
+        of one. Raises as `regions_at` does."""
+        import numpy as np
+
+        places = _places(zyx_um)
+        region, distance = [np.zeros(0, np.int64)], [np.zeros(0)]
+        for first in range(0, len(places), _BATCH):
+            asked = json.dumps({"points": places[first : first + _BATCH].tolist()}).encode()
+            path, query = f"{self._path}/regions-at", {"version": self.version}
+            told = self._client.answer(path, query, asked, "application/json").json()
+            region.append(np.array(told["nearest"], np.int64))
+            distance.append(np.array(told["distance_um"], np.float64))
+        return np.concatenate(region), np.concatenate(distance)
+
+    def mirror(self, zyx_um: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The same places (n, 3) on the other side, float64 (n, 3). Raises as `regions_at` does, and `Invalid` for an
+        atlas whose middle nobody knows."""
+        middle, orientation = self.about["midline_um"], self.about["space"]["orientation"]
+        axis = next((at for at, letter in enumerate(orientation) if letter in "LR"), None)
+        if axis is None or middle is None:
+            raise Invalid(f"nobody has said where the middle of {self.name} is", hint="use an atlas that says it")
+        mirrored = _places(zyx_um).copy()
+        mirrored[:, axis] = 2 * middle - mirrored[:, axis]
+        return mirrored
 
     def statistics(
         self, regions: Sequence[str | int], *, children: bool = True, image: str = "", cells: str = "", **more: int
@@ -114,3 +140,13 @@ class RemoteAtlas:
             f"{self._path}/regions", version=self.version, limit="5000", **query
         )
         return told
+
+
+def _places(zyx_um: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """As an array (n, 3). Raises `Invalid` for what is none."""
+    import numpy as np
+
+    places = np.ascontiguousarray(zyx_um, "<f8")
+    if places.ndim != 2 or places.shape[1] != 3:
+        raise Invalid(f"places have shape {places.shape}", hint="expected (n, 3), columns z, y, x")
+    return places
