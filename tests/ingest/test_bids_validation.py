@@ -1,5 +1,10 @@
 """The official validator, where it is installed, on trees that are sound, wrong and hostile."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 from tests.ingest.readers.bids_tree import small_tree, write_json
 
 from pulvinar.ingest import bids_validation
@@ -7,6 +12,13 @@ from pulvinar.ingest.bids_validation import validate, with_validation
 from pulvinar.ingest.reader import Options
 from pulvinar.ingest.reader_contract import source_files
 from pulvinar.ingest.readers.bids import BidsReader
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: the program that runs the validator reads nothing below `/dev/shm`, where other tests' files lie."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def told(tree, scratch):
@@ -18,7 +30,7 @@ def test_a_sound_tree_has_no_errors(tmp_path):
     small_tree(tmp_path / "tree")
     write_json(tmp_path / "tree" / "sub-01" / "sub-01_task-objects_bold.json", {"EchoTime": 0.04})
     said = told(tmp_path / "tree", tmp_path / "scratch")
-    assert said["the BIDS validator finds no error"] == "note"
+    assert said.get("the BIDS validator finds no error") == "note", said
     assert list((tmp_path / "scratch").iterdir()) == []
 
 

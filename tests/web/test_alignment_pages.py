@@ -106,7 +106,7 @@ def test_the_dataset_tells_how_well_it_went_and_what_it_came_from(visitor: TestC
 def test_the_brain_is_seen_in_the_atlas_and_the_regions_on_the_brain(visitor: TestClient, job: str, brain: str):
     made = re.search(r'href="(/datasets/[^"]+)">See what it made', visitor.get(job).text)[1]
     page = visitor.get(made).text
-    in_atlas = unescape(re.search(r'href="/atlases/small_mouse/view\?([^"]+)"', page)[1])
+    in_atlas = unescape(re.search(r'href="/atlases/small_mouse/view\?(asset=[^"]+)"', page)[1])
     scene = visitor.get(f"/api/v1/atlases/small_mouse/scene?{in_atlas}").json()
     assert [one["name"] for one in scene["layers"] if one["name"].startswith("brain in")]
     on_brain = unescape(re.search(rf'href="/datasets/{brain}/view\?([^"]+)"', page)[1])
