@@ -9,7 +9,6 @@ by nibabel, and so are order and place of the planes.
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from pulvinar.ingest.readers.frames import check_matrix, regular_step, sar_from_
 from pulvinar.ingest.readers.raw_volume import (
     MOST_CHANNELS,
     RawLayout,
+    RawVolume,
     check_room,
     check_shape,
     float_type,
@@ -105,6 +105,7 @@ class _Planes:
         self.order = order.reshape(count, z)
         self.slopes, self.intercepts = (one.reshape(z, count, order="F").T for one in scales)
         self.dtype = np.dtype(self.header.get_data_dtype()).newbyteorder("<")
+        self.native = self.dtype.newbyteorder("=")
         self.labels = {str(key): list(values) for key, values in self.header.get_volume_labels().items()}
         self.stored = RawLayout((1, 1, stored_planes, y, x), self.dtype.str)
         self.in_time = set(self.labels) <= _IN_TIME
@@ -117,7 +118,7 @@ class _Planes:
     def meaning_dtype(self, kind: VolumeKind | None) -> str:
         if kind is VolumeKind.LABELS and not self.is_identity:
             return "uint32"
-        return self.dtype.newbyteorder("=").name if self.is_identity else float_type(self.dtype).name
+        return self.native.name if self.is_identity else float_type(self.dtype).name
 
     def channels(self, name: str) -> tuple[Channel, ...]:
         count = self.shape[1]
@@ -134,10 +135,10 @@ class _Planes:
 
 
 class _PlaneVolume:
-    """An `OpenVolume` over the planes of a file; raises `UnreadableFile` where the file ends too early."""
+    """An `OpenVolume` over the planes of a file, in the order and the scale that the header tells."""
 
     def __init__(self, path: Path, planes: _Planes, name: str) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._stored = RawVolume(path, planes.stored, planes.native.name, name)
         self._planes, self._name = planes, name
 
     def read_into(self, window: Window, out: npt.NDArray[Any]) -> None:
@@ -145,29 +146,20 @@ class _PlaneVolume:
         times, channels, slices, rows, columns = window.slices
         volumes = times if self._planes.in_time else channels
         goal = out[:, 0] if self._planes.in_time else out[0]
+        stored = np.empty((1, 1, 1, *window.shape[3:]), self._planes.native)
         for place, volume in enumerate(range(volumes.start, volumes.stop)):
             for at, plane in enumerate(range(slices.start, slices.stop)):
-                stored = self._plane(int(self._planes.order[volume, plane]))[rows, columns]
+                number = int(self._planes.order[volume, plane])
+                start, stop = (0, 0, number, rows.start, columns.start), (1, 1, number + 1, rows.stop, columns.stop)
+                self._stored.read_into(Window(start, stop), stored)
+                values = stored[0, 0, 0]
                 if not self._planes.is_identity:
-                    slope, intercept = self._planes.slopes[volume, plane], self._planes.intercepts[volume, plane]
-                    stored = stored * slope + intercept
-                put(stored, goal[place, at], self._name)
+                    values = values * self._planes.slopes[volume, plane] + self._planes.intercepts[volume, plane]
+                put(values, goal[place, at], self._name)
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
-
-    def _plane(self, number: int) -> npt.NDArray[Any]:
-        height, width = self._planes.shape[3:]
-        plane = np.empty((height, width), self._planes.dtype)
-        view, first = memoryview(plane.reshape(-1).view(np.uint8).data), number * plane.nbytes
-        done = 0
-        while done < len(view):
-            got = os.preadv(self._file, [view[done:]], first + done)
-            if not got:
-                raise UnreadableFile(f"{self._name} is truncated: it ends at byte {first + done}")
-            done += got
-        return plane
+        self._stored.close()
 
 
 def _parsed(path: Path, name: str) -> Any:

@@ -268,24 +268,23 @@ def _card(
     """What the model was measured to do, as JSON: figures of it, and those `of` others on the same (the shipped one,
     the one it went on from)."""
     figures: dict[str, list[Figure]] = {}
-    wholes: dict[str, Agreement] = {}
     for name, parts in agreed.items():
         found = with_interval(parts, lambda part: part.f1)
         made = with_interval([_made(searches[name], seed) for seed in _MADE], lambda part: part.f1)
-        wholes[name] = sum(parts, Agreement(0, 0, 0))
         data = ", ".join(task.asked.inputs[table].id for table in task.tables)
         figures[name] = [
             Figure("f1_held_out", "GOLD", found.value, found.low, found.high, "", held, ("held-out",), data),
             Figure("f1_made_scenes", "SIM", made.value, made.low, made.high, "", len(_MADE), ("made",), "made"),
         ]
+    whole = sum(agreed["taught"], Agreement(0, 0, 0))
     apart = difference(agreed["taught"], agreed["shipped"], lambda part: part.f1)
     return {
         "solution": "teach_cells",
         "taught": taught,
         "held_out": held,
         "left_out": len(corrections.verdict) - taught - held,
-        "precision": wholes["taught"].precision,
-        "recall": wholes["taught"].recall,
+        "precision": whole.precision,
+        "recall": whole.recall,
         "figures": [asdict(one) for one in figures.pop("taught")],
         "peers": [{**asdict(one), "of": name} for name, listed in figures.items() for one in listed],
         "difference": asdict(apart),
