@@ -1,6 +1,7 @@
 """A person has a brain measured from the command line, watches it, and makes the table once more."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -69,7 +70,9 @@ def test_a_brain_is_measured(run, brain):
 def test_a_job_is_paused_resumed_and_cancelled(run, brain):
     job = submitted(run, brain)["id"]
     assert "paused" in run("job", "pause", job).stdout
+    before = signal.getsignal(signal.SIGINT)
     run("work", "--until-idle")
+    assert signal.getsignal(signal.SIGINT) is before
     assert "queued" in run("job", "resume", job).stdout
     assert "cancelled" in run("job", "cancel", job).stdout
     with pytest.raises(Conflict):

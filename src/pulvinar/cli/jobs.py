@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -228,6 +227,7 @@ def work(*, until_idle: bool) -> None:
     from pulvinar.compute.dispatch import Quotas
     from pulvinar.compute.runner import slots_in_words
     from pulvinar.operations.log_keeping import LogKeeper
+    from pulvinar.operations.signals import heeded
     from pulvinar.platform import solution_means
     from pulvinar.solutions.carrying import make_runner
 
@@ -235,10 +235,8 @@ def work(*, until_idle: bool) -> None:
         settings, means = platform.settings, solution_means(platform)
         quotas = Quotas(settings.user_cores, settings.project_cores)
         runner = make_runner(means, platform.store, jobs=settings.runner_jobs, quotas=quotas, until_idle=until_idle)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: runner.stop())
         print(f"engine {means.engine.name}: {slots_in_words(means.engine.slots)}", file=sys.stderr, flush=True)
-        with LogKeeper(platform.database):
+        with heeded(runner.stop), LogKeeper(platform.database):
             runner.run()
 
 

@@ -6,13 +6,13 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
 
 from pulvinar.errors import Unavailable
 from pulvinar.ingest.landlock import die_with_parent
+from pulvinar.operations.signals import heeded
 from pulvinar.web.shared import CONTEXT
 
 _LOOK_S = 0.5
@@ -39,7 +39,7 @@ class Processes:
 
         `ready` is called once all are under way. Raises `Unavailable` where one of them ends before that.
         """
-        with self._listening():
+        with heeded(self._tell):
             try:
                 starting = [self._start(index) for index in range(len(self._running))]
                 if self._all_started(starting):
@@ -88,17 +88,8 @@ class Processes:
                 process.kill()
                 process.join()
 
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        def stop(number: int, frame: object) -> None:
-            self._told = True
-
-        before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+    def _tell(self) -> None:
+        self._told = True
 
 
 def _run(work: Work, started: Any) -> None:
