@@ -119,6 +119,7 @@ class Gateway:
 
     def close(self) -> None:
         """End the reading threads and let go of files."""
+        self._holdings.close()
         self._source.close()
         self._externals.close()
 

@@ -12,6 +12,7 @@ import uvicorn
 from pulvinar.errors import Unavailable
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import Settings
+from pulvinar.web.accepting import Accepting
 from pulvinar.web.app import create_app
 from pulvinar.web.direct_body import UploadProtocol
 from pulvinar.web.processes import Processes
@@ -20,8 +21,8 @@ from pulvinar.web.shared import Shared
 STOP_TIMEOUT_S = 10
 """How long answers that are under way may take to end once the server is told to stop."""
 
-# When thousands come at once, who finds the queue full tries again only after seconds, then after many.
-_WAITING_CONNECTIONS = 8192
+_TAKEN_AT_A_TURN = 1024
+"""Of all processes together: what one leaves another may take."""
 # From here a connection is idle once its answer is handed to the kernel, while a slow reader may still be reading it.
 _KEEP_ALIVE_S = 75
 
@@ -38,17 +39,19 @@ def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], No
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     with listener:
         if workers > 1:
-            Processes(partial(_serve_beside, platform.settings, listener, Shared(between_processes=True)), workers).run(
-                lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5
-            )
+            shared = Shared(between_processes=True)
+            work = partial(_serve_beside, platform.settings, listener, shared, _TAKEN_AT_A_TURN // workers)
+            Processes(work, workers).run(lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5)
         else:
-            _Server(configuration(platform), lambda: ready(address)).run(sockets=[listener])
+            _Server(configuration(platform), listener, _TAKEN_AT_A_TURN, lambda: ready(address)).run()
 
 
-def _serve_beside(settings: Settings, listener: socket.socket, shared: Shared, started: Callable[[], None]) -> None:
+def _serve_beside(
+    settings: Settings, listener: socket.socket, shared: Shared, at_a_turn: int, started: Callable[[], None]
+) -> None:
     """What each of several processes does."""
     with open_platform(settings) as platform:
-        _Server(configuration(platform, shared), started).run(sockets=[listener])
+        _Server(configuration(platform, shared), listener, at_a_turn, started).run()
 
 
 def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.Config:
@@ -63,27 +66,43 @@ def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.C
         proxy_headers=False,
         log_level="warning",
         server_header=False,
-        backlog=_WAITING_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers."""
+    """Answers who comes at `listener`, and says when it does."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket, at_a_turn: int, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._listener = listener
+        self._at_a_turn = at_a_turn
         self._ready = ready
+        self._accepting: Accepting | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
-        await super().startup(sockets)
+        await super().startup(sockets=[])
         if self.started:
             # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms
             gc.collect()
             gc.freeze()
+            self._accepting = Accepting(self._listener, self._protocol, at_a_turn=self._at_a_turn)
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, and end what is under way."""
+        if self._accepting is not None:
+            self._accepting.close()
+            await self._accepting.wait_closed()
+        self._listener.close()
+        await super().shutdown()
+
+    def _protocol(self) -> UploadProtocol:
+        return UploadProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def _listen(host: str, port: int) -> socket.socket:
