@@ -18,6 +18,7 @@ Whole = npt.NDArray[Any]
 """Whole numbers of any type."""
 Faces = npt.NDArray[np.uint32]
 MOST_CORNERS = 600_000_000
+_ROWS_AT_ONCE = 20_000
 
 
 def mesh_data(
@@ -66,15 +67,21 @@ def checked_faces(faces: Whole, vertices: Numbers, name: str) -> Faces:
         raise UnreadableFile(f"{name} has {len(vertices)} vertices and {len(faces)} faces: it is no mesh")
     check_size(len(vertices), len(faces), name)
     if faces.dtype.kind == "i" and faces.dtype.itemsize == 4:
-        # what is less than 0 becomes more than any count of vertices; native numbers are compared many times faster
-        faces = faces.view(faces.dtype.str.replace("i", "u")).astype(np.uint32, copy=False)
-    if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
-        wrong = int(np.argmax(((faces < 0) | (faces >= len(vertices))).any(axis=1)))
-        raise UnreadableFile(
-            f"{name}: face {wrong + 1} names a vertex that is not one of the {len(vertices)}",
-            hint="export the mesh again",
-        )
-    return faces.astype(np.uint32, copy=False)
+        # what is less than 0 becomes more than any count of vertices
+        faces = faces.view(faces.dtype.str.replace("i", "u"))
+    native = np.empty(faces.shape, np.uint32)
+    for first in range(0, len(faces), _ROWS_AT_ONCE):
+        # native numbers are compared many times faster, and while they lie in the processor's cache
+        some = faces[first : first + _ROWS_AT_ONCE]
+        some = some.astype(some.dtype.newbyteorder("="), copy=False)
+        if int(some.max()) >= len(vertices) or (some.dtype.kind != "u" and int(some.min()) < 0):
+            row = first + int(np.argmax(((some < 0) | (some >= len(vertices))).any(axis=1)))
+            raise UnreadableFile(
+                f"{name}: face {row + 1} names a vertex that is not one of the {len(vertices)}",
+                hint="export the mesh again",
+            )
+        native[first : first + _ROWS_AT_ONCE] = some
+    return native
 
 
 def check_vertices(vertices: Numbers, name: str) -> None:

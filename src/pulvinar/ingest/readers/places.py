@@ -75,8 +75,7 @@ def world_zyx_um(ras_mm: Numbers, out: Floats | None = None) -> Floats:
     for first in range(0, len(places), _ROWS_AT_ONCE):
         # what is turned and multiplied while it lies in the processor's cache takes a third of the time
         some = ras_mm[first : first + _ROWS_AT_ONCE].astype(np.float64)
-        some *= 1000.0
-        places[first : first + _ROWS_AT_ONCE] = some[:, ::-1]
+        np.multiply(some[:, ::-1], 1000.0, out=places[first : first + _ROWS_AT_ONCE])
     return places
 
 
