@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pulvinar.catalogue.listed import Numbers, numbers_told
+from pulvinar.catalogue.listed import Numbers, numbers_told, told_as_one
 from pulvinar.catalogue.wanted import Wanted, has_phrase
 from pulvinar.catalogue.word_index import BLOCK, WordIndex, newest_number
 from pulvinar.catalogue.word_shares import rare_part
@@ -38,12 +38,12 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
 def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> Numbers:
     """The numbers of all rows from one number up to another that `wanted` finds, in any order; int64 (n,).
 
-    They come as one text: hundreds of thousands of rows would take longer to hand over than to find.
+    They come as one value: hundreds of thousands of rows would take longer to hand over than to find.
     """
     asked: dict[str, object] = {"least": least, "below": below}
     if is_sqlite(session):
         statement = (
-            f"SELECT group_concat(rowid) FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
+            f"SELECT {told_as_one('rowid', sqlite=True)} FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
         )
         asked["asked"] = fts5(spelled(session, index, wanted))
     else:
@@ -93,7 +93,7 @@ _WHOLE = "AND ts_match_vq(words, CAST(replace(:whole, '@', CAST(block AS text)) 
 
 
 _RANGE = (
-    "SELECT string_agg(CAST(found.seq AS text), ',') "
+    f"SELECT {told_as_one('found.seq', sqlite=False)} "
     "FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
     "CROSS JOIN LATERAL (SELECT seq FROM {index} "
     "WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
