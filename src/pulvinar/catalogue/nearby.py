@@ -46,7 +46,7 @@ _LOOKING = 3
 """To look at an asset takes as long as to look into so many blocks of the index by number,"""
 _LISTING = 20
 """or to list so many assets."""
-_READING = {True: 300, False: 25}
+_READING = {True: 300, False: 80}
 """To read the words of an asset takes as long as to find so many by their words; by whether it is SQLite."""
 
 
@@ -185,7 +185,7 @@ class _Walk:
                 least = max(below - length, 0)
                 portions = self._both(least, below, left)
                 below, ended = least, least == 0
-            for number in self._held(portions, max(_FIRST, 4 * limit)):
+            for number in self._held(portions, limit):
                 count += 1
                 self._near_looked += looks
                 self._near_read += not looks
@@ -244,15 +244,23 @@ class _Walk:
             yield portion
             start, self._portion = start + size, min(4 * size, _MOST)
 
-    def _held(self, portions: Iterable[list[int]], size: int) -> Iterator[int]:
-        """Those that are near all, looked at so many at a time: a page that is full asks for no more."""
+    def _held(self, portions: Iterable[list[int]], limit: int) -> Iterator[int]:
+        """Those that are near all, looked at so many at a time: a page that is full asks for no more.
+
+        Of the last of `near` no more is asked than fills a page, for what may be read is dear to tell.
+        """
+        *first, last = self._near
+        size, filling = max(_FIRST, 4 * limit), limit + limit // 4 + 1
         for portion in portions:
             for start in range(0, len(portion), size):
                 left = portion[start : start + size]
-                for one in self._near:
+                for one in first:
                     held = one.holding(left)
                     left = [number for number in left if number in held]
-                yield from left
+                for at in range(0, len(left), filling):
+                    asked = left[at : at + filling]
+                    held = last.holding(asked)
+                    yield from (number for number in asked if number in held)
 
 
 class PlacesNear:

@@ -18,11 +18,12 @@ _ROWS = (
     "CROSS JOIN LATERAL (SELECT seq, words FROM {index} WHERE seq = number OFFSET 0) AS one "
     "JOIN asked ON block = number / {size} WHERE ts_match_vq(words, query) ORDER BY seq DESC"
 )
+# Put together from two, the words of a row are fetched once rather than for each question.
 _COUNTS = (
     "WITH asked AS MATERIALIZED (SELECT block, {told} "
     "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
     "SELECT {counts} FROM unnest(CAST(:numbers AS bigint[])) AS number "
-    "CROSS JOIN LATERAL (SELECT words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "CROSS JOIN LATERAL (SELECT words || CAST('' AS tsvector) AS words FROM {index} WHERE seq = number OFFSET 0) AS one "
     "JOIN asked ON block = number / {size}"
 )
 
