@@ -110,7 +110,7 @@ class _Boxes(NamedTuple):
 
     def of(self, which: npt.NDArray[np.bool_]) -> _Boxes:
         """Some of them."""
-        return _Boxes(*(part[which] for part in self))
+        return _Boxes(self.number[which], self.named[which], self.offsets[which])
 
 
 def _offsets(places: bytes) -> npt.NDArray[np.float32]:

@@ -50,7 +50,6 @@ _READING = {True: 300, False: 80}
 """To read the words of an asset takes as long as to find so many by their words; by whether it is SQLite."""
 
 
-
 def _pairs_of(one: str, other: str, *, sqlite: bool) -> str:
     return f"{told_as_one(one, sqlite=sqlite)}, {told_as_one(other, sqlite=sqlite)}"
 

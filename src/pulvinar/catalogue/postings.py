@@ -41,9 +41,8 @@ def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below
     """
     asked: dict[str, object] = {"least": least, "below": below}
     if is_sqlite(session):
-        statement = (
-            f"SELECT {told_as_one('rowid', sqlite=True)} FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
-        )
+        numbers = told_as_one("rowid", sqlite=True)
+        statement = f"SELECT {numbers} FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
         asked["asked"] = fts5(spelled(session, index, wanted))
     else:
         statement = _RANGE.format(index=index)
