@@ -46,7 +46,7 @@ _LOOKING = 3
 """To look at an asset takes as long as to look into so many blocks of the index by number,"""
 _LISTING = 20
 """or to list so many assets."""
-_READING = {True: 300, False: 80}
+_READING = {True: 300, False: 25}
 """To read the words of an asset takes as long as to find so many by their words; by whether it is SQLite."""
 
 
