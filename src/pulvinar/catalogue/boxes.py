@@ -18,7 +18,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BITS, Figure, block_codes, block_corners, block_side_um, cover
-from pulvinar.catalogue.listed import Numbers, bytes_as_one, bytes_told, numbers_told, told_as_one
+from pulvinar.catalogue.listed import Numbers, bytes_told, numbers_told
 from pulvinar.catalogue.places import PlaceBlocks
 from pulvinar.model.space import Points, Space
 from pulvinar.model.volume import Triple
@@ -28,21 +28,16 @@ _NONE: Numbers = np.zeros(0, np.int64)
 _ANY = text("SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIMIT 1")
 
 # By whether the database is SQLite; why they are written so is told in `nearby`.
-_LISTED = {
-    sqlite: ", ".join(
-        [*(told_as_one(one, sqlite=sqlite) for one in ("number", "block")), bytes_as_one("places", sqlite=sqlite)]
-    )
-    for sqlite in (True, False)
-}
 _BETWEEN = {
     True: text(
-        f"SELECT {_LISTED[True]} FROM (SELECT number, block, places FROM json_each(:rows) AS asked "
+        "SELECT group_concat(number), group_concat(block), group_concat(hex(places), '') "
+        "FROM (SELECT number, block, places FROM json_each(:rows) AS asked "
         "CROSS JOIN place_block INDEXED BY place_block_box_by_number "
         "WHERE space = :space AND role = 'box' AND block = asked.value "
         "AND place_block.number >= :least AND place_block.number < :below)"
     ),
     False: text(
-        f"SELECT {_LISTED[False]} "
+        "SELECT string_agg(int8send(number), ''), string_agg(int8send(block), ''), string_agg(places, '') "
         "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
         "AS asked CROSS JOIN LATERAL (SELECT number, block, places FROM place_block "
         "WHERE space = :space AND role = 'box' AND block = asked.code "

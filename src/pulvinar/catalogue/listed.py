@@ -32,11 +32,6 @@ def told_as_one(expression: str, *, sqlite: bool) -> str:
     return f"group_concat({expression})" if sqlite else f"string_agg(int8send({expression}), '')"
 
 
-def bytes_as_one(column: str, *, sqlite: bool) -> str:
-    """The same of bytes, see `bytes_told`: SQLite's aggregate knows texts alone."""
-    return f"group_concat(hex({column}), '')" if sqlite else f"string_agg({column}, '')"
-
-
 def numbers_told(told: str | bytes | None) -> Numbers:
     """Numbers that a database gave as one value: SQLite with commas between them, PostgreSQL in eight bytes each."""
     if isinstance(told, bytes):
@@ -45,7 +40,7 @@ def numbers_told(told: str | bytes | None) -> Numbers:
 
 
 def bytes_told(told: str | bytes | None) -> bytes:
-    """Bytes that a database gave as one value."""
+    """Bytes that a database gave as one value: SQLite, whose aggregate knows texts alone, in hexadecimal digits."""
     return told if isinstance(told, bytes) else bytes.fromhex(told or "")
 
 

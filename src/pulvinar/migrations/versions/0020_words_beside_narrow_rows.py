@@ -19,9 +19,9 @@ depends_on = None
 
 _ROLE = sa.text("role = 'box'")
 _PORTION = 5_000
-_BESIDE = 128
-_WITHIN = 8160
-"""Of a row that is longer than so many bytes the words are put elsewhere; PostgreSQL takes 128 to 8,160."""
+# of a row that is longer than so many bytes the words are put elsewhere; PostgreSQL takes 128 to 8,160
+_BESIDE = "ALTER TABLE words_anew SET (toast_tuple_target = 128)"
+_WITHIN = "ALTER TABLE words_anew SET (toast_tuple_target = 8160)"
 
 
 def upgrade() -> None:
@@ -42,7 +42,7 @@ def downgrade() -> None:
     op.create_index("ix_version_asset_asset_id", "version_asset", ["asset_id"])
 
 
-def _write_words_anew(name: str, longest: int = 0, *, signed: bool) -> None:
+def _write_words_anew(name: str, where: str = "", *, signed: bool) -> None:
     """Copy the table into one that is made so: a row stays as it was stored until it is written again."""
     op.create_table(
         "words_anew",
@@ -50,9 +50,9 @@ def _write_words_anew(name: str, longest: int = 0, *, signed: bool) -> None:
         sa.Column("words", TSVECTOR(), nullable=False),
         *([sa.Column("signature", BIT(512), nullable=False)] if signed else []),
     )
-    if longest:
+    if where:
         op.execute("ALTER TABLE words_anew ALTER COLUMN words SET STORAGE EXTERNAL")
-        op.execute(f"ALTER TABLE words_anew SET (toast_tuple_target = {longest})")
+        op.execute(where)
     # no search is planned by how common a word is, so ANALYZE need not count them
     op.execute("ALTER TABLE words_anew ALTER COLUMN words SET STATISTICS 0")
     _copy(name, signed=signed)
