@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pulvinar.catalogue.word_index import WordIndex, vector_literal
+from pulvinar.catalogue.word_index import WordIndex, signature_of, vector_literal
 from pulvinar.storage.database import Database
 
 BATCH = 5_000
@@ -78,9 +78,9 @@ def _postgresql(database: Database, tables: Tables, index: WordIndex) -> Iterato
             with cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
                 for row in portion.values[table]:
                     copy.write_row(row)
-        with cursor.copy(f"COPY {index} (seq, words) FROM STDIN") as copy:
+        with cursor.copy(f"COPY {index} (seq, words, signature) FROM STDIN") as copy:
             for number, words in portion.words:
-                copy.write_row((number, vector_literal(index, number, words)))
+                copy.write_row((number, vector_literal(index, number, words), signature_of(words)))
 
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         (made,) = connection.exec_driver_sql(f"SELECT pg_get_indexdef('{index}_by_word'::regclass)").one()
@@ -93,41 +93,67 @@ def _postgresql(database: Database, tables: Tables, index: WordIndex) -> Iterato
 
 
 class Figures(NamedTuple):
-    """What a question took in ms: by the clock, and of processors, which a busy machine hardly lengthens."""
+    """What a question took in ms: by the clock, and of processors, which a busy machine hardly lengthens. And how many
+    KiB of files were read, from the memory of the system or from the disk: half of the times, and at most."""
 
     median: float
     p99: float
     cpu_median: float = 0.0
     cpu_p99: float = 0.0
+    read_kib: float = 0.0
+    most_read_kib: float = 0.0
 
 
-def processors_of(database: Database) -> Callable[[], float]:
-    """Tells the processor seconds so far of this process and of the processes of a server here that answer it."""
-    servers: list[Path] = []
+Meter = Callable[[], tuple[float, float, float]]
+"""Tells the time in seconds: by the clock, and of processors so far; and how many bytes were read so far."""
+
+
+def meter_of(database: Database) -> Meter:
+    """Of this process and of the processes of a server here that answer it, or read for those that do."""
+    processes = [Path("/proc/self")]
     if not database.is_sqlite:
+        asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() OR backend_type = 'io worker'"
         with database.engine.connect() as connection:
-            asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-            servers = [Path(f"/proc/{pid}/schedstat") for (pid,) in connection.exec_driver_sql(asked)]
+            processes += [Path(f"/proc/{pid}") for (pid,) in connection.exec_driver_sql(asked)]
 
-    def seconds() -> float:
-        total = time.process_time()
-        for one in servers:
+    def now() -> tuple[float, float, float]:
+        processors, read = time.process_time(), 0
+        for one in processes:
             with suppress(OSError):
-                total += int(one.read_text().split()[0]) / 1e9
-        return total
+                read += int((one / "io").read_text().split()[1])
+                processors += int((one / "schedstat").read_text().split()[0]) / 1e9 if one is not processes[0] else 0
+        return time.perf_counter(), processors, read
 
-    return seconds
+    return now
 
 
-def measure(question: Ask, processors: Callable[[], float] = time.process_time) -> Figures:
+def _own_meter() -> tuple[float, float, float]:
+    return time.perf_counter(), time.process_time(), 0.0
+
+
+def measure(question: Ask, meter: Meter = _own_meter) -> Figures:
     """Medians and 99th percentiles, after three questions to warm up; what is slow is asked for 20 s."""
-    took: list[tuple[float, float]] = []
-    while len(took) < WARMING + ROUNDS and sum(wall for wall, _ in took) < LONGEST_S * 1000:
-        start, before = time.perf_counter(), processors()
+    return _figures([question] * (WARMING + ROUNDS), meter)
+
+
+def measure_twice(draw: Callable[[], Ask], meter: Meter) -> tuple[Figures, Figures]:
+    """The same questions twice: as they come, when what they read may lie on the disk alone, and once more."""
+    questions = [draw() for _ in range(WARMING + ROUNDS)]
+    return _figures(questions, meter), _figures(questions, meter)
+
+
+def _figures(questions: Sequence[Ask], meter: Meter) -> Figures:
+    took: list[tuple[float, float, float]] = []
+    for question in questions:
+        before = meter()
         question()
-        took.append(((time.perf_counter() - start) * 1000, (processors() - before) * 1000))
-    wall, cpu = np.array(took[WARMING:] or took).T
-    return Figures(*(float(one) for row in (wall, cpu) for one in (np.median(row), np.percentile(row, 99))))
+        wall, processors, read = np.subtract(meter(), before).tolist()
+        took.append((wall * 1000, processors * 1000, read / 1024))
+        if sum(wall for wall, *_ in took) > LONGEST_S * 1000:
+            break
+    wall, processors, read = np.array(took[WARMING:] or took).T
+    times = [float(one) for row in (wall, processors) for one in (np.median(row), np.percentile(row, 99))]
+    return Figures(*times, float(np.median(read)), float(read.max()))
 
 
 class server_database:  # noqa: N801 (used as a verb)

@@ -10,7 +10,7 @@ from pulvinar.catalogue import postings, word_index, word_shares, words_in_sqlit
 from pulvinar.catalogue.word_index import WordIndex
 
 _SMALL = {
-    postings: {"_WINDOW": 2, "_PHRASE_WINDOW": 2, "_MOST_WINDOW": 3, "_PORTION": 2, "_MOST_READ": 4},
+    postings: {"_WINDOW": 2, "_MOST_WINDOW": 3, "_PORTION": 2, "_MOST_READ": 4},
     words_in_sqlite: {"_PREFIX_LISTS": 1, "_MOST_BEGINNINGS": 2, "_MANY": 1},
     word_shares: {"_READING": 0.5},
 }

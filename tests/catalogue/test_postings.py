@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.catalogue.index_sizes import index_sizes
+from tests.conftest import new_postgres_database
 
 from pulvinar.catalogue.postings import among, matching, walk, within
 from pulvinar.catalogue.wanted import All, Any, But, Term, Wanted, reaching_all
-from pulvinar.catalogue.word_index import WordIndex, store_words
+from pulvinar.catalogue.word_index import WordIndex, signature_of, store_words, vector_literal
 from pulvinar.catalogue.word_shares import rare_part
+from pulvinar.platform import migrate
 from pulvinar.storage.database import Database
 
 INDEX = WordIndex.ASSETS
@@ -97,3 +101,24 @@ def test_beside_common_words_only_the_rare_are_asked_for(database: Database) -> 
         assert asked(But(common, rare)) is None
         assert asked(rare) is None
         assert walk(session, INDEX, All((common, rare)), None, 5) == [7]
+
+
+def test_words_that_were_stored_before_rows_had_signatures_get_them(postgres_server: str) -> None:
+    database = Database(new_postgres_database(postgres_server))
+    migrate(database, "0019")
+    rows = {1: ["light", "海马", "__d1_2"], 2: [], 3: ["light.er", "dark"]}
+    with database.writing() as session:
+        for index, (number, words) in product(WordIndex, rows.items()):
+            stored = f"INSERT INTO {index} (seq, words) VALUES (:number, CAST(:words AS tsvector))"
+            session.execute(text(stored), {"number": number, "words": vector_literal(index, number, words)})
+    migrate(database)
+    with database.session() as session:
+        for index in WordIndex:
+            found = session.execute(text(f"SELECT seq, CAST(signature AS text) AS bits FROM {index}")).all()
+            assert {row.seq for row in found} == set(rows)
+            for row, word in product(found, ("light", "dark", "light.er", "海马", "__d1_2")):
+                needed = int(signature_of([word])[1:], 16)
+                assert (int(row.bits, 2) & needed == needed) == (word in rows[row.seq])
+            assert matching(session, index, Term(("light",)), [1, 2, 3]) == [1]
+            assert walk(session, index, Term(("light.er",)), None, 9) == [3]
+    database.close()

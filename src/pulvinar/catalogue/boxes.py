@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import BITS, Figure, block_codes, block_corners, block_side_um, cover
-from pulvinar.catalogue.listed import Numbers, numbers_told
+from pulvinar.catalogue.listed import Numbers, bytes_told, numbers_told
 from pulvinar.catalogue.places import PlaceBlocks
 from pulvinar.model.space import Points, Space
 from pulvinar.model.volume import Triple
@@ -30,15 +30,16 @@ _ANY = text("SELECT 1 FROM place_block WHERE space = :space AND role = 'box' LIM
 # By whether the database is SQLite; why they are written so is told in `nearby`.
 _BETWEEN = {
     True: text(
-        "SELECT group_concat(DISTINCT number) FROM json_each(:rows) AS asked "
+        "SELECT group_concat(number), group_concat(block), group_concat(hex(places), '') "
+        "FROM (SELECT number, block, places FROM json_each(:rows) AS asked "
         "CROSS JOIN place_block INDEXED BY place_block_box_by_number "
         "WHERE space = :space AND role = 'box' AND block = asked.value "
-        "AND place_block.number >= :least AND place_block.number < :below"
+        "AND place_block.number >= :least AND place_block.number < :below)"
     ),
     False: text(
-        "SELECT string_agg(DISTINCT CAST(number AS text), ',') "
+        "SELECT string_agg(int8send(number), ''), string_agg(int8send(block), ''), string_agg(places, '') "
         "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
-        "AS asked CROSS JOIN LATERAL (SELECT number FROM place_block "
+        "AS asked CROSS JOIN LATERAL (SELECT number, block, places FROM place_block "
         "WHERE space = :space AND role = 'box' AND block = asked.code "
         "AND place_block.number >= :least AND place_block.number < :below OFFSET 0) AS found"
     ),
@@ -94,6 +95,23 @@ def _corners_of(space: Space, named: npt.NDArray[np.int64]) -> npt.NDArray[np.fl
     return block_corners(space, codes)
 
 
+class _Boxes(NamedTuple):
+    """Boxes of assets by number, int64 (n,): a cube in which each lies, by its name, int64 (n,), and from the corner of
+    that its own two, float32 (n, 2, 3)."""
+
+    number: Numbers
+    named: Numbers
+    offsets: npt.NDArray[np.float32]
+
+    def of(self, which: npt.NDArray[np.bool_]) -> _Boxes:
+        """Some of them."""
+        return _Boxes(self.number[which], self.named[which], self.offsets[which])
+
+
+def _offsets(places: bytes) -> npt.NDArray[np.float32]:
+    return np.frombuffer(places, "<f4").reshape(-1, 2, 3)
+
+
 class BoxesNear:
     """The assets whose boxes meet a figure: a part of what is near a place."""
 
@@ -101,7 +119,7 @@ class BoxesNear:
         self._session = session
         self._space = space
         self._figure = figure
-        self._listed: Numbers = _NONE
+        self._listed = _Boxes(_NONE, _NONE, _offsets(b""))
         self._range = range(0)
 
     @cached_property
@@ -120,25 +138,32 @@ class BoxesNear:
         return json.dumps(np.concatenate(found).tolist())
 
     def between(self, least: int, below: int) -> Numbers:
-        """The numbers from one up to another of the assets whose boxes may meet it, in any order."""
+        """The numbers from one up to another of the assets whose boxes may meet it, in any order, each once."""
         if self._none:
             return _NONE
-        self._listed = numbers_told(self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).scalar())
+        told = self._ask(_BETWEEN, rows=self._cubes, least=least, below=below).one()
+        number, first = np.unique(numbers_told(told[0]), return_index=True)
+        self._listed = _Boxes(number, numbers_told(told[1])[first], _offsets(bytes_told(told[2]))[first])
         self._range = range(least, below)
-        return self._listed
+        return number
 
     def holding(self, numbers: Sequence[int]) -> set[int]:
         """Those of `numbers` whose boxes meet it: of those that were just listed nothing is asked twice."""
-        near = set(self._listed.tolist())
-        asked = [one for one in numbers if one in near or one not in self._range]
-        rows = [] if self._none or not asked else self._ask(_OF, rows=json.dumps(asked)).all()
-        if not rows:
+        if self._none or not numbers:
             return set()
-        number, named, places = zip(*rows, strict=True)
-        offsets = np.frombuffer(b"".join(places), "<f4").reshape(-1, 2, 3).astype(np.float64)
-        corners = offsets + _corners_of(self._space, np.array(named, np.int64))[:, None]
-        meets = self._figure.meets(corners[:, 0], corners[:, 1])
-        return set(np.array(number, np.int64)[meets].tolist())
+        asked = np.array(numbers, np.int64)
+        listed, others = self._listed, asked[(asked < self._range.start) | (asked >= self._range.stop)]
+        found = self._meeting(listed.of(np.isin(listed.number, asked)))
+        if len(others) and (rows := self._ask(_OF, rows=json.dumps(others.tolist())).all()):
+            number, named, places = zip(*rows, strict=True)
+            boxes = _Boxes(np.array(number, np.int64), np.array(named, np.int64), _offsets(b"".join(places)))
+            found |= self._meeting(boxes)
+        return found
+
+    def _meeting(self, boxes: _Boxes) -> set[int]:
+        """The numbers of those that it meets."""
+        corners = boxes.offsets.astype(np.float64) + _corners_of(self._space, boxes.named)[:, None]
+        return set(boxes.number[self._figure.meets(corners[:, 0], corners[:, 1])].tolist())
 
     def _ask(self, statement: dict[bool, TextClause], **values: Any) -> Any:
         values["space"] = self._space.name

@@ -27,9 +27,21 @@ def told(items: Collection[int] | Collection[str]) -> str:
     return json.dumps([*items])
 
 
-def numbers_told(told: str | None) -> Numbers:
-    """Numbers that a database gave as one text, with commas between them."""
+def told_as_one(expression: str, *, sqlite: bool) -> str:
+    """The aggregate by which a database tells every number of a column as one value, see `numbers_told`."""
+    return f"group_concat({expression})" if sqlite else f"string_agg(int8send({expression}), '')"
+
+
+def numbers_told(told: str | bytes | None) -> Numbers:
+    """Numbers that a database gave as one value: SQLite with commas between them, PostgreSQL in eight bytes each."""
+    if isinstance(told, bytes):
+        return np.frombuffer(told, ">i8").astype(np.int64)
     return np.fromstring(told or "", np.int64, sep=",")
+
+
+def bytes_told(told: str | bytes | None) -> bytes:
+    """Bytes that a database gave as one value: SQLite, whose aggregate knows texts alone, in hexadecimal digits."""
+    return told if isinstance(told, bytes) else bytes.fromhex(told or "")
 
 
 def listed(session: Session, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from pulvinar.catalogue.blocks import Figure, block_corners, cover, in_ranges
 from pulvinar.catalogue.boxes import BoxesNear
-from pulvinar.catalogue.listed import Numbers, numbers_told
+from pulvinar.catalogue.listed import Numbers, numbers_told, told_as_one
 from pulvinar.catalogue.postings import matching, walk, within
 from pulvinar.catalogue.wanted import Wanted
 from pulvinar.catalogue.word_index import WordIndex, newest_number
@@ -46,38 +46,44 @@ _LOOKING = 3
 """To look at an asset takes as long as to look into so many blocks of the index by number,"""
 _LISTING = 20
 """or to list so many assets."""
-_READING = {True: 30, False: 2}
+_READING = {True: 300, False: 25}
 """To read the words of an asset takes as long as to find so many by their words; by whether it is SQLite."""
+
+
+def _pairs_of(one: str, other: str, *, sqlite: bool) -> str:
+    return f"{told_as_one(one, sqlite=sqlite)}, {told_as_one(other, sqlite=sqlite)}"
+
 
 # By whether the database is SQLite. OFFSET 0 keeps PostgreSQL from joining in another order, CROSS JOIN keeps SQLite:
 # both ask the index for one block after the other, whatever they believe of how many places a block has. Pairs come as
-# one text: tens of thousands of rows would take longer to hand over than to find.
+# one value: tens of thousands of rows would take longer to hand over than to find.
 _IN_BLOCK = (
     "space = :space AND role IN ('node', 'cell') AND block = {} "
     "AND place_block.number >= :least AND place_block.number < :below"
 )
 _BETWEEN = {
     True: (
-        "SELECT group_concat(number), group_concat(block) FROM (SELECT number, block FROM json_each(:rows) AS asked "
-        f"CROSS JOIN place_block INDEXED BY place_block_by_number WHERE {_IN_BLOCK.format('asked.value')})"
+        f"SELECT {_pairs_of('number', 'place', sqlite=True)} FROM (SELECT number, asked.key AS place "
+        "FROM json_each(:rows) AS asked CROSS JOIN place_block INDEXED BY place_block_by_number "
+        f"WHERE {_IN_BLOCK.format('asked.value')})"
     ),
     False: (
-        "SELECT string_agg(CAST(number AS text), ','), string_agg(CAST(block AS text), ',') "
-        "FROM (SELECT CAST(value AS bigint) AS code FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
-        "AS asked CROSS JOIN LATERAL (SELECT number, block FROM place_block "
+        f"SELECT {_pairs_of('number', 'place', sqlite=False)} FROM (SELECT CAST(value AS bigint) AS code, place - 1 "
+        "AS place FROM json_array_elements_text(CAST(:rows AS json)) WITH ORDINALITY AS told (value, place)) "
+        "AS asked CROSS JOIN LATERAL (SELECT number FROM place_block "
         f"WHERE {_IN_BLOCK.format('asked.code')} OFFSET 0) AS found"
     ),
 }
 _OF_ASSET = "place_block.asset_id = entry.asset_id AND space = :space AND block BETWEEN {}"
 _CUBES = {
     True: (
-        "SELECT group_concat(number), group_concat(cube) "
+        f"SELECT {_pairs_of('number', 'cube', sqlite=True)} "
         "FROM (SELECT DISTINCT entry.number AS number, block >> :bits AS cube FROM json_each(:rows) AS asked "
         "CROSS JOIN asset_entry AS entry ON entry.number = asked.value "
         f"CROSS JOIN place_block INDEXED BY place_block_by_asset ON {_OF_ASSET.format(':first AND :last')})"
     ),
     False: (
-        "SELECT string_agg(CAST(number AS text), ','), string_agg(CAST(cube AS text), ',') "
+        f"SELECT {_pairs_of('number', 'cube', sqlite=False)} "
         "FROM (SELECT DISTINCT entry.number, block >> CAST(:bits AS integer) AS cube "
         "FROM (SELECT number, asset_id FROM asset_entry "
         "WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:rows AS json)) AS value) "
@@ -178,7 +184,7 @@ class _Walk:
                 least = max(below - length, 0)
                 portions = self._both(least, below, left)
                 below, ended = least, least == 0
-            for number in self._held(portions, max(_FIRST, 4 * limit)):
+            for number in self._held(portions, limit):
                 count += 1
                 self._near_looked += looks
                 self._near_read += not looks
@@ -237,15 +243,23 @@ class _Walk:
             yield portion
             start, self._portion = start + size, min(4 * size, _MOST)
 
-    def _held(self, portions: Iterable[list[int]], size: int) -> Iterator[int]:
-        """Those that are near all, looked at so many at a time: a page that is full asks for no more."""
+    def _held(self, portions: Iterable[list[int]], limit: int) -> Iterator[int]:
+        """Those that are near all, looked at so many at a time: a page that is full asks for no more.
+
+        Of the last of `near` no more is asked than fills a page, for what may be read is dear to tell.
+        """
+        *first, last = self._near
+        size, filling = max(_FIRST, 4 * limit), limit + limit // 4 + 1
         for portion in portions:
             for start in range(0, len(portion), size):
                 left = portion[start : start + size]
-                for one in self._near:
+                for one in first:
                     held = one.holding(left)
                     left = [number for number in left if number in held]
-                yield from left
+                for at in range(0, len(left), filling):
+                    asked = left[at : at + filling]
+                    held = last.holding(asked)
+                    yield from (number for number in asked if number in held)
 
 
 class PlacesNear:
@@ -300,8 +314,9 @@ class _Part:
 
     def between(self, least: int, below: int) -> Numbers:
         """The numbers from one up to another of the assets with a place in its blocks or a box near, in any order."""
-        number, block = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
-        self._listed, self._range = (number, block >> self._cover.bits), range(least, below)
+        number, place = self._pairs(_BETWEEN, rows=self._codes, least=least, below=below)
+        self._listed = number, self._cover.codes[place] >> self._cover.bits
+        self._range = range(least, below)
         return np.concatenate([number, self._boxes.between(least, below)]) if self._boxes else number
 
     def holding(self, numbers: Sequence[int]) -> set[int]:

@@ -14,8 +14,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pulvinar.catalogue.listed import Numbers, numbers_told
-from pulvinar.catalogue.wanted import Wanted, has_phrase
+from pulvinar.catalogue.listed import Numbers, numbers_told, told_as_one
+from pulvinar.catalogue.wanted import Wanted
 from pulvinar.catalogue.word_index import BLOCK, WordIndex, newest_number
 from pulvinar.catalogue.word_shares import rare_part
 from pulvinar.catalogue.words_in_postgresql import matching_in_postgresql, tsquery
@@ -23,7 +23,6 @@ from pulvinar.catalogue.words_in_sqlite import fts5, matching_in_sqlite, newest_
 from pulvinar.storage.database import is_sqlite
 
 _WINDOW = 250
-_PHRASE_WINDOW = 1_000
 _MOST_WINDOW = 1_500
 _PORTION = 200
 _MOST_READ = 3_000
@@ -38,13 +37,12 @@ def walk(session: Session, index: WordIndex, wanted: Wanted, below: int | None, 
 def within(session: Session, index: WordIndex, wanted: Wanted, least: int, below: int) -> Numbers:
     """The numbers of all rows from one number up to another that `wanted` finds, in any order; int64 (n,).
 
-    They come as one text: hundreds of thousands of rows would take longer to hand over than to find.
+    They come as one value: hundreds of thousands of rows would take longer to hand over than to find.
     """
     asked: dict[str, object] = {"least": least, "below": below}
     if is_sqlite(session):
-        statement = (
-            f"SELECT group_concat(rowid) FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
-        )
+        numbers = told_as_one("rowid", sqlite=True)
+        statement = f"SELECT {numbers} FROM {index} WHERE {index} MATCH :asked AND rowid >= :least AND rowid < :below"
         asked["asked"] = fts5(spelled(session, index, wanted))
     else:
         statement = _RANGE.format(index=index)
@@ -93,7 +91,7 @@ _WHOLE = "AND ts_match_vq(words, CAST(replace(:whole, '@', CAST(block AS text)) 
 
 
 _RANGE = (
-    "SELECT string_agg(CAST(found.seq AS text), ',') "
+    f"SELECT {told_as_one('found.seq', sqlite=False)} "
     "FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS block "
     "CROSS JOIN LATERAL (SELECT seq FROM {index} "
     "WHERE words @@ CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) "
@@ -104,14 +102,10 @@ _RANGE = (
 def _walk_postgresql(session: Session, index: WordIndex, wanted: Wanted, below: int | None, limit: int) -> list[int]:
     """First compare the newest rows, and where that finds most of what is wanted some more, which is enough for common
     words; for others go on block by block.
-
-    Of a phrase the index tells only which rows have its words: every such row of a block has to be read, and so the
-    newest are compared for longer.
     """
     asked = tsquery(wanted)
     below = newest_number(session, index) + 1 if below is None else below
-    size, rows = _PHRASE_WINDOW if has_phrase(wanted) else _WINDOW, 0
-    found: list[int] = []
+    size, rows, found = _WINDOW, 0, list[int]()
     while size <= _MOST_WINDOW and below > 0 and len(found) < limit:
         found += _in_window(session, index, asked, max(below - size, 0), below, limit - len(found))
         below, rows = max(below - size, 0), rows + size

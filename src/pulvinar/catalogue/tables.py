@@ -106,7 +106,8 @@ version_asset = Table(
     "version_asset",
     metadata,
     Column("version_id", String(64), ForeignKey("version.id", ondelete="CASCADE"), primary_key=True),
-    Column("asset_id", String(64), ForeignKey("asset.id"), primary_key=True, index=True),
+    Column("asset_id", String(64), ForeignKey("asset.id"), primary_key=True),
+    Index("version_asset_by_asset", "asset_id", "version_id"),
 )
 
 asset_object = Table(
@@ -195,7 +196,10 @@ place_block = Table(
     Column("number", BigInteger),
     Index("place_block_by_number", "space", "block", "number", sqlite_where=_LOOKED_FOR, postgresql_where=_LOOKED_FOR),
     Index("place_block_by_asset", "asset_id", "space", "block"),
-    Index("place_block_box_by_number", "space", "block", "number", sqlite_where=_BOXES, postgresql_where=_BOXES),
+    # with the corners of the box, which are always 24 bytes
+    Index(
+        "place_block_box_by_number", "space", "block", "number", "places", sqlite_where=_BOXES, postgresql_where=_BOXES
+    ),
 )
 
 # An asset in the search: `number` orders assets by when they came, and `facets` is what its row of words says in short.

@@ -7,22 +7,27 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pulvinar.catalogue.wanted import All, But, Term, Wanted
-from pulvinar.catalogue.word_index import BLOCK, WordIndex
+from pulvinar.catalogue.wanted import All, Any, But, Term, Wanted, needed
+from pulvinar.catalogue.word_index import BLOCK, SIGNATURE_TYPE, WordIndex, signature_of
 
-# A row is compared with the question of its block, which is read once.
+# A row is compared with the question of its block, which is read once. Words lie beside their rows: those of rows whose
+# signature lacks a word that is needed are left there.
 _ROWS = (
-    "WITH asked AS MATERIALIZED (SELECT block, CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) AS query "
+    "WITH asked AS MATERIALIZED (SELECT block, CAST(replace(:asked, '@', CAST(block AS text)) AS tsquery) AS query, "
+    "CAST(:needed AS {bits}) AS needed "
     "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
     "SELECT seq FROM unnest(CAST(:numbers AS bigint[])) AS number "
-    "CROSS JOIN LATERAL (SELECT seq, words FROM {index} WHERE seq = number OFFSET 0) AS one "
-    "JOIN asked ON block = number / {size} WHERE ts_match_vq(words, query) ORDER BY seq DESC"
+    "CROSS JOIN LATERAL (SELECT seq, words, signature FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "JOIN asked ON block = number / {size} WHERE CASE WHEN signature & needed = needed "
+    "THEN ts_match_vq(words, query) ELSE false END ORDER BY seq DESC"
 )
+# Put together from two, the words of a row are fetched once rather than for each question.
 _COUNTS = (
     "WITH asked AS MATERIALIZED (SELECT block, {told} "
     "FROM (SELECT DISTINCT number / {size} AS block FROM unnest(CAST(:numbers AS bigint[])) AS number) AS blocks) "
     "SELECT {counts} FROM unnest(CAST(:numbers AS bigint[])) AS number "
-    "CROSS JOIN LATERAL (SELECT words FROM {index} WHERE seq = number OFFSET 0) AS one "
+    "CROSS JOIN LATERAL "
+    "(SELECT words || CAST('' AS tsvector) AS words FROM {index} WHERE seq = number OFFSET 0) AS one "
     "JOIN asked ON block = number / {size}"
 )
 
@@ -45,8 +50,15 @@ def _array(numbers: Sequence[int]) -> str:
 
 def matching_in_postgresql(session: Session, index: WordIndex, wanted: Wanted, numbers: Sequence[int]) -> list[int]:
     """Those of the rows that `wanted` finds, newest first."""
-    statement = text(_ROWS.format(index=index, size=BLOCK[index]))
-    return [*session.scalars(statement, {"asked": tsquery(wanted), "numbers": _array(numbers)}).all()]
+    statement = text(_ROWS.format(index=index, size=BLOCK[index], bits=SIGNATURE_TYPE))
+    values = {"asked": tsquery(wanted), "needed": signature_of(_needed_words(wanted)), "numbers": _array(numbers)}
+    return [*session.scalars(statement, values).all()]
+
+
+def _needed_words(wanted: Wanted) -> list[str]:
+    """Words that every row has which `wanted` finds, or some of them."""
+    parts = [part.parts[0] if isinstance(part, Any) and len(part.parts) == 1 else part for part in needed(wanted)]
+    return [word for part in parts if isinstance(part, Term) for word in part.words[: -1 if part.begins else None]]
 
 
 def counted_in_postgresql(
