@@ -1,10 +1,11 @@
 """An atlas on a server, from Python.
 
 atlas = brains.atlas("allen_mouse_25um")
-atlas.region("海马")["volume_mm3"]
+atlas.volume_of("海马")                   # cubic millimetres
 atlas.regions_at(points)                 # points (n, 3) z, y, x in micrometres -> int64 (n,), 0 is outside
-atlas.nearest(points)                    # the nearest region of each, and how far it is
-mask, start = atlas.mask("CA1", level=1)
+atlas.nearest_region(points)             # the nearest region of each, and how far it is
+mask, start = atlas.mask_of("CA1", level=1)
+vertices, faces = atlas.mesh_of("CA1")
 atlas.statistics(["CA1", "海马"], image=asset.id)
 """
 
@@ -47,7 +48,8 @@ class RemoteAtlas:
         return atlas_html(self._client, self)
 
     def region(self, name: str | int) -> dict[str, Any]:
-        """A region by identifier, acronym or name in either language: names, tree, volume, place. Raises `NotFound`."""
+        """A region by identifier, acronym, name in either language or common name: names, tree, volume, place.
+        Raises `NotFound`, naming the regions where several are meant."""
         told: dict[str, Any] = self._client.json(self._region(name), version=self.version)
         return told
 
@@ -65,12 +67,17 @@ class RemoteAtlas:
 
     def descendants(self, name: str | int) -> list[dict[str, Any]]:
         """Everything below a region, from the top down."""
-        below, wanted = [], {self.region(name)["id"]}
-        for region in self.regions():
-            if region["parent"] in wanted:
-                wanted.add(region["id"])
-                below.append(region)
-        return below
+        return self._regions(below=str(name))
+
+    def ancestors(self, name: str | int) -> list[dict[str, Any]]:
+        """All that hold a region, the nearest first."""
+        above: list[dict[str, Any]] = self.region(name)["ancestors"]
+        return above
+
+    def volume_of(self, name: str | int) -> float | None:
+        """The volume of a region and all below it, cubic millimetres; None for an atlas without voxels."""
+        volume: float | None = self.region(name)["volume_mm3"]
+        return volume
 
     def regions_at(self, zyx_um: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The region of each place (n, 3), int64 (n,); 0 is outside. Raises `Invalid` for what is no such array."""
@@ -82,7 +89,7 @@ class RemoteAtlas:
         answers = [np.frombuffer(self._client.post(path, data, version=self.version), "<i8") for data in batches]
         return np.concatenate(answers) if answers else np.zeros(0, np.int64)
 
-    def nearest(self, zyx_um: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def nearest_region(self, zyx_um: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """The nearest region of each place (n, 3), int64 (n,), and how far it is, float64 (n,), micrometres: 0 inside
         of one. Raises as `regions_at` does."""
         import numpy as np
@@ -119,7 +126,7 @@ class RemoteAtlas:
         rows: list[dict[str, Any]] = self._client.answer(f"{self._path}/statistics", query).json()["rows"]
         return rows
 
-    def mask(self, name: str | int, level: int = 0) -> tuple[npt.NDArray[np.bool_], tuple[int, int, int]]:
+    def mask_of(self, name: str | int, level: int = 0) -> tuple[npt.NDArray[np.bool_], tuple[int, int, int]]:
         """A region and all below it: bool (z, y, x) over its box, and the voxel of `level` at which the box begins.
 
         Raises `NotFound` for a region without voxels, `TooLarge` for a box beyond what the server gives at once.
@@ -131,6 +138,18 @@ class RemoteAtlas:
         voxels = np.load(io.BytesIO(answer.content))[0, 0] != 0
         z, y, x = (int(part) for part in answer.headers["x-box-start"].split(","))
         return voxels, (z, y, x)
+
+    def mesh_of(self, name: str | int, level: int = 0) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+        """The surface of a region and all below it: vertices (n, 3) in micrometres (z, y, x) of the atlas's space, and
+        faces (m, 3), rows of these, counter-clockwise seen from outside in (x, y, z). `level` 0 is the finest.
+
+        Raises `NotFound` for a region without voxels, and for an atlas or a level without surfaces.
+        """
+        import numpy as np
+
+        asked = {"version": self.version, "level": str(level), "format": "npz"}
+        told = np.load(io.BytesIO(self._client.answer(f"{self._region(name)}/surface", asked).content))
+        return told["zyx_um"], told["faces"]
 
     def _region(self, name: str | int) -> str:
         return f"{self._path}/regions/{quote(str(name), safe='')}"

@@ -14,7 +14,6 @@ from pulvinar.model.space import Points
 from pulvinar.model.transform import space_to_world
 from pulvinar.model.volume import Triple
 from pulvinar.storage.store import Store
-from pulvinar.web.atlas_scene import place_in
 from pulvinar.web.stored_tables import read_matrix
 
 
@@ -69,7 +68,7 @@ def _place(atlas: OpenAtlas, name: str) -> tuple[Region, Triple] | None:
     """The region that a parcel's name means, and where it is in the world: on the side that the name says, where the
     atlas has one region for both. None where it has none, or no voxel of it."""
     region = region_named(atlas.ontology, name)
-    place = place_in(atlas.annotation, region.id) if region else None
+    place = atlas.annotation.place_of(region.id) if region else None
     if region is None or place is None:
         return None
     rows = np.array(space_to_world(atlas.atlas.space))[:3]

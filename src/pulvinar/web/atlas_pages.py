@@ -66,7 +66,7 @@ def atlas(
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """One atlas: its facts, and the tree of its regions or those that a search finds."""
-    found = asked.ontology.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
+    found = asked.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
     version = get_version(platform.database, actor, asked.dataset_id)
     base = str(request.base_url).rstrip("/")
     everything = _EVERYTHING.format(space=asked.atlas.space.name)
@@ -92,7 +92,7 @@ def atlas(
 @router.get("/atlases/{name}/tree/{region}", dependencies=[Depends(kept)])
 def branch(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
     """The regions right below one, for a branch of the tree that somebody opens."""
-    below = _branch(asked, asked.ontology.find(region).id, 0)
+    below = _branch(asked, asked.region(region).id, 0)
     return render(request, "_branch.html", {**_common(request, asked), "branch": below})
 
 
@@ -101,7 +101,7 @@ def region(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, asked: AskedAtlas, region: RegionName
 ) -> Response:
     """One region."""
-    shown = asked.ontology.find(region)
+    shown = asked.region(region)
     has_voxels = asked.atlas.has(PartKind.ANNOTATION)
     pictured = has_voxels and asked.annotation.box_of(shown.id) is not None
     base = str(request.base_url).rstrip("/")
@@ -126,7 +126,7 @@ def region(
 @router.get("/atlases/{name}/regions/{region}/picture/{axis}", dependencies=[Depends(kept)])
 def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Literal["z", "y", "x"]) -> Response:
     """A section through a region, WebP."""
-    shown = asked.ontology.find(region)
+    shown = asked.region(region)
     part = asked.atlas.part(PartKind.ANNOTATION)
     headers = {"etag": f'"{part.digest[:32]}.{shown.id}.{axis}"', "cache-control": "private, max-age=86400"}
     if matches_etag(request.headers.get("if-none-match", "").encode(), headers["etag"].encode()):
@@ -148,7 +148,7 @@ def neurons(
     cursor: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
     """The neurons that lie in an atlas: soma, size, and how much of each is in which region."""
-    spans = {name: asked.ontology.span(asked.ontology.find(said).id) for name, said in _said(soma, end).items()}
+    spans = {name: asked.ontology.span(asked.region(said).id) for name, said in _said(soma, end).items()}
     page = list_neurons(
         platform.database,
         actor,
@@ -159,7 +159,7 @@ def neurons(
         limit=_NEURONS,
     )
     table = projections(page.items, asked.ontology)
-    said = [f"{what}-{asked.ontology.find(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
+    said = [f"{what}-{asked.region(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
     follow = {**_said(soma, end), "cursor": page.next_cursor} if page.next_cursor else None
     values = {
         **_common(request, asked),

@@ -9,7 +9,6 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.catalogue.collections import get_collection
 from pulvinar.catalogue.versions import get_version
@@ -99,7 +98,7 @@ def shown_set(
     kind, _, value = key.partition("-")
     name = ""
     if kind in ("ends", "soma"):
-        name = atlas.ontology.find(value).label(language)
+        name = atlas.region(value).label(language)
     elif kind == "dataset":
         name = get_version(platform.database, actor, value).record.title
     elif kind == "collection":
@@ -132,7 +131,7 @@ class Extent:
 
 def extent_of(atlas: OpenAtlas, region_id: int) -> Extent | None:
     """Where a region and all below it are; None where it has no voxel."""
-    place, box = place_in(atlas.annotation, region_id), atlas.annotation.box_of(region_id)
+    place, box = atlas.annotation.place_of(region_id), atlas.annotation.box_of(region_id)
     if place is None or box is None:
         return None
     rows = np.array(space_to_world(atlas.atlas.space))
@@ -162,14 +161,3 @@ def _shell(atlas: OpenAtlas, layer: SceneLayer, language: str) -> list[SceneLaye
     return [
         layer.model_copy(update={**update, "name": one.label(language), "segments": [str(one.id)]}) for one in whole
     ]
-
-
-def place_in(annotation: Annotation, region_id: int) -> Triple | None:
-    """A place (z, y, x) of the space well inside a region or one below it: the middle of the chunk with most of its
-    voxels, where the mean of a region with two sides would lie between them. None when it has no voxel."""
-    rows: npt.NDArray[np.int64] = annotation.index.rows(annotation.labels_of(region_id))
-    if not len(rows):
-        return None
-    best = rows[int(np.argmax(annotation.index.count[rows]))]
-    z, y, x, _ = annotation.voxel_to_space_um @ [*annotation.index.center[best], 1.0]
-    return float(z), float(y), float(x)

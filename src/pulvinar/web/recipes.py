@@ -98,7 +98,7 @@ def of_atlas(base: str, name: str) -> Recipe:
 def of_region(base: str, atlas: str, region_id: int, *, has_voxels: bool) -> Recipe:
     """A region in figures, and where it lies."""
     more = (
-        f"mask, start = atlas.mask({region_id})  # bool (z, y, x), and the voxel at which its box begins\n"
+        f"mask, start = atlas.mask_of({region_id})  # bool (z, y, x), and the voxel at which its box begins\n"
         f"print(mask.sum(), start, atlas.statistics([{region_id}]))"
     )
     python = _connected(base) + (
