@@ -117,6 +117,7 @@ def toy_atlas(
     *others: AtlasPart,
     name: str = "toy",
     species: Species = Species.MOUSE,
+    orientation: str = SPACE.orientation,
 ) -> Atlas:
     """The manifest whose annotation is the asset `annotation`."""
     rows = tuple(tuple(row) for row in affine.tolist())
@@ -127,7 +128,7 @@ def toy_atlas(
         title="A toy brain",
         title_zh="玩具脑",
         species=species,
-        space=replace(SPACE, name=name, species=species.value),
+        space=replace(SPACE, name=name, species=species.value, orientation=orientation),
         ontology=name,
         licence="CC0-1.0",
         citation="nobody",
@@ -145,6 +146,7 @@ def install_toy(
     ontology: Ontology = ONTOLOGY,
     oriented: bool = False,
     surfaces: bool = False,
+    orientation: str = SPACE.orientation,
 ) -> Installed:
     """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them.
 
@@ -162,7 +164,8 @@ def install_toy(
         (_asset(ids[1], "regions", AssetKind.TABLE, [tree], {}), [tree]),
     ]
     terminology = AtlasPart(PartKind.TERMINOLOGY, "toy", "1", ids[1], stored[1][0].digest)
-    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, name=name, species=species)
+    said: dict[str, Any] = {"name": name, "species": species, "orientation": orientation}
+    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, **said)
     if surfaces:
         annotation = open_annotation(platform.store, atlas, atlas.parts[0], ontology, scratch / "grids")
         meshes = new_id()

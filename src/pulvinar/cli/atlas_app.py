@@ -124,7 +124,7 @@ def mesh(
 
 @atlas_app.command(context_settings=NEGATIVE_PLACES)
 def mirror(name: Name, points: PlacesAsked, json: Json = False) -> None:
-    """Say where places lie on the other side, and in which region."""
+    """Write out where places lie on the other side, one a line: `atlas at` says in which region."""
     from pulvinar.cli.atlases import show_mirrored
 
     show_mirrored(name, points, as_json=json)

@@ -262,22 +262,13 @@ def show_mirrored(name: str, texts: list[str], *, as_json: bool) -> None:
 
     places = np.array([place(text) for text in texts], np.float64)
     with opened() as platform:
-        atlas = platform.atlas(name)
-        mirrored = atlas.annotation.mirror(Points(atlas.atlas.space, places[:, ::-1].copy()))
-        nearest = atlas.annotation.nearest_region(mirrored)
-    rows = [
-        {"place": text, "mirrored": xyz, "region": _named_region(atlas, int(region)), "distance_um": round(distance, 1)}
-        for text, xyz, region, distance in zip(
-            texts, mirrored.zyx_um[:, ::-1].tolist(), nearest.region, nearest.distance_um.tolist(), strict=True
-        )
-    ]
+        atlas = platform.atlas(name).atlas
+    mirrored = atlas.mirror(Points(atlas.space, places[:, ::-1].copy())).zyx_um[:, ::-1].tolist()
     if as_json:
-        print_json(rows)
+        print_json([{"place": text, "mirrored": xyz} for text, xyz in zip(texts, mirrored, strict=True)])
         return
-    for row in rows:
-        away = row["distance_um"]
-        xyz = ",".join(f"{value:.3f}" for value in row["mirrored"])
-        print(f"{row['place']}  {xyz}  {f'outside, {away} um from ' if away else ''}{row['region']}")
+    for xyz in mirrored:
+        print(",".join(f"{value:.3f}" for value in xyz))
 
 
 def write_mask(name: str, wanted: str, path: Path, level: int) -> None:

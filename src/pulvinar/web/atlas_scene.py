@@ -13,10 +13,10 @@ from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.catalogue.collections import get_collection
 from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import Actor
-from pulvinar.model.atlas import PartKind
+from pulvinar.model.atlas import Atlas, PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.ontology import Region
-from pulvinar.model.transform import space_to_world, world_to_space
+from pulvinar.model.transform import space_to_world
 from pulvinar.model.volume import Triple
 from pulvinar.platform import Platform
 from pulvinar.web.neuron_sets import ROOT, NeuronSets, forms_of, searched
@@ -54,9 +54,8 @@ def build_atlas_scene(
     scene.attribution = atlas.atlas.licence
     scene.citation = atlas.atlas.citation
     space = atlas.atlas.space
-    scene.search = SearchSpace(
-        space=space.name, from_world=[list(row) for row in world_to_space(space)[:3]], address="/"
-    )
+    from_world = (np.linalg.inv(world_of(atlas.atlas))[:3] + 0.0).tolist()
+    scene.search = SearchSpace(space=space.name, from_world=from_world, address="/")
     scene.space, scene.chosen = space.name, [str(region.id) for region in regions]
     surfaces = {part.asset_id for part in atlas.atlas.parts if part.kind is PartKind.MESHES}
     layers = [layer for layer in scene.layers if not any(f"/{one}/" in layer.source for one in surfaces)]
@@ -114,6 +113,19 @@ def shown_set(
     )
 
 
+def world_of(atlas: Atlas) -> npt.NDArray[np.float64]:
+    """From the atlas's space to the world of its scene, (4, 4), (z, y, x, 1) in um on both sides.
+
+    Where nobody has said which way the axes rise, the world is that of its volumes as they are shown then: along the
+    space's own axes, from the middle of the first voxel.
+    """
+    if atlas.space.orientation:
+        return np.array(space_to_world(atlas.space))
+    kind = PartKind.ANNOTATION if atlas.has(PartKind.ANNOTATION) else PartKind.TEMPLATE
+    voxels = np.array(atlas.part(kind).voxel_to_space_um)
+    return np.diag([*np.linalg.norm(voxels[:3, :3], axis=0), 1.0]) @ np.linalg.inv(voxels)
+
+
 def lies_in(asset: Asset, atlas: OpenAtlas) -> bool:
     """Whether an asset's world is the atlas's, as far as it says."""
     name = atlas.atlas.space.name
@@ -134,7 +146,7 @@ def extent_of(atlas: OpenAtlas, region_id: int) -> Extent | None:
     place, box = atlas.annotation.place_of(region_id), atlas.annotation.box_of(region_id)
     if place is None or box is None:
         return None
-    rows = np.array(space_to_world(atlas.atlas.space))
+    rows = world_of(atlas.atlas)
     corners = np.array([[*(box[side][axis] - 0.5 for axis, side in enumerate(at)), 1.0] for at in np.ndindex(2, 2, 2)])
     world = (rows @ np.vstack([np.array(atlas.annotation.voxel_to_space_um)[:3] @ corners.T, np.ones(8)]))[:3]
     return Extent(_triple(rows[:3] @ [*place, 1.0]), _triple(world.min(axis=1)), _triple(world.max(axis=1)))
@@ -151,7 +163,8 @@ def _tell_apart(layers: Sequence[SceneLayer]) -> None:
 
 
 def _rows(atlas: OpenAtlas) -> list[list[float]]:
-    return [list(row) for row in space_to_world(atlas.atlas.space)[:3]]
+    rows: list[list[float]] = world_of(atlas.atlas)[:3].tolist()
+    return rows
 
 
 def _shell(atlas: OpenAtlas, layer: SceneLayer, language: str) -> list[SceneLayer]:

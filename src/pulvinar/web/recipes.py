@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pulvinar.catalogue.query_fields import plain_number
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import volume_from_json
 from pulvinar.web.phrases import mark
@@ -107,6 +108,24 @@ def of_region(base: str, atlas: str, region_id: int, *, has_voxels: bool) -> Rec
         f"{more if has_voxels else f'print(atlas.children({region_id}))'}"
     )
     return Recipe("region", python, f"pulvinar atlas region {_sh(atlas)} {region_id}", HERE_MACHINE)
+
+
+def of_place(base: str, atlas: str, zyx_um: Sequence[float], around: str, *, named: bool) -> Recipe:
+    """What is at a place of an atlas that has named regions or none, and what the search `around` it finds."""
+    z, y, x = (plain_number(value) for value in zyx_um)
+    told = (
+        "region, distance_um = atlas.nearest_region(place)  # 0 inside of it\n"
+        "print(atlas.region(int(region[0]))['name'], distance_um, atlas.mirror(place))\n"
+    )
+    python = _connected(base) + (
+        f"atlas = brains.atlas({literal(atlas)})\n"
+        f"place = [[{z}, {y}, {x}]]  # z, y, x in micrometres\n"
+        f"{told if named else ''}"
+        f"for asset in brains.find({literal(around)}):\n"
+        "    print(asset.title, asset.name, asset.kind)"
+    )
+    command = f"pulvinar atlas at {_sh(atlas)} {x},{y},{z}" if named else f"pulvinar search -- {_sh(around)}"
+    return Recipe("place", python, command, HERE_MACHINE)
 
 
 def of_neuron(base: str, version: Version, asset: Asset) -> Recipe:

@@ -60,7 +60,7 @@ def find_regions(atlas: AskedAtlas, places: PlacesIn) -> PlacesOut:
 @router.post("/{name}/mirror")
 def mirror_places(atlas: AskedAtlas, places: PlacesIn) -> MirroredOut:
     """The places mirrored at the middle of the brain; refused by an atlas whose middle nobody knows."""
-    return MirroredOut(points=atlas.annotation.mirror(_points(atlas, places)).zyx_um.tolist())
+    return MirroredOut(points=atlas.atlas.mirror(_points(atlas, places)).zyx_um.tolist())
 
 
 def _points(atlas: OpenAtlas, places: PlacesIn) -> Points:
