@@ -14,7 +14,7 @@ import pytest
 from tests.atlases.toy import VOXEL_UM, install_toy, labels, renamed
 
 import pulvinar
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.errors import Invalid, NotFound, SpaceMismatch
 from pulvinar.model.access import ANONYMOUS
 from pulvinar.model.ontology import Ontology
 from pulvinar.platform import Platform, open_platform
@@ -84,6 +84,22 @@ def test_places_out_of_the_brain_have_a_nearest_region_and_a_distance(atlas):
     assert 9e4 < distance[1] < 1e5 + labels().shape[0] * VOXEL_UM[0]
     with pytest.raises(Invalid, match="shape"):
         atlas.nearest_region([1.0, 2.0])
+
+
+def test_places_are_told_with_the_names_of_their_regions(atlas):
+    thalamus, near = atlas.at([middle_of(16, 20, 20), middle_of(0, 20, 20)])
+    assert (thalamus["name"], thalamus["name_zh"], thalamus["distance_um"]) == ("thalamus", "丘脑", 0)
+    assert near["acronym"] == "CTX1"
+    assert 80 <= near["distance_um"] <= 100
+
+
+def test_points_that_know_another_space_are_refused_before_they_are_sent(atlas):
+    places = np.array([middle_of(16, 20, 20)])
+    own, other = (pulvinar.Points(pulvinar.Space(name, "mouse", "PIR"), places) for name in ("toy", "mni152"))
+    assert atlas.regions_at(own).tolist() == [TH]
+    for verb in (atlas.regions_at, atlas.nearest_region, atlas.at, atlas.mirror):
+        with pytest.raises(SpaceMismatch, match=r"mni152.*toy"):
+            verb(other)
 
 
 def test_places_are_mirrored_at_the_middle_that_the_atlas_states(atlas):

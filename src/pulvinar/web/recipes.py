@@ -114,8 +114,9 @@ def of_place(base: str, atlas: str, zyx_um: Sequence[float], around: str, *, nam
     """What is at a place of an atlas that has named regions or none, and what the search `around` it finds."""
     z, y, x = (plain_number(value) for value in zyx_um)
     told = (
-        "region, distance_um = atlas.nearest_region(place)  # 0 inside of it\n"
-        "print(atlas.region(int(region[0]))['name'], distance_um, atlas.mirror(place))\n"
+        "for there in (place, atlas.mirror(place)):\n"
+        "    (region,) = atlas.at(there)\n"
+        "    print(region['name'], region['distance_um'], 'um away')  # 0 inside of it\n"
     )
     python = _connected(base) + (
         f"atlas = brains.atlas({literal(atlas)})\n"

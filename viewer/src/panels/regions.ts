@@ -32,7 +32,7 @@ export function regionsPanel(context: PanelContext): Panel | null {
     const found = display.tree.search(find.value);
     filter(found);
     // an atlas knows common names and synonyms, which its tree doesn't show
-    if (!found.length && context.atlas) askAtlas();
+    if (context.atlas) askAtlas();
   };
   const filter = (found: string[]) => {
     const { kept, open } = display.tree.around(found);
@@ -45,7 +45,9 @@ export function regionsPanel(context: PanelContext): Panel | null {
     const address = `/api/v1/atlases/${encodeURIComponent(context.atlas!.name)}/regions?${new URLSearchParams({ q: text })}`;
     const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
     const listed = answer?.ok ? ((await answer.json()) as { id: number }[]) : [];
-    if (text === find.value && listed.length) filter(listed.map(({ id }) => String(id)).filter((id) => display.tree.regions.has(id)));
+    const found = display.tree.search(text);
+    const more = listed.map(({ id }) => String(id)).filter((id) => display.tree.regions.has(id) && !found.includes(id));
+    if (text === find.value && more.length) filter([...more, ...found]);
   };
   const askAtlas = debounce(() => void ask(), 180);
   const apply = () => {

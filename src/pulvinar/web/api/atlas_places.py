@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import OpenAtlas
-from pulvinar.errors import Invalid
+from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.space import Points
 from pulvinar.model.volume import Triple
 from pulvinar.web.api.atlases import AskedAtlas, RegionOut, region_out
@@ -65,7 +65,7 @@ def mirror_places(atlas: AskedAtlas, places: PlacesIn) -> MirroredOut:
 
 def _points(atlas: OpenAtlas, places: PlacesIn) -> Points:
     if places.space and places.space != atlas.atlas.space.name:
-        raise Invalid(
+        raise SpaceMismatch(
             f"the places are in {places.space}, the atlas is in {atlas.atlas.space.name}",
             hint=f"give places of {atlas.atlas.space.name}",
         )
