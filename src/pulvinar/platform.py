@@ -31,6 +31,7 @@ from pulvinar.storage.table_dump import is_unfinished
 
 if TYPE_CHECKING:
     from pulvinar.access.external_identities import IdentityProvider
+    from pulvinar.atlases.installed import OpenAtlas
     from pulvinar.catalogue.registration import Registrar
     from pulvinar.ingest.uploads.landing import Landing
     from pulvinar.solutions.submission import Means
@@ -92,6 +93,13 @@ class Platform:
                 hint="set datacite_password_file and datacite_prefix",
             )
         return DataCite(settings.datacite_url, settings.datacite_user, password, settings.datacite_prefix)
+
+    def atlas(self, name: str, version: str | None = None) -> OpenAtlas:
+        """An atlas that the actor may see, the version installed last when none is named. Raises `NotFound`."""
+        from pulvinar.atlases.installed import grids_in, open_atlas
+
+        cache = grids_in(self.settings.resolved_scratch())
+        return open_atlas(self.database, self.store, self.actor, name, cache=cache, version=version)
 
     def close(self) -> None:
         """Send what mail is left, and let go of the database."""

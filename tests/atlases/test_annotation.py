@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,7 +65,7 @@ def test_places_of_another_space_are_refused_and_both_are_named(toy: Annotation)
 
 def test_the_nearest_region_of_places_outside_and_how_far_it_is(toy: Annotation):
     inside, above, beside = middle_of(6, 20, 20), middle_of(0, 20, 20), middle_of(16, 20, 2)
-    found = toy.nearest(at(inside, above, beside))
+    found = toy.nearest_region(at(inside, above, beside))
     assert found.region.tolist() == [L1, L1, TH]
     assert found.distance_um[0] == 0
     # up to the voxel's face 90 um and 375 um; the answer is within half a voxel of it
@@ -72,7 +74,7 @@ def test_the_nearest_region_of_places_outside_and_how_far_it_is(toy: Annotation)
 
 
 def test_a_hole_in_the_tissue_has_a_nearest_region_too(toy: Annotation):
-    found = toy.nearest(at(middle_of(30, 50, 50)))
+    found = toy.nearest_region(at(middle_of(30, 50, 50)))
     assert found.region.tolist() == [TH]
     assert 0 <= found.distance_um[0] <= 25
 
@@ -84,9 +86,14 @@ def test_mirroring_turns_left_into_right_and_back(toy: Annotation):
     assert np.array_equal(toy.mirror(there).zyx_um, places.zyx_um)
 
 
+def test_places_of_another_space_are_not_mirrored(toy: Annotation):
+    with pytest.raises(SpaceMismatch, match=r"mni152.*toy"):
+        toy.mirror(Points(Space("mni152", "human", "SAR"), np.zeros((1, 3))))
+
+
 def test_an_atlas_whose_middle_nobody_knows_mirrors_nothing(make_annotation):
     annotation = make_annotation(labels(), corner_affine(VOXEL_UM))
-    annotation._midline_um = None
+    annotation._atlas = replace(annotation._atlas, midline_um=None)
     with pytest.raises(Invalid, match="middle"):
         annotation.mirror(at((0, 0, 0)))
 
@@ -146,6 +153,21 @@ def test_the_centre_of_a_region_lies_in_micrometres_of_the_space(toy: Annotation
     center = toy.center_of(L1)
     places = np.argwhere(labels() == L1)
     assert center == pytest.approx(tuple((places.mean(axis=0) + 0.5) * VOXEL_UM))
+
+
+def test_the_place_of_a_region_lies_inside_of_it_where_its_centre_does_not(make_annotation):
+    voxels = np.zeros((40, 70, 100), np.uint32)
+    # two hollow sides with nothing between them
+    voxels[8:24, 20:50, 10:30] = voxels[8:24, 20:50, 70:90] = 11
+    voxels[12:20, 26:44, 14:26] = voxels[12:20, 26:44, 74:86] = TH
+    annotation = make_annotation(voxels, corner_affine(VOXEL_UM))
+    center, place = annotation.center_of(L1), annotation.place_of(L1)
+    assert annotation.regions_at(at(center, place)).tolist() == [0, L1]
+    assert annotation.place_of(CORTEX) == place
+    # well inside: no voxel of another region lies right beside it
+    offsets = np.array(list(np.ndindex(3, 3, 3))) - 1
+    assert set(annotation.regions_at(Points(SPACE, place + offsets * VOXEL_UM)).tolist()) == {L1}
+    assert annotation.place_of(TRACTS) is None
 
 
 def test_a_region_without_voxels_has_no_mask_no_box_and_no_centre(make_annotation):

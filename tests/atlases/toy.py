@@ -15,6 +15,7 @@ from pulvinar.access.work import UnitOfWork
 from pulvinar.atlases.annotation import Annotation, open_annotation
 from pulvinar.atlases.installed import TERMINOLOGY, Installed, find_atlas, record_atlas
 from pulvinar.atlases.label_index import LABEL_INDEX, index_labels, index_to_bytes
+from pulvinar.atlases.region_meshes import surface_files
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.publishing import publish
@@ -116,6 +117,7 @@ def toy_atlas(
     *others: AtlasPart,
     name: str = "toy",
     species: Species = Species.MOUSE,
+    orientation: str = SPACE.orientation,
 ) -> Atlas:
     """The manifest whose annotation is the asset `annotation`."""
     rows = tuple(tuple(row) for row in affine.tolist())
@@ -126,7 +128,7 @@ def toy_atlas(
         title="A toy brain",
         title_zh="玩具脑",
         species=species,
-        space=replace(SPACE, name=name, species=species.value),
+        space=replace(SPACE, name=name, species=species.value, orientation=orientation),
         ontology=name,
         licence="CC0-1.0",
         citation="nobody",
@@ -143,10 +145,12 @@ def install_toy(
     species: Species = Species.MOUSE,
     ontology: Ontology = ONTOLOGY,
     oriented: bool = False,
+    surfaces: bool = False,
+    orientation: str = SPACE.orientation,
 ) -> Installed:
     """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them.
 
-    `oriented`: its voxels say how they lie in the world.
+    `oriented`: its voxels say how they lie in the world. `surfaces`: its regions have some.
     """
     voxels, affine = labels(), corner_affine(VOXEL_UM)
     scratch = platform.settings.resolved_scratch()
@@ -160,7 +164,16 @@ def install_toy(
         (_asset(ids[1], "regions", AssetKind.TABLE, [tree], {}), [tree]),
     ]
     terminology = AtlasPart(PartKind.TERMINOLOGY, "toy", "1", ids[1], stored[1][0].digest)
-    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, name=name, species=species)
+    said: dict[str, Any] = {"name": name, "species": species, "orientation": orientation}
+    atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, **said)
+    if surfaces:
+        annotation = open_annotation(platform.store, atlas, atlas.parts[0], ontology, scratch / "grids")
+        meshes = new_id()
+        made = [put(platform.store, meshes, path, data) for path, data in surface_files(annotation)]
+        stored.append((_asset(meshes, "surfaces", AssetKind.MESH, made, {}), made))
+        atlas = replace(
+            atlas, parts=(*atlas.parts, AtlasPart(PartKind.MESHES, "surfaces", "1", meshes, stored[-1][0].digest))
+        )
     with UnitOfWork(platform.database, platform.actor) as work:
         dataset = create_dataset(work, Record("A toy brain", species, "CC0-1.0"), node="local")
         draft = open_draft(work, dataset.id)

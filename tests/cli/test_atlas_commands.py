@@ -4,7 +4,10 @@ import json
 import tarfile
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
+import trimesh
 from tests.ingest.atlas_packers import mini_zfish as fish
 from typer.testing import CliRunner
 
@@ -46,15 +49,47 @@ def test_regions_are_found_by_their_words_and_told_whole(pulvinar, installed):
     assert found[0]["id"] == wanted["id"]
     about = json.loads(pulvinar("atlas", "region", name, wanted["acronym"], "--json"))
     assert (about["id"], about["name"]) == (wanted["id"], wanted["name"])
-    x, y, z = about["centre x,y,z"]
+    x, y, z = about["place x,y,z"]
     (place,) = json.loads(pulvinar("atlas", "at", name, f"{x},{y},{z}", "--json"))
-    assert place["distance_um"] >= 0
+    assert (place["distance_um"], wanted["name"] in place["region"]) == (0, True)
     (left,) = json.loads(pulvinar("atlas", "at", name, "-50,0,0", "--json"))
     assert left["distance_um"] >= 50
     with pytest.raises(NotFound):
         pulvinar("atlas", "region", name, "no such region")
     with pytest.raises(Invalid, match="is no place"):
         pulvinar("atlas", "at", name, "1,2")
+
+
+def test_a_region_is_written_as_a_mask_and_as_a_surface(pulvinar, installed, tmp_path):
+    name, region = installed[0]["name"], str(fish.STRUCTURES[-1]["id"])
+    assert "voxels of level 0" in pulvinar("atlas", "mask", name, region, tmp_path / "mask.nii.gz")
+    image = nibabel.load(tmp_path / "mask.nii.gz")
+    volume_mm3 = np.asarray(image.dataobj).sum() * np.prod(image.header.get_zooms())
+    told = json.loads(pulvinar("atlas", "region", name, region, "--json"))
+    assert volume_mm3 == pytest.approx(told["volume mm3"], rel=1e-5)
+    said = pulvinar("atlas", "mesh", name, region, tmp_path / "region.stl", "--level", "0")
+    assert "triangles; space" in said
+    mesh = trimesh.load(tmp_path / "region.stl")
+    x, y, z = told["place x,y,z"]
+    assert mesh.is_watertight
+    assert ((mesh.bounds[0] <= [x, y, z]) & (mesh.bounds[1] >= [x, y, z])).all()
+    with pytest.raises(Invalid, match="no name of a surface"):
+        pulvinar("atlas", "mesh", name, region, tmp_path / "region.blend")
+    with pytest.raises(Invalid, match="no name of a mask"):
+        pulvinar("atlas", "mask", name, region, tmp_path / "region.png")
+
+
+def test_places_are_mirrored_and_the_regions_below_one_listed(pulvinar, installed):
+    name = installed[0]["name"]
+    about = json.loads(pulvinar("atlas", "regions", name, "--json"))
+    (once,) = json.loads(pulvinar("atlas", "mirror", name, "1,2,3", "--json"))
+    there = ",".join(map(str, once["mirrored"]))
+    (back,) = json.loads(pulvinar("atlas", "mirror", name, there, "--json"))
+    assert (once["mirrored"] == [1, 2, 3], back["mirrored"]) == (False, [1, 2, 3])
+    assert there.split(",")[0] in pulvinar("atlas", "mirror", name, "1,2,3")
+    root = next(one for one in about if not one["parent"])
+    below = json.loads(pulvinar("atlas", "regions", name, "--below", str(root["id"]), "--json"))
+    assert below == [one for one in about if one["id"] != root["id"]]
 
 
 def test_checks_are_told_one_by_one_and_one_that_fails_fails_the_command(pulvinar, installed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pulvinar.ingest.request import Request
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
 from pulvinar.web.app import create_app
+from pulvinar.web.heat_map import names_along
 
 NAMES = ("V1", "V2", "MT", "脑岛")
 WEIGHTS = np.array([[9.0, 5.0, 0.5, 0.0], [4.0, 9.0, np.nan, 0.25], [0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 9.0]])
@@ -69,6 +71,21 @@ def test_a_matrix_shows_its_strongest_connections_without_scripts(client, matrix
     assert rows.index('<th scope="row">V1</th><td>V2</td><td class="figure">5</td>') < rows.index("<td>V1</td>")
     assert "<td>MT</td>" in rows
     assert '<th scope="row">MT</th><td>MT</td>' not in rows
+
+
+def test_names_stand_beside_the_rows_and_columns_of_a_heat_map(client, matrix):
+    page = client.get(f"{matrix}/matrix").text
+    for region in NAMES:
+        assert len(re.findall(rf"<text [^>]*>{region}<title>", page)) == 2
+
+
+def test_of_many_names_so_many_are_shown_that_they_can_be_read():
+    few, many = names_along(["a", "b"], 500.0), names_along([f"region {at}" for at in range(100)], 1000.0)
+    assert [where for where, *_ in few.shown] == [125.0, 375.0]
+    assert (few.step, many.step, len(many.shown)) == (1, 5, 20)
+    assert many.shown[1] == (55.0, "region 5", "region 5")
+    ((_, short, whole),) = names_along(["Superior colliculus, sensory related"], 10.0).shown
+    assert (len(short), short[-1], whole) == (20, "…", "Superior colliculus, sensory related")
 
 
 def test_every_cell_of_a_heat_map_is_a_square_of_one_colour(client, matrix):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
-from tests.atlases.toy import install_toy
+from tests.atlases.pair import HIPPOCAMPUS, install_pair
+from tests.atlases.toy import install_toy, renamed
 
+from pulvinar.atlases.trees import keep_tree
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
 from pulvinar.web.app import create_app
@@ -91,3 +94,37 @@ def test_what_is_not_there_is_a_page_that_says_so(client):
 def test_the_table_of_neurons_says_when_there_is_none_and_refuses_unknown_regions(client):
     assert "No neuron found" in client.get("/atlases/toy/neurons").text
     assert client.get("/atlases/toy/neurons", params={"soma": "nowhere"}).status_code == 404
+
+
+def test_a_region_can_be_had_as_files_and_its_place_lies_in_it(client):
+    page = client.get("/atlases/toy/regions/thalamus").text
+    for form in ("nii.gz", "tif", "npy", "zarr"):
+        address = f"/api/v1/atlases/toy/regions/614454277/mask?format={form}"
+        assert f'href="{address}"' in page
+        assert client.get(address).status_code == 200
+    assert "/surface?" not in page
+    (place,) = re.findall(r"/atlases/toy/at\?place=([^\"]+)", page)
+    assert "thalamus</a>" in client.get(f"/atlases/toy/at?place={place}").text
+
+
+def test_a_region_s_page_shows_what_lies_in_it(tmp_path):
+    with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
+        pair = install_pair(platform)
+        with platform.database.writing() as session:
+            keep_tree(session, "toy_mouse", "1", pair.mouse.dataset_id, renamed("toy_mouse"))
+        with TestClient(create_app(platform), headers={"accept": "text/html", "accept-language": "en"}) as client:
+            full = client.get(f"/atlases/toy_mouse/regions/{HIPPOCAMPUS}").text
+            empty = client.get("/atlases/toy_mouse/regions/fiber").text
+    assert '/neuron">ender</a>' in full
+    assert "1 asset found" in full
+    assert "Nothing that you may see lies in it yet." in empty
+
+
+def test_a_name_that_means_several_regions_leads_to_their_list(tmp_path):
+    parts = {"r11": "Superior colliculus, sensory related", "r12": "Superior colliculus, motor related"}
+    with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
+        install_toy(platform, name="parts", ontology=renamed("parts", **parts))
+        with TestClient(create_app(platform), headers={"accept": "text/html", "accept-language": "en"}) as client:
+            answer = client.get("/atlases/parts/regions/superior colliculus")
+    assert answer.url.query == b"q=superior+colliculus"
+    assert "2 regions for" in answer.text

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import closing
+from dataclasses import replace
 
 import httpx2
 import nibabel
 import numpy as np
 import pytest
-from tests.atlases.toy import VOXEL_UM, install_toy, labels
+from tests.atlases.toy import VOXEL_UM, install_toy, labels, renamed
 
 import pulvinar
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.errors import Invalid, NotFound, SpaceMismatch
 from pulvinar.model.access import ANONYMOUS
+from pulvinar.model.ontology import Ontology
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
 
@@ -75,12 +78,28 @@ def test_places_out_of_the_brain_have_a_nearest_region_and_a_distance(atlas):
     inside = np.argwhere(labels() == TH)[0]
     within = (inside + 0.5) * VOXEL_UM
     far = within - [1e5, 0, 0]
-    region, distance = atlas.nearest([within, far])
+    region, distance = atlas.nearest_region([within, far])
     assert (region[0], distance[0]) == (TH, 0)
     assert region[1] != 0
     assert 9e4 < distance[1] < 1e5 + labels().shape[0] * VOXEL_UM[0]
     with pytest.raises(Invalid, match="shape"):
-        atlas.nearest([1.0, 2.0])
+        atlas.nearest_region([1.0, 2.0])
+
+
+def test_places_are_told_with_the_names_of_their_regions(atlas):
+    thalamus, near = atlas.at([middle_of(16, 20, 20), middle_of(0, 20, 20)])
+    assert (thalamus["name"], thalamus["name_zh"], thalamus["distance_um"]) == ("thalamus", "丘脑", 0)
+    assert near["acronym"] == "CTX1"
+    assert 80 <= near["distance_um"] <= 100
+
+
+def test_points_that_know_another_space_are_refused_before_they_are_sent(atlas):
+    places = np.array([middle_of(16, 20, 20)])
+    own, other = (pulvinar.Points(pulvinar.Space(name, "mouse", "PIR"), places) for name in ("toy", "mni152"))
+    assert atlas.regions_at(own).tolist() == [TH]
+    for verb in (atlas.regions_at, atlas.nearest_region, atlas.at, atlas.mirror):
+        with pytest.raises(SpaceMismatch, match=r"mni152.*toy"):
+            verb(other)
 
 
 def test_places_are_mirrored_at_the_middle_that_the_atlas_states(atlas):
@@ -88,6 +107,49 @@ def test_places_are_mirrored_at_the_middle_that_the_atlas_states(atlas):
     (mirrored,) = atlas.mirror(places)
     assert mirrored.tolist() == [10.0, 20.0, 2 * atlas.about["midline_um"] - 30.0]
     assert np.array_equal(atlas.mirror([mirrored]), places)
+
+
+def test_the_server_mirrors_as_python_does(address: str, atlas, http):
+    places = [[10.0, 20.0, 30.0], [40.0, 50.0, 4000.0]]
+    told = http.post(f"{address}/api/v1/atlases/toy/mirror", json={"points": places, "space": "toy"}).json()
+    assert told["points"] == atlas.mirror(places).tolist()
+    refused = http.post(f"{address}/api/v1/atlases/toy/mirror", json={"points": places, "space": "mni152"})
+    assert refused.status_code == 422
+
+
+def test_a_name_that_means_several_regions_says_which(platform: Platform, address: str, installed):
+    sides = renamed("sides", r11="hippocampus, left", r12="hippocampus, right")
+    sided = {11: "left", 12: "right"}
+    regions = (
+        replace(one, side=sided[one.id], synonyms=("hippocampal formation",)) if one.id in sided else one
+        for one in sides.regions
+    )
+    install_toy(platform, name="sides", ontology=Ontology("sides", "1", tuple(regions)))
+    with closing(pulvinar.connect(address)) as client:
+        atlas = client.atlas("sides")
+        with pytest.raises(NotFound, match="means 2 regions") as caught:
+            atlas.region("hippocampus")
+        assert "hippocampus, left (CTX1); hippocampus, right (CTX2)" in caught.value.hint
+        assert [one["id"] for one in atlas.search("hippocampus")[:2]] == [11, 12]
+        assert atlas.region("hippocampus, right")["id"] == 12
+
+
+def test_a_region_is_known_by_its_common_name_where_the_atlas_calls_it_otherwise(
+    platform: Platform, address: str, installed
+):
+    install_toy(platform, name="formation", ontology=renamed("formation", r11="Hippocampal formation"))
+    with closing(pulvinar.connect(address)) as client:
+        atlas = client.atlas("formation")
+        assert atlas.region("hippocampus")["id"] == atlas.region("海马")["id"] == 11
+        assert [one["id"] for one in atlas.search("hippocampus")] == [11]
+        assert atlas.mask_of("hippocampus")[0].all()
+
+
+def test_the_place_of_a_region_lies_in_it(atlas):
+    for name in ("root", "cortex", "thalamus", "fiber tracts"):
+        told = atlas.region(name)
+        (found,) = atlas.regions_at([told["place_um"]])
+        assert found in {told["id"], *(one["id"] for one in atlas.descendants(name))}
 
 
 def test_many_places_come_back_as_regions(atlas):
@@ -125,7 +187,7 @@ def test_bytes_that_are_no_places_are_refused(address: str, installed, http):
 
 
 def test_the_mask_of_a_region_lies_where_its_voxels_are(atlas):
-    mask, start = atlas.mask("cortex")
+    mask, start = atlas.mask_of("cortex")
     whole = np.zeros(labels().shape, bool)
     whole[tuple(slice(a, a + n) for a, n in zip(start, mask.shape, strict=True))] = mask
     assert np.array_equal(whole, np.isin(labels(), (11, 12)))

@@ -124,7 +124,7 @@ def test_regions_in_figures(brains, platform):
 def test_cells_are_counted_in_regions(brains, platform):
     install_toy(platform)
     atlas = brains.atlas("toy")
-    inside, start = atlas.mask("grey matter")
+    inside, start = atlas.mask_of("grey matter")
     voxels = np.argwhere(inside)[::7] + start
     places = np.concatenate([(voxels + 0.5) * VOXEL_UM, np.full((3, 3), -1e4), np.full((1, 3), np.nan)])
     table = parquet({f"{axis}_um": places[:, at] for at, axis in enumerate("zyx")})

@@ -67,6 +67,7 @@ def pages(own) -> dict[str, str]:
         "search": "/?q=kind%3Avolume+%22quoted%22",
         "atlas": "/atlases/toy_mouse",
         "region": f"/atlases/toy_mouse/regions/{HIPPOCAMPUS}",
+        "place": "/atlases/toy_mouse/at?place=1000,500,300",
         "neuron": neuron,
         "upload": "/submissions",
         "solution": f"/solutions/measure?dataset={version.dataset_id}",

@@ -32,6 +32,12 @@ export function boxQuestion(box: Box, search: SearchSpace): string {
   return `box:${written(one!)}..${written(other!)}@${search.space}`;
 }
 
+/** The page of the atlas that lies at `address` which says what is at a place of the world. */
+export function placePage(address: string, place: Vector, search: SearchSpace): string {
+  const written = inSpace(place, search).map((value) => String(Math.round(value * 10) / 10 + 0));
+  return `${address}/at?${new URLSearchParams({ place: written.join(",") })}`;
+}
+
 function inSpace([x, y, z]: Vector, search: SearchSpace): Vector {
   const place = [z, y, x, 1];
   const rows = search.from_world.map((row) => row.reduce((sum, part, at) => sum + part * place[at]!, 0));

@@ -3,7 +3,8 @@
 import { asked, asking, carried } from "./asking";
 import { debounce, make } from "./dom";
 import type { Explorer, Problem } from "./facade";
-import { cameraRotation } from "./geometry";
+import { placePage } from "./box";
+import { cameraRotation, type Vector } from "./geometry";
 import { steer } from "./keys";
 import { canDraw } from "./drawable";
 import { letterMarks } from "./letters";
@@ -275,7 +276,9 @@ export class PulvinarViewer extends HTMLElement {
     this.side?.element.remove();
     this.strip?.element.remove();
     this.side = new Side(PANELS.map((maker) => maker(context)).filter((panel) => panel !== null), say);
-    this.strip = new Strip(explorer, scene, unit, say, this.regions, this.neurons, tell);
+    const { atlas } = context;
+    const pageOf = atlas && scene.search ? (place: Vector) => placePage(atlas.page, place, scene.search!) : null;
+    this.strip = new Strip(explorer, scene, unit, say, this.regions, this.neurons, pageOf, tell);
     this.bar.setAttribute("role", "toolbar");
     this.bar.setAttribute("aria-label", say("view"));
     this.bar.replaceChildren(this.layoutChoice(scene), this.actions());

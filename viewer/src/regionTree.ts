@@ -58,11 +58,15 @@ export class RegionTree {
     return found;
   }
 
-  /** The regions whose names have the words of `text`, and these with all that holds them. */
-  search(text: string): { found: string[]; kept: Set<string>; open: Set<string> } {
-    const found = findRegions(this.regions, text).map(([id]) => id);
+  /** The regions whose names have the words of `text`. */
+  search(text: string): string[] {
+    return findRegions(this.regions, text).map(([id]) => id);
+  }
+
+  /** All that holds some regions, to be open, and these with it, to be kept. */
+  around(found: readonly string[]): { kept: Set<string>; open: Set<string> } {
     const open = new Set(found.flatMap((id) => this.ancestors(id)));
-    return { found, open, kept: new Set([...found, ...open]) };
+    return { open, kept: new Set([...found, ...open]) };
   }
 
   /** Whether `id` is shown because a region above it is chosen. */

@@ -2,6 +2,7 @@
 
 import { make } from "./dom";
 import type { Cursor, Explorer } from "./facade";
+import type { Vector } from "./geometry";
 import { placeText, readPlace, tidy, type Unit } from "./places";
 import type { NeuronDisplay } from "./neuronDisplay";
 import type { Region } from "./regions";
@@ -11,6 +12,7 @@ import type { Say } from "./words";
 export class Strip {
   readonly element: HTMLElement;
   private readonly place = make("input", { type: "text", id: "pv-place", spellcheck: "false", autocomplete: "off" });
+  private readonly here = make("a", { class: "pv-small", "data-action": "whatIsHere" });
   private readonly reading = make("div", { class: "pv-reading" });
 
   constructor(
@@ -21,6 +23,8 @@ export class Strip {
     /** Names of the regions of each layer that has some. */
     private readonly regions: ReadonlyMap<number, ReadonlyMap<string, Region>>,
     private readonly neurons: readonly NeuronDisplay[],
+    /** The page that says what is at a place; none where no atlas is shown. */
+    private readonly pageOf: ((place: Vector) => string) | null,
     private readonly tell: (text: string) => void,
   ) {
     const label = make("label", { for: this.place.id }, `${say("goto")} (${unit})`);
@@ -29,6 +33,9 @@ export class Strip {
       event.preventDefault();
       this.go();
     });
+    if (pageOf) form.append(this.here);
+    this.here.textContent = say("whatIsHere");
+    this.here.addEventListener("pointerdown", () => this.link());
     this.element = make("div", { class: "pv-strip" }, form, this.reading);
     this.readNothing();
   }
@@ -36,6 +43,11 @@ export class Strip {
   /** Show where the cross-hair is, unless somebody is typing. */
   showPlace(): void {
     if (document.activeElement !== this.place) this.place.value = placeText(this.explorer.position(), this.unit);
+    this.link();
+  }
+
+  private link(): void {
+    if (this.pageOf) this.here.href = this.pageOf(this.explorer.position());
   }
 
   /** Show what lies under the mouse. */

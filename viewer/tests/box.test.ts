@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { boxBetween, boxOver, boxQuestion } from "../src/box";
+import { boxBetween, boxOver, boxQuestion, placePage } from "../src/box";
 import { panelRotation, multiply, sectionRotation } from "../src/geometry";
 
 const SEARCH = {
@@ -41,4 +41,9 @@ describe("a box", () => {
     const box = boxBetween([1, 2, 3], [11, 22, 33])!;
     expect(boxQuestion(box, SEARCH)).toBe("box:(301,197,98)..(311,167,78)@allen_ccfv3");
   });
+});
+
+it("the page of a place is asked in x, y, z of the atlas's space", () => {
+  // the world's (x, y, z) = (10.04, 20, 30): z of the space is 100 - y, y is 200 - z, x is 300 + x
+  expect(placePage("/atlases/allen", [10.04, 20, 30], SEARCH)).toBe("/atlases/allen/at?place=310%2C170%2C80");
 });

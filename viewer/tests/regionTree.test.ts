@@ -24,10 +24,11 @@ test("lines tell their level, their place among those beside them, and whether t
 });
 
 test("a search keeps what is found and what holds it", () => {
-  const { found, kept, open } = tree.search("ca1");
+  const found = tree.search("ca1");
+  const { kept, open } = tree.around(found);
   expect([found, [...kept].sort(), [...open].sort()]).toEqual([["3"], ["1", "2", "3"], ["1", "2"]]);
   expect(tree.rows(open, kept).map(({ id, count }) => [id, count])).toEqual([["1", 1], ["2", 1], ["3", 1]]);
-  expect(tree.search("海马").found).toEqual(["2"]);
+  expect(tree.search("海马")).toEqual(["2"]);
 });
 
 test("a region is chosen with what is below it, and one below it can be taken out", () => {

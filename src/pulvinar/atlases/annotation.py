@@ -23,6 +23,7 @@ from pulvinar.errors import Invalid, SpaceMismatch
 from pulvinar.model.atlas import Atlas, AtlasPart
 from pulvinar.model.ontology import Ontology
 from pulvinar.model.space import Points, Space, Window
+from pulvinar.model.volume import Triple
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume, open_volume
 
@@ -61,14 +62,15 @@ class Annotation:
             raise Invalid(
                 f"the annotation of atlas {atlas.name} says not where its voxels lie", hint="install it again"
             )
+        self._atlas = atlas
         self.space: Space = atlas.space
         self.ontology = ontology
         self.volume = volume
         self.index = index
-        self._midline_um = atlas.midline_um
         self.voxel_to_space_um = np.array(part.voxel_to_space_um, np.float64)
         self._space_to_voxel = np.linalg.inv(self.voxel_to_space_um).astype(np.float64)
         self._grid_file: Path | None = None
+        self._places: dict[int, Triple | None] = {}
         # the digest names the bytes: two processes that make the file at once make the same one
         self._digest = part.digest
 
@@ -123,7 +125,7 @@ class Annotation:
             raise Invalid("a point is no number", hint="leave NaN and infinity out")
         return out
 
-    def nearest(self, points: Points) -> Nearest:
+    def nearest_region(self, points: Points) -> Nearest:
         """The nearest region of each point and how far it is: 0 inside of one. Raises as `regions_at` does."""
         region = self.regions_at(points)
         distance = np.zeros(len(region))
@@ -141,14 +143,8 @@ class Annotation:
         return Surface.of(self._grid, self._values, self.voxel_to_space_um)
 
     def mirror(self, points: Points) -> Points:
-        """The same places on the other side. Raises `Invalid` for an atlas whose middle nobody knows."""
-        self._check(points)
-        axis = next((i for i, letter in enumerate(self.space.orientation) if letter in "LR"), None)
-        if axis is None or self._midline_um is None:
-            raise Invalid(f"nobody has said where the middle of {self.space.name} is", hint="use an atlas that says it")
-        mirrored = points.zyx_um.copy()
-        mirrored[:, axis] = 2 * self._midline_um - mirrored[:, axis]
-        return Points(self.space, mirrored)
+        """As `Atlas.mirror`."""
+        return self._atlas.mirror(points)
 
     def labels_of(self, region_id: int) -> npt.NDArray[np.int64]:
         """The labels that have voxels among a region and all below it, rising. Raises `NotFound`."""
@@ -163,14 +159,43 @@ class Annotation:
         """The volume of a region and all below it, in cubic millimetres. Raises `NotFound`."""
         return self.voxel_count(region_id) * float(abs(np.linalg.det(self.voxel_to_space_um[:3, :3]))) / 1e9
 
-    def center_of(self, region_id: int) -> tuple[float, float, float] | None:
+    def center_of(self, region_id: int) -> Triple | None:
         """The mean place (z, y, x) of a region and all below it, micrometres; None when it has no voxel. Of a region
-        with two sides it lies between them. Raises `NotFound`."""
+        with two sides it lies between them: `place_of` lies inside. Raises `NotFound`."""
         rows = self.index.rows(self.labels_of(region_id))
         if not len(rows):
             return None
         mean = np.average(self.index.center[rows], axis=0, weights=self.index.count[rows])
         z, y, x = self.voxel_to_space_um[:3, :3] @ mean + self.voxel_to_space_um[:3, 3]
+        return float(z), float(y), float(x)
+
+    def place_of(self, region_id: int) -> Triple | None:
+        """A place (z, y, x) inside a region or one below it, micrometres: of the chunk with most of its voxels the one
+        deepest in the region. None when it has no voxel. Of a region with two sides it lies in one, where the mean
+        would lie between them. Raises `NotFound`."""
+        if region_id not in self._places:
+            self._places[region_id] = self._deepest(self.labels_of(region_id))
+        return self._places[region_id]
+
+    def _deepest(self, labels: npt.NDArray[np.int64]) -> Triple | None:
+        from scipy.ndimage import distance_transform_edt
+
+        index = self.index
+        rows = index.rows(labels)
+        if not len(rows):
+            return None
+        _, of_row = np.unique(index.chunk[rows], axis=0, return_inverse=True)
+        held = np.bincount(of_row.ravel(), weights=index.count[rows])
+        best = rows[of_row.ravel() == np.argmax(held)]
+        start, stop = index.start[best].min(axis=0), index.stop[best].max(axis=0)
+        window = _window(start, stop, self.volume.level(0).shape[2:])
+        # nothing is known of what lies beyond the chunk: its border counts as the region's
+        inside = np.pad(np.isin(self.volume.read(0, window)[0, 0], labels), 1)
+        depth = distance_transform_edt(inside, sampling=np.linalg.norm(self.voxel_to_space_um[:3, :3], axis=0))
+        deepest = np.argwhere(depth >= depth.max() * (1 - 1e-6)) - 1
+        middle = np.average(index.center[best], axis=0, weights=index.count[best]) - start
+        chosen = deepest[np.argmin(((deepest - middle) ** 2).sum(axis=1))] + start
+        z, y, x = self.voxel_to_space_um[:3, :3] @ chosen + self.voxel_to_space_um[:3, 3]
         return float(z), float(y), float(x)
 
     def box_of(self, region_id: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:

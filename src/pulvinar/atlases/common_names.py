@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
+from pulvinar.errors import NotFound
 from pulvinar.model.ontology import Ontology, Region, folded_name
 
 _Alternatives = tuple[tuple[str, ...], ...]
@@ -22,23 +23,40 @@ _Alternatives = tuple[tuple[str, ...], ...]
 
 def regions_meant(text: str, ontology: Ontology) -> tuple[Region, ...]:
     """The regions of `ontology` that `text` means; none where it has nothing of the kind."""
-    wanted = folded_name(text.strip())
-    own = ontology.named(text)
-    if own is not None:
-        return (own, *_other_side(own, wanted, ontology))
-    for names in common_names().get(wanted, ()):
-        found = [region for name in names if (region := ontology.named(name)) is not None]
+    own = _both_sides(text, ontology)
+    if own:
+        return own
+    for names in common_names().get(folded_name(text.strip()), ()):
+        found = [region for name in names for region in _both_sides(name, ontology)]
         if found:
             return tuple(dict.fromkeys(found))
     return ()
 
 
-def _other_side(region: Region, wanted: str, ontology: Ontology) -> tuple[Region, ...]:
-    """The region of the other side where both sides, and nothing above them, are called so."""
-    if not region.side:
-        return ()
+def region_meant(text: str, ontology: Ontology) -> Region:
+    """The one region of `ontology` that `text` means. Raises `NotFound`: with their names where it means several, as of
+    the two sides or of the parts of a structure, else with the names most like it."""
+    found = regions_meant(text, ontology)
+    if len(found) > 1:
+        named = "; ".join(f"{region.name} ({region.acronym or region.id})" for region in found)
+        raise NotFound(f"{text.strip()!r} means {len(found)} regions of {ontology.name}", hint=f"name one: {named}")
+    return found[0] if found else ontology.find(text)
+
+
+def search_regions(text: str, ontology: Ontology) -> tuple[Region, ...]:
+    """The regions that `text` means, then those of which some name has every word of it, as `Ontology.search` does."""
+    return tuple(dict.fromkeys((*regions_meant(text, ontology), *ontology.search(text))))
+
+
+def _both_sides(name: str, ontology: Ontology) -> tuple[Region, ...]:
+    """The region that the atlas itself calls so, with that of the other side where both sides, and nothing above them,
+    are called so."""
+    region = ontology.named(name)
+    if region is None or not region.side:
+        return (region,) if region else ()
+    wanted = folded_name(name.strip())
     sided = (one for one in ontology.regions if one.side and one.side != region.side)
-    return tuple(one for one in sided if wanted in map(folded_name, one.synonyms))
+    return (region, *(one for one in sided if wanted in map(folded_name, one.names)))
 
 
 @cache

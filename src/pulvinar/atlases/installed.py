@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from pulvinar.access.visibility import visible
 from pulvinar.atlases.annotation import Annotation, open_annotation
+from pulvinar.atlases.common_names import region_meant, search_regions
 from pulvinar.atlases.tables import atlas as atlas_table
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind, atlas_from_json, atlas_to_json
-from pulvinar.model.ontology import Ontology, ontology_from_json
+from pulvinar.model.ontology import Ontology, Region, ontology_from_json
 from pulvinar.storage.database import Database
+from pulvinar.storage.mesh_format import Faces, Vertices
 from pulvinar.storage.store import Store
 from pulvinar.storage.volumes import StoredVolume, open_volume
 
@@ -95,11 +97,28 @@ class OpenAtlas:
         part = self.atlas.part(PartKind.TERMINOLOGY)
         return ontology_from_json(json.loads(self._store.read(f"assets/{part.asset_id}/{TERMINOLOGY}")))
 
+    def region(self, text: str) -> Region:
+        """The region of that identifier, acronym, name in either language, or common name. Raises `NotFound`."""
+        return region_meant(text, self.ontology)
+
+    def search(self, text: str) -> tuple[Region, ...]:
+        """The regions that `text` means, then those of which some name has every word of it."""
+        return search_regions(text, self.ontology)
+
     @cached_property
     def annotation(self) -> Annotation:
         """The regions as a grid of voxels. Raises `NotFound` for an atlas that has none."""
         part = self.atlas.part(PartKind.ANNOTATION)
         return open_annotation(self._store, self.atlas, part, self.ontology, self._cache)
+
+    def mesh_of(self, region_id: int, level: int = 0) -> tuple[Vertices, Faces]:
+        """The surface of a region and all below it: vertices (n, 3) in micrometres (z, y, x) of the space, faces
+        (m, 3) whose corners run counter-clockwise seen from outside in (x, y, z). `level` 0 is the finest, 2 the
+        coarsest at most. Raises `NotFound` for an atlas, a region or a level without."""
+        from pulvinar.atlases.region_meshes import read_surface
+
+        region = self.ontology.region(region_id)
+        return read_surface(self._store, f"assets/{self.atlas.part(PartKind.MESHES).asset_id}", region.id, level)
 
     def volume(self, part: AtlasPart) -> StoredVolume:
         """The voxels of a template or an annotation, at every level."""

@@ -198,11 +198,3 @@ def regions_with_surface(store: Store, prefix: str) -> frozenset[int]:
     """The regions that have a stored surface; `prefix` is that of the surfaces' asset."""
     names = (entry.key.rpartition("/")[2] for entry in store.list(f"{prefix}/{FOLDER}"))
     return frozenset(int(name.removesuffix(".index")) for name in names if name.endswith(".index"))
-
-
-def surface_as_obj(vertices_zyx_um: Vertices, faces: Faces) -> bytes:
-    """A surface as Wavefront OBJ: x y z in micrometres of the space."""
-    lines = ["# unit micrometre"]
-    lines += [f"v {x:.3f} {y:.3f} {z:.3f}" for z, y, x in vertices_zyx_um]
-    lines += [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces.tolist()]
-    return ("\n".join(lines) + "\n").encode()

@@ -22,6 +22,8 @@ class ExportFormat(StrEnum):
 
 
 Name = Annotated[str, typer.Argument(help="Name of an atlas, as allen_mouse_25um.")]
+WantedRegion = Annotated[str, typer.Argument(help="Identifier, acronym or name, in English or Chinese.")]
+PlacesAsked = Annotated[list[str], typer.Argument(help="Places x,y,z in micrometres of the atlas's space.")]
 
 
 @atlas_app.command("list")
@@ -72,18 +74,20 @@ def check(
 def regions(
     name: Name,
     search: Annotated[str, typer.Option(help="Words of a name, in English or Chinese.")] = "",
+    below: Annotated[str, typer.Option(help="Only what lies below this region.")] = "",
     json: Json = False,
 ) -> None:
-    """List the regions of an atlas, from the top of the tree down, or those whose names have some words."""
+    """List the regions of an atlas, from the top of the tree down: all, those whose names have some words, or those
+    below one."""
     from pulvinar.cli.atlases import show_regions
 
-    show_regions(name, search, as_json=json)
+    show_regions(name, search, below, as_json=json)
 
 
 @atlas_app.command()
 def region(
     name: Name,
-    region: Annotated[str, typer.Argument(help="Identifier, acronym or name, in English or Chinese.")],
+    region: WantedRegion,
     json: Json = False,
 ) -> None:
     """Show one region: its names, what holds it, its volume and place."""
@@ -92,12 +96,42 @@ def region(
     show_region(name, region, as_json=json)
 
 
-@atlas_app.command(context_settings=NEGATIVE_PLACES)
-def at(
+@atlas_app.command()
+def mask(
     name: Name,
-    points: Annotated[list[str], typer.Argument(help="Places x,y,z in micrometres of the atlas's space.")],
-    json: Json = False,
+    region: WantedRegion,
+    file: Annotated[Path, typer.Argument(help="Where to write it: .nii.gz, .tif, .npy or .ome.zarr.zip.")],
+    level: Annotated[int, typer.Option(help="Resolution: 0 is the finest.")] = 0,
 ) -> None:
+    """Write the mask of a region and all below it: 0 and 1, cut to its box."""
+    from pulvinar.cli.atlases import write_mask
+
+    write_mask(name, region, file, level)
+
+
+@atlas_app.command()
+def mesh(
+    name: Name,
+    region: WantedRegion,
+    file: Annotated[Path, typer.Argument(help="Where to write it: .ply, .obj, .stl or .npz.")],
+    level: Annotated[int, typer.Option(help="Level of detail: 0 is the finest, 2 the coarsest.")] = 0,
+) -> None:
+    """Write the surface of a region and all below it: x y z in micrometres of the atlas's space."""
+    from pulvinar.cli.atlases import write_surface
+
+    write_surface(name, region, file, level)
+
+
+@atlas_app.command(context_settings=NEGATIVE_PLACES)
+def mirror(name: Name, points: PlacesAsked, json: Json = False) -> None:
+    """Write out where places lie on the other side, one a line: `atlas at` says in which region."""
+    from pulvinar.cli.atlases import show_mirrored
+
+    show_mirrored(name, points, as_json=json)
+
+
+@atlas_app.command(context_settings=NEGATIVE_PLACES)
+def at(name: Name, points: PlacesAsked, json: Json = False) -> None:
     """Say in which region places lie; outside, which is nearest and how far."""
     from pulvinar.cli.atlases import show_places
 

@@ -160,7 +160,7 @@ def export_named(name: str, folder: Path, *, layout: int, as_json: bool) -> None
     from pulvinar.atlases.brainglobe_export import export_brainglobe
 
     with opened() as platform:
-        atlas = _named(platform, name)
+        atlas = platform.atlas(name)
         done = export_brainglobe(atlas, folder, layout=layout, surfaces=_surfaces(platform, atlas))
         licence = atlas.atlas.licence
     if as_json:
@@ -184,11 +184,11 @@ def _surfaces(platform: Platform, atlas: OpenAtlas) -> Iterator[RegionSurface]:
             yield RegionSurface(region, *read_surface(platform.store, prefix, region))
 
 
-def show_regions(name: str, search: str, *, as_json: bool) -> None:
+def show_regions(name: str, search: str, below: str, *, as_json: bool) -> None:
     """`pulvinar atlas regions`."""
     with opened() as platform:
-        atlas = _named(platform, name)
-        found = atlas.ontology.search(search) if search else atlas.ontology.regions
+        atlas = platform.atlas(name)
+        found = atlas.search(search) if search else _below(atlas, below)
         rows = [(region, len(atlas.ontology.ancestors(region.id))) for region in found]
     if as_json:
         print_json([asdict(region) for region, _ in rows])
@@ -198,10 +198,14 @@ def show_regions(name: str, search: str, *, as_json: bool) -> None:
         print(f"{indent}{region.acronym or region.id}  {region.name}{f'  {region.name_zh}' if region.name_zh else ''}")
 
 
+def _below(atlas: OpenAtlas, below: str) -> tuple[Region, ...]:
+    return atlas.ontology.descendants(atlas.region(below).id) if below else atlas.ontology.regions
+
+
 def show_region(name: str, wanted: str, *, as_json: bool) -> None:
     """`pulvinar atlas region`. Raises `NotFound` with the names most like it."""
     with opened() as platform:
-        told = _about(_named(platform, name), wanted)
+        told = _about(platform.atlas(name), wanted)
     if as_json:
         print_json(told)
         return
@@ -213,9 +217,9 @@ def show_region(name: str, wanted: str, *, as_json: bool) -> None:
 def _about(atlas: OpenAtlas, wanted: str) -> dict[str, Any]:
     from pulvinar.model.atlas import PartKind
 
-    region = atlas.ontology.find(wanted)
+    region = atlas.region(wanted)
     annotation = atlas.annotation if atlas.atlas.has(PartKind.ANNOTATION) else None
-    center = annotation.center_of(region.id) if annotation else None
+    place = annotation.place_of(region.id) if annotation else None
     return {
         "id": region.id,
         "acronym": region.acronym,
@@ -223,8 +227,8 @@ def _about(atlas: OpenAtlas, wanted: str) -> dict[str, Any]:
         "chinese": f"{region.name_zh} ({region.name_zh_state.value})" if region.name_zh else "",
         "within": [one.name for one in atlas.ontology.ancestors(region.id)],
         "below": [one.name for one in atlas.ontology.children(region.id)],
-        "volume mm3": round(annotation.volume_of(region.id), 4) if annotation else None,
-        "centre x,y,z": [round(value, 1) for value in reversed(center)] if center else None,
+        "volume mm3": float(f"{annotation.volume_of(region.id):.6g}") if annotation else None,
+        "place x,y,z": [round(value, 1) for value in reversed(place)] if place else None,
     }
 
 
@@ -236,8 +240,8 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
 
     places = np.array([place(text) for text in texts], np.float64)
     with opened() as platform:
-        atlas = _named(platform, name)
-        nearest = atlas.annotation.nearest(Points(atlas.atlas.space, places[:, ::-1].copy()))
+        atlas = platform.atlas(name)
+        nearest = atlas.annotation.nearest_region(Points(atlas.atlas.space, places[:, ::-1].copy()))
         rows = [
             {"place": text, "region": _named_region(atlas, int(region)), "distance_um": round(float(distance), 1)}
             for text, region, distance in zip(texts, nearest.region, nearest.distance_um, strict=True)
@@ -250,15 +254,63 @@ def show_places(name: str, texts: list[str], *, as_json: bool) -> None:
         print(f"{row['place']}  {f'outside, {away} um from ' if away else ''}{row['region']}")
 
 
+def show_mirrored(name: str, texts: list[str], *, as_json: bool) -> None:
+    """`pulvinar atlas mirror`. Raises `Invalid` for what is no place, and for an atlas whose middle nobody knows."""
+    import numpy as np
+
+    from pulvinar.model.space import Points
+
+    places = np.array([place(text) for text in texts], np.float64)
+    with opened() as platform:
+        atlas = platform.atlas(name).atlas
+    mirrored = atlas.mirror(Points(atlas.space, places[:, ::-1].copy())).zyx_um[:, ::-1].tolist()
+    if as_json:
+        print_json([{"place": text, "mirrored": xyz} for text, xyz in zip(texts, mirrored, strict=True)])
+        return
+    for xyz in mirrored:
+        print(",".join(f"{value:.3f}" for value in xyz))
+
+
+def write_mask(name: str, wanted: str, path: Path, level: int) -> None:
+    """`pulvinar atlas mask`. Raises `NotFound` for a region without voxels, `Invalid` for another kind of file."""
+    from pulvinar.web.cutout_formats import SUFFIXES, Format, write
+    from pulvinar.web.region_mask import mask_cutout
+
+    form = next((form for form in Format if path.name.endswith(SUFFIXES[form])), None)
+    if form is None:
+        raise Invalid(f"{path.name} is no name of a mask", hint=f"end it in {', '.join(SUFFIXES.values())}")
+    with opened() as platform:
+        atlas = platform.atlas(name)
+        region = atlas.region(wanted)
+        found = mask_cutout(atlas, region.id, level, platform.settings.cutout_budget_mb * 1_000_000)
+        if found is None:
+            raise NotFound(f"{region.name} has no voxel in {name}", hint="ask a region that has some")
+        with path.open("wb") as file:
+            file.writelines(write(*found, form, platform.settings.resolved_scratch()))
+    print(f"{path}: {region.name}, the voxels of level {level} in its box")
+
+
+def write_surface(name: str, wanted: str, path: Path, level: int) -> None:
+    """`pulvinar atlas mesh`. Raises `NotFound` for a region without surface, `Invalid` for another kind of file."""
+    from pulvinar.model.space import axes_said
+    from pulvinar.storage.mesh_files import SurfaceFormat, surface_file
+
+    form = next((form for form in SurfaceFormat if path.suffix == f".{form.value}"), None)
+    if form is None:
+        kinds = ", ".join(f".{form.value}" for form in SurfaceFormat)
+        raise Invalid(f"{path.name} is no name of a surface", hint=f"end it in {kinds}")
+    with opened() as platform:
+        atlas = platform.atlas(name)
+        region = atlas.region(wanted)
+        vertices, faces = atlas.mesh_of(region.id, level)
+    said = axes_said(atlas.atlas.space)
+    path.write_bytes(surface_file(form, vertices, faces, said))
+    print(f"{path}: {region.name}, {len(faces)} triangles; {said}")
+
+
 def _named_region(atlas: OpenAtlas, region_id: int) -> str:
     region: Region = atlas.ontology.region(region_id)
     return f"{region.acronym} {region.name}".strip()
-
-
-def _named(platform: Platform, name: str) -> OpenAtlas:
-    from pulvinar.atlases.installed import find_atlas
-
-    return _open(platform, find_atlas(platform.database, platform.actor, name))
 
 
 def _open(platform: Platform, installed: Installed) -> OpenAtlas:

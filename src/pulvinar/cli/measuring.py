@@ -52,21 +52,19 @@ def show_regions(
     name: str, names: Sequence[str], assets: tuple[str, str], level: int | None, *, alone: bool, form: str
 ) -> None:
     """`pulvinar measure regions`; `assets` are the image and the cells, "" for none."""
-    from pulvinar.atlases.installed import grids_in, open_atlas
     from pulvinar.catalogue.assets import find_home
     from pulvinar.catalogue.region_statistics import cells_in_space, region_statistics
 
     image, cells = assets
     with opened() as platform:
-        cache = grids_in(platform.settings.resolved_scratch())
-        atlas = open_atlas(platform.database, platform.store, platform.actor, name, cache=cache)
+        atlas = platform.atlas(name)
         places = None
         if cells:
             _, points = find_home(platform.database, platform.actor, cells)
             places = cells_in_space(platform.store, points, atlas.atlas)
         found = region_statistics(
             atlas,
-            [atlas.ontology.find(one) for one in names],
+            [atlas.region(one) for one in names],
             with_children=not alone,
             image=_measured(platform, image) if image else None,
             level=level,

@@ -40,6 +40,7 @@ from pulvinar.ingest.reader import (
 from pulvinar.ingest.signals import connectivity_files, time_series_files
 from pulvinar.ingest.skeletons import skeleton_files
 from pulvinar.ingest.tracts import tract_files
+from pulvinar.storage.mesh_files import ply
 
 
 def geometry_files(data: GeometryData, name: str) -> GeometryFiles:
@@ -67,7 +68,7 @@ def _mesh(data: MeshData, name: str) -> GeometryFiles:
         (np.array([len(data.zyx_um)], "<u4").tobytes(), xyz_nm(data.zyx_um), data.faces.astype("<u4").tobytes())
     )
     files = {
-        "mesh.ply": _ply(data),
+        "mesh.ply": ply(data.zyx_um, data.faces),
         **({"vertices.parquet": parquet(data.columns)} if data.columns else {}),
         "precomputed/info": json_bytes({"@type": "neuroglancer_legacy_mesh", "segment_properties": "segments"}),
         f"precomputed/{SEGMENT}:0": json_bytes({"fragments": [f"{SEGMENT}.fragment"]}),
@@ -113,18 +114,6 @@ def _rows(column: TableColumn, kept: Any) -> TableColumn:
 def _table(data: TableData) -> GeometryFiles:
     rows = len(next(iter(data.columns.values()), []))
     return GeometryFiles({"table.parquet": parquet(data.columns)}, {"count": rows, "columns": list(data.columns)})
-
-
-def _ply(data: MeshData) -> bytes:
-    """The mesh as binary PLY: vertices x, y, z as doubles in micrometres, faces as triples."""
-    header = (
-        "ply\nformat binary_little_endian 1.0\ncomment unit micrometre\n"
-        f"element vertex {len(data.zyx_um)}\nproperty double x\nproperty double y\nproperty double z\n"
-        f"element face {len(data.faces)}\nproperty list uchar uint vertex_indices\nend_header\n"
-    )
-    faces = np.empty(len(data.faces), np.dtype([("count", "u1"), ("rows", "<u4", 3)]))
-    faces["count"], faces["rows"] = 3, data.faces
-    return header.encode() + np.ascontiguousarray(data.zyx_um[:, ::-1], "<f8").tobytes() + faces.tobytes()
 
 
 def _draw_mesh(data: MeshData) -> Any:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.errors import Invalid, NotFound, SpaceMismatch
 from pulvinar.model.record import Species
-from pulvinar.model.space import Affine, Space
+from pulvinar.model.space import Affine, Points, Space
 
 
 class PartKind(StrEnum):
@@ -62,6 +62,21 @@ class Atlas:
     def label(self, language: str) -> str:
         """The title in "en" or "zh"."""
         return self.title_zh if language == "zh" and self.title_zh else self.title
+
+    def mirror(self, points: Points) -> Points:
+        """The same places on the other side. Raises `SpaceMismatch` for points of another space, `Invalid` where nobody
+        knows the middle."""
+        if points.space.name != self.space.name:
+            raise SpaceMismatch(
+                f"the points are in {points.space.name}, the atlas is in {self.space.name}",
+                hint="transform_points brings them there",
+            )
+        axis = next((i for i, letter in enumerate(self.space.orientation) if letter in "LR"), None)
+        if axis is None or self.midline_um is None:
+            raise Invalid(f"nobody has said where the middle of {self.space.name} is", hint="use an atlas that says it")
+        mirrored = points.zyx_um.copy()
+        mirrored[:, axis] = 2 * self.midline_um - mirrored[:, axis]
+        return Points(self.space, mirrored)
 
     def part(self, kind: PartKind, name: str = "") -> AtlasPart:
         """The first part of that kind (and name); raises `NotFound`."""

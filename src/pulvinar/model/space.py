@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pulvinar.errors import Invalid, SpaceMismatch
 
 _OPPOSITES = {"L": "R", "R": "L", "P": "A", "A": "P", "I": "S", "S": "I"}
+_SIDES = {"L": "left", "R": "right", "P": "posterior", "A": "anterior", "I": "inferior", "S": "superior"}
 _PAIRS = ({"L", "R"}, {"P", "A"}, {"I", "S"})
 
 Affine = tuple[tuple[float, float, float, float], ...]
@@ -47,6 +48,14 @@ def check_orientation(letters: str) -> str:
             hint="three letters, one of each pair L/R, P/A, I/S, in axis order (z, y, x), for example SAR",
         )
     return letters
+
+
+def axes_said(space: Space) -> str:
+    """Where the axes of `space` rise to, as a file for other programs says it: in English, x first."""
+    if not space.orientation:
+        return f"space {space.name}, micrometres"
+    axes = zip("xyz", reversed(space.orientation), strict=True)
+    return f"space {space.name}, micrometres, {', '.join(f'{axis} to {_SIDES[letter]}' for axis, letter in axes)}"
 
 
 def opposite(letter: str) -> str:

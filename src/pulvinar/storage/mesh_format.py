@@ -15,7 +15,7 @@ import DracoPy
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.errors import Corrupt
+from pulvinar.errors import Corrupt, NotFound
 
 Vertices = npt.NDArray[np.float64]
 """Places (n, 3), columns x, y, z, nanometres."""
@@ -76,10 +76,13 @@ def _encoded(vertices: Vertices, faces: Faces, low: npt.NDArray[np.float64], sid
 
 
 def read_multilod(manifest: bytes, fragments: bytes, level: int = 0) -> tuple[Vertices, Faces]:
-    """One level of a surface that `multilod_mesh` wrote. Raises `Corrupt` for what is none."""
+    """One level of a surface that `multilod_mesh` wrote. Raises `NotFound` for a level it hasn't, `Corrupt` for what is
+    none."""
     try:
         (count,) = struct.unpack_from("<I", manifest, 24)
         sizes = np.frombuffer(manifest, "<u4", offset=28 + count * 20).reshape(count, 4)[:, 3].astype(np.int64)
+        if level >= len(sizes):
+            raise NotFound(f"this surface has no level {level}", hint=f"its levels are 0 to {len(sizes) - 1}")
         start = int(sizes[:level].sum())
         mesh = DracoPy.decode(fragments[start : start + int(sizes[level])])
     except (struct.error, ValueError, IndexError, DracoPy.FileTypeException) as error:

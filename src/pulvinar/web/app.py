@@ -31,6 +31,7 @@ from pulvinar.web.api import (
     access,
     arcs,
     assets,
+    atlas_places,
     atlases,
     audit,
     bucket_uploads,
@@ -47,6 +48,7 @@ from pulvinar.web.api import (
     metadata,
     movies,
     organisations,
+    region_files,
     requests,
     rules,
     search,
@@ -189,7 +191,7 @@ def describe_api() -> FastAPI:
         api.include_router(part.router)
     for part in (access, organisations, requests, terms, rules, collections):
         api.include_router(part.router)
-    for part in (arcs, displacements, surfaces):
+    for part in (arcs, atlas_places, displacements, region_files, surfaces):
         api.include_router(part.router)
     api.include_router(measurements.router)
     api.include_router(movies.router)

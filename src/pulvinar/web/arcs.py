@@ -11,10 +11,9 @@ from pulvinar.ingest.anchor_names import region_named, side_named
 from pulvinar.model.dataset import Asset
 from pulvinar.model.ontology import Region
 from pulvinar.model.space import Points
-from pulvinar.model.transform import space_to_world
 from pulvinar.model.volume import Triple
 from pulvinar.storage.store import Store
-from pulvinar.web.atlas_scene import place_in
+from pulvinar.web.atlas_scene import world_of
 from pulvinar.web.stored_tables import read_matrix
 
 
@@ -69,14 +68,14 @@ def _place(atlas: OpenAtlas, name: str) -> tuple[Region, Triple] | None:
     """The region that a parcel's name means, and where it is in the world: on the side that the name says, where the
     atlas has one region for both. None where it has none, or no voxel of it."""
     region = region_named(atlas.ontology, name)
-    place = place_in(atlas.annotation, region.id) if region else None
+    place = atlas.annotation.place_of(region.id) if region else None
     if region is None or place is None:
         return None
-    rows = np.array(space_to_world(atlas.atlas.space))[:3]
+    rows = world_of(atlas.atlas)[:3]
     worlds = [rows @ [*place, 1.0]]
     side = side_named(name)
     if side and atlas.atlas.midline_um is not None and not side_named(region.name):
-        (mirrored,) = atlas.annotation.mirror(Points(atlas.atlas.space, np.array([place]))).zyx_um
+        (mirrored,) = atlas.atlas.mirror(Points(atlas.atlas.space, np.array([place]))).zyx_um
         worlds.append(rows @ [*mirrored, 1.0])
         worlds.sort(key=lambda one: float(one[2]), reverse=side == "right")
     z, y, x = (float(part) for part in worlds[0])

@@ -16,7 +16,7 @@ from pulvinar.errors import Invalid
 from pulvinar.model.access import Right
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.web.context import AssetId, CurrentActor, CurrentPlatform, DatasetId, WantedVersion
-from pulvinar.web.heat_map import heat_map
+from pulvinar.web.heat_map import heat_map, names_along
 from pulvinar.web.holdings import cache_control
 from pulvinar.web.reads import count_as, reading_of
 from pulvinar.web.rendering import render
@@ -54,10 +54,14 @@ def matrix(
     if not shows_every_cell(asset):
         low, high = asset.details["range"] or (None, None)
         data = {"strongest": asset.details["strongest"], "low": low, "high": high, "averaged": True}
+        data |= {"row_names": None, "column_names": None, "height": 1000}
     else:
         sources, targets, values = read_matrix(platform.store, asset)
         low, high = _range(values)
         data = {"strongest": _strongest(sources, targets, values), "low": low, "high": high, "averaged": False}
+        height = 1000 * len(sources) / len(targets)
+        data |= {"row_names": names_along(sources, height), "column_names": names_along(targets, 1000)}
+        data["height"] = height
     anchors = anchors_of(platform.database, actor, [asset.id]).get(asset.id, ())
     data["views"] = (
         [f"/atlases/{quote(one.atlas)}/view?arcs={asset.id}#l=3d&v=0" for one in anchors]

@@ -6,9 +6,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
+from pulvinar.atlases.common_names import regions_meant
 from pulvinar.atlases.installed import Installed, OpenAtlas, list_atlases
+from pulvinar.catalogue.asset_search import ResultPage, search_assets
 from pulvinar.catalogue.neurons import list_neurons
+from pulvinar.catalogue.query_nodes import QueryError
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor
@@ -33,8 +37,11 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_FOUND = 100
 _NEURONS = 50
+_HITS = 5
 _OPEN_AT_FIRST = 60
 """So many regions of a tree are shown before anybody opens a branch."""
+_MASKS = (("nii.gz", "NIfTI"), ("tif", "TIFF"), ("npy", "NumPy"), ("zarr", "OME-Zarr"))
+_SURFACES = (("ply", "PLY"), ("obj", "OBJ"), ("stl", "STL"))
 _EVERYTHING = "box:(-500,-500,-500)..(500,500,500)mm@{space}"
 """Asks for all that lies in a space: no brain is larger."""
 
@@ -66,7 +73,7 @@ def atlas(
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """One atlas: its facts, and the tree of its regions or those that a search finds."""
-    found = asked.ontology.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
+    found = asked.search(q)[:_MOST_FOUND] if q and asked.atlas.has(PartKind.TERMINOLOGY) else ()
     version = get_version(platform.database, actor, asked.dataset_id)
     base = str(request.base_url).rstrip("/")
     everything = _EVERYTHING.format(space=asked.atlas.space.name)
@@ -92,7 +99,7 @@ def atlas(
 @router.get("/atlases/{name}/tree/{region}", dependencies=[Depends(kept)])
 def branch(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
     """The regions right below one, for a branch of the tree that somebody opens."""
-    below = _branch(asked, asked.ontology.find(region).id, 0)
+    below = _branch(asked, asked.region(region).id, 0)
     return render(request, "_branch.html", {**_common(request, asked), "branch": below})
 
 
@@ -100,11 +107,15 @@ def branch(request: Request, asked: AskedAtlas, region: RegionName) -> Response:
 def region(
     request: Request, platform: CurrentPlatform, actor: CurrentActor, asked: AskedAtlas, region: RegionName
 ) -> Response:
-    """One region."""
-    shown = asked.ontology.find(region)
+    """One region; of a name that means several, the list of these."""
+    meant = regions_meant(region, asked.ontology)
+    if len(meant) > 1:
+        return RedirectResponse(f"/atlases/{quote(asked.atlas.name)}?{urlencode({'q': region})}", status_code=303)
+    shown = asked.region(region)
     has_voxels = asked.atlas.has(PartKind.ANNOTATION)
     pictured = has_voxels and asked.annotation.box_of(shown.id) is not None
     base = str(request.base_url).rstrip("/")
+    query = _region_query(asked, shown)
     values = {
         **_common(request, asked),
         "region": shown,
@@ -114,11 +125,14 @@ def region(
         "below": len(asked.ontology.descendants(shown.id)),
         "pictured": pictured,
         "recipe": of_region(base, asked.atlas.name, shown.id, has_voxels=pictured),
-        "center_um": asked.annotation.center_of(shown.id) if has_voxels else None,
+        "place_um": asked.annotation.place_of(shown.id) if has_voxels else None,
         "share": _share(asked, shown) if has_voxels else None,
         "compared": compared(platform, actor, asked, shown, language_of(request)),
-        "search_address": f"/?{urlencode({'q': _region_query(asked, shown)})}",
-        "mask_address": f"/api/v1/atlases/{quote(asked.atlas.name)}/regions/{shown.id}/mask",
+        "search_address": f"/?{urlencode({'q': query})}",
+        "data": _data_in(platform, actor, query),
+        "region_address": f"/api/v1/atlases/{quote(asked.atlas.name)}/regions/{shown.id}",
+        "masks": _MASKS,
+        "surfaces": _SURFACES if asked.atlas.has(PartKind.MESHES) else (),
     }
     return render(request, "region.html", values)
 
@@ -126,7 +140,7 @@ def region(
 @router.get("/atlases/{name}/regions/{region}/picture/{axis}", dependencies=[Depends(kept)])
 def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Literal["z", "y", "x"]) -> Response:
     """A section through a region, WebP."""
-    shown = asked.ontology.find(region)
+    shown = asked.region(region)
     part = asked.atlas.part(PartKind.ANNOTATION)
     headers = {"etag": f'"{part.digest[:32]}.{shown.id}.{axis}"', "cache-control": "private, max-age=86400"}
     if matches_etag(request.headers.get("if-none-match", "").encode(), headers["etag"].encode()):
@@ -148,7 +162,7 @@ def neurons(
     cursor: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
     """The neurons that lie in an atlas: soma, size, and how much of each is in which region."""
-    spans = {name: asked.ontology.span(asked.ontology.find(said).id) for name, said in _said(soma, end).items()}
+    spans = {name: asked.ontology.span(asked.region(said).id) for name, said in _said(soma, end).items()}
     page = list_neurons(
         platform.database,
         actor,
@@ -159,7 +173,7 @@ def neurons(
         limit=_NEURONS,
     )
     table = projections(page.items, asked.ontology)
-    said = [f"{what}-{asked.ontology.find(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
+    said = [f"{what}-{asked.region(text).id}" for what, text in (("ends", end), ("soma", soma)) if text.strip()]
     follow = {**_said(soma, end), "cursor": page.next_cursor} if page.next_cursor else None
     values = {
         **_common(request, asked),
@@ -259,6 +273,14 @@ def _annotation_facts(asked: OpenAtlas) -> dict[str, Any] | None:
         "voxel_size_um": volume.voxel_size_um,
         "shape": volume.shape[2:],
     }
+
+
+def _data_in(platform: Platform, actor: Actor, query: str) -> ResultPage:
+    """The first that lies in a region; nothing where the search doesn't know it, as one of an older version."""
+    try:
+        return search_assets(platform.database, actor, query, limit=_HITS, facets=True)
+    except QueryError:
+        return ResultPage((), count=0)
 
 
 def _region_query(asked: OpenAtlas, region: Region) -> str:

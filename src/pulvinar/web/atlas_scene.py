@@ -9,15 +9,14 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from pulvinar.atlases.annotation import Annotation
 from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.catalogue.collections import get_collection
 from pulvinar.catalogue.versions import get_version
 from pulvinar.model.access import Actor
-from pulvinar.model.atlas import PartKind
+from pulvinar.model.atlas import Atlas, PartKind
 from pulvinar.model.dataset import Asset, Version
 from pulvinar.model.ontology import Region
-from pulvinar.model.transform import space_to_world, world_to_space
+from pulvinar.model.transform import space_to_world
 from pulvinar.model.volume import Triple
 from pulvinar.platform import Platform
 from pulvinar.web.neuron_sets import ROOT, NeuronSets, forms_of, searched
@@ -55,9 +54,8 @@ def build_atlas_scene(
     scene.attribution = atlas.atlas.licence
     scene.citation = atlas.atlas.citation
     space = atlas.atlas.space
-    scene.search = SearchSpace(
-        space=space.name, from_world=[list(row) for row in world_to_space(space)[:3]], address="/"
-    )
+    from_world = (np.linalg.inv(world_of(atlas.atlas))[:3] + 0.0).tolist()
+    scene.search = SearchSpace(space=space.name, from_world=from_world, address="/")
     scene.space, scene.chosen = space.name, [str(region.id) for region in regions]
     surfaces = {part.asset_id for part in atlas.atlas.parts if part.kind is PartKind.MESHES}
     layers = [layer for layer in scene.layers if not any(f"/{one}/" in layer.source for one in surfaces)]
@@ -99,7 +97,7 @@ def shown_set(
     kind, _, value = key.partition("-")
     name = ""
     if kind in ("ends", "soma"):
-        name = atlas.ontology.find(value).label(language)
+        name = atlas.region(value).label(language)
     elif kind == "dataset":
         name = get_version(platform.database, actor, value).record.title
     elif kind == "collection":
@@ -113,6 +111,19 @@ def shown_set(
         source=f"precomputed:///data/{ROOT}/{quote(atlas.atlas.name)}/{key}",
         neurons=ShownNeurons(kind=kind, key=key, name=name, asked=asked, count=len(found.neurons), forms=forms),
     )
+
+
+def world_of(atlas: Atlas) -> npt.NDArray[np.float64]:
+    """From the atlas's space to the world of its scene, (4, 4), (z, y, x, 1) in um on both sides.
+
+    Where nobody has said which way the axes rise, the world is that of its volumes as they are shown then: along the
+    space's own axes, from the middle of the first voxel.
+    """
+    if atlas.space.orientation:
+        return np.array(space_to_world(atlas.space))
+    kind = PartKind.ANNOTATION if atlas.has(PartKind.ANNOTATION) else PartKind.TEMPLATE
+    voxels = np.array(atlas.part(kind).voxel_to_space_um)
+    return np.diag([*np.linalg.norm(voxels[:3, :3], axis=0), 1.0]) @ np.linalg.inv(voxels)
 
 
 def lies_in(asset: Asset, atlas: OpenAtlas) -> bool:
@@ -132,10 +143,10 @@ class Extent:
 
 def extent_of(atlas: OpenAtlas, region_id: int) -> Extent | None:
     """Where a region and all below it are; None where it has no voxel."""
-    place, box = place_in(atlas.annotation, region_id), atlas.annotation.box_of(region_id)
+    place, box = atlas.annotation.place_of(region_id), atlas.annotation.box_of(region_id)
     if place is None or box is None:
         return None
-    rows = np.array(space_to_world(atlas.atlas.space))
+    rows = world_of(atlas.atlas)
     corners = np.array([[*(box[side][axis] - 0.5 for axis, side in enumerate(at)), 1.0] for at in np.ndindex(2, 2, 2)])
     world = (rows @ np.vstack([np.array(atlas.annotation.voxel_to_space_um)[:3] @ corners.T, np.ones(8)]))[:3]
     return Extent(_triple(rows[:3] @ [*place, 1.0]), _triple(world.min(axis=1)), _triple(world.max(axis=1)))
@@ -152,7 +163,8 @@ def _tell_apart(layers: Sequence[SceneLayer]) -> None:
 
 
 def _rows(atlas: OpenAtlas) -> list[list[float]]:
-    return [list(row) for row in space_to_world(atlas.atlas.space)[:3]]
+    rows: list[list[float]] = world_of(atlas.atlas)[:3].tolist()
+    return rows
 
 
 def _shell(atlas: OpenAtlas, layer: SceneLayer, language: str) -> list[SceneLayer]:
@@ -162,14 +174,3 @@ def _shell(atlas: OpenAtlas, layer: SceneLayer, language: str) -> list[SceneLaye
     return [
         layer.model_copy(update={**update, "name": one.label(language), "segments": [str(one.id)]}) for one in whole
     ]
-
-
-def place_in(annotation: Annotation, region_id: int) -> Triple | None:
-    """A place (z, y, x) of the space well inside a region or one below it: the middle of the chunk with most of its
-    voxels, where the mean of a region with two sides would lie between them. None when it has no voxel."""
-    rows: npt.NDArray[np.int64] = annotation.index.rows(annotation.labels_of(region_id))
-    if not len(rows):
-        return None
-    best = rows[int(np.argmax(annotation.index.count[rows]))]
-    z, y, x, _ = annotation.voxel_to_space_um @ [*annotation.index.center[best], 1.0]
-    return float(z), float(y), float(x)

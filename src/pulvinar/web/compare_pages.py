@@ -115,7 +115,7 @@ def _asked_region(platform: Platform, actor: Actor, said: str) -> tuple[OpenAtla
     if not region:
         return None
     atlas = opened_atlas(platform, find_atlas(platform.database, actor, name))
-    return atlas, atlas.ontology.find(region)
+    return atlas, atlas.region(region)
 
 
 def _pane(brain: Brain, home: tuple[OpenAtlas, Region] | None, ends: bool, language: str) -> Pane:

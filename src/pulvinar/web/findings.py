@@ -44,6 +44,7 @@ SENTENCES = (
     mark("the header's time step is %(step)s s: perhaps milliseconds were meant"),
     mark("its %(count)s time points have no step that is known"),
     mark("its time points have no step that is known"),
+    mark("a comment says %(said)s; it is not used, the columns are taken as x, y, z"),
     mark("its %(count)s frames have no time step: they are taken as time points"),
     mark("its %(count)s values a voxel become %(channels)s channels"),
     mark("it has fewer than three axes of space: the missing one is 1 voxel"),

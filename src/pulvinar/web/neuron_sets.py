@@ -132,7 +132,7 @@ class NeuronSets:
         if not parts:
             raise NotFound(f"{key!r} names no set of neurons", hint="ends-<region>, soma-<region>, dataset-<id>, ...")
         kind, region, other, value = parts.groups()
-        span = atlas.ontology.span(atlas.ontology.find(region).id) if region else None
+        span = atlas.ontology.span(atlas.region(region).id) if region else None
         wanted = NeuronFilter()
         if kind:
             wanted = NeuronFilter(soma=span) if kind == "soma" else NeuronFilter(end=span)

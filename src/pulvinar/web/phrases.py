@@ -185,6 +185,14 @@ PLANES = {
 }
 """Each plane's name, and what is at the left and the right of its mid-section."""
 SIDES = {"left": mark("left"), "right": mark("right")}
+DIRECTIONS = {
+    "L": SIDES["left"],
+    "R": SIDES["right"],
+    "P": mark("posterior"),
+    "A": mark("anterior"),
+    "I": mark("inferior"),
+    "S": mark("superior"),
+}
 
 
 def why_said(translate: Gettext, language: str, why: Why) -> str:

@@ -55,6 +55,7 @@ from pulvinar.web import (
     organisation_pages,
     people_pages,
     phrases,
+    place_pages,
     profile_pages,
     recipes,
     request_pages,
@@ -117,6 +118,7 @@ def mount(pages: FastAPI) -> None:
     """Add the pages to an application."""
     pages.include_router(router)
     pages.include_router(atlas_pages.router)
+    pages.include_router(place_pages.router)
     for one in (species_pages, maker_pages, neuron_pages, collection_pages, manual_pages, notebooks):
         pages.include_router(one.router)
     pages.include_router(search_forms.router)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pulvinar.catalogue.query_fields import plain_number
 from pulvinar.model.dataset import Asset, AssetKind, Version
 from pulvinar.model.volume import volume_from_json
 from pulvinar.web.phrases import mark
@@ -98,7 +99,7 @@ def of_atlas(base: str, name: str) -> Recipe:
 def of_region(base: str, atlas: str, region_id: int, *, has_voxels: bool) -> Recipe:
     """A region in figures, and where it lies."""
     more = (
-        f"mask, start = atlas.mask({region_id})  # bool (z, y, x), and the voxel at which its box begins\n"
+        f"mask, start = atlas.mask_of({region_id})  # bool (z, y, x), and the voxel at which its box begins\n"
         f"print(mask.sum(), start, atlas.statistics([{region_id}]))"
     )
     python = _connected(base) + (
@@ -107,6 +108,25 @@ def of_region(base: str, atlas: str, region_id: int, *, has_voxels: bool) -> Rec
         f"{more if has_voxels else f'print(atlas.children({region_id}))'}"
     )
     return Recipe("region", python, f"pulvinar atlas region {_sh(atlas)} {region_id}", HERE_MACHINE)
+
+
+def of_place(base: str, atlas: str, zyx_um: Sequence[float], around: str, *, named: bool) -> Recipe:
+    """What is at a place of an atlas that has named regions or none, and what the search `around` it finds."""
+    z, y, x = (plain_number(value) for value in zyx_um)
+    told = (
+        "for there in (place, atlas.mirror(place)):\n"
+        "    (region,) = atlas.at(there)\n"
+        "    print(region['name'], region['distance_um'], 'um away')  # 0 inside of it\n"
+    )
+    python = _connected(base) + (
+        f"atlas = brains.atlas({literal(atlas)})\n"
+        f"place = [[{z}, {y}, {x}]]  # z, y, x in micrometres\n"
+        f"{told if named else ''}"
+        f"for asset in brains.find({literal(around)}):\n"
+        "    print(asset.title, asset.name, asset.kind)"
+    )
+    command = f"pulvinar atlas at {_sh(atlas)} {x},{y},{z}" if named else f"pulvinar search -- {_sh(around)}"
+    return Recipe("place", python, command, HERE_MACHINE)
 
 
 def of_neuron(base: str, version: Version, asset: Asset) -> Recipe:

@@ -99,6 +99,7 @@ def render(
         "use_codes": USE_CODES,
         "stage_names": phrases.ALIGNMENT_STAGES,
         "sides": phrases.SIDES,
+        "directions": phrases.DIRECTIONS,
         "plane_of": plane_of,
         "word_of": lambda key: manual.word(key, language),
     }

@@ -59,6 +59,39 @@ def test_names_of_signals_are_told_and_others_are_a_table(tmp_path):
     assert signals.values.shape == (20, 6)
 
 
+def test_named_columns_are_signals_where_a_person_says_so(tmp_path):
+    values = RNG.random((30, 3))
+    names = ["Hippocampus_L", "Hippocampus_R", "Precentral_L"]
+    rows = [",".join([f"{frame * 0.72:.2f}", *map(str, row)]) for frame, row in enumerate(values.tolist())]
+    (tmp_path / "bold.csv").write_text("\n".join([",".join(["time_s", *names]), *rows]))
+    asked = Options(table_kind=TableKind.TIME_SERIES)
+    assert find_one(TableReader(), tmp_path).kind is AssetKind.TABLE
+    assert list(READER.find(source_files(tmp_path), Options())) == []
+    assert find_one(READER, tmp_path, asked).findings == ()
+    signals = read_geometry(READER, tmp_path, asked)
+    assert signals.columns["name"].tolist() == names
+    assert np.array_equal(signals.values, values)
+    assert signals.times_s.tolist() == [round(frame * 0.72, 2) for frame in range(30)]
+    # a step that a person says counts more; without either nobody knows
+    stepped = read_geometry(READER, tmp_path, Options(table_kind=TableKind.TIME_SERIES, time_step_s=2.0))
+    assert stepped.times_s[:3].tolist() == [0.0, 2.0, 4.0]
+    (tmp_path / "bold.csv").write_text("\n".join([",".join(names), *(row.partition(",")[2] for row in rows)]))
+    assert "no step that is known" in said(find_one(READER, tmp_path, asked))
+    assert read_geometry(READER, tmp_path, asked).times_s.size == 0
+    # a column of words is no signal
+    (tmp_path / "bold.csv").write_text("a,b\n1,x\n2,y\n")
+    assert list(READER.find(source_files(tmp_path), asked)) == []
+
+
+def test_a_list_of_names_beside_signals_names_them(tmp_path):
+    np.savetxt(tmp_path / "sub1_bold.txt", RNG.random((20, 3)))
+    (tmp_path / "regions.txt").write_text("Hippocampus_L\nHippocampus_R\nPrecentral_L\n")
+    asset = next(one for one in READER.find(source_files(tmp_path), Options()) if one.kind is AssetKind.TIME_SERIES)
+    assert "the file regions.txt names its 3 regions" in said(asset)
+    signals = READER.read_geometry(asset, tmp_path, Options())
+    assert signals.columns["name"].tolist() == ["Hippocampus_L", "Hippocampus_R", "Precentral_L"]
+
+
 def test_a_table_with_a_delimiter_is_the_table_readers_unless_a_person_says(tmp_path):
     np.savetxt(tmp_path / "some.csv", RNG.random((20, 6)), delimiter=",")
     assert list(READER.find(source_files(tmp_path), Options())) == []

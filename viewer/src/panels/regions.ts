@@ -1,6 +1,6 @@
 /** The panel of regions: a tree, from which regions are chosen as by a click in a section, and what can be done with one. */
 
-import { make } from "../dom";
+import { debounce, make } from "../dom";
 import type { Panel, PanelContext } from "./panel";
 import { regionCard } from "./regionCard";
 import { TreeView } from "./treeView";
@@ -29,11 +29,27 @@ export function regionsPanel(context: PanelContext): Panel | null {
       said.textContent = say("regionHint");
       return;
     }
-    const { found, kept, open } = display.tree.search(find.value);
+    const found = display.tree.search(find.value);
+    filter(found);
+    // an atlas knows common names and synonyms, which its tree doesn't show
+    if (context.atlas) askAtlas();
+  };
+  const filter = (found: string[]) => {
+    const { kept, open } = display.tree.around(found);
     tree.filter(kept, open);
     if (found[0]) tree.reveal(found[0]);
     said.textContent = found.length ? `${found.length} ${say("regionFound")}` : say("regionNone");
   };
+  const ask = async () => {
+    const text = find.value;
+    const address = `/api/v1/atlases/${encodeURIComponent(context.atlas!.name)}/regions?${new URLSearchParams({ q: text })}`;
+    const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+    const listed = answer?.ok ? ((await answer.json()) as { id: number }[]) : [];
+    const found = display.tree.search(text);
+    const more = listed.map(({ id }) => String(id)).filter((id) => display.tree.regions.has(id) && !found.includes(id));
+    if (text === find.value && more.length) filter([...more, ...found]);
+  };
+  const askAtlas = debounce(() => void ask(), 180);
   const apply = () => {
     display.apply({ only: only.checked, outline: outline.checked });
     context.applied();

@@ -177,9 +177,12 @@ def found_matrix(
 ) -> FoundAsset:
     """The asset of a matrix in `file`, as `kind_of` has decided; a file beside it that names its regions is its own."""
     kind, findings = decided
-    named = names_beside(file, files, shape.rows) if kind is AssetKind.CONNECTIVITY else None
+    counts = {AssetKind.CONNECTIVITY: (shape.rows,), AssetKind.TIME_SERIES: (shape.columns, shape.rows)}.get(kind, ())
+    beside = ((count, names_beside(file, files, count)) for count in counts)
+    count, named = next(((count, one) for count, one in beside if one is not None), (0, None))
     if named is not None:
-        findings = [Finding(Severity.NOTE, f"the file {named.name} names its {shape.rows} regions")]
+        told = Finding(Severity.NOTE, f"the file {named.name} names its {count} regions")
+        findings = [told] if kind is AssetKind.CONNECTIVITY else [*findings, told]
     return FoundAsset(
         reader,
         key=key,

@@ -126,7 +126,7 @@ def data_of(values: Values | Matrix, kind: AssetKind, shape: Shape, names: list[
             kept = np.ascontiguousarray(floats_of(values, shape.name), np.float64)
         return ConnectivityData(kept, sources, targets, measure_of(shape))
     if kind is AssetKind.TIME_SERIES:
-        return _signals(values, shape, options)
+        return _signals(values, shape, names, options)
     values = whole(values)
     if kind is AssetKind.POINTS:
         return _points(values, options)
@@ -187,14 +187,15 @@ def _place_findings(shape: Shape, options: Options) -> list[Finding]:
     return findings
 
 
-def _signals(values: Values | Matrix, shape: Shape, options: Options) -> TimeSeriesData:
+def _signals(values: Values | Matrix, shape: Shape, names: list[str], options: Options) -> TimeSeriesData:
     by_time = values if time_is_down(shape, options) else turned(values)
     frames, series = by_time.shape
     step = options.time_step_s
     times = np.empty(0) if step is None else np.arange(frames, dtype=np.float64) * step
+    known = np.array(names, dtype=object) if len(names) == series else _numbered(series)
     if isinstance(by_time, np.ndarray):
         by_time = np.ascontiguousarray(floats_of(by_time, shape.name))
-    return TimeSeriesData(by_time, times, np.empty((0, 3)), {"name": _numbered(series)})
+    return TimeSeriesData(by_time, times, np.empty((0, 3)), {"name": known})
 
 
 def _points(values: Values, options: Options) -> PointsData:

@@ -1,4 +1,5 @@
-"""Matrices of numbers in text without a header, and rows of whole numbers that differ in length: lists.
+"""Matrices of numbers in text without a header, or with names where a person says that they are signals or where rows
+and columns have the same; and rows of whole numbers that differ in length: lists.
 
 A text is a matrix when it is square, or its name or a person says what it holds, or its numbers are parted by spaces;
 any other text of columns is left to the reader of tables.
@@ -28,6 +29,7 @@ from pulvinar.ingest.reader import (
     TableColumn,
     TableData,
     TableKind,
+    TimeSeriesData,
 )
 from pulvinar.ingest.readers.delimited import Dialect, find_dialect, read_delimited
 from pulvinar.ingest.readers.matrices import found_matrix, names_of
@@ -45,6 +47,8 @@ _LIST = re.compile(rb"[ \t]*\d{1,15}([ \t]*[,;\t ][ \t]*\d{1,15})*[ \t,;]*")
 _LISTED = (".csv", ".tsv", ".txt", ".dat")
 _LISTS = "#lists"
 _NAMED = "#named"
+_SIGNALS = "#signals"
+_TIMES = re.compile(r"(frame_?)?(times?|t|时间)([ _]?[(\[]?(s|sec|seconds|秒)[)\]]?)?", re.IGNORECASE)
 _LARGEST_NAMED = 256 << 20
 _NOT_MATRICES = (".swc", ".obj", ".off", ".ply", ".json", ".xml", ".xfm", ".bval", ".bvec")
 
@@ -61,6 +65,8 @@ class TextMatrixReader:
             if not _begins_with_a_number(file):
                 if options.table_kind in (None, TableKind.CONNECTIVITY) and (regions := _regions(file)):
                     yield self._named(file, regions)
+                elif options.table_kind is TableKind.TIME_SERIES and (columns := _signals(file)):
+                    yield self._signals(file, columns, options)
                 continue
             if _is_lists(file):
                 yield self._lists(file)
@@ -87,6 +93,8 @@ class TextMatrixReader:
             file = SourceFile(root / name, name, (root / name).stat().st_size, opened.read(4096))
         if asset.key.endswith(_NAMED):
             return _read_named(file)
+        if asset.key.endswith(_SIGNALS):
+            return _read_signals(file, options)
         values = _read(file)
         shape = Shape(values.shape[0], values.shape[1], stem_of(name))
         return data_of(values, asset.kind, shape, names_of(root, asset.files[1:]), options)
@@ -101,6 +109,19 @@ class TextMatrixReader:
             files=(file.name,),
             findings=(Finding(Severity.NOTE, text, ASK),),
             metadata={"header": {"rows": len(regions), "columns": len(regions)}},
+        )
+
+    def _signals(self, file: SourceFile, columns: list[str], options: Options) -> FoundAsset:
+        timed = _TIMES.fullmatch(columns[0]) or options.time_step_s is not None
+        unknown = Finding(Severity.DOUBT, "its time points have no step that is known", "--time-step")
+        return FoundAsset(
+            self.name,
+            key=f"{file.name}{_SIGNALS}",
+            name=stem_of(file.name),
+            kind=AssetKind.TIME_SERIES,
+            files=(file.name,),
+            findings=() if timed else (unknown,),
+            metadata={"header": {"columns": columns}},
         )
 
     def _lists(self, file: SourceFile) -> FoundAsset:
@@ -142,6 +163,32 @@ def _regions(file: SourceFile) -> list[str]:
         return []
     first = next(iter(read_delimited(file.path, file.name, dialect).values()))
     return names if [str(one).strip() for one in first.tolist()] == names else []
+
+
+def _signals(file: SourceFile) -> list[str]:
+    """The names of the columns of a text in which all are of numbers; none of any other text."""
+    if not is_text(start_of(file.head)) or not plain_name(file.name).endswith(_LISTED):
+        return []
+    with suppress(UnreadableFile, TooLarge):
+        dialect = find_dialect(file)
+        if dialect is not None and dialect.has_header and dialect.numeric == dialect.names:
+            return list(dialect.names)
+    return []
+
+
+def _read_signals(file: SourceFile, options: Options) -> TimeSeriesData:
+    """A series a column, under its name; a first column of times, in seconds, is theirs where nobody says a step."""
+    dialect = find_dialect(file)
+    if dialect is None or not _signals(file):
+        raise UnreadableFile(f"{file.name} has changed since it was found: not all of its columns are numbers")
+    columns = dict(read_delimited(file.path, file.name, dialect))
+    first = next(iter(columns))
+    times = columns.pop(first) if _TIMES.fullmatch(first) and len(columns) > 1 else None
+    values = _stacked(columns, file.name)
+    known = np.empty(0) if times is None else np.asarray(times, np.float64)
+    if options.time_step_s is not None:
+        known = np.arange(len(values), dtype=np.float64) * options.time_step_s
+    return TimeSeriesData(values, known, np.empty((0, 3)), {"name": np.array(list(columns), dtype=object)})
 
 
 def _read_named(file: SourceFile) -> ConnectivityData:

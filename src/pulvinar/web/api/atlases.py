@@ -5,33 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import numpy as np
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
 from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.neurons import Neuron, list_neurons
 from pulvinar.catalogue.versions import get_version
-from pulvinar.errors import Invalid, NotFound
+from pulvinar.errors import Invalid
 from pulvinar.model.access import Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
-from pulvinar.model.space import Points
-from pulvinar.web.api.assets import FILE
 from pulvinar.web.api.schemas import PageOut
 from pulvinar.web.atlas_scene import build_atlas_scene, extent_of, lies_in, shown_set
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.counterparts import counterparts
-from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
-from pulvinar.web.downloads import disposition
 from pulvinar.web.language import language_of
 from pulvinar.web.neuron_sets import NeuronSets
 from pulvinar.web.opened_atlases import opened_atlas
-from pulvinar.web.region_mask import mask_cutout
 from pulvinar.web.scene import Scene
 
 router = APIRouter(prefix="/atlases", tags=["atlases"])
@@ -43,9 +35,6 @@ AtlasVersion = Annotated[
 RegionName = Annotated[
     str, Path(description="Identifier, acronym or name of a region, in English or Chinese.", max_length=200)
 ]
-BINARY: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-}
 
 
 class SpaceOut(BaseModel):
@@ -105,7 +94,10 @@ class RegionDetail(RegionOut):
     below: list[RegionOut] = Field(description="The regions right below it.")
     voxels: int | None = Field(description="Of it and all below it; null for an atlas without an annotation.")
     volume_mm3: float | None
-    center_um: tuple[float, float, float] | None
+    center_um: tuple[float, float, float] | None = Field(
+        description="The mean place (z, y, x) in the atlas's space; of a region with two sides it lies between them."
+    )
+    place_um: tuple[float, float, float] | None = Field(description="A place well inside it, in the atlas's space.")
     box_voxels: tuple[tuple[int, int, int], tuple[int, int, int]] | None = Field(
         description="The first voxel (z, y, x) of level 0 and the one after the last."
     )
@@ -132,22 +124,6 @@ class NeuronOut(BaseModel):
     soma: list[RegionOut]
     length_um: float | None
     shown: bool = Field(description="Whether it lies in the atlas's own world, so that the viewer can show it there.")
-
-
-class PlacesIn(BaseModel):
-    """Places in the atlas's space."""
-
-    points: list[tuple[float, float, float]] = Field(max_length=100_000, description="(z, y, x), micrometres.")
-    space: str = Field("", description="Their space, to be sure: another than the atlas's is refused.", max_length=64)
-
-
-class PlacesOut(BaseModel):
-    """For each place its region: 0 is outside, with the nearest region and how far it is."""
-
-    regions: list[int]
-    nearest: list[int]
-    distance_um: list[float]
-    known: dict[int, RegionOut] = Field(description="The regions that are named above.")
 
 
 def asked_atlas(
@@ -184,14 +160,17 @@ def list_regions(
     atlas: AskedAtlas,
     q: Annotated[str, Query(max_length=200, description="Words of a name, in English or Chinese.")] = "",
     parent: Annotated[str, Query(max_length=200, description="Only regions right below this one.")] = "",
+    below: Annotated[str, Query(max_length=200, description="Only regions below this one, at any depth.")] = "",
     limit: Annotated[int, Query(ge=1, le=5000)] = 2000,
 ) -> list[RegionOut]:
     """The regions, from the top of the tree down: all, those whose names have these words, or those below one."""
     ontology = atlas.ontology
     if q:
-        found = ontology.search(q)
+        found = atlas.search(q)
     elif parent:
-        found = ontology.children(ontology.find(parent).id)
+        found = ontology.children(atlas.region(parent).id)
+    elif below:
+        found = ontology.descendants(atlas.region(below).id)
     else:
         found = ontology.regions
     return [region_out(atlas, region) for region in found[:limit]]
@@ -200,7 +179,7 @@ def list_regions(
 @router.get("/{name}/regions/{region}")
 def get_region(atlas: AskedAtlas, region: RegionName) -> RegionDetail:
     """One region: its names, what holds it, what is below it, its volume and place."""
-    return region_detail(atlas, atlas.ontology.find(region))
+    return region_detail(atlas, atlas.region(region))
 
 
 @router.get("/{name}/regions/{region}/counterparts")
@@ -214,7 +193,7 @@ def list_counterparts(
 ) -> list[CounterpartOut]:
     """The regions of another atlas that stand for a region: in another species those that it is compared with."""
     there = opened_atlas(platform, find_atlas(platform.database, actor, other))
-    found = counterparts(atlas, atlas.ontology.find(region), there, language_of(request))
+    found = counterparts(atlas, atlas.region(region), there, language_of(request))
     return [
         CounterpartOut(
             asked=one.asked.label(language_of(request)),
@@ -239,7 +218,7 @@ def list_atlas_neurons(
 ) -> PageOut[NeuronOut]:
     """The neurons that lie in an atlas and that you may see, by the regions of their soma and their ends."""
     asked = {"soma": soma, "end": end}
-    spans = {key: atlas.ontology.span(atlas.ontology.find(said).id) for key, said in asked.items() if said}
+    spans = {key: atlas.ontology.span(atlas.region(said).id) for key, said in asked.items() if said}
     page = list_neurons(
         platform.database,
         actor,
@@ -266,30 +245,6 @@ def _neuron_out(atlas: OpenAtlas, one: Neuron) -> NeuronOut:
     )
 
 
-@router.get("/{name}/regions/{region}/mask", response_class=Response, responses=FILE)
-def get_mask(
-    platform: CurrentPlatform,
-    atlas: AskedAtlas,
-    region: RegionName,
-    level: Annotated[int, Query(ge=0, le=64, description="Resolution: 0 is the finest.")] = 0,
-    form: Annotated[Format, Query(alias="format", description="The kind of file.")] = Format.NIFTI,
-) -> Response:
-    """A region and all below it as a mask of 0 and 1, cut to its box.
-
-    The file's affine says where the box is; so does the header X-Box-Start, in voxels (z,y,x) of that level.
-    """
-    wanted = atlas.ontology.find(region)
-    found = mask_cutout(atlas, wanted.id, level, platform.settings.cutout_budget_mb * 1_000_000)
-    if found is None:
-        raise NotFound(f"{wanted.name} has no voxel at level {level} of {atlas.atlas.name}", hint="ask a finer level")
-    cutout, read = found
-    pieces = write(cutout, read, form, platform.settings.resolved_scratch())
-    name = f"{atlas.atlas.name}-{wanted.acronym or wanted.id}-level{level}{SUFFIXES[form]}"
-    start = ",".join(map(str, cutout.window.start[2:]))
-    headers = {"content-disposition": disposition(name), "x-box-start": start}
-    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)
-
-
 @router.get("/{name}/scene")
 def get_atlas_scene(
     request: Request,
@@ -306,7 +261,7 @@ def get_atlas_scene(
     ] = None,
 ) -> Scene:
     """What the viewer shows of an atlas, of some of its regions, and of data that lie in it."""
-    shown = [atlas.ontology.find(one) for one in region or () if one]
+    shown = [atlas.region(one) for one in region or () if one]
     guests = [find_home(platform.database, actor, one, Right.VIEW) for one in asset or () if one]
     for _, guest in guests:
         if not lies_in(guest, atlas):
@@ -317,41 +272,11 @@ def get_atlas_scene(
             )
     version = get_version(platform.database, actor, atlas.dataset_id)
     # what an address calls a region by is kept: only so can a layer be taken out of it again
-    keys = {f"ends-{atlas.ontology.find(one).id}": one for one in ends or () if one}
+    keys = {f"ends-{atlas.region(one).id}": one for one in ends or () if one}
     keys |= {one: one for one in neurons or () if one and one not in keys}
     language, sets = language_of(request), NeuronSets(platform)
     layers = [shown_set(platform, sets, actor, atlas, key, language, name) for key, name in keys.items()]
     return build_atlas_scene(atlas, version, shown, guests, language, layers)
-
-
-@router.post("/{name}/regions-at")
-def find_regions(atlas: AskedAtlas, places: PlacesIn) -> PlacesOut:
-    """In which region each place lies; for those outside the nearest one, and how far it is."""
-    if places.space and places.space != atlas.atlas.space.name:
-        raise Invalid(
-            f"the places are in {places.space}, the atlas is in {atlas.atlas.space.name}",
-            hint=f"give places of {atlas.atlas.space.name}",
-        )
-    points = Points(atlas.atlas.space, np.array(places.points, np.float64).reshape(-1, 3))
-    nearest = atlas.annotation.nearest(points)
-    inside = atlas.annotation.regions_at(points)
-    named = {int(one) for one in np.unique(nearest.region)}
-    known = {one: region_out(atlas, atlas.ontology.region(one)) for one in named if one in atlas.ontology}
-    return PlacesOut(
-        regions=inside.tolist(), nearest=nearest.region.tolist(), distance_um=nearest.distance_um.tolist(), known=known
-    )
-
-
-@router.post("/{name}/regions-at/binary", response_class=Response, responses=BINARY)
-async def find_regions_binary(request: Request, atlas: AskedAtlas) -> Response:
-    """The same for programs: the body is little-endian float64 (n, 3), the answer little-endian int64 (n,)."""
-    body = await request.body()
-    if len(body) % 24:
-        raise Invalid(f"{len(body)} bytes are no rows of three float64", hint="send z, y, x of each place")
-    points = Points(atlas.atlas.space, np.frombuffer(body, "<f8").reshape(-1, 3))
-    # the first question makes the grid, which takes seconds: others are answered meanwhile
-    regions = await run_in_threadpool(lambda: atlas.annotation.regions_at(points))
-    return Response(regions.astype("<i8").tobytes(), media_type="application/octet-stream")
 
 
 def atlas_out(one: Installed) -> AtlasOut:
@@ -409,6 +334,7 @@ def region_detail(atlas: OpenAtlas, region: Region) -> RegionDetail:
         voxels=annotation.voxel_count(region.id) if annotation else None,
         volume_mm3=annotation.volume_of(region.id) if annotation else None,
         center_um=annotation.center_of(region.id) if annotation else None,
+        place_um=annotation.place_of(region.id) if annotation else None,
         box_voxels=(tuple(box[0].tolist()), tuple(box[1].tolist())) if box else None,
         extent=ExtentOut(**asdict(extent)) if extent else None,
     )

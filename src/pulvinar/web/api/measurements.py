@@ -277,7 +277,7 @@ def get_region_statistics(
     form: WantedForm = Form.JSON,
 ) -> Any:
     """Regions in figures: volume; mean and spread of an image in them; number and density of cells."""
-    regions = [atlas.ontology.find(one) for one in region]
+    regions = [atlas.region(one) for one in region]
     measured = None
     if image:
         home, _ = find_home(platform.database, actor, image)
