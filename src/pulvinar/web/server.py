@@ -6,13 +6,14 @@ import gc
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import uvicorn
 
 from pulvinar.errors import Unavailable
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import Settings
-from pulvinar.web.app import create_app
+from pulvinar.web.app import WebApplication, create_app
 from pulvinar.web.direct_body import UploadProtocol
 from pulvinar.web.processes import Processes
 from pulvinar.web.shared import Shared
@@ -78,6 +79,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
+        await cast(WebApplication, self.config.app).warm_up()
         await super().startup(sockets)
         if self.started:
             # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms
