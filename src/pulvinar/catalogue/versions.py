@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.work import check_right
@@ -51,18 +51,23 @@ def get_version(
 
 def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) -> dict[str, Version]:
     """The newest version that `actor` may see of each dataset and that was not withdrawn, with its assets."""
+    wanted = latest_seen(actor, version.c.dataset_id.in_(dataset_ids))
+    rows = session.execute(wanted).all() if dataset_ids else []
+    return {found.dataset_id: found for found in read_versions(session, rows, actor)}
+
+
+def latest_seen(actor: Actor, which: ColumnElement[bool]) -> Select[Any]:
+    """The rows of those versions, of the datasets that a condition on `version` names."""
     stands = version.c.state != VersionState.WITHDRAWN.value
-    seen = versions_seen(actor).where(version.c.dataset_id.in_(dataset_ids), stands).subquery("seen")
+    seen = versions_seen(actor).where(which, stands).subquery("seen")
     newest = (
         select(seen.c.dataset_id, func.max(seen.c.number).label("number"))
         .group_by(seen.c.dataset_id)
         .subquery("newest")
     )
-    wanted = select(version).join(
+    return select(version).join(
         newest, (newest.c.dataset_id == version.c.dataset_id) & (newest.c.number == version.c.number)
     )
-    rows = session.execute(wanted).all() if dataset_ids else []
-    return {found.dataset_id: found for found in read_versions(session, rows, actor)}
 
 
 def versions_seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pulvinar.web.language import LANGUAGES
 from pulvinar.web.requests import Application, Message, Scope
 
-_LONGEST_S = 20.0
+_LONGEST_S = 30.0
 """After so long whoever waits for the server waits no more: what is left is made when it is asked for."""
 _MOST_PAGES = 60
 _LINK = re.compile(rb'href="(/[^"#]*)')
