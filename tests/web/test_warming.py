@@ -34,7 +34,7 @@ def test_the_first_page_and_what_it_leads_to_are_made_in_each_language(tmp_path,
         voxels = np.zeros((1, 1, 8, 8, 8), np.uint16)
         add_dataset(platform, "A brain", [stored_volume(platform, "image", voxels, VolumeKind.IMAGE)])
         application = create_app(platform)
-        asyncio.run(application.warm_up())
+        asyncio.run(application.warm_up("http://127.0.0.1:1/"))
         found = {(template, language) for template, language, _ in made}
         assert {(name, one) for name in ("home.html", "dataset.html", "view.html") for one in ("en", "zh")} <= found
         assert {host for *_, host in made} == {"brains.example"}
@@ -44,5 +44,5 @@ def test_the_first_page_and_what_it_leads_to_are_made_in_each_language(tmp_path,
 
 def test_where_nobody_comes_but_the_owner_nothing_is_made(tmp_path, made):
     with open_platform(load_settings(environment={}, home=tmp_path)) as platform:
-        asyncio.run(create_app(platform).warm_up())
+        asyncio.run(create_app(platform).warm_up("http://127.0.0.1:1/"))
     assert not made

@@ -30,6 +30,19 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
     return tuple(found)
 
 
+def version_among(versions: Sequence[Version], dataset_id: str, number: int | None) -> Version:
+    """That of all `versions` of a dataset which `get_version` would give. Raises `NotFound`."""
+    asked = [one for one in versions if number in (None, one.number)]
+    if not asked:
+        raise _no_version(dataset_id, number)
+    return max(asked, key=lambda one: (one.state is not VersionState.WITHDRAWN, one.number))
+
+
+def _no_version(dataset_id: str, number: int | None) -> NotFound:
+    asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
+    return NotFound(f"there is no {asked}")
+
+
 def get_version(
     database: Database, actor: Actor, dataset_id: str, number: int | None = None, right: Right = Right.SEE
 ) -> Version:
@@ -44,8 +57,7 @@ def get_version(
         if found and right > Right.SEE:
             check_right(session, actor, right, dataset_id)
     if not found:
-        asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
-        raise NotFound(f"there is no {asked}")
+        raise _no_version(dataset_id, number)
     return found[0]
 
 

@@ -131,10 +131,11 @@ class WebApplication:
         """Answer one request, or say that it is too much now."""
         await self._admitted(scope, receive, send)
 
-    async def warm_up(self) -> None:
-        """Make pages that visitors will ask for, before anybody does: their first one is no slower than the next."""
+    async def warm_up(self, address: str) -> None:
+        """Make pages that visitors will ask for, at `address` where the settings name no other, before anybody does:
+        their first one is no slower than the next."""
         if self._settings.public:
-            await warm_up(self._guarded, self._settings.resolved_address())
+            await warm_up(self._guarded, self._settings.address or address)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         send = counting_use(self._use, scope, send)

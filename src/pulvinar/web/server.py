@@ -39,17 +39,19 @@ def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], No
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     with listener:
         if workers > 1:
-            Processes(partial(_serve_beside, platform.settings, listener, Shared(between_processes=True)), workers).run(
-                lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5
-            )
+            Processes(
+                partial(_serve_beside, platform.settings, listener, address, Shared(between_processes=True)), workers
+            ).run(lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5)
         else:
-            _Server(configuration(platform), lambda: ready(address)).run(sockets=[listener])
+            _Server(configuration(platform), address, lambda: ready(address)).run(sockets=[listener])
 
 
-def _serve_beside(settings: Settings, listener: socket.socket, shared: Shared, started: Callable[[], None]) -> None:
+def _serve_beside(
+    settings: Settings, listener: socket.socket, address: str, shared: Shared, started: Callable[[], None]
+) -> None:
     """What each of several processes does."""
     with open_platform(settings) as platform:
-        _Server(configuration(platform, shared), started).run(sockets=[listener])
+        _Server(configuration(platform, shared), address, started).run(sockets=[listener])
 
 
 def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.Config:
@@ -73,13 +75,14 @@ def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.C
 class _Server(uvicorn.Server):
     """Says when it answers."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, address: str, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._address = address
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
-        await cast(WebApplication, self.config.app).warm_up()
+        await cast(WebApplication, self.config.app).warm_up(self._address)
         await super().startup(sockets)
         if self.started:
             # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms
