@@ -18,10 +18,11 @@ import re
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import httpx2
 import numpy as np
@@ -45,22 +46,30 @@ from pulvinar.settings import load_settings
 PEOPLE, SECONDS, READS_S = 200, 120.0, 8.0
 P95_MS = 300.0
 DATASETS = 300
+WINDOW_S = 10.0
 ATLAS = "/atlases/aal2_human_2mm"
 _WORDS = ("cortex", "hippocampus", "light-sheet", "thalamus", "小鼠", "海马", "larval", "neurons")
 _FILE = re.compile(r'(?:src|href)="(/(?:static|api/v1/assets)/[^"]+)"')
 
 
+class Wait(NamedTuple):
+    """How long somebody waited for a page of a kind, when they asked (seconds from the start), and whether it had been
+    made for another before."""
+
+    kind: str
+    at_s: float
+    ms: float
+    kept: bool
+
+
 @dataclass
 class Told:
-    """What was measured: milliseconds by page, and what went wrong."""
+    """What was measured, and what went wrong."""
 
-    waits_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    began_s: float = field(default_factory=time.monotonic)
+    waits: list[Wait] = field(default_factory=list)
     files: int = 0
     errors: list[str] = field(default_factory=list)
-
-    def all_ms(self) -> list[float]:
-        """The waits for all pages."""
-        return [one for waits in self.waits_ms.values() for one in waits]
 
 
 def main() -> int:
@@ -77,11 +86,12 @@ def main() -> int:
             began, spent = time.monotonic(), server.cpu_s()
             told = asyncio.run(_browsed(server, places, chosen.people, chosen.seconds))
             wall, cpu = time.monotonic() - began, server.cpu_s() - spent
-    for name, waits in sorted(told.waits_ms.items()):
-        print(f"  {name:10} {len(waits):6} pages  p50 {median(waits):6.1f} ms  p95 {_p95(waits):6.1f} ms", flush=True)
+    _show("page", told.waits, lambda one: one.kind)
+    _show("made", told.waits, lambda one: "kept" if one.kept else "made anew")
+    _show("from", told.waits, lambda one: f"{one.at_s // WINDOW_S * WINDOW_S:3.0f} s")
     for text in told.errors[:5]:
         print(f"  ERROR {text}", flush=True)
-    waits = told.all_ms()
+    waits = [one.ms for one in told.waits]
     print(
         f"  {len(waits) / wall:.1f} pages/s, {told.files} files beside them, server used {cpu / wall:.2f} cores, "
         f"{1e3 * cpu / max(len(waits), 1):.0f} ms of processor a page with its files"
@@ -91,6 +101,18 @@ def main() -> int:
     figure += f"p95 {_p95(waits):.0f} ms, {len(told.errors)} errors"
     passed = _p95(waits) <= P95_MS and not told.errors
     return report("portal_load", figure, f"p95 <= {P95_MS:g} ms, 0 errors", passed=passed)
+
+
+def _show(title: str, waits: Sequence[Wait], group: Callable[[Wait], str]) -> None:
+    """A table of the waits, by what `group` says of each."""
+    groups = defaultdict(list)
+    for one in waits:
+        groups[group(one)].append(one)
+    print(f"  {title:10}  pages   anew       p50       p95   longest", flush=True)
+    for name, ones in sorted(groups.items()):
+        ms, anew = [one.ms for one in ones], sum(not one.kept for one in ones)
+        figures = f"{median(ms):6.1f} ms {_p95(ms):6.1f} ms {max(ms):6.0f} ms"
+        print(f"  {name:10} {len(ones):6} {anew:6} {figures}", flush=True)
 
 
 def _p95(waits: Sequence[float]) -> float:
@@ -164,18 +186,19 @@ async def _person(
     while time.monotonic() < end:
         name = chance.choice(tuple(places))
         path = chance.choice(places[name])
-        began = time.perf_counter()
+        asked_s, began = time.monotonic() - told.began_s, time.perf_counter()
         page = await _asked(client, path, headers, told)
         if page is not None:
-            told.waits_ms[name].append(1e3 * (time.perf_counter() - began))
-            new = [one.replace("&amp;", "&") for one in dict.fromkeys(_FILE.findall(page)) if one not in known]
+            waited_ms = 1e3 * (time.perf_counter() - began)
+            told.waits.append(Wait(name, asked_s, waited_ms, "age" in page.headers))
+            new = [one.replace("&amp;", "&") for one in dict.fromkeys(_FILE.findall(page.text)) if one not in known]
             known.update(new)
             await asyncio.gather(*(_asked(client, one, {**headers, "accept": "*/*"}, told) for one in new))
             told.files += len(new)
         await asyncio.sleep(chance.expovariate(1 / READS_S))
 
 
-async def _asked(client: httpx2.AsyncClient, path: str, headers: dict[str, str], told: Told) -> str | None:
+async def _asked(client: httpx2.AsyncClient, path: str, headers: dict[str, str], told: Told) -> httpx2.Response | None:
     try:
         answer = await client.get(path, headers=headers)
     except httpx2.HTTPError as error:
@@ -184,7 +207,7 @@ async def _asked(client: httpx2.AsyncClient, path: str, headers: dict[str, str],
     if answer.status_code != 200:
         told.errors.append(f"{path}: {answer.status_code}")
         return None
-    return answer.text if "text/html" in answer.headers["content-type"] else ""
+    return answer
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.test_uploads import BODY, ROOT, SPOKEN, address, begun, content, platform, web  # noqa: F401
 
+from pulvinar.platform import landing_of
+
 
 @pytest.fixture
 def line(address):  # noqa: F811
@@ -64,6 +66,22 @@ def test_a_line_that_brings_little_at_a_time_is_waited_for(web, line):  # noqa: 
     for first in range(0, len(data), 7_001):
         line.sendall(data[first : first + 7_001])
     assert answers(line, 1) == [204]
+
+
+def test_a_buffer_that_is_used_again_leaves_nothing_of_the_body_before(platform, web, line):  # noqa: F811
+    bodies = {f"{size}.bin": content(size) for size in (9_000_000, 1_048_577, 4 << 20, (4 << 20) + 1, 5_000_003)}
+    for name, data in bodies.items():
+        # in two requests: the second begins where no block does
+        upload = begun(web, len(data), name)
+        half = len(data) // 2 + 1 if len(data) > 4_200_000 else len(data)
+        line.sendall(patch(upload, half) + data[:half])
+        assert answers(line, 1) == [204]
+        if half < len(data):
+            line.sendall(patch(upload, len(data) - half, offset=half) + data[half:])
+            assert answers(line, 1) == [204]
+    landing = landing_of(platform)
+    found = {one.name: one.read_bytes() for one in landing.folder.rglob("*.bin")}
+    assert found == bodies
 
 
 def test_a_body_that_is_refused_by_its_headers_leaves_the_connection_as_it_should_be(web, line):  # noqa: F811

@@ -27,7 +27,7 @@ from pulvinar.model.volume import VolumeKind
 from pulvinar.operations.erasure import Erasure, erase
 from pulvinar.platform import open_platform
 from pulvinar.settings import load_settings
-from pulvinar.web import portal, rendering
+from pulvinar.web import kept_answers, portal, rendering
 from pulvinar.web.kept_answers import KeptAnswers
 from pulvinar.web.static_files import packed
 
@@ -321,6 +321,77 @@ def test_many_who_come_at_once_have_a_page_made_once(platform):
     found = asyncio.run(all_of_them())
     assert pages.count == 1
     assert all(one[1]["body"] == b"/a" * 1000 for one in found)
+
+
+def test_who_asks_for_an_old_page_is_given_it_while_it_is_made_anew_once(platform, monkeypatch):
+    monkeypatch.setattr(kept_answers, "_RENEWED_S", 0.1)
+    pages = Pages()
+    kept = KeptAnswers(pages, platform, 1_000_000)
+
+    async def in_turn():
+        first = await asked(kept, page_of("/a"))
+        fresh = await asked(kept, page_of("/a"))
+        assert pages.count == 1
+        await asyncio.sleep(0.15)
+        old = await asyncio.gather(*(asked(kept, page_of("/a")) for _ in range(20)))
+        # nobody of them waited for the new one, which takes 50 ms
+        assert pages.count == 2
+        assert kept._renewal is not None
+        await kept._renewal
+        new = await asked(kept, page_of("/a"))
+        assert pages.count == 2
+        return first, fresh, old, new
+
+    first, fresh, old, new = asyncio.run(in_turn())
+    ages = [dict(one[0]["headers"]).get(b"age") for one in (first, fresh, *old, new)]
+    assert ages == [None, *[b"0"] * 22]
+    assert {one[1]["body"] for one in (first, fresh, *old, new)} == {first[1]["body"]}
+
+
+def test_an_old_page_is_not_given_once_something_has_changed(platform, version, monkeypatch):
+    monkeypatch.setattr(kept_answers, "_RENEWED_S", 0.0)
+    pages = Pages()
+    kept = KeptAnswers(pages, platform, 1_000_000)
+
+    async def around_a_change():
+        await asked(kept, page_of("/a"))
+        await asked(kept, page_of("/a"))
+        renewal = kept._renewal
+        await asyncio.sleep(0.01)
+        # it is being made anew by now, of what was there before
+        assert pages.count == 2
+        with UnitOfWork(platform.database, LOCAL_OWNER) as work:
+            set_tier(work, version.dataset_id, Tier.PRIVATE)
+        after = await asked(kept, page_of("/a"))
+        await renewal
+        return after, await asked(kept, page_of("/a"))
+
+    after, later = asyncio.run(around_a_change())
+    assert pages.count >= 3
+    assert b"age" not in dict(after[0]["headers"])
+    assert dict(later[0]["headers"])[b"age"] == b"0"
+
+
+def test_a_page_that_can_not_be_renewed_is_told_and_asked_for_again(platform, monkeypatch, caplog):
+    monkeypatch.setattr(kept_answers, "_RENEWED_S", 0.0)
+    pages = Pages()
+
+    async def failing(scope, receive, send):
+        if pages.count:
+            raise OSError("no more pages")
+        await pages(scope, receive, send)
+
+    kept = KeptAnswers(failing, platform, 1_000_000)
+
+    async def twice():
+        for _ in range(2):
+            await asked(kept, page_of("/a"))
+        await kept._renewal
+        assert kept._renewal is None
+        return await asked(kept, page_of("/a"))
+
+    assert asyncio.run(twice())[1]["body"] == b"/a" * 1000
+    assert "no more pages" in caplog.text
 
 
 def test_memory_has_an_end(platform):

@@ -17,6 +17,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from sqlalchemy import (
+    ColumnClause,
     ColumnElement,
     Executable,
     FromClause,
@@ -88,6 +89,13 @@ def visible(
     `by_name`: because the dataset was shown to the actor or to a group of the actor's, and not to everyone or to all
     who have signed in. It costs one look into an index for each row that is asked about.
     """
+    # of a column of a table it is asked again and again; of a value only once
+    known = _visible if isinstance(dataset_id, ColumnClause) else _visible.__wrapped__
+    return known(actor, dataset_id, right, by_name)
+
+
+@lru_cache(4 * KEPT)
+def _visible(actor: Actor, dataset_id: ColumnElement[str], right: Right, by_name: bool) -> ColumnElement[bool]:
     if right > actor.ceiling:
         return false()
     if actor.is_owner:

@@ -10,9 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import func, select
+
 from pulvinar.access.dataset_access import at_home
 from pulvinar.access.organisations import public_organisation
+from pulvinar.access.visibility import newest_visible
 from pulvinar.catalogue.datasets import Page, datasets_among, list_datasets
+from pulvinar.catalogue.tables import dataset, version
+from pulvinar.catalogue.versions import latest_seen
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Organisation
 from pulvinar.model.dataset import Dataset
@@ -86,7 +91,16 @@ def organisation_face(
 
 def labs_of_newest(database: Database, actor: Actor) -> tuple[tuple[str, int], ...]:
     """The labs that records of the newest datasets name, each with how many, by name."""
-    named = (one.record.lab for page in _pages(database, actor, "") for one in page.items)
+    if actor.is_blind:
+        return ()
+    newest = newest_visible(actor, species=None, below=None, limit=MOST * _PAGES)
+    # the records alone, and of them one word: to read whole datasets takes longer than all of the page
+    of_newest = version.c.dataset_id.in_(select(dataset.c.id).where(dataset.c.seq.in_(newest)))
+    latest = latest_seen(actor, of_newest).subquery("latest")
+    lab = func.coalesce(latest.c.record["lab"].as_string(), dataset.c.record["lab"].as_string())
+    wanted = select(lab).select_from(dataset).outerjoin(latest, latest.c.dataset_id == dataset.c.id)
+    with database.session() as session:
+        named = session.scalars(wanted.where(dataset.c.seq.in_(newest))).all()
     return tuple(sorted(Counter(filter(None, named)).items(), key=lambda one: one[0].casefold()))
 
 

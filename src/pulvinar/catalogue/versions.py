@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from pulvinar.access.work import check_right
@@ -30,6 +30,19 @@ def list_versions(database: Database, actor: Actor, dataset_id: str) -> tuple[Ve
     return tuple(found)
 
 
+def version_among(versions: Sequence[Version], dataset_id: str, number: int | None) -> Version:
+    """That of all `versions` of a dataset which `get_version` would give. Raises `NotFound`."""
+    asked = [one for one in versions if number in (None, one.number)]
+    if not asked:
+        raise _no_version(dataset_id, number)
+    return max(asked, key=lambda one: (one.state is not VersionState.WITHDRAWN, one.number))
+
+
+def _no_version(dataset_id: str, number: int | None) -> NotFound:
+    asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
+    return NotFound(f"there is no {asked}")
+
+
 def get_version(
     database: Database, actor: Actor, dataset_id: str, number: int | None = None, right: Right = Right.SEE
 ) -> Version:
@@ -44,25 +57,29 @@ def get_version(
         if found and right > Right.SEE:
             check_right(session, actor, right, dataset_id)
     if not found:
-        asked = f"version {number} of dataset {dataset_id}" if number is not None else f"dataset {dataset_id}"
-        raise NotFound(f"there is no {asked}")
+        raise _no_version(dataset_id, number)
     return found[0]
 
 
 def latest_versions(session: Session, actor: Actor, dataset_ids: Sequence[str]) -> dict[str, Version]:
     """The newest version that `actor` may see of each dataset and that was not withdrawn, with its assets."""
+    wanted = latest_seen(actor, version.c.dataset_id.in_(dataset_ids))
+    rows = session.execute(wanted).all() if dataset_ids else []
+    return {found.dataset_id: found for found in read_versions(session, rows, actor)}
+
+
+def latest_seen(actor: Actor, which: ColumnElement[bool]) -> Select[Any]:
+    """The rows of those versions, of the datasets that a condition on `version` names."""
     stands = version.c.state != VersionState.WITHDRAWN.value
-    seen = versions_seen(actor).where(version.c.dataset_id.in_(dataset_ids), stands).subquery("seen")
+    seen = versions_seen(actor).where(which, stands).subquery("seen")
     newest = (
         select(seen.c.dataset_id, func.max(seen.c.number).label("number"))
         .group_by(seen.c.dataset_id)
         .subquery("newest")
     )
-    wanted = select(version).join(
+    return select(version).join(
         newest, (newest.c.dataset_id == version.c.dataset_id) & (newest.c.number == version.c.number)
     )
-    rows = session.execute(wanted).all() if dataset_ids else []
-    return {found.dataset_id: found for found in read_versions(session, rows, actor)}
 
 
 def versions_seen(actor: Actor, right: Right = Right.SEE) -> Select[Any]:

@@ -63,6 +63,7 @@ class Solution(Protocol):
         """Do one block of a step."""
 
 
+@cache
 def solutions() -> Registry[type[Solution]]:
     """The solutions that are installed."""
     return Registry("solution")

@@ -10,7 +10,7 @@ from pulvinar.access.acceptances import acceptances_by
 from pulvinar.access.agreements import agreements_on
 from pulvinar.access.dataset_access import access_of
 from pulvinar.access.export_rules import rules_on
-from pulvinar.access.visibility import REGISTERED, grants_to, highest_right
+from pulvinar.access.visibility import REGISTERED, grants_to
 from pulvinar.catalogue.requests import newest_request
 from pulvinar.catalogue.uses import DatasetUse, use_told
 from pulvinar.model.access import ANONYMOUS, Actor, Right
@@ -76,10 +76,11 @@ def terms_of(platform: Platform, actor: Actor, dataset_id: str) -> DatasetTerms:
     request = newest_request(platform.database, actor, dataset_id) if actor != ANONYMOUS else None
     has_account = any(one.audience == REGISTERED for one in actor.memberships)
     with platform.database.session() as session:
-        right = highest_right(session, actor, dataset_id)
+        grants = () if actor.is_owner else grants_to(session, actor, dataset_id)
+        right = actor.ceiling if actor.is_owner else max((one.right for one in grants), default=None)
         if right is None:
             return DatasetTerms(None, False, request, (), (), DatasetUse(), has_account)
-        awaits = not actor.is_owner and any(one.awaits_agreement for one in grants_to(session, actor, dataset_id))
+        awaits = any(one.awaits_agreement for one in grants)
         agreements = tuple(
             state_of(one, acceptances_by(session, actor.id, one.id))
             for one in ([] if actor.is_blind else agreements_on(session, dataset_id))

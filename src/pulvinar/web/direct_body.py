@@ -8,8 +8,10 @@ been read, and whoever is to write it takes it over; the connection goes back fo
 from __future__ import annotations
 
 import asyncio
+import mmap
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -21,10 +23,14 @@ from pulvinar.web.security import is_upload
 
 _LEAST_BYTES = 1 << 20
 """Shorter bodies are through before it pays."""
-_BUFFER_BYTES = 1 << 20
-_BUFFERS_A_TURN = 8
+_BUFFER_BYTES = 4 << 20
+_BUFFERS_A_TURN = 2
 """After so much a thread serves another upload: there are fewer of them than uploads."""
+_SPARE_BUFFERS = 8
 _NAME = "pulvinar.direct_body"
+
+# Fresh memory costs as much as to read into it; of whole pages, it can be written past the page cache.
+_spare: deque[mmap.mmap] = deque(maxlen=_SPARE_BUFFERS)
 
 Write = Callable[[Sequence[memoryview]], None]
 
@@ -81,6 +87,7 @@ class DirectBody:
     def __init__(self, protocol: UploadProtocol, cycle: RequestResponseCycle, length: int) -> None:
         self._protocol, self._cycle, self._length = protocol, cycle, length
         self._connection: socket.socket | None = None
+        self._memory: mmap.mmap | None = None
         self._buffer = memoryview(b"")
         self._filled = 0
         self.left = 0
@@ -88,13 +95,16 @@ class DirectBody:
 
     def take_over(self) -> bool:
         """Take the connection; False where there is nothing more to read from it."""
+        if len(self._cycle.body) > _BUFFER_BYTES:
+            return False
         taken = self._protocol.hand_over(self._length)
         if taken is None:
             return False
         self._connection, self.left = taken
         early = bytes(self._cycle.body)
         self._cycle.body = type(self._cycle.body)()
-        self._buffer = memoryview(bytearray(max(_BUFFER_BYTES, len(early))))
+        self._memory = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES)
+        self._buffer = memoryview(self._memory)
         self._buffer[: len(early)] = early
         self._filled = len(early)
         if self._cycle.waiting_for_100_continue:
@@ -147,6 +157,12 @@ class DirectBody:
             self._protocol.transport.close()
         elif self.left:
             self._cycle.keep_alive = False
+
+    def let_go(self) -> None:
+        """Leave the buffer to another body: nothing is written from it any more."""
+        if self._memory is not None:
+            _spare.append(self._memory)
+        self._memory, self._buffer = None, memoryview(b"")
 
     @property
     def _taken(self) -> socket.socket:

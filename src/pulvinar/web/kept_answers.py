@@ -2,13 +2,15 @@
 
 Only a route that says so (`kept`) has its answers kept, only for who brings nothing that says who asks, and only on a
 public server. Each request asks the database for the state of the log: an answer is given again only while that is what
-it was before the answer was made, in whichever process something was changed, and for a minute at most.
+it was before the answer was made, in whichever process something was changed, and for a minute at most. What is still
+asked for in the second half of that minute is made anew beside, so that nobody waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from dataclasses import dataclass
 
@@ -25,12 +27,16 @@ from pulvinar.web.static_files import packed, takes_packed
 
 LIFETIME_S = 60.0
 """For what is on a page and in no event, as the figures of the first page, which are as old themselves."""
+_RENEWED_S = LIFETIME_S / 2
+"""Who asks for an answer that is older has it made anew beside, while it is given once more."""
 _MOST_BYTES = 1 << 20
 _WAYS = (b"hx-request", b"hx-history-restore-request")
 """Headers by which a page is answered in part."""
 _OF_THIS_ANSWER = (b"content-length", b"etag", b"content-encoding")
 
 Key = tuple[bytes | str, ...]
+
+_log = logging.getLogger("pulvinar.web")
 
 
 def kept(request: Request) -> None:
@@ -51,16 +57,23 @@ class Answer:
     body: bytes
     packed: bytes
     etag: bytes
-    until_s: float
+    made_s: float
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was begun to be made."""
+        return time.monotonic() - self.made_s
 
     @property
     def size_bytes(self) -> int:
         """What it takes of memory, nearly."""
         return len(self.body) + len(self.packed) + sum(len(name) + len(value) for name, value in self.headers) + 500
 
-    async def send(self, scope: Scope, send: Send) -> None:
-        """Answer with it; with 304 to who has it already."""
+    async def send(self, scope: Scope, send: Send, *, again: bool) -> None:
+        """Answer with it; with 304 to who has it already. `again`: it was made for another request."""
         headers = [*self.headers, (b"etag", self.etag)]
+        if again:
+            headers.append((b"age", b"%d" % self.age_s))
         if self.packed:
             headers.append((b"vary", b"accept-encoding"))
         if matches_etag(header(scope, b"if-none-match"), self.etag.removeprefix(b"W/")):
@@ -86,7 +99,8 @@ class KeptAnswers:
         self._signs = tuple(f"{name(platform.settings)}=".encode() for name in (cookie_name, link_cookie_name))
         self._state: State | None = None
         self._answers = self._none()
-        self._making: dict[Key, asyncio.Event] = {}
+        self._making: dict[tuple[State, Key], asyncio.Event] = {}
+        self._renewal: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -104,13 +118,17 @@ class KeptAnswers:
             self._state, self._answers = state, self._none()
         key = _key(scope)
         found = self._fresh(key)
-        if found is None and key in self._making:
-            await self._making[key].wait()
+        if found is None and (state, key) in self._making:
+            await self._making[state, key].wait()
             found = self._fresh(key) if state == self._state else None
         if found is None:
-            await self._make(key, state, scope, receive, send)
-        else:
-            await found.send(scope, send)
+            made = await self._make(key, state, scope, receive, send)
+            if made is not None:
+                await made.send(scope, send, again=False)
+            return
+        if found.age_s > _RENEWED_S and self._renewal is None and (state, key) not in self._making:
+            self._renewal = asyncio.create_task(self._renew(key, state, scope))
+        await found.send(scope, send, again=True)
 
     def _is_visit(self, scope: Scope) -> bool:
         """Whether a visitor asks for something whole. Any cookie of a sign-in or a link counts, also one that ended."""
@@ -126,24 +144,47 @@ class KeptAnswers:
 
     def _fresh(self, key: Key) -> Answer | None:
         found = self._answers.get(key)
-        return found if found and found.until_s > time.monotonic() else None
+        return found if found and found.age_s < LIFETIME_S else None
 
-    async def _make(self, key: Key, state: State, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the answer made, once for all who wait for it, and keep it where it may be."""
-        until_s = time.monotonic() + LIFETIME_S
-        over = self._making.setdefault(key, asyncio.Event())
+    async def _make(self, key: Key, state: State, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """Have an answer made, once for all who wait for it, and keep it; None for one that may not be kept, which
+        was passed on to `send`."""
+        made_s = time.monotonic()
+        over = self._making.setdefault((state, key), asyncio.Event())
         catcher = _Catcher(scope, send)
         try:
             await self._application(scope, receive, catcher.send)
-            made = catcher.answer(until_s)
+            made = catcher.answer(made_s)
             if made is not None and state == self._state:
                 self._answers.put(key, made)
         finally:
             over.set()
-            if self._making.get(key) is over:
-                del self._making[key]
-        if made is not None:
-            await made.send(scope, send)
+            if self._making.get((state, key)) is over:
+                del self._making[state, key]
+        return made
+
+    async def _renew(self, key: Key, state: State, scope: Scope) -> None:
+        """Have an answer made anew, for whoever asks next. One at a time, so that who waits for another has its turn.
+
+        Where that fails the old one stays until its end, and who asks then is told why.
+        """
+        asked = {**scope, "state": {**scope["state"], "kept": False}}
+        try:
+            (made,) = await asyncio.gather(
+                self._make(key, state, asked, _nothing_more, _to_nobody), return_exceptions=True
+            )
+        finally:
+            self._renewal = None
+        if isinstance(made, BaseException):
+            _log.warning("%s could not be made anew: %r", scope["path"], made)
+
+
+async def _nothing_more() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _to_nobody(message: Message) -> None:
+    pass
 
 
 class _Catcher:
@@ -166,7 +207,7 @@ class _Catcher:
         else:
             await self._send(message)
 
-    def answer(self, until_s: float) -> Answer | None:
+    def answer(self, made_s: float) -> Answer | None:
         """What was held back; None where everything was passed on."""
         if self._start is None or not self._whole:
             return None
@@ -175,7 +216,7 @@ class _Catcher:
         etag = said.get(b"etag") or b'W/"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
         headers = [one for one in self._start["headers"] if one[0].lower() not in _OF_THIS_ANSWER]
         media_type = said.get(b"content-type", b"").decode("latin-1")
-        return Answer(headers, body, packed(body, media_type), etag, until_s)
+        return Answer(headers, body, packed(body, media_type), etag, made_s)
 
 
 def _may_be_kept(scope: Scope, start: Message) -> bool:

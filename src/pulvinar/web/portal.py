@@ -24,7 +24,7 @@ from pulvinar.catalogue.query_nodes import (
     leaves,
 )
 from pulvinar.catalogue.tombstones import erased_leaves
-from pulvinar.catalogue.versions import get_version, list_versions
+from pulvinar.catalogue.versions import get_version, list_versions, version_among
 from pulvinar.catalogue.withdrawals import withdrawals
 from pulvinar.errors import NotFound
 from pulvinar.model.access import Actor, Right
@@ -254,7 +254,8 @@ def dataset(
     """One dataset: what it is, how good it is, and how to get it."""
     known = get_dataset(platform.database, actor, dataset_id)
     try:
-        shown = get_version(platform.database, actor, dataset_id, version)
+        versions = list_versions(platform.database, actor, dataset_id)
+        shown = version_among(versions, dataset_id, version)
     except NotFound:
         gone = version_pages.tombstone(request, platform, actor, dataset_id, version)
         if gone is None:
@@ -273,7 +274,7 @@ def dataset(
         "may_view": may_view,
         "may_read": may_read,
         "record": shown.record,
-        "versions": list_versions(platform.database, actor, dataset_id),
+        "versions": versions,
         "citation": citation(shown, version_pages.lasting_address(platform, shown)),
         "withdrawn": withdrawals(platform.database, actor, dataset_id),
         "cover": cover_of(shown.assets) if may_view else None,
@@ -295,7 +296,7 @@ def dataset(
         "may_run": may_read and may_on_node(actor, Right.WRITE),
         "terms": terms_of(platform, actor, dataset_id),
         "recipe": recipes.of_dataset(base, shown),
-        "held": people_pages.held_of(platform, actor, shown),
+        "held": people_pages.held_of(platform, actor, shown) if right >= Right.ADMINISTER else (),
         "lost": shown.id in erased_leaves(platform.database, dataset_id),
         **people_pages.words(),
         "base": base,

@@ -49,19 +49,22 @@ async def _copy_directly(body: DirectBody, writer: PartWriter) -> bool:
     limit_at = body.left - _PIECE_BYTES
     now = asyncio.get_running_loop().time
     try:
-        async with asyncio.timeout(_SILENT_S) as limit:
-            while body.left and not body.broken:
-                await body.ready()
-                await _finished(_in_thread(body.pour, writer.write))
-                if body.left <= limit_at:
-                    limit.reschedule(now() + _SILENT_S)
-                    limit_at = body.left - _PIECE_BYTES
-    except TimeoutError:
-        pass
+        try:
+            async with asyncio.timeout(_SILENT_S) as limit:
+                while body.left and not body.broken:
+                    await body.ready()
+                    await _finished(_in_thread(body.pour, writer.write))
+                    if body.left <= limit_at:
+                        limit.reschedule(now() + _SILENT_S)
+                        limit_at = body.left - _PIECE_BYTES
+        except TimeoutError:
+            pass
+        finally:
+            body.give_back()
+        if body.left:
+            await _finished(_in_thread(body.flush, writer.write))
     finally:
-        body.give_back()
-    if body.left:
-        await _finished(_in_thread(body.flush, writer.write))
+        body.let_go()
     return not body.left
 
 

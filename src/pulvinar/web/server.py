@@ -6,6 +6,7 @@ import gc
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import uvicorn
 
@@ -13,7 +14,7 @@ from pulvinar.errors import Unavailable
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import Settings
 from pulvinar.web.accepting import Accepting
-from pulvinar.web.app import create_app
+from pulvinar.web.app import WebApplication, create_app
 from pulvinar.web.direct_body import UploadProtocol
 from pulvinar.web.processes import Processes
 from pulvinar.web.shared import Shared
@@ -40,18 +41,23 @@ def serve(platform: Platform, *, host: str, port: int, ready: Callable[[str], No
     with listener:
         if workers > 1:
             shared = Shared(between_processes=True)
-            work = partial(_serve_beside, platform.settings, listener, shared, _TAKEN_AT_A_TURN // workers)
+            work = partial(_serve_beside, platform.settings, listener, address, shared, _TAKEN_AT_A_TURN // workers)
             Processes(work, workers).run(lambda: ready(address), patience_s=STOP_TIMEOUT_S + 5)
         else:
-            _Server(configuration(platform), listener, _TAKEN_AT_A_TURN, lambda: ready(address)).run()
+            _Server(configuration(platform), listener, address, _TAKEN_AT_A_TURN, lambda: ready(address)).run()
 
 
 def _serve_beside(
-    settings: Settings, listener: socket.socket, shared: Shared, at_a_turn: int, started: Callable[[], None]
+    settings: Settings,
+    listener: socket.socket,
+    address: str,
+    shared: Shared,
+    at_a_turn: int,
+    started: Callable[[], None],
 ) -> None:
     """What each of several processes does."""
     with open_platform(settings) as platform:
-        _Server(configuration(platform, shared), listener, at_a_turn, started).run()
+        _Server(configuration(platform, shared), listener, address, at_a_turn, started).run()
 
 
 def configuration(platform: Platform, shared: Shared | None = None) -> uvicorn.Config:
@@ -75,16 +81,23 @@ class _Server(uvicorn.Server):
     """Answers who comes at `listener`, and says when it does."""
 
     def __init__(
-        self, config: uvicorn.Config, listener: socket.socket, at_a_turn: int, ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        address: str,
+        at_a_turn: int,
+        ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._listener = listener
+        self._address = address
         self._at_a_turn = at_a_turn
         self._ready = ready
         self._accepting: Accepting | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
+        await cast(WebApplication, self.config.app).warm_up(self._address)
         await super().startup(sockets=[])
         if self.started:
             # what was made for the start stays: to go through it with every full collection holds up all answers 100 ms

@@ -15,13 +15,13 @@ from typing import Self
 from pulvinar.errors import Conflict, Invalid, TooLarge
 from pulvinar.ingest.uploads.landing import Landing, keep_folder, make_folders
 from pulvinar.ingest.uploads.parts import Part, acknowledge, get_part
+from pulvinar.ingest.uploads.placing import PlacedFile
 from pulvinar.ingest.uploads.submissions import check_hands_in
 from pulvinar.model.access import Actor
 from pulvinar.storage.space import room_in
 
 CHECKPOINT_BYTES = 32 << 20
 """Of a body without a checksum, so much is acknowledged at a time: no break loses more."""
-_MOST_BUFFERS = 512
 
 
 class Locked(Conflict):
@@ -43,9 +43,9 @@ class PartWriter:
         self._landing = landing
         self._expected = sha256
         self._digest = hashlib.sha256()
-        self._file = _opened(landing, part)
+        self._file = PlacedFile(_opened(landing, part))
         try:
-            _hold(self._file, part)
+            _hold(self._file.handle, part)
             # who held it before may have gone on since the part was looked up
             self.part = get_part(landing, actor, part.id)
             if self.part.received != offset:
@@ -54,7 +54,7 @@ class PartWriter:
                     hint="ask for its offset, and go on there",
                 )
         except BaseException:
-            os.close(self._file)
+            self._file.close()
             raise
         self._at = self._kept = offset
 
@@ -64,7 +64,7 @@ class PartWriter:
         if self._at + size > self.part.size_bytes:
             raise TooLarge(f"upload {self.part.id} has {self.part.size_bytes:,} bytes, and more came")
         with room_in(self._landing.folder):
-            _write_all(self._file, chunks, self.part.first + self._at)
+            self._file.write(chunks, self.part.first + self._at)
         if self._expected:
             for chunk in chunks:
                 self._digest.update(chunk)
@@ -85,7 +85,7 @@ class PartWriter:
             )
         if self._at > self._kept:
             with room_in(self._landing.folder):
-                os.fdatasync(self._file)
+                self._file.sync()
             acknowledge(self._landing, self.part, self._kept, self._at, self._expected)
             self._kept = self._at
             self.part = replace(self.part, received=self._at)
@@ -98,7 +98,7 @@ class PartWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of the range."""
-        os.close(self._file)
+        self._file.close()
 
 
 def make_empty(landing: Landing, part: Part) -> None:
@@ -129,16 +129,3 @@ def _hold(handle: int, part: Part) -> None:
         fcntl.fcntl(handle, fcntl.F_OFD_SETLK, lock)
     except BlockingIOError as error:
         raise Locked(f"upload {part.id} is being written by another request", hint="try again in a moment") from error
-
-
-def _write_all(handle: int, chunks: Sequence[bytes | memoryview], at: int) -> None:
-    for first in range(0, len(chunks), _MOST_BUFFERS):
-        some = chunks[first : first + _MOST_BUFFERS]
-        size = sum(map(len, some))
-        written = os.pwritev(handle, some, at)
-        if written < size:
-            # rare: a signal, or a disk that is nearly full
-            rest = memoryview(b"".join(some))
-            while written < size:
-                written += os.pwrite(handle, rest[written:], at + written)
-        at += size
