@@ -43,6 +43,9 @@ export class PulvinarViewer extends HTMLElement {
   /** The regions that are chosen. */
   readonly select = new RegionSelection();
 
+  /** What its panels work with, once something is drawn; panes have none of their own, but tools that work alike. */
+  context: PanelContext | null = null;
+
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
 
@@ -120,6 +123,8 @@ export class PulvinarViewer extends HTMLElement {
     if (!(await this.draw(this.scene, this.state))) return;
     this.settled = window.setInterval(() => this.showProgress(), 400);
     if (!this.isPane) window.addEventListener("hashchange", this.followLink);
+    // who was sent a measurement sees it
+    if (this.state.line?.asset) this.side?.open("analyse");
     this.dispatchEvent(new CustomEvent("pv-open"));
   }
 
@@ -247,11 +252,10 @@ export class PulvinarViewer extends HTMLElement {
   private build(scene: Scene, explorer: Explorer): void {
     const display = this.learnRegions(explorer);
     this.canvas.onkeydown = (event) => steer(event, explorer, this.canvas);
-    if (this.isPane) return;
     const { say } = this;
     const unit = unitOf(scene);
     const tell = (text: string) => (this.status.textContent = text);
-    const context: PanelContext = {
+    const context: PanelContext = (this.context = {
       explorer,
       scene,
       say,
@@ -270,7 +274,9 @@ export class PulvinarViewer extends HTMLElement {
       asked: (parameter) => asked(this.getAttribute("scene")!, parameter),
       ask: (parameter, values) => this.ask(parameter, values),
       select: this.select,
-    };
+    });
+    this.dispatchEvent(new CustomEvent("pv-build"));
+    if (this.isPane) return;
     this.side?.dispose();
     this.side?.element.remove();
     this.strip?.element.remove();

@@ -2,6 +2,7 @@
 
 import { make } from "../dom";
 import type { PulvinarViewer } from "../element";
+import { LineTool } from "../panels/analyseLine";
 import type { Extent } from "../regionDisplay";
 import type { Language, Say } from "../words";
 import type { ChosenRegion } from "./element";
@@ -20,6 +21,10 @@ export class Pane {
   private readonly said: HTMLElement;
   private readonly ending = make("span", { class: "pv-pane-ends" });
   private regions: string[] = [];
+  /** The line that is measured in this brain, under its picture; null while nobody measures. */
+  private line: LineTool | null = null;
+  private readonly tool = make("div", { class: "pv-pane-tool", hidden: true });
+  private readonly measure: HTMLButtonElement;
 
   constructor(
     readonly section: HTMLElement,
@@ -33,6 +38,36 @@ export class Pane {
     this.species = section.querySelector(".pv-pane-species")?.textContent ?? "";
     this.said = section.querySelector<HTMLElement>(".pv-pane-said")!;
     if (view) this.viewer.setAttribute("view", view);
+    this.tool.id = `${section.dataset.brain}-line`;
+    this.measure = make("button", { type: "button", class: "pv-small", "data-action": "compareMeasure", "aria-expanded": "false", "aria-controls": this.tool.id }, say("compareMeasure"));
+    this.measure.addEventListener("click", () => (this.line ? this.close() : this.open()?.begin()));
+    section.querySelector(".pv-pane-head")!.append(this.measure);
+    section.append(this.tool);
+    // another scene has other layers: the tool is made for them, and finds its line in the view
+    this.viewer.addEventListener("pv-build", () => (this.line || this.viewer.context?.view().line) && this.open());
+  }
+
+  /** Unfold the tool that measures a line; null while nothing is drawn. */
+  private open(): LineTool | null {
+    const { context } = this.viewer;
+    if (!context) return null;
+    this.line?.dispose();
+    this.line = new LineTool(context);
+    this.tool.replaceChildren(this.line.section);
+    this.shown(true);
+    return this.line;
+  }
+
+  private close(): void {
+    this.line?.dispose();
+    this.line = null;
+    this.viewer.context?.explorer.note({ line: null });
+    this.shown(false);
+  }
+
+  private shown(on: boolean): void {
+    this.tool.hidden = !on;
+    this.measure.setAttribute("aria-expanded", String(on));
   }
 
   /** Take over what the page was opened with: a region whose place no view tells is framed. */
