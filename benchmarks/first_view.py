@@ -35,6 +35,13 @@ OURS = "document.querySelector('pulvinar-viewer')?.explorer?.viewer"
 PLAIN = "window.viewer"
 SIZE = """(({ clientWidth, clientHeight }) => ({ width: clientWidth, height: clientHeight }))
   (document.querySelector('.pv-canvas'))"""
+PICTURE = """(() => {
+  const edges = [...window.viewer.display.panels].map(({ element }) => element.getBoundingClientRect());
+  const [left, top] = ["left", "top"].map((side) => Math.min(...edges.map((edge) => edge[side])));
+  const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...edges.map((edge) => edge[side])));
+  return [right - left, bottom - top];
+})()"""
+"""Width and height of what plain Neuroglancer's panels fill."""
 LOOK = ("dimensions", "position", "crossSectionScale", "projectionScale")
 LAYER = ("type", "source", "name", "localDimensions", "localPosition")
 COMPLETE = """() => { const viewer = VIEWER, layers = viewer?.layerManager.managedLayers ?? [];
@@ -113,12 +120,14 @@ def _look(address: str, plain: PlainViewer, datasets: dict[str, str], rounds: in
     taken: dict[tuple[str, str], list[Look]] = defaultdict(list)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        # nobody measures what the first of all looks costs the servers
-        _plain(browser, plain, *_ours(browser, address, next(iter(datasets.values())))[1:])
+        # nobody measures what the first of all looks costs the servers; it tells what stands around plain's picture
+        size, state = _ours(browser, address, next(iter(datasets.values())))[1:]
+        _, frame = _plain(browser, plain, size, state)
         for number in range(rounds):
             for name, dataset in datasets.items():
                 ours, size, state = _ours(browser, address, dataset)
-                theirs = _plain(browser, plain, size, state)
+                window = {side: size[side] + frame[side] for side in size}
+                theirs, _ = _plain(browser, plain, window, state)
                 taken[name, "ours"].append(ours)
                 taken[name, "plain"].append(theirs)
                 print(f"round {number + 1}, {name}: {ours.seconds:.2f} s, {theirs.seconds:.2f} s", flush=True)
@@ -143,8 +152,11 @@ def _ours(browser: Browser, address: str, dataset: str) -> tuple[Look, dict[str,
     return look, size, state
 
 
-def _plain(browser: Browser, plain: PlainViewer, size: dict[str, int], state: dict[str, Any]) -> Look:
-    """From asking for plain Neuroglancer's page, with the same layer at the same place."""
+def _plain(
+    browser: Browser, plain: PlainViewer, size: dict[str, int], state: dict[str, Any]
+) -> tuple[Look, dict[str, int]]:
+    """From asking for plain Neuroglancer's page, with the same layer at the same place; and how much larger its window
+    is than its picture."""
     shown = {key: state[key] for key in LOOK if key in state}
     volumes = [layer for layer in state["layers"] if layer["type"] == "image"]
     layers = [{key: layer[key] for key in LAYER if key in layer} for layer in volumes]
@@ -152,8 +164,9 @@ def _plain(browser: Browser, plain: PlainViewer, size: dict[str, int], state: di
     start = time.monotonic()
     page.goto(plain.page({**shown, "layout": "4panel", "layers": layers}))
     look = _complete(page, PLAIN, start, done)
+    width, height = page.evaluate(PICTURE)
     page.context.close()
-    return look
+    return look, {"width": round(size["width"] - width), "height": round(size["height"] - height)}
 
 
 def _new_page(browser: Browser, size: dict[str, int]) -> tuple[Page, list[Request]]:

@@ -18,8 +18,10 @@ from pulvinar.catalogue.asset_search import ResultPage, search_assets
 from pulvinar.catalogue.collections import list_collections
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
 from pulvinar.catalogue.query import LONGEST, parse
+from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     QueryError,
+    Said,
     Words,
     leaves,
 )
@@ -74,6 +76,7 @@ from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
+from pulvinar.web.counterparts import meant_in_atlases
 from pulvinar.web.dataset_page import (
     Download,
     Measures,
@@ -212,6 +215,7 @@ def home(
         "trouble": trouble,
         "base": base,
         "recipe": recipes.of_search(base, asked) if found and found.items else None,
+        **_regions_named(platform, actor, q),
         "together": _neurons_found(platform, actor, asked, found) if found else (),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
@@ -224,6 +228,21 @@ def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPa
     """Where in the viewer the neurons among what a search finds are seen together: as far as its first page tells."""
     neurons = [hit.asset.id for hit in found.items if hit.asset.kind is AssetKind.SKELETON]
     return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
+
+
+def _regions_named(platform: Platform, actor: Actor, q: str) -> dict[str, Any]:
+    """What a search that is the name of a region, and nothing else, means in the atlases."""
+    try:
+        parts = [one for one in leaves(parse(q)) if not (isinstance(one, Said) and one.field is Field.SPECIES)]
+    except QueryError:
+        return {}
+    words = [one.text for one in parts if isinstance(one, Words)]
+    named = [one.value for one in parts if isinstance(one, Said) and one.field is Field.REGION]
+    if not parts or len(words) + len(named) < len(parts) or len(named) > 1 or (words and named):
+        return {}
+    text = " ".join(words or named)
+    meant = meant_in_atlases(platform, actor, text)
+    return {"regions_named": meant, "region_name": text}
 
 
 def _plain(q: str) -> bool:

@@ -139,7 +139,6 @@ export class PulvinarCompare extends HTMLElement {
     history.replaceState(history.state, "", asking(location.href, "ends", this.ends ? ["1"] : []));
     this.endsButton.disabled = true;
     await this.askEnds();
-    this.endsButton.disabled = false;
     this.showEnds();
     this.remember();
   }
@@ -149,7 +148,7 @@ export class PulvinarCompare extends HTMLElement {
   }
 
   private showEnds(): void {
-    this.endsButton.hidden = this.region === null;
+    this.endsButton.disabled = this.region === null;
     this.endsButton.setAttribute("aria-pressed", String(this.ends));
     for (const pane of this.panes) pane.sayEnds(this.ends);
   }

@@ -10,7 +10,7 @@ interface Listed {
   name_zh: string;
 }
 
-const MOST = 6;
+const MOST = 4;
 
 export class RegionFinder {
   readonly element: HTMLElement;

@@ -41,7 +41,7 @@ export class Pane {
     this.tool.id = `${section.dataset.brain}-line`;
     this.measure = make("button", { type: "button", class: "pv-small", "data-action": "compareMeasure", "aria-expanded": "false", "aria-controls": this.tool.id }, say("compareMeasure"));
     this.measure.addEventListener("click", () => (this.line ? this.close() : this.open()?.begin()));
-    section.querySelector(".pv-pane-head")!.append(this.measure);
+    this.said.before(this.measure);
     section.append(this.tool);
     // another scene has other layers: the tool is made for them, and finds its line in the view
     this.viewer.addEventListener("pv-build", () => (this.line || this.viewer.context?.view().line) && this.open());
@@ -75,8 +75,9 @@ export class Pane {
     const display = await this.viewer.known();
     this.regions = [...this.viewer.select.ids];
     this.said.append(this.ending);
+    if (!region && this.atlas && !this.said.textContent) this.tell(make("span", {}, this.say("compareChoose")));
     if (!region || !this.atlas) return;
-    if (this.regions.length === 0) this.tell(make("span", {}, this.say("compareNone")));
+    if (this.regions.length === 0 && !this.said.querySelector("a")) this.tell(make("span", {}, this.say("compareNone")));
     else if (!this.viewer.hasAttribute("view")) await display?.goTo(this.regions[0]!);
   }
 

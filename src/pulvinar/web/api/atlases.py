@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from pulvinar.atlases.common_names import regions_meant
 from pulvinar.atlases.installed import Installed, OpenAtlas, find_atlas, list_atlases
 from pulvinar.catalogue.assets import find_home
 from pulvinar.catalogue.neurons import Neuron, list_neurons
@@ -189,7 +190,8 @@ def list_regions(
     """The regions, from the top of the tree down: all, those whose names have these words, or those below one."""
     ontology = atlas.ontology
     if q:
-        found = ontology.search(q)
+        # what a name means here comes first, whatever it is called: see `common_names`
+        found = tuple(dict.fromkeys((*regions_meant(q, ontology), *ontology.search(q))))
     elif parent:
         found = ontology.children(ontology.find(parent).id)
     else:
