@@ -23,11 +23,15 @@ import { Strip } from "./strip";
 import { LAYOUTS, decodeView, defaultView, encodeView, type Layout, type View } from "./view";
 import { languageOf, speaker, type Say, type Word } from "./words";
 
+/** Where the line stands that says that something is loading, in percent of its way, one after the other. */
+const SWEEP = [-60, -30, 0, 30, 60];
+
 export class PulvinarViewer extends HTMLElement {
   private say: Say = speaker("en");
   private scene: Scene | null = null;
   private state: View | null = null;
   private settled = 0;
+  private swept = 0;
   private side: Side | null = null;
   private strip: Strip | null = null;
   /** How the camera stood before a turntable began. */
@@ -394,6 +398,7 @@ export class PulvinarViewer extends HTMLElement {
   private showProgress(): void {
     const ready = this.explorer?.isReady() ?? false;
     this.stage.classList.toggle("pv-busy", !ready);
+    if (!ready) this.stage.style.setProperty("--sweep", `${SWEEP[(this.swept += 1) % SWEEP.length]}%`);
     this.toggleAttribute("ready", ready);
   }
 

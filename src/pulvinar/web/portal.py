@@ -173,6 +173,7 @@ def home(
     base = str(request.base_url).rstrip("/")
     found: ResultPage | None = None
     trouble: QueryError | None = None
+    name = _region_name(q)
     asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
     page: Page[Dataset] = Page(())
     try:
@@ -215,7 +216,8 @@ def home(
         "trouble": trouble,
         "base": base,
         "recipe": recipes.of_search(base, asked) if found and found.items else None,
-        **_regions_named(platform, actor, q),
+        "region_name": name,
+        "regions_named": meant_in_atlases(platform, actor, name) if name else (),
         "together": _neurons_found(platform, actor, asked, found) if found else (),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
@@ -230,19 +232,16 @@ def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPa
     return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
 
 
-def _regions_named(platform: Platform, actor: Actor, q: str) -> dict[str, Any]:
-    """What a search that is the name of a region, and nothing else, means in the atlases."""
+def _region_name(q: str) -> str:
+    """The name that a search asks for and nothing else, which may be a region's; "" where it asks for more."""
     try:
         parts = [one for one in leaves(parse(q)) if not (isinstance(one, Said) and one.field is Field.SPECIES)]
     except QueryError:
-        return {}
+        return ""
     words = [one.text for one in parts if isinstance(one, Words)]
     named = [one.value for one in parts if isinstance(one, Said) and one.field is Field.REGION]
-    if not parts or len(words) + len(named) < len(parts) or len(named) > 1 or (words and named):
-        return {}
-    text = " ".join(words or named)
-    meant = meant_in_atlases(platform, actor, text)
-    return {"regions_named": meant, "region_name": text}
+    alone = len(words) + len(named) == len(parts) and (not named or len(parts) == 1)
+    return " ".join(words or named) if alone else ""
 
 
 def _plain(q: str) -> bool:
