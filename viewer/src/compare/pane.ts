@@ -41,7 +41,7 @@ export class Pane {
     this.tool.id = `${section.dataset.brain}-line`;
     this.measure = make("button", { type: "button", class: "pv-small", "data-action": "compareMeasure", "aria-expanded": "false", "aria-controls": this.tool.id }, say("compareMeasure"));
     this.measure.addEventListener("click", () => (this.line ? this.close() : this.open()?.begin()));
-    this.said.before(this.measure);
+    this.said.after(this.measure);
     section.append(this.tool);
     // another scene has other layers: the tool is made for them, and finds its line in the view
     this.viewer.addEventListener("pv-build", () => (this.line || this.viewer.context?.view().line) && this.open());
