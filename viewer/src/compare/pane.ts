@@ -52,7 +52,7 @@ export class Pane {
     const { context } = this.viewer;
     if (!context) return null;
     this.line?.dispose();
-    this.line = new LineTool(context);
+    this.line = new LineTool(context, (outcome) => outcome.scrollIntoView({ block: "nearest" }));
     this.tool.replaceChildren(this.line.section);
     this.shown(true);
     return this.line;

@@ -33,7 +33,11 @@ export class LineTool {
   private line: MeasuredLine | null = null;
   private stop: (() => void) | null = null;
 
-  constructor(private readonly context: PanelContext) {
+  constructor(
+    private readonly context: PanelContext,
+    /** Called with what was measured along a line that somebody drew or typed. */
+    private readonly measured: (outcome: HTMLElement) => void = () => undefined,
+  ) {
     const { say, explorer, scene, unit } = context;
     this.overlay = explorer.overlay("line", "#6FD0C0");
     this.outcome = new Outcome(say);
@@ -49,7 +53,7 @@ export class LineTool {
       field(say("measureOf"), this.target),
       field(say("lineWidth"), this.width),
       field(say("measureLevel"), this.level),
-      button(say("lineProfile"), "lineProfile", () => this.measure()),
+      button(say("lineProfile"), "lineProfile", () => void this.measure()),
     );
     this.section = section(
       say("lineTool"),
@@ -76,7 +80,7 @@ export class LineTool {
     this.level.value = line.level === null ? "" : String(line.level);
     if (!this.targets.some(({ asset }) => asset === line.asset)) return;
     this.target.value = line.asset;
-    this.measure();
+    void this.measure();
   }
 
   dispose(): void {
@@ -105,7 +109,7 @@ export class LineTool {
   /** Somebody gave these corners: they are measured at once, and the view keeps them. */
   private take(corners: Vector[]): void {
     this.show(corners);
-    if (corners.length > 1 && this.targets.length) this.measure();
+    if (corners.length > 1 && this.targets.length) void this.measure().then(() => this.measured(this.outcome.element));
     else this.remember(corners.length > 1 ? { corners, width_um: 0, asset: "", level: null } : null);
   }
 
@@ -130,14 +134,14 @@ export class LineTool {
     this.figures.replaceChildren(list, recipeFold(say, distanceRecipe(corners)));
   }
 
-  private measure(): void {
+  private async measure(): Promise<void> {
     const target = this.targets.find(({ asset }) => asset === this.target.value);
     if (!target || this.corners.length < 2) return;
     const { say } = this.context;
     const wish = { corners: this.corners, width_um: Math.max(0, Number(this.width.value) || 0), level: chosenLevel(this.level) };
     this.remember({ ...wish, asset: target.asset });
     const address = profileAddress(target, wish);
-    void this.outcome.show(async () => {
+    await this.outcome.show(async () => {
       const told = await ask<Profile>(say, address);
       const table: Table = {
         caption: `${say("lineProfile")}: ${target.name}`,
