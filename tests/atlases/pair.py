@@ -36,12 +36,16 @@ class Pair:
     neuron_id: str
 
 
-def install_pair(platform: Platform) -> Pair:
-    """Both atlases, and the neuron in the mouse's."""
+def install_pair(platform: Platform, *, template: bool = False) -> Pair:
+    """Both atlases, with images if `template`, and the neuron in the mouse's."""
     names = {f"r{HIPPOCAMPUS}": "Hippocampal formation", "r10": "Cerebral cortex"}
-    mouse = install_toy(platform, name="toy_mouse", ontology=renamed("toy_mouse", **names), oriented=True)
+    mouse = install_toy(
+        platform, name="toy_mouse", ontology=renamed("toy_mouse", **names), oriented=True, template=template
+    )
     tree = renamed("toy_macaque", **names)
-    macaque = install_toy(platform, name="toy_macaque", species=Species.MACAQUE, ontology=tree, oriented=True)
+    macaque = install_toy(
+        platform, name="toy_macaque", species=Species.MACAQUE, ontology=tree, oriented=True, template=template
+    )
     return Pair(mouse, macaque, _neuron(platform))
 
 

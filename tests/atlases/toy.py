@@ -19,6 +19,7 @@ from pulvinar.atlases.region_meshes import surface_files
 from pulvinar.catalogue.datasets import create_dataset
 from pulvinar.catalogue.drafts import add_asset, open_draft
 from pulvinar.catalogue.publishing import publish
+from pulvinar.ingest.pictures import volume_pictures
 from pulvinar.model.atlas import Atlas, AtlasPart, PartKind
 from pulvinar.model.dataset import Asset, AssetKind, StoredObject, asset_digest
 from pulvinar.model.identity import new_id
@@ -103,6 +104,23 @@ def stored_annotation(
     return [*objects, put(store, asset_id, LABEL_INDEX, index)], volume
 
 
+def stored_template(
+    voxels: np.ndarray, store: Store, scratch: Path, affine: np.ndarray, asset_id: str
+) -> tuple[list[StoredObject], Volume]:
+    """An image of the same brain: each label has its grey, and nothing is black."""
+    grey = (voxels % 251).astype(np.uint16)[None, None]
+    size = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))
+    levels = plan_levels(grey.shape, size, grey.dtype, VolumeKind.IMAGE)
+    channel = Channel("grey", window=(0.0, 251.0))
+    volume = Volume(VolumeKind.IMAGE, grey.dtype.name, small_chunks(levels), (channel,))
+    source = ArraySource(grey)
+    plan = plan_pyramid(volume, source.block_shape)
+    prefix = f"assets/{asset_id}"
+    objects = write_pyramid(source, plan, store, prefix, ledger=NoLedger(), scratch=scratch)
+    pictures = volume_pictures(open_volume(store, prefix, volume), volume, [channel.window])
+    return [*objects, *(put(store, asset_id, path, data) for path, data in pictures.items())], volume
+
+
 def put(store: Store, asset_id: str, path: str, data: bytes) -> StoredObject:
     """Store one object of an asset."""
     store.put_bytes(f"assets/{asset_id}/{path}", data)
@@ -146,11 +164,13 @@ def install_toy(
     ontology: Ontology = ONTOLOGY,
     oriented: bool = False,
     surfaces: bool = False,
+    template: bool = False,
     orientation: str = SPACE.orientation,
 ) -> Installed:
     """The toy atlas as a dataset of `platform`; of another name, species or tree for what needs two of them.
 
-    `oriented`: its voxels say how they lie in the world. `surfaces`: its regions have some.
+    `oriented`: its voxels say how they lie in the world. `surfaces`: its regions have some. `template`: it has an
+    image, too.
     """
     voxels, affine = labels(), corner_affine(VOXEL_UM)
     scratch = platform.settings.resolved_scratch()
@@ -163,6 +183,11 @@ def install_toy(
         (_asset(ids[0], "annotation", AssetKind.VOLUME, objects, {"volume": volume_to_json(volume)}), objects),
         (_asset(ids[1], "regions", AssetKind.TABLE, [tree], {}), [tree]),
     ]
+    if template:
+        image_id = new_id()
+        shards, image = stored_template(voxels, platform.store, scratch, affine, image_id)
+        details = {"volume": volume_to_json(replace(image, affine_um=volume.affine_um))}
+        stored.append((_asset(image_id, "template", AssetKind.VOLUME, shards, details), shards))
     terminology = AtlasPart(PartKind.TERMINOLOGY, "toy", "1", ids[1], stored[1][0].digest)
     said: dict[str, Any] = {"name": name, "species": species, "orientation": orientation}
     atlas = toy_atlas(affine, voxels.shape, ids[0], stored[0][0].digest, terminology, **said)

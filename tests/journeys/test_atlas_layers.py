@@ -76,6 +76,41 @@ def test_a_transform_is_seen_as_arrows_as_a_grid_and_by_colour(atlas, visit, axe
     assert visitor.complaints == []
 
 
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_deformation_is_added_in_the_viewer_and_the_link_keeps_how_it_is_drawn(atlas, visit, axe, locale):
+    address, stored, middle = atlas
+    words = {
+        "en-US": ("Add a layer", "Add", "Shown as", "Drawn longer", "In sight: half move more than"),
+        "zh-CN": ("添加图层", "添加", "显示方式", "放大倍数", "视野内半数位移超过"),
+    }
+    add, one, form, longer, said = words[locale]
+    visitor = visit(locale=locale)
+    place = "_".join(str(part) for part in middle[::-1])
+    page = visitor.see(f"{address}/atlases/toy/view#p={place}")
+    page.get_by_text(add, exact=True).press("Enter")
+    page.get_by_role("button", name=f"{one}: {stored.name}").press("Enter")
+    page.get_by_text(said).wait_for(timeout=30_000)
+    assert f"warp={stored.asset.id}" in page.url
+    page.get_by_label(form).select_option("grid")
+    page.get_by_label(longer).fill("7")
+    page.wait_for_function("location.hash.includes('w=grid_7')")
+    assert axe(page) == []
+    colleague = visit(locale=locale)
+    theirs = colleague.see(page.url)
+    theirs.get_by_text(said).wait_for(timeout=30_000)
+    assert theirs.get_by_label(form).input_value() == "grid"
+    assert theirs.get_by_label(longer).input_value() == "7"
+    settle(theirs)
+    shapes = "document.querySelector('pulvinar-viewer').explorer.overlays.values().next().value.shapes()"
+    theirs.wait_for_function(f"{shapes}.length > 0")
+    assert {kind["kind"] for _, kind in theirs.evaluate(shapes)} == {"line"}
+    # what is there already is not offered again
+    theirs.get_by_text(add, exact=True).press("Enter")
+    theirs.wait_for_timeout(500)
+    assert theirs.get_by_role("button", name=f"{one}: {stored.name}").count() == 0
+    assert visitor.complaints == colleague.complaints == []
+
+
 def test_a_region_without_neurons_is_told_and_not_drawn(atlas, visit):
     address, _, _ = atlas
     visitor = visit(locale="zh-CN")

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.browser
 PAGES = ("home", "search", "nothing", "dataset", "neurons", "atlases", "missing", "viewer")
 PAGES += ("species", "neuron", "labs", "collections", "feedback", "me", "administration", "storage", "use")
 PAGES += ("manual", "manual search", "tutorial", "reference", "words")
+PAGES += ("compare", "side by side", "region search", "solutions", "card", "submissions", "marks")
 
 
 def address_of(site, name: str) -> str:
@@ -27,6 +28,10 @@ def address_of(site, name: str) -> str:
         "manual search": f"{site.address}/manual?q=publish",
         "tutorial": f"{site.address}/manual/tutorials/finding-neurons",
         "reference": f"{site.address}/manual/reference/settings",
+        "side by side": f"{site.address}/compare?brain=dataset:{site.macaque.dataset_id}"
+        f"&brain=dataset:{site.zebrafish.dataset_id}",
+        "region search": f"{site.address}/?q=hippocampus",
+        "card": f"{site.address}/solutions/align",
         "words": f"{site.address}/manual/reference/words",
     }.get(name, f"{site.address}/{name}")
 

@@ -15,8 +15,8 @@ export interface DrawingListener {
 const DRAG = 4;
 
 /**
- * Draw one shape of `kind`: corners by click or by dragging, or by Space at the cross-hair. Enter or a double click ends a polyline, Backspace takes
- * a corner back, Escape gives up. The wheel still steps and zooms. The answer gives up.
+ * Draw one shape of `kind`: corners by click or by dragging, or by Space at the cross-hair. Enter or a double click ends a polyline, and so does
+ * dragging from its first corner; Backspace takes a corner back, Escape gives up. The wheel still steps and zooms. The answer gives up.
  */
 export function drawOn(explorer: Explorer, kind: ShapeKind, listener: DrawingListener): () => void {
   const sheet = make("div", { class: "pv-sheet" });
@@ -55,7 +55,10 @@ export function drawOn(explorer: Explorer, kind: ShapeKind, listener: DrawingLis
     if (corners.length && next) listener.preview(shapeFrom(kind, [...corners, next]));
   }, { signal });
   sheet.addEventListener("pointerup", (event) => {
-    if (far(event)) put(under(event));
+    if (far(event)) {
+      put(under(event));
+      if (kind === "polyline" && corners.length === 2) finish(shapeFrom(kind, corners));
+    }
     pressed = null;
   }, { signal });
   sheet.addEventListener("pointercancel", () => (pressed = null), { signal });

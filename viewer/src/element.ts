@@ -24,11 +24,15 @@ import { Strip } from "./strip";
 import { LAYOUTS, decodeView, defaultView, encodeView, type Layout, type View } from "./view";
 import { languageOf, speaker, type Say, type Word } from "./words";
 
+/** Where the line stands that says that something is loading, in percent of its way, one after the other. */
+const SWEEP = [-60, -30, 0, 30, 60];
+
 export class PulvinarViewer extends HTMLElement {
   private say: Say = speaker("en");
   private scene: Scene | null = null;
   private state: View | null = null;
   private settled = 0;
+  private swept = 0;
   private side: Side | null = null;
   private strip: Strip | null = null;
   /** How the camera stood before a turntable began. */
@@ -43,6 +47,9 @@ export class PulvinarViewer extends HTMLElement {
 
   /** The regions that are chosen. */
   readonly select = new RegionSelection();
+
+  /** What its panels work with, once something is drawn; panes have none of their own, but tools that work alike. */
+  context: PanelContext | null = null;
 
   /** The facade, once something is drawn; tests read voxels and pixels through it. */
   explorer: Explorer | null = null;
@@ -121,6 +128,8 @@ export class PulvinarViewer extends HTMLElement {
     if (!(await this.draw(this.scene, this.state))) return;
     this.settled = window.setInterval(() => this.showProgress(), 400);
     if (!this.isPane) window.addEventListener("hashchange", this.followLink);
+    // who was sent a measurement sees it
+    if (this.state.line?.asset) this.side?.open("analyse");
     this.dispatchEvent(new CustomEvent("pv-open"));
   }
 
@@ -248,11 +257,10 @@ export class PulvinarViewer extends HTMLElement {
   private build(scene: Scene, explorer: Explorer): void {
     const display = this.learnRegions(explorer);
     this.canvas.onkeydown = (event) => steer(event, explorer, this.canvas);
-    if (this.isPane) return;
     const { say } = this;
     const unit = unitOf(scene);
     const tell = (text: string) => (this.status.textContent = text);
-    const context: PanelContext = {
+    const context: PanelContext = (this.context = {
       explorer,
       scene,
       say,
@@ -271,7 +279,9 @@ export class PulvinarViewer extends HTMLElement {
       asked: (parameter) => asked(this.getAttribute("scene")!, parameter),
       ask: (parameter, values) => this.ask(parameter, values),
       select: this.select,
-    };
+    });
+    this.dispatchEvent(new CustomEvent("pv-build"));
+    if (this.isPane) return;
     this.side?.dispose();
     this.side?.element.remove();
     this.strip?.element.remove();
@@ -391,6 +401,7 @@ export class PulvinarViewer extends HTMLElement {
   private showProgress(): void {
     const ready = this.explorer?.isReady() ?? false;
     this.stage.classList.toggle("pv-busy", !ready);
+    if (!ready) this.stage.style.setProperty("--sweep", `${SWEEP[(this.swept += 1) % SWEEP.length]}%`);
     this.toggleAttribute("ready", ready);
   }
 

@@ -45,7 +45,7 @@ export class Explorer extends Camera {
   private readonly overlays = new Map<string, Overlay>();
   /** True while the panels are drawn larger than they stand. */
   private enlarged = false;
-  protected chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline">;
+  protected chosen: Pick<View, "layout" | "volume" | "cut" | "plane" | "slices" | "slices3d" | "layers" | "regions" | "only" | "outline" | "line" | "warps">;
   private readonly surfaces: SurfaceLayer;
   private readonly skeletons: Skeletons;
   private readonly pictures: Pictures;
@@ -166,7 +166,7 @@ export class Explorer extends Camera {
     const rotation = toQuaternion(viewer.crossSectionOrientation.orientation);
     const rotation3d = toQuaternion(viewer.projectionOrientation.orientation);
     const { oriented } = this.scene;
-    const { layout, volume, cut, plane, slices, slices3d, regions, only, outline } = this.chosen;
+    const { layout, volume, cut, plane, slices, slices3d, regions, only, outline, line, warps } = this.chosen;
     return {
       layout,
       position: this.position(),
@@ -185,8 +185,16 @@ export class Explorer extends Camera {
       regions,
       only,
       outline,
+      line,
+      warps,
       layers,
     };
+  }
+
+  /** Keep what the view says of a measured line or of deformations, which the caller draws. */
+  note(what: Partial<Pick<View, "line" | "warps">>): void {
+    Object.assign(this.chosen, what);
+    this.listener.viewChanged();
   }
 
   /** Shapes over the data that are the caller's own; `color` ("#RRGGBB") is that of what is added without one. */

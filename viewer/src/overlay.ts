@@ -42,6 +42,7 @@ export class Overlay {
   private waiting = 0;
   private serial = 0;
   private own = false;
+  private visible = true;
   private stopDrawing: (() => void) | null = null;
 
   constructor(
@@ -55,9 +56,7 @@ export class Overlay {
     /** Whether lines have a knob at each end. */
     private readonly knobs: boolean,
     private readonly forget: () => void,
-  ) {
-    this.attach();
-  }
+  ) {}
 
   /** Add a shape; the answer is its identifier. */
   add(shape: Shape, color = this.color): string {
@@ -102,6 +101,7 @@ export class Overlay {
   }
 
   show(visible: boolean): void {
+    this.visible = visible;
     this.viewer.layerManager.getLayerByName(this.name)?.setVisible(visible);
   }
 
@@ -123,11 +123,13 @@ export class Overlay {
     return () => this.stopDrawing?.();
   }
 
-  /** Put the layer into the picture: at first, and after Neuroglancer's state was replaced. */
+  /** Put the layer into the picture, once there is something to draw, and after Neuroglancer's state was replaced: an empty one costs every first look. */
   attach(): void {
     const { layerSpecification, layerManager } = this.viewer;
     const before = layerManager.getLayerByName(this.name);
     if (before) layerManager.removeManagedLayer(before);
+    this.source = null;
+    if (!this.drawn.size) return;
     const length: [number, string] = [this.unit / 1e6, "m"];
     const state = {
       type: "annotation",
@@ -136,8 +138,9 @@ export class Overlay {
       shader: shader(this.knobs),
       annotationColor: this.color,
     };
-    this.source = null;
-    layerSpecification.add(makeLayer(layerSpecification, this.name, state));
+    const layer = makeLayer(layerSpecification, this.name, state);
+    layerSpecification.add(layer);
+    if (!this.visible) layer.setVisible(false);
     for (const id of this.drawn.keys()) this.stale.add(id);
     this.flushSoon();
   }
@@ -152,6 +155,7 @@ export class Overlay {
 
   private touch(id: string): void {
     this.stale.add(id);
+    if (this.drawn.size && !this.viewer.layerManager.getLayerByName(this.name)) this.attach();
     this.flushSoon();
   }
 
@@ -162,7 +166,7 @@ export class Overlay {
 
   private flush(): void {
     const source = this.findSource();
-    if (!source) return this.flushSoon();
+    if (!source) return this.drawn.size ? this.flushSoon() : this.stale.clear();
     this.own = true;
     for (const id of this.stale) this.bring(source, id);
     this.own = false;

@@ -29,6 +29,8 @@ export interface SceneLayer {
   overview: { segment: string; tolerance_um: number } | null;
   /** Identifier of the asset of another dataset that was asked for; "" for what is here anyhow. */
   asset: string;
+  /** Whether an image's values are a statistic: on both sides of zero, most of them near it. */
+  statistic: boolean;
   /** Which set of neurons a layer shows that shows one. */
   neurons: ShownSet | null;
 }
@@ -139,6 +141,7 @@ function readLayer(value: Partial<SceneLayer>, index: number): SceneLayer {
     segments: value.segments ?? [],
     overview: value.overview ?? null,
     asset: value.asset ?? "",
+    statistic: value.statistic ?? false,
     neurons: value.neurons ?? null,
   };
 }

@@ -3,6 +3,7 @@
 import { boxOnScreen, cameraRotation, multiply, panelRotation, sectionRotation, sourceMatrix, stepOf } from "./geometry";
 import { pointShader } from "./points";
 import type { Scene, SceneLayer } from "./scene";
+import { STATISTIC_SHADER, reach } from "./statistic";
 import { looksThrough, showsSections, unchosenAlpha, type LayerView, type Layout, type Palette, type View } from "./view";
 
 export type Json = Record<string, unknown>;
@@ -180,7 +181,7 @@ export function resolveSource(source: string, origin: string): string {
   return `${scheme}://${new URL(address, origin).href}`;
 }
 
-const PALETTE_CODE: Record<Palette, string> = {
+const PALETTE_CODE: Record<Exclude<Palette, "statistic">, string> = {
   tint: "tone * v",
   fire: "clamp(vec3(3.0 * v, 3.0 * v - 1.0, 3.0 * v - 2.0), 0.0, 1.0)",
   ice: "clamp(vec3(3.0 * v - 2.0, 2.0 * v - 0.4, 1.8 * v), 0.0, 1.0)",
@@ -189,6 +190,7 @@ const PALETTE_CODE: Record<Palette, string> = {
 
 /** The shader of an image layer: the display range is a control, so changing it compiles nothing. */
 export function shaderFor(palette: Palette, color: string, over = false): string {
+  if (palette === "statistic") return STATISTIC_SHADER;
   return `#uicontrol invlerp contrast
 #uicontrol float opacity slider(min=0, max=1, default=1)
 void main() {
@@ -225,5 +227,9 @@ function vec3(color: string): string {
 /** The shader controls of an image layer: always given, since Neuroglancer does not read them from OME-Zarr 0.5. */
 export function controlsFor(view: LayerView): Json {
   const [low, high] = view.window;
+  if (view.palette === "statistic") {
+    const most = reach(view.window);
+    return { contrast: { range: [-most, most] }, threshold: Math.min(1, view.threshold / most), opacity: view.opacity };
+  }
   return { contrast: { range: [low, high === low ? low + 1 : high] }, opacity: view.opacity };
 }

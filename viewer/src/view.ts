@@ -1,11 +1,13 @@
 /** What a person chose to see, and its short form in a link. It knows nothing of Neuroglancer, so links outlive it. */
 
+import type { Vector } from "./geometry";
 import { COLOURINGS, type Colouring } from "./neurons";
 import type { Scene, SceneLayer } from "./scene";
+import { LONGEST_WARP, WARP_FORMS, type WarpForm } from "./warp";
 
 export const LAYOUTS = ["4panel", "xy", "xz", "yz", "3d"] as const;
 export type Layout = (typeof LAYOUTS)[number];
-export const PALETTES = ["tint", "fire", "ice", "cubehelix"] as const;
+export const PALETTES = ["tint", "fire", "ice", "cubehelix", "statistic"] as const;
 export type Palette = (typeof PALETTES)[number];
 /** What a person switches on and off as a whole. */
 export const TOGGLES = ["axes", "scaleBar", "slices", "volume", "cut"] as const;
@@ -17,14 +19,32 @@ export type Quaternion = [number, number, number, number];
 export const BLENDS = ["auto", "additive", "normal"] as const;
 export type Blend = (typeof BLENDS)[number];
 
+/** Corners of a line that can be measured. */
+export const MOST_CORNERS = 200;
 /** Letters of a layer's name. */
 export const LONGEST_NAME = 80;
+
+/** A line that is measured: corners (x, y, z) and the width that is averaged, in micrometres; by which image, "" by none; at which level. */
+export interface MeasuredLine {
+  corners: Vector[];
+  width_um: number;
+  asset: string;
+  level: number | null;
+}
+
+/** How a deformation is drawn: as what, and how many times as far as it goes. */
+export interface WarpView {
+  form: WarpForm;
+  longer: number;
+}
 
 export interface LayerView {
   visible: boolean;
   /** 0 to 1. */
   opacity: number;
   window: [number, number];
+  /** Of a statistic: what is nearer to zero is not drawn. */
+  threshold: number;
   palette: Palette;
   color: string;
   /** How an image lies over those below it; `auto`: channels of one asset add up, whole assets cover. */
@@ -67,6 +87,9 @@ export interface View {
   regions: string[];
   only: boolean;
   outline: boolean;
+  line: MeasuredLine | null;
+  /** One for each deformation that is asked for, in their order; those that are not here are drawn as arrows. */
+  warps: WarpView[];
   layers: LayerView[];
 }
 
@@ -121,6 +144,8 @@ export function defaultView(scene: Scene): View {
     regions: [...scene.chosen],
     only: scene.chosen.length > 0,
     outline: false,
+    line: null,
+    warps: [],
     layers: scene.layers.map(defaultLayer),
   };
 }
@@ -130,7 +155,8 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     visible: layer.visible,
     opacity: layer.opacity,
     window: layer.window ?? layer.range ?? [0, 255],
-    palette: "tint",
+    threshold: 0,
+    palette: layer.statistic ? "statistic" : "tint",
     color: layer.color,
     blend: "auto",
     name: "",
@@ -163,11 +189,22 @@ export function encodeView(view: View, scene: Scene): string {
   if (view.regions.join() !== start.regions.join()) out.set("g", view.regions.join("_"));
   if (view.only !== start.only) out.set("go", view.only ? "1" : "0");
   if (view.outline) out.set("gl", "1");
+  if (view.line) out.set("m", encodeLine(view.line));
+  if (view.warps.some(({ form, longer }) => form !== WARP_FORMS[0] || longer !== 1)) out.set("w", view.warps.map(({ form, longer }) => `${form}_${longer}`).join("~"));
   view.layers.forEach((layer, index) => {
     const changes = encodeLayer(layer, start.layers[index]);
     if (changes) out.set(String(index), changes);
   });
   return out.toString();
+}
+
+/** The line in the parts of a layer: its corners, and what is measured along it. */
+function encodeLine({ corners, width_um, asset, level }: MeasuredLine): string {
+  const parts = [`p${corners.flat().map((value) => short(value, 7)).join("_")}`];
+  if (asset) parts.push(`a${asset}`);
+  if (width_um) parts.push(`w${short(width_um)}`);
+  if (level !== null) parts.push(`l${level}`);
+  return parts.join("~");
 }
 
 function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
@@ -176,6 +213,7 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.visible !== start.visible) parts.push(layer.visible ? "v1" : "v0");
   if (layer.opacity !== start.opacity) parts.push(`o${short(layer.opacity, 3)}`);
   if (layer.window.some((value, side) => value !== start.window[side])) parts.push(`w${layer.window.map((value) => short(value, 6)).join("_")}`);
+  if (layer.threshold !== start.threshold) parts.push(`t${short(layer.threshold, 4)}`);
   if (layer.palette !== start.palette) parts.push(`m${layer.palette}`);
   if (layer.color !== start.color) parts.push(`c${layer.color}`);
   if (layer.blend !== start.blend) parts.push(`b${layer.blend}`);
@@ -211,8 +249,29 @@ export function decodeView(fragment: string, scene: Scene): View {
   view.regions = identifiers(given.get("g")) ?? view.regions;
   view.only = { "0": false, "1": true }[given.get("go") ?? ""] ?? view.only;
   view.outline = given.get("gl") === "1";
+  view.line = decodeLine(given.get("m") ?? "");
+  view.warps = (given.get("w") ?? "").split("~").filter(Boolean).map(decodeWarp);
   view.layers.forEach((layer, index) => decodeLayer(given.get(String(index)) ?? "", layer));
   return view;
+}
+
+function decodeLine(text: string): MeasuredLine | null {
+  const line: MeasuredLine = { corners: [], width_um: 0, asset: "", level: null };
+  for (const part of text.split("~")) {
+    const value = part.slice(1);
+    if (part[0] === "p") {
+      const places = numbers(value, value.split("_").length) ?? [];
+      if (places.length % 3 === 0) line.corners = Array.from({ length: Math.min(MOST_CORNERS, places.length / 3) }, (_, at) => places.slice(3 * at, 3 * at + 3) as Vector);
+    } else if (part[0] === "a" && /^[\w-]{1,40}$/.test(value)) line.asset = value;
+    else if (part[0] === "w") line.width_um = positive(value) ?? 0;
+    else if (part[0] === "l" && /^\d$/.test(value)) line.level = Number(value);
+  }
+  return line.corners.length > 1 ? line : null;
+}
+
+function decodeWarp(text: string): WarpView {
+  const [form, longer] = text.split("_");
+  return { form: WARP_FORMS.find((one) => one === form) ?? WARP_FORMS[0], longer: Math.min(LONGEST_WARP, Math.max(1, Math.round(Number(longer)) || 1)) };
 }
 
 function decodeLayer(text: string, layer: LayerView): void {
@@ -221,6 +280,7 @@ function decodeLayer(text: string, layer: LayerView): void {
     if (part === "v0" || part === "v1") layer.visible = part === "v1";
     else if (part[0] === "o") layer.opacity = Math.min(1, Math.max(0, numbers(value, 1)?.[0] ?? layer.opacity));
     else if (part[0] === "w") layer.window = (numbers(value, 2) as [number, number]) ?? layer.window;
+    else if (part[0] === "t") layer.threshold = Math.max(0, numbers(value, 1)?.[0] ?? 0);
     else if (part[0] === "m" && PALETTES.includes(value as Palette)) layer.palette = value as Palette;
     else if (part[0] === "c" && /^[0-9A-F]{6}$/.test(value)) layer.color = value;
     else if (part[0] === "b" && BLENDS.includes(value as Blend)) layer.blend = value as Blend;

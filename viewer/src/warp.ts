@@ -8,6 +8,8 @@ import type { Quaternion } from "./view";
 
 export const WARP_FORMS = ["arrows", "grid", "size"] as const;
 export type WarpForm = (typeof WARP_FORMS)[number];
+/** So many times as far as it goes a deformation is drawn at most. */
+export const LONGEST_WARP = 20;
 
 /** A section on the screen: its first corner (x, y, z), how it is turned, and its size in micrometres. */
 export interface SectionFrame {

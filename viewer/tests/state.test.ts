@@ -51,6 +51,17 @@ test("changing the display range leaves the shader as it is: nothing is compiled
   expect(new Set((["tint", "fire", "ice", "cubehelix"] as const).map((palette) => shaderFor(palette, "FFFFFF"))).size).toBe(4);
 });
 
+test("a statistic reaches as far below zero as above, and its threshold is a share of that", () => {
+  const view = defaultView(scene);
+  Object.assign(view.layers[0]!, { palette: "statistic", window: [-2, 8], threshold: 2 });
+  const shown = (neuroglancerState(scene, view, "http://brain.test", { scale: 1, scale3d: 1 }).layers as Json[])[0]!;
+  expect(shown.shaderControls).toMatchObject({ contrast: { range: [-8, 8] }, threshold: 0.25 });
+  expect(shown.shader).toBe(shaderFor("statistic", "00FF00", true));
+  const signed = sampleScene();
+  signed.layers[0]!.statistic = true;
+  expect(defaultView(signed).layers[0]!.palette).toBe("statistic");
+});
+
 test("the layout 3d looks through images, only as deep as its samples lie close", () => {
   const shown = (changes: object) => neuroglancerState(scene, { ...defaultView(scene), ...changes }, "http://brain.test", { scale: 1, scale3d: 1 });
   const mode = (changes: object) => ((shown(changes).layers as Json[])[0] as Json).volumeRendering;

@@ -28,8 +28,10 @@ test("a link restores everything that a person can change", () => {
     regions: ["382", "18446744073709551615"],
     only: true,
     outline: true,
+    line: { corners: [[-12000, 250.5, 0], [1, 2, 3], [4000, 5000, -6000]], width_um: 25, asset: "01KYB21SS5RFZCEFFY7WHXHBCP", level: 2 },
+    warps: [{ form: "size", longer: 1 }, { form: "grid", longer: 7 }],
   };
-  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], palette: "fire", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], threshold: 2.3, palette: "statistic", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
   view.layers[2]!.opacity = 0.9;
   expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
 });
@@ -40,7 +42,7 @@ test("a link is short enough to send", () => {
   expect(encodeView(view, scene).length).toBeLessThan(160);
 });
 
-test.each(["", "#", "#p=1_2", "#p=a_b_c&s=-4&s3=0&r=0_0_0_0&l=hexagon&0=w1~ox~mrainbow~c12", "#=&&&%E4%B8", "#p=1e999_2_3"])(
+test.each(["", "#", "#p=1_2", "#p=a_b_c&s=-4&s3=0&r=0_0_0_0&l=hexagon&0=w1~ox~mrainbow~c12", "#=&&&%E4%B8", "#p=1e999_2_3", "#m=p1_2_3", "#m=p1_2_x_4_5_6~aa/b~w-1"])(
   "a damaged link %j opens the scene's own view",
   (fragment) => {
     expect(decodeView(fragment, scene)).toEqual(defaultView(scene));

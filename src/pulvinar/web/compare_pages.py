@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -9,11 +10,14 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from pulvinar.access.visibility import highest_right
+from pulvinar.atlases.common_names import regions_meant
+from pulvinar.atlases.homology import Relation
 from pulvinar.atlases.installed import OpenAtlas, find_atlas, list_atlases
 from pulvinar.catalogue.datasets import get_dataset, list_datasets
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import Invalid
 from pulvinar.model.access import Actor, Right
+from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform
@@ -72,7 +76,7 @@ def compare(
     platform: CurrentPlatform,
     actor: CurrentActor,
     asked: Brains = None,
-    region: Annotated[str, Query(max_length=300, description="As `ATLAS:REGION`.")] = "",
+    region: Annotated[str, Query(max_length=300, description="As `ATLAS:REGION`, or a name that any may know.")] = "",
     ends: Annotated[str, Query(max_length=1)] = "",
     choose: Annotated[str, Query(max_length=1)] = "",
 ) -> Response:
@@ -82,11 +86,12 @@ def compare(
         return render(request, "side_by_side_choice.html", _choice(platform, actor, keys, region))
     language = language_of(request)
     brains = [find_brain(platform, actor, key, language) for key in keys]
-    home = _asked_region(platform, actor, region)
-    panes = [_pane(brain, home, bool(ends), language) for brain in brains]
+    home = _asked_region(platform, actor, brains, region)
+    panes = [_pane(brain, home, region, bool(ends), language) for brain in brains]
     values = {
         "panes": panes,
         "home": (home[0].atlas.name, home[1]) if home else None,
+        "unknown": region if region and home is None else "",
         "built": (HERE / "viewer" / "pulvinar-viewer.js").is_file(),
         "again": f"/compare?{urlencode([*(('brain', key) for key in keys), ('region', region), ('choose', '1')])}",
     }
@@ -110,18 +115,29 @@ def find_brain(platform: Platform, actor: Actor, key: str, language: str) -> Bra
     raise Invalid(f"{key!r} names no brain", hint="atlas:NAME or dataset:ID")
 
 
-def _asked_region(platform: Platform, actor: Actor, said: str) -> tuple[OpenAtlas, Region] | None:
+def _asked_region(
+    platform: Platform, actor: Actor, brains: Iterable[Brain], said: str
+) -> tuple[OpenAtlas, Region] | None:
+    """The region that an address names: of an atlas, or what the first brain that knows the name means by it."""
     name, _, region = said.partition(":")
     if not region:
-        return None
+        known = ((one.atlas, found) for one in brains if one.atlas for found in _meant(one.atlas, said))
+        return next(known, None)
     atlas = opened_atlas(platform, find_atlas(platform.database, actor, name))
     return atlas, atlas.region(region)
 
 
-def _pane(brain: Brain, home: tuple[OpenAtlas, Region] | None, ends: bool, language: str) -> Pane:
+def _meant(atlas: OpenAtlas, said: str) -> tuple[Region, ...]:
+    return regions_meant(said, atlas.ontology) if said and atlas.atlas.has(PartKind.TERMINOLOGY) else ()
+
+
+def _pane(brain: Brain, home: tuple[OpenAtlas, Region] | None, asked_name: str, ends: bool, language: str) -> Pane:
     if brain.atlas is None or home is None:
         return Pane(brain)
     said = counterparts(home[0], home[1], brain.atlas, language)[:_STANDING]
+    if not said:  # nobody compares them, but a name may mean something here
+        meant = _meant(brain.atlas, asked_name)
+        said = tuple(Counterpart(home[1], one, Relation.EXACT, "", "") for one in meant)[:_STANDING]
     ids = [str(one.region.id) for one in said]
     asked = {"region": ids, "ends": ids if ends else []}
     return Pane(brain, said, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pulvinar.atlases.common_names import regions_meant
 from pulvinar.atlases.homology import Homology, Relation, homologues, regions_called
 from pulvinar.atlases.installed import OpenAtlas, list_atlases
 from pulvinar.atlases.names import chinese_name
@@ -37,6 +38,29 @@ class Counterpart:
     relation: Relation
     sentence: str
     source: str
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The region that a name means in an atlas."""
+
+    atlas: Atlas
+    region: Region
+
+
+def meant_in_atlases(platform: Platform, actor: Actor, text: str) -> tuple[Meant, ...]:
+    """What a name means in each installed atlas that has voxels to show, the species in their order."""
+    installed = [
+        one
+        for one in list_atlases(platform.database, actor)
+        if one.atlas.has(PartKind.TERMINOLOGY) and one.atlas.has(PartKind.ANNOTATION)
+    ]
+    installed.sort(key=lambda one: list(Species).index(one.atlas.species))
+    return tuple(
+        Meant(one.atlas, region)
+        for one in installed
+        for region in regions_meant(text, opened_atlas(platform, one).ontology)[:1]
+    )
 
 
 def compared(platform: Platform, actor: Actor, asked: OpenAtlas, region: Region, language: str) -> tuple[Compared, ...]:

@@ -18,8 +18,10 @@ from pulvinar.catalogue.asset_search import ResultPage, search_assets
 from pulvinar.catalogue.collections import list_collections
 from pulvinar.catalogue.datasets import Page, get_dataset, list_datasets
 from pulvinar.catalogue.query import LONGEST, parse
+from pulvinar.catalogue.query_fields import Field
 from pulvinar.catalogue.query_nodes import (
     QueryError,
+    Said,
     Words,
     leaves,
 )
@@ -75,6 +77,7 @@ from pulvinar.web.anchors import named_anchors
 from pulvinar.web.api.schemas import asset_links
 from pulvinar.web.cards import viewable_covers
 from pulvinar.web.context import CurrentActor, CurrentPlatform, DatasetId, WantedVersion
+from pulvinar.web.counterparts import meant_in_atlases
 from pulvinar.web.dataset_page import (
     Download,
     Measures,
@@ -172,6 +175,7 @@ def home(
     base = str(request.base_url).rstrip("/")
     found: ResultPage | None = None
     trouble: QueryError | None = None
+    name = _region_name(q)
     asked = f"{q.strip()} species:{chosen.value}" if chosen else q.strip()
     page: Page[Dataset] = Page(())
     try:
@@ -214,6 +218,8 @@ def home(
         "trouble": trouble,
         "base": base,
         "recipe": recipes.of_search(base, asked) if found and found.items else None,
+        "region_name": name,
+        "regions_named": meant_in_atlases(platform, actor, name) if name else (),
         "together": _neurons_found(platform, actor, asked, found) if found else (),
         "here": lambda **changes: _home_address({"species": species, "q": q.strip(), **changes}),
     }
@@ -226,6 +232,18 @@ def _neurons_found(platform: Platform, actor: Actor, asked: str, found: ResultPa
     """Where in the viewer the neurons among what a search finds are seen together: as far as its first page tells."""
     neurons = [hit.asset.id for hit in found.items if hit.asset.kind is AssetKind.SKELETON]
     return of_assets(platform, actor, search_key(asked), neurons) if len(neurons) > 1 else []
+
+
+def _region_name(q: str) -> str:
+    """The name that a search asks for and nothing else, which may be a region's; "" where it asks for more."""
+    try:
+        parts = [one for one in leaves(parse(q)) if not (isinstance(one, Said) and one.field is Field.SPECIES)]
+    except QueryError:
+        return ""
+    words = [one.text for one in parts if isinstance(one, Words)]
+    named = [one.value for one in parts if isinstance(one, Said) and one.field is Field.REGION]
+    alone = len(words) + len(named) == len(parts) and (not named or len(parts) == 1)
+    return " ".join(words or named) if alone else ""
 
 
 def _plain(q: str) -> bool:

@@ -30,6 +30,8 @@ GEOMETRY_COLOURS = (
     *("6FD0C0", "FFB454", "8AB4FF", "F27EA9", "B8E06E", "C9A0FF", "AA00FF", "E60028", "00FFAA"),
     *("E600AA", "AAFF00", "AA8C6E", "FFE6FF", "FF6E00", "AA50E6", "8CC8E6", "FF6E50", "6E6EAA"),
 )
+_BOTH_SIDES, _NEAR_ZERO = 0.1, 0.05
+"""Of a statistic, as shares of its largest size: what its other side reaches at least, and where its median lies."""
 _NOWHERE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0))
 
 Kind = Literal["image", "labels", "skeleton", "neurons", "mesh", "points"]
@@ -71,6 +73,7 @@ class SceneLayer(BaseModel):
     channel: int = 0
     window: tuple[float, float] | None = Field(None, description="The values to show black and white.")
     range: tuple[float, float] | None = Field(None, description="The lowest and the highest value.")
+    statistic: bool = Field(False, description="Whether the values lie on both sides of zero, most of them near it.")
     color: str = Field("FFFFFF", description="RRGGBB.")
     opacity: float = 1.0
     transform: list[list[float]] | None = Field(
@@ -273,6 +276,7 @@ class _Part:
             channel=index,
             window=channel.window,
             range=_range(figures[index]) if index < len(figures) else None,
+            statistic=volume.dtype.startswith("float") and index < len(figures) and _is_statistic(figures[index]),
             color=channel.color,
             transform=rows,
             voxel_size_um=volume.voxel_size_um,
@@ -287,6 +291,19 @@ def _range(figures: dict[str, Any]) -> tuple[float, float] | None:
     """The lowest and highest value; None where no voxel has a finite one."""
     low, high = figures["minimum"], figures["maximum"]
     return None if low is None or high is None else (low, high)
+
+
+def _is_statistic(figures: dict[str, Any]) -> bool:
+    """Whether values are spread as those of t and z maps are: far on both sides of zero, and as often above as below.
+
+    Images of which zero is only one grey among others (Hounsfield units, normalised intensities) have their middle
+    elsewhere, mostly at that of the air.
+    """
+    shares = figures.get("percentiles", {})
+    low, middle, high = (shares.get(share, 0.0) for share in ("0.1", "50", "99.9"))
+    if not low < 0 < high:
+        return False
+    return bool(min(-low, high) > _BOTH_SIDES * max(-low, high) and abs(middle) < _NEAR_ZERO * max(-low, high))
 
 
 def _choose_visible(layers: Sequence[SceneLayer]) -> None:

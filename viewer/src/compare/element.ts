@@ -44,7 +44,7 @@ export class PulvinarCompare extends HTMLElement {
     // the bar has its place from the beginning: it decides how large the pictures are
     this.bar.setAttribute("aria-label", this.say("compareBar"));
     this.prepend(this.bar);
-    this.append(this.status);
+    this.bar.after(this.status);
     const [atlas, id, name] = ["atlas", "region", "region-name"].map((one) => this.getAttribute(one));
     if (atlas && id) this.region = { atlas, id, name: name ?? id };
     this.ends = new URLSearchParams(location.search).get("ends") === "1";
@@ -99,6 +99,7 @@ export class PulvinarCompare extends HTMLElement {
     bar.append(layout);
     const finder = new RegionFinder(new Map(this.panes.flatMap(({ atlas, species }) => (atlas ? [[atlas, species]] : []))), say, languageOf(document.documentElement.lang), (region) => void this.choose(region));
     if (finder.possible) bar.append(finder.element);
+    finder.show(this.region);
     this.endsButton.textContent = say("compareEnds");
     this.endsButton.addEventListener("click", () => void this.toggleEnds());
     bar.append(this.endsButton, link);
@@ -139,7 +140,6 @@ export class PulvinarCompare extends HTMLElement {
     history.replaceState(history.state, "", asking(location.href, "ends", this.ends ? ["1"] : []));
     this.endsButton.disabled = true;
     await this.askEnds();
-    this.endsButton.disabled = false;
     this.showEnds();
     this.remember();
   }
@@ -149,7 +149,7 @@ export class PulvinarCompare extends HTMLElement {
   }
 
   private showEnds(): void {
-    this.endsButton.hidden = this.region === null;
+    this.endsButton.disabled = this.region === null;
     this.endsButton.setAttribute("aria-pressed", String(this.ends));
     for (const pane of this.panes) pane.sayEnds(this.ends);
   }

@@ -10,7 +10,7 @@ interface Listed {
   name_zh: string;
 }
 
-const MOST = 6;
+const MOST = 4;
 
 export class RegionFinder {
   readonly element: HTMLElement;
@@ -43,7 +43,7 @@ export class RegionFinder {
     this.input.addEventListener("input", debounce(() => void this.search(), 180));
     this.input.addEventListener("keydown", (event) => this.pressed(event));
     this.element.addEventListener("focusout", (event) => {
-      if (!this.element.contains(event.relatedTarget as Node | null)) this.show([]);
+      if (!this.element.contains(event.relatedTarget as Node | null)) this.offer([]);
     });
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
@@ -57,12 +57,17 @@ export class RegionFinder {
     return this.atlases.size > 0;
   }
 
+  /** Say which region it is that the brains show; null where none is chosen. */
+  show(region: ChosenRegion | null): void {
+    this.input.value = region?.name ?? "";
+  }
+
   private async search(): Promise<void> {
     const text = this.input.value.trim();
     const serial = (this.asked += 1);
-    if (!text) return this.show([]);
+    if (!text) return this.offer([]);
     const found = await Promise.all([...this.atlases.keys()].map((atlas) => this.regionsOf(atlas, text)));
-    if (serial === this.asked) this.show(found.flat());
+    if (serial === this.asked) this.offer(found.flat());
   }
 
   private async regionsOf(atlas: string, text: string): Promise<ChosenRegion[]> {
@@ -73,7 +78,7 @@ export class RegionFinder {
     return listed.map(({ id, name, name_zh }) => ({ atlas, id: String(id), name: this.language === "zh" && name_zh ? name_zh : name }));
   }
 
-  private show(found: ChosenRegion[]): void {
+  private offer(found: ChosenRegion[]): void {
     this.found = found;
     this.at = -1;
     this.list.hidden = found.length === 0;
@@ -89,7 +94,7 @@ export class RegionFinder {
     if (event.key === "ArrowDown") this.point((this.at + 1) % Math.max(1, count));
     else if (event.key === "ArrowUp") this.point((this.at - 1 + count) % Math.max(1, count));
     else if (event.key === "Enter") this.take(Math.max(0, this.at));
-    else if (event.key === "Escape" && count) this.show([]);
+    else if (event.key === "Escape" && count) this.offer([]);
     else return;
     event.preventDefault();
   }
@@ -106,7 +111,7 @@ export class RegionFinder {
     const region = this.found[at];
     if (!region) return;
     this.input.value = region.name;
-    this.show([]);
+    this.offer([]);
     this.chosen(region);
   }
 }

@@ -2,6 +2,7 @@
 
 import { make } from "../dom";
 import type { PulvinarViewer } from "../element";
+import { LineTool } from "../panels/analyseLine";
 import type { Extent } from "../regionDisplay";
 import type { Language, Say } from "../words";
 import type { ChosenRegion } from "./element";
@@ -20,6 +21,10 @@ export class Pane {
   private readonly said: HTMLElement;
   private readonly ending = make("span", { class: "pv-pane-ends" });
   private regions: string[] = [];
+  /** The line that is measured in this brain, under its picture; null while nobody measures. */
+  private line: LineTool | null = null;
+  private readonly tool = make("div", { class: "pv-pane-tool", hidden: true });
+  private readonly measure: HTMLButtonElement;
 
   constructor(
     readonly section: HTMLElement,
@@ -33,6 +38,36 @@ export class Pane {
     this.species = section.querySelector(".pv-pane-species")?.textContent ?? "";
     this.said = section.querySelector<HTMLElement>(".pv-pane-said")!;
     if (view) this.viewer.setAttribute("view", view);
+    this.tool.id = `${section.dataset.brain}-line`;
+    this.measure = make("button", { type: "button", class: "pv-small", "data-action": "compareMeasure", "aria-expanded": "false", "aria-controls": this.tool.id }, say("compareMeasure"));
+    this.measure.addEventListener("click", () => (this.line ? this.close() : this.open()?.begin()));
+    this.said.after(this.measure);
+    section.append(this.tool);
+    // another scene has other layers: the tool is made for them, and finds its line in the view
+    this.viewer.addEventListener("pv-build", () => (this.line || this.viewer.context?.view().line) && this.open());
+  }
+
+  /** Unfold the tool that measures a line; null while nothing is drawn. */
+  private open(): LineTool | null {
+    const { context } = this.viewer;
+    if (!context) return null;
+    this.line?.dispose();
+    this.line = new LineTool(context, (outcome) => outcome.scrollIntoView({ block: "nearest" }));
+    this.tool.replaceChildren(this.line.section);
+    this.shown(true);
+    return this.line;
+  }
+
+  private close(): void {
+    this.line?.dispose();
+    this.line = null;
+    this.viewer.context?.explorer.note({ line: null });
+    this.shown(false);
+  }
+
+  private shown(on: boolean): void {
+    this.tool.hidden = !on;
+    this.measure.setAttribute("aria-expanded", String(on));
   }
 
   /** Take over what the page was opened with: a region whose place no view tells is framed. */
@@ -40,8 +75,9 @@ export class Pane {
     const display = await this.viewer.known();
     this.regions = [...this.viewer.select.ids];
     this.said.append(this.ending);
+    if (!region && this.atlas && !this.said.textContent) this.tell(make("span", {}, this.say("compareChoose")));
     if (!region || !this.atlas) return;
-    if (this.regions.length === 0) this.tell(make("span", {}, this.say("compareNone")));
+    if (this.regions.length === 0 && !this.said.querySelector("a")) this.tell(make("span", {}, this.say("compareNone")));
     else if (!this.viewer.hasAttribute("view")) await display?.goTo(this.regions[0]!);
   }
 

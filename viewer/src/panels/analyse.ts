@@ -11,7 +11,8 @@ import type { Panel, PanelContext } from "./panel";
 export function analysePanel(context: PanelContext): Panel {
   const atlas = context.atlas?.api;
   const trace = traceTool(context);
-  const tools = [...(trace ? [trace] : []), new LineTool(context), new BoxTool(context), ...(atlas ? [new RegionTool(context, atlas)] : []), new FigureTool(context)];
+  const line = new LineTool(context);
+  const tools = [...(trace ? [trace] : []), line, new BoxTool(context), ...(atlas ? [new RegionTool(context, atlas)] : []), new FigureTool(context)];
   const element = make("div", {}, ...tools.map((tool) => tool.section));
-  return { name: "analyse", title: context.say("analyse"), element, dispose: () => tools.forEach((tool) => tool.dispose()) };
+  return { name: "analyse", title: context.say("analyse"), element, refresh: () => line.settle(), dispose: () => tools.forEach((tool) => tool.dispose()) };
 }

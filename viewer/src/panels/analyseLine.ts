@@ -6,6 +6,7 @@ import { anglesOf, distance, lengthOf, lengthText, profileAddress, readCorners, 
 import { distanceRecipe, profileRecipe } from "../recipes";
 import { button, chosenLevel, field, levelChoice, levelNote, targetChoice } from "./analyseFields";
 import { Outcome, ask, chartOver, csvLink, recipeFold, type Table } from "./analyseResult";
+import type { MeasuredLine } from "../view";
 import type { PanelContext } from "./panel";
 
 interface Profile {
@@ -28,9 +29,15 @@ export class LineTool {
   private readonly outcome: Outcome;
   private readonly overlay;
   private corners: Vector[] = [];
+  /** What the view says of it, which is what is drawn. */
+  private line: MeasuredLine | null = null;
   private stop: (() => void) | null = null;
 
-  constructor(private readonly context: PanelContext) {
+  constructor(
+    private readonly context: PanelContext,
+    /** Called with what was measured along a line that somebody drew or typed. */
+    private readonly measured: (outcome: HTMLElement) => void = () => undefined,
+  ) {
     const { say, explorer, scene, unit } = context;
     this.overlay = explorer.overlay("line", "#6FD0C0");
     this.outcome = new Outcome(say);
@@ -46,7 +53,7 @@ export class LineTool {
       field(say("measureOf"), this.target),
       field(say("lineWidth"), this.width),
       field(say("measureLevel"), this.level),
-      button(say("lineProfile"), "lineProfile", () => this.measure()),
+      button(say("lineProfile"), "lineProfile", () => void this.measure()),
     );
     this.section = section(
       say("lineTool"),
@@ -58,13 +65,30 @@ export class LineTool {
       this.outcome.element,
     );
     this.show([]);
+    this.settle();
+  }
+
+  /** Bring it to what the view says: a line that a link brings is measured as it was. */
+  settle(): void {
+    const { line } = this.context.view();
+    if (JSON.stringify(line) === JSON.stringify(this.line)) return;
+    this.line = line;
+    this.typed.value = line ? writeCorners(line.corners, this.context.unit) : "";
+    this.show(line?.corners ?? []);
+    if (!line) return;
+    this.width.value = String(line.width_um);
+    this.level.value = line.level === null ? "" : String(line.level);
+    if (!this.targets.some(({ asset }) => asset === line.asset)) return;
+    this.target.value = line.asset;
+    void this.measure();
   }
 
   dispose(): void {
     this.overlay.dispose();
   }
 
-  private begin(): void {
+  /** Let the mouse or the keys draw it. */
+  begin(): void {
     this.draw.setAttribute("aria-pressed", "true");
     this.stop = this.overlay.draw("polyline", (id) => {
       this.stop = null;
@@ -72,14 +96,26 @@ export class LineTool {
       const shape = id ? this.overlay.get(id) : undefined;
       if (shape?.kind !== "polyline") return;
       this.typed.value = writeCorners(shape.points, this.context.unit);
-      this.show(shape.points);
+      this.take(shape.points);
     });
   }
 
   private read(): void {
     const corners = readCorners(this.typed.value, this.context.unit);
-    this.show(corners ?? []);
+    this.take(corners ?? []);
     if (!corners) this.figures.replaceChildren(make("p", { class: "pv-trouble", role: "alert" }, this.context.say("lineBad")));
+  }
+
+  /** Somebody gave these corners: they are measured at once, and the view keeps them. */
+  private take(corners: Vector[]): void {
+    this.show(corners);
+    if (corners.length > 1 && this.targets.length) void this.measure().then(() => this.measured(this.outcome.element));
+    else this.remember(corners.length > 1 ? { corners, width_um: 0, asset: "", level: null } : null);
+  }
+
+  private remember(line: MeasuredLine | null): void {
+    this.line = line;
+    this.context.explorer.note({ line });
   }
 
   private show(corners: Vector[]): void {
@@ -98,13 +134,14 @@ export class LineTool {
     this.figures.replaceChildren(list, recipeFold(say, distanceRecipe(corners)));
   }
 
-  private measure(): void {
+  private async measure(): Promise<void> {
     const target = this.targets.find(({ asset }) => asset === this.target.value);
     if (!target || this.corners.length < 2) return;
     const { say } = this.context;
     const wish = { corners: this.corners, width_um: Math.max(0, Number(this.width.value) || 0), level: chosenLevel(this.level) };
+    this.remember({ ...wish, asset: target.asset });
     const address = profileAddress(target, wish);
-    void this.outcome.show(async () => {
+    await this.outcome.show(async () => {
       const told = await ask<Profile>(say, address);
       const table: Table = {
         caption: `${say("lineProfile")}: ${target.name}`,

@@ -8,6 +8,18 @@ interface Hit {
   asset: { id: string; name: string; kind: string; details: { space?: { name?: string } } };
 }
 
+/** A transform, as the server lists it. */
+interface Listed {
+  name: string;
+  source: string;
+  target: string;
+  kind: string;
+  invertible: boolean;
+  asset_id: string;
+}
+
+/** So many deformations are drawn at once. */
+const MOST_WARPS = 2;
 const DRAWN = new Set(["volume", "skeleton", "mesh", "points"]);
 const MOST_SHOWN = 8;
 
@@ -33,10 +45,31 @@ export function layerPicker(context: PanelContext): HTMLElement | null {
     });
   }, 250);
   input.addEventListener("input", search);
-  return make("details", { class: "pv-marks-part" }, make("summary", {}, say("layerPick")), make("label", { for: input.id, class: "pv-find" }, say("layerFind"), input), said, list);
+  const warps = make("div", {});
+  const element = make("details", { class: "pv-marks-part" }, make("summary", {}, say("layerPick")), make("label", { for: input.id, class: "pv-find" }, say("layerFind"), input), said, list, warps);
+  element.addEventListener("toggle", () => element.open && !warps.hasChildNodes() && void listWarps(context, warps), { once: true });
+  return element;
 }
 
-function row(hit: Hit, add: (hit: Hit, button: HTMLButtonElement) => Promise<void>, word: string): HTMLElement {
+/** The deformations that an atlas can be seen under, all of them: there are few. */
+async function listWarps(context: PanelContext, into: HTMLElement): Promise<void> {
+  const { say, scene } = context;
+  if (!context.atlas) return;
+  const answer = await fetch("/api/v1/transforms", { headers: { Accept: "application/json" } }).catch(() => null);
+  const told = answer?.ok ? ((await answer.json()) as Listed[]) : [];
+  const asked = context.asked("warp");
+  const mine = told.filter(({ source, target, invertible, kind, asset_id }) => kind !== "affine" && (source === scene.space || (target === scene.space && invertible)) && !asked.includes(asset_id));
+  if (!mine.length || asked.length >= MOST_WARPS) return;
+  const rows = mine.map(({ name, source, target, asset_id }) =>
+    row({ title: `${source} → ${target}`, asset: { name } }, async (_, button) => {
+      button.disabled = true;
+      context.tell((await context.ask("warp", [...asked, asset_id])) ? `${name}: ${say("layerAdded")}` : say("layerRefused"));
+    }, say("layerAdd")),
+  );
+  into.replaceChildren(make("h3", {}, say("warpPick")), make("ul", { class: "pv-picker" }, ...rows));
+}
+
+function row<Found extends { title: string; asset: { name: string } }>(hit: Found, add: (hit: Found, button: HTMLButtonElement) => Promise<void>, word: string): HTMLElement {
   const button = make("button", { type: "button", class: "pv-small", "aria-label": `${word}: ${hit.asset.name}` }, word);
   button.addEventListener("click", () => void add(hit, button));
   return make("li", {}, make("span", {}, hit.asset.name, make("small", {}, hit.title)), button);

@@ -8,6 +8,7 @@ import { neuronRows, setName } from "./neuronRows";
 import type { PanelContext } from "./panel";
 import { pointRows } from "./pointRows";
 import type { Scene, SceneLayer } from "../scene";
+import { reach } from "../statistic";
 import type { Say, Word } from "../words";
 import { BLENDS, LONGEST_NAME, PALETTES, defaultLayer, type LayerView, type Palette } from "../view";
 
@@ -56,7 +57,7 @@ function layerItem(layer: SceneLayer, view: LayerView, open: boolean, say: Say, 
     changed();
   };
   const settings = [opacityRow(view, say, repainted)];
-  if (layer.kind === "image") settings.unshift(...contrastRows(layer, view, say, changed), paletteRow(view, say, changed, paint), blendRow(view, say, changed));
+  if (layer.kind === "image") settings.unshift(...imageRows(layer, view, say, changed, paint), blendRow(view, say, changed));
   if (layer.kind === "skeleton" || points) settings.unshift(colorRow(view, say, repainted, paint));
   const title = make("summary", {}, view.name || layer.name);
   settings.push(nameRow(layer, view, say, () => {
@@ -131,6 +132,42 @@ export function sliderRange(layer: SceneLayer): [number, number] {
   const [least, most] = layer.range ?? [low, high];
   const width = high - low || 1;
   return [Math.max(least, low - 3 * width), Math.min(most, high + 3 * width)].map((end, side) => (side ? Math.max(end, high) : Math.min(end, low))) as [number, number];
+}
+
+/** Values and colours of an image: the ends of the contrast, or of a statistic how far it reaches and what is too near to zero. */
+function imageRows(layer: SceneLayer, view: LayerView, say: Say, changed: () => void, paint: () => void): HTMLElement[] {
+  const element = make("div", {});
+  const fill = () => element.replaceChildren(...(view.palette === "statistic" ? statisticRows(layer, view, say, changed) : contrastRows(layer, view, say, changed)));
+  fill();
+  const palette = paletteRow(view, say, () => {
+    fill();
+    changed();
+  }, paint);
+  return [element, palette];
+}
+
+function statisticRows(layer: SceneLayer, view: LayerView, say: Say, changed: () => void): HTMLElement[] {
+  const most = Math.max(reach(layer.range ?? layer.window ?? view.window), reach(view.window));
+  const [size, threshold] = [reach(view.window), view.threshold].map((value) => make("input", { type: "range", min: 0, max: most, step: most / 500, value })) as [HTMLInputElement, HTMLInputElement];
+  const [sizeText, thresholdText] = [make("output", {}), make("output", {})];
+  const show = () => {
+    sizeText.value = `±${tidy(reach(view.window))}`;
+    thresholdText.value = `±${tidy(view.threshold)}`;
+  };
+  size.addEventListener("input", () => {
+    const value = Math.max(most / 500, Number(size.value));
+    view.window = [-value, value];
+    show();
+    changed();
+  });
+  threshold.addEventListener("input", () => {
+    view.threshold = Number(Number(threshold.value).toPrecision(4));
+    show();
+    changed();
+  });
+  show();
+  const bar = make("div", { class: "pv-statistic", role: "img", "aria-label": say("statisticBar") });
+  return [make("fieldset", { class: "pv-contrast" }, make("legend", {}, say("statistic")), bar, labelled(say("threshold"), threshold, thresholdText), labelled(say("statisticFull"), size, sizeText), make("p", { class: "pv-quiet" }, say("thresholdNote")))];
 }
 
 function contrastRows(layer: SceneLayer, view: LayerView, say: Say, changed: () => void): HTMLElement[] {

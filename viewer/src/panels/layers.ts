@@ -33,6 +33,7 @@ export function layersPanel(context: PanelContext): Panel {
         }),
       );
       showTime();
+      warps.refresh();
     },
     dispose() {
       stopTime();

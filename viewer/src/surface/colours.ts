@@ -1,9 +1,8 @@
 /** The colours of vertices: by a map, over what shows the folds. Pure. */
 
 import { POINT_COLOURS } from "../points";
+import { ABOVE, BELOW, reach, type Colour } from "../statistic";
 import type { MapValues, Palette } from "./data";
-
-type Colour = readonly [number, number, number];
 
 export interface Scale {
   palette: Palette;
@@ -12,14 +11,11 @@ export interface Scale {
   threshold: number;
 }
 
-/** Evenly spaced colours from the lowest value to the highest. Of a statistic: below zero, and above. */
-const STOPS: Record<Exclude<Palette, "statistic"> | "below" | "above", readonly Colour[]> = {
+/** Evenly spaced colours from the lowest value to the highest. */
+const STOPS: Record<Exclude<Palette, "statistic">, readonly Colour[]> = {
   viridis: [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81], [253, 231, 37]],
   fire: [[60, 0, 0], [170, 20, 0], [240, 110, 0], [255, 205, 40], [255, 255, 225]],
   grey: [[25, 25, 25], [240, 240, 240]],
-  // blue against orange: told apart by red-blind and green-blind eyes, too
-  below: [[24, 70, 160], [40, 140, 220], [150, 225, 255]],
-  above: [[170, 40, 20], [240, 120, 20], [255, 235, 110]],
 };
 const GYRUS: Colour = [168, 168, 168];
 const SULCUS: Colour = [112, 112, 112];
@@ -43,9 +39,9 @@ export function usualValues(maps: readonly MapValues[]): [number, number] {
 export function colourOf(value: number, { palette, range: [low, high], threshold }: Scale): Colour | null {
   if (!Number.isFinite(value) || Math.abs(value) < threshold) return null;
   if (palette !== "statistic") return between(STOPS[palette], (value - low) / (high - low || 1));
-  const most = Math.max(Math.abs(low), Math.abs(high));
+  const most = reach([low, high]);
   if (value === 0) return null;
-  return between(value < 0 ? STOPS.below : STOPS.above, (Math.abs(value) - threshold) / (most - threshold || 1));
+  return between(value < 0 ? BELOW : ABOVE, (Math.abs(value) - threshold) / (most - threshold || 1));
 }
 
 /** The colour of a word: the file's own, else one of ours in turn. */
@@ -76,8 +72,8 @@ export function bar(scale: Scale, steps = 64): { from: number; to: number; colou
 }
 
 /** Of a statistic the bar reaches as far below zero as above. */
-function span({ range: [low, high] }: Scale): [number, number] {
-  const most = Math.max(Math.abs(low), Math.abs(high));
+function span({ range }: Scale): [number, number] {
+  const most = reach(range);
   return [-most, most];
 }
 

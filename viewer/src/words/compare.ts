@@ -19,6 +19,8 @@ export const en = {
   compareVoxels: "It has no voxels in this atlas.",
   compareEnds: "Neurons that end there",
   compareEndsNone: "no neurons that end there are known",
+  compareMeasure: "Line profile",
+  compareChoose: "Find a region, and each brain goes to its own.",
   compareKeep: "Short link",
   compareSame: "is chosen here",
 } as const;
@@ -42,6 +44,8 @@ export const zh: Record<keyof typeof en, string> = {
   compareVoxels: "此图谱中该脑区没有体素。",
   compareEnds: "终止于此的神经元",
   compareEndsNone: "尚无已知终止于此的神经元",
+  compareMeasure: "线剖面",
+  compareChoose: "查找一个脑区，各脑会转到自己的对应脑区。",
   compareKeep: "短链接",
   compareSame: "为此处所选",
 };
