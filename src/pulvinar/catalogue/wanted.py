@@ -88,10 +88,3 @@ def needed(wanted: Wanted) -> list[Wanted]:
 
 def _word(phrase: Term, at: int) -> Term:
     return Term(phrase.words[at : at + 1], phrase.begins and at == len(phrase.words) - 1)
-
-
-def has_phrase(wanted: Wanted) -> bool:
-    """Whether any part of it is of words that must follow each other."""
-    if isinstance(wanted, Term):
-        return len(wanted.words) > 1
-    return any(map(has_phrase, (wanted.part, wanted.without) if isinstance(wanted, But) else wanted.parts))
