@@ -99,7 +99,8 @@ def run(own, folder: Path, *words: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["dataset", "asset", "search", "atlas", "region", "neuron", "upload", "solution", "job", "collection"]
+    "name",
+    ["dataset", "asset", "search", "atlas", "region", "place", "neuron", "upload", "solution", "job", "collection"],
 )
 def test_every_recipe_runs_as_it_stands(own, live, tmp_path, name):
     path = pages(own)[name]
