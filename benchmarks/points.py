@@ -164,6 +164,7 @@ def _alone(page: Page) -> None:
         Object.assign(element.querySelector('.pv-stage').style, { position: 'fixed', inset: '0', zIndex: '10' });
         viewer.layerManager.managedLayers.forEach((one, at) => {
           if (!['neurons', 'points'].includes(element.explorer.scene.layers[at]?.kind)) one.setVisible(false); });
+        element.querySelector('[data-action=neuronsEveryone]')?.click();
         window.dispatchEvent(new Event('resize')); })()"""
     )
 

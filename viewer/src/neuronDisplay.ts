@@ -1,7 +1,7 @@
 /** What the picture shows of a set of neurons: all, or those that a filter finds, coloured by what they are told apart by. */
 
 import type { Explorer } from "./facade";
-import { colours, matching, readNeurons, type Neuron } from "./neurons";
+import { colours, matching, MOST_AT_ONCE, readNeurons, spread, type Neuron } from "./neurons";
 import type { Region } from "./regions";
 import type { LayerView } from "./view";
 
@@ -9,6 +9,8 @@ export class NeuronDisplay {
   neurons: readonly Neuron[] = [];
   /** Those that are shown, in the order of their set. */
   shown: readonly Neuron[] = [];
+  /** How many there are to show: more than are shown where they would be a crowd. */
+  found = 0;
   private regions: ReadonlyMap<string, Region> = new Map();
   private applied = "";
 
@@ -36,13 +38,15 @@ export class NeuronDisplay {
   }
 
   /** Bring the picture to what `view` says. */
-  apply({ filter, colouring }: LayerView): void {
-    const asked = JSON.stringify([filter, colouring, this.neurons.length, this.regions.size]);
+  apply({ filter, colouring, all: everyone }: LayerView): void {
+    const asked = JSON.stringify([filter, colouring, everyone, this.neurons.length, this.regions.size]);
     if (asked === this.applied) return;
     this.applied = asked;
     const all = colours(this.neurons, colouring, this.regions);
     const colorOf = new Map(this.neurons.map(({ id }, at) => [id, all[at]!]));
-    this.shown = matching(this.neurons, filter, this.regions);
+    const found = matching(this.neurons, filter, this.regions);
+    this.found = found.length;
+    this.shown = everyone ? found : spread(found, MOST_AT_ONCE);
     this.explorer.setNeurons(this.layer, { ids: this.shown.map(({ id }) => id), colors: this.shown.map(({ id }) => colorOf.get(id)!) });
   }
 

@@ -106,6 +106,15 @@ export function formFor(forms: readonly NeuronForm[], share: number, pixel_um: n
   return form;
 }
 
+/** So many neurons are drawn at once unless somebody wants all. */
+export const MOST_AT_ONCE = 1000;
+
+/** At most `most` of `neurons`, spread evenly over their order. */
+export function spread<One>(neurons: readonly One[], most: number): readonly One[] {
+  if (neurons.length <= most) return neurons;
+  return Array.from({ length: most }, (_, at) => neurons[Math.floor((at * neurons.length) / most)]!);
+}
+
 /** The segment of a neuron in a form. */
 export function segmentOf(id: string, form: number): bigint {
   return BigInt(id) + BigInt(form);

@@ -54,6 +54,8 @@ export interface LayerView {
   /** By what a set of neurons is coloured, and the words that those have in their names which are shown. */
   colouring: Colouring;
   filter: string;
+  /** Whether all of them are drawn, however many. */
+  all: boolean;
   /** By which column points are coloured, "" by none; of a column of words the codes that are shown, none meaning all. */
   column: string;
   chosen: number[];
@@ -162,6 +164,7 @@ export function defaultLayer(layer: SceneLayer): LayerView {
     name: "",
     colouring: "soma",
     filter: "",
+    all: false,
     column: "",
     chosen: [],
     within: false,
@@ -220,6 +223,7 @@ function encodeLayer(layer: LayerView, start: LayerView | undefined): string {
   if (layer.name !== start.name) parts.push(`n${layer.name.replaceAll("~", "-")}`);
   if (layer.colouring !== start.colouring) parts.push(`k${layer.colouring}`);
   if (layer.filter !== start.filter) parts.push(`f${layer.filter.replaceAll("~", "-")}`);
+  if (layer.all !== start.all) parts.push("a1");
   if (layer.column !== start.column) parts.push(`p${layer.column}`);
   if (layer.chosen.length) parts.push(`s${layer.chosen.join("_")}`);
   if (layer.within !== start.within) parts.push("i1");
@@ -288,6 +292,7 @@ function decodeLayer(text: string, layer: LayerView): void {
     else if (part[0] === "k" && COLOURINGS.includes(value as Colouring)) layer.colouring = value as Colouring;
     else if (part[0] === "p" && /^[a-z]\w*$/.test(value)) layer.column = value;
     else if (part[0] === "s") layer.chosen = identifiers(value)?.map(Number) ?? [];
+    else if (part === "a1") layer.all = true;
     else if (part === "i1") layer.within = true;
     else if (part[0] === "f") layer.filter = value.slice(0, LONGEST_NAME);
   }

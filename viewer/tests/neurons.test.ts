@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MOST_NODES, classes, colours, exactOf, formFor, matching, ramp, readNeurons, segmentOf } from "../src/neurons";
+import { MOST_NODES, classes, colours, exactOf, formFor, matching, ramp, readNeurons, segmentOf, spread } from "../src/neurons";
 
 const info = {
   "@type": "neuroglancer_segment_properties",
@@ -56,4 +56,12 @@ test("a crowd is as coarse as a pixel hides, or as many nodes need", () => {
 
 test("forms are segments beside each other, exact beyond what a double counts by halves", () => {
   expect([0, 1, 2].map((form) => exactOf(segmentOf("1125899906842620", form)))).toEqual(["1125899906842620", "1125899906842620", "1125899906842620"]);
+});
+
+test("of a crowd some are drawn, spread evenly and each once; of few all", () => {
+  const many = Array.from({ length: 2500 }, (_, at) => at);
+  const some = spread(many, 1000);
+  expect(new Set(some).size).toBe(1000);
+  expect([some[0], some.at(-1)]).toEqual([0, 2497]);
+  expect(spread(many, 2500)).toBe(many);
 });

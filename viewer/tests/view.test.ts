@@ -31,7 +31,7 @@ test("a link restores everything that a person can change", () => {
     line: { corners: [[-12000, 250.5, 0], [1, 2, 3], [4000, 5000, -6000]], width_um: 25, asset: "01KYB21SS5RFZCEFFY7WHXHBCP", level: 2 },
     warps: [{ form: "size", longer: 1 }, { form: "grid", longer: 7 }],
   };
-  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], threshold: 2.3, palette: "statistic", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
+  view.layers[0] = { visible: false, opacity: 0.5, window: [-3.5, 77], threshold: 2.3, palette: "statistic", color: "FF0000", blend: "additive", colouring: "length", filter: "CP 17302", all: true, column: "type_0", chosen: [3, 11], within: true, name: "海马 T1" };
   view.layers[2]!.opacity = 0.9;
   expect(decodeView(`#${encodeView(view, scene)}`, scene)).toEqual(view);
 });

@@ -25,10 +25,13 @@ export function neuronRows(layer: SceneLayer, view: LayerView, display: NeuronDi
   const listed = make("ul", { class: "pv-neurons" });
   const legend = make("ul", { class: "pv-legend" });
   const said = make("p", { class: "pv-quiet", role: "status" });
+  const all = make("button", { type: "button", class: "pv-small", "data-action": "neuronsEveryone" }, say("neuronsEveryone"));
+  const crowd = make("p", { class: "pv-note", hidden: true }, make("span", {}, say("neuronsSpread")), " ", all);
   const show = () => {
     const shown = display?.shown ?? [];
     title.textContent = `${view.name || setName(set, say)} (${set.count})`;
-    said.textContent = display?.neurons.length === set.count ? `${shown.length} ${say("neuronsShown")}` : say("neuronsComing");
+    said.textContent = display?.neurons.length === set.count ? `${shown.length < display.found ? `${shown.length} / ${display.found}` : shown.length} ${say("neuronsShown")}` : say("neuronsComing");
+    crowd.hidden = !display || shown.length >= display.found;
     if (display) {
       legend.replaceChildren(...legendOf(display.neurons, view.colouring, display, say));
       listed.replaceChildren(...shown.slice(0, MOST_LISTED).map((one) => row(one, display)));
@@ -39,6 +42,10 @@ export function neuronRows(layer: SceneLayer, view: LayerView, display: NeuronDi
     show();
     changed();
   };
+  all.addEventListener("click", () => {
+    view.all = true;
+    changedHere();
+  });
   const options = COLOURINGS.filter((by) => by !== "strength" || set.kind === "ends" || set.kind === "soma");
   const select = make("select", { "aria-label": say("neuronsColour") }, ...options.map((by) => make("option", { value: by, selected: by === view.colouring }, say(BY[by]))));
   select.addEventListener("change", () => {
@@ -56,7 +63,7 @@ export function neuronRows(layer: SceneLayer, view: LayerView, display: NeuronDi
     "li",
     { class: "pv-layer" },
     head,
-    make("details", { open: true }, title, make("div", { class: "pv-row pv-row-short" }, make("span", {}, say("neuronsColour")), select), legend, make("div", { class: "pv-find" }, input), said, listed, ...more),
+    make("details", { open: true }, title, make("div", { class: "pv-row pv-row-short" }, make("span", {}, say("neuronsColour")), select), legend, make("div", { class: "pv-find" }, input), said, crowd, listed, ...more),
   );
 }
 
