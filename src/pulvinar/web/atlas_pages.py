@@ -15,12 +15,13 @@ from pulvinar.catalogue.neurons import list_neurons
 from pulvinar.catalogue.query_nodes import QueryError
 from pulvinar.catalogue.versions import get_version
 from pulvinar.errors import NotFound
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.platform import Platform
 from pulvinar.web import phrases
 from pulvinar.web.api.atlases import AskedAtlas, RegionName
+from pulvinar.web.atlas_reads import check_read
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.counterparts import compared
 from pulvinar.web.dataset_page import cover_of
@@ -138,8 +139,16 @@ def region(
 
 
 @router.get("/atlases/{name}/regions/{region}/picture/{axis}", dependencies=[Depends(kept)])
-def picture(request: Request, asked: AskedAtlas, region: RegionName, axis: Literal["z", "y", "x"]) -> Response:
+def picture(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
+    asked: AskedAtlas,
+    region: RegionName,
+    axis: Literal["z", "y", "x"],
+) -> Response:
     """A section through a region, WebP."""
+    check_read(request, platform, actor, asked, PartKind.ANNOTATION, Right.VIEW)
     shown = asked.region(region)
     part = asked.atlas.part(PartKind.ANNOTATION)
     headers = {"etag": f'"{part.digest[:32]}.{shown.id}.{axis}"', "cache-control": "private, max-age=86400"}

@@ -15,12 +15,13 @@ from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.catalogue.query_fields import plain_number
 from pulvinar.catalogue.transforms import find_route, list_transforms, spaces_of, transform_points
 from pulvinar.errors import Invalid, PulvinarError
-from pulvinar.model.access import Actor
+from pulvinar.model.access import Actor, Right
 from pulvinar.model.atlas import PartKind
 from pulvinar.model.ontology import Region
 from pulvinar.model.space import Points
 from pulvinar.platform import Platform
 from pulvinar.web.api.atlases import AskedAtlas
+from pulvinar.web.atlas_reads import check_read
 from pulvinar.web.atlas_scene import world_of
 from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.language import language_of
@@ -78,6 +79,8 @@ def at(
     except Invalid as error:
         return render(request, "place.html", values | {"trouble": error}, status=422)
     if points is not None:
+        if values["named"]:
+            check_read(request, platform, actor, asked, PartKind.ANNOTATION, Right.VIEW)
         values |= _told(platform, actor, asked, points, str(request.base_url).rstrip("/"))
     return render(request, "place.html", values)
 

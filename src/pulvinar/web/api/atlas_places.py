@@ -11,9 +11,12 @@ from pydantic import BaseModel, Field
 
 from pulvinar.atlases.installed import OpenAtlas
 from pulvinar.errors import Invalid, SpaceMismatch
+from pulvinar.model.atlas import PartKind
 from pulvinar.model.space import Points
 from pulvinar.model.volume import Triple
 from pulvinar.web.api.atlases import AskedAtlas, RegionOut, region_out
+from pulvinar.web.atlas_reads import check_read
+from pulvinar.web.context import CurrentActor, CurrentPlatform
 
 router = APIRouter(prefix="/atlases", tags=["atlases"])
 
@@ -45,8 +48,11 @@ class MirroredOut(BaseModel):
 
 
 @router.post("/{name}/regions-at")
-def find_regions(atlas: AskedAtlas, places: PlacesIn) -> PlacesOut:
+def find_regions(
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, atlas: AskedAtlas, places: PlacesIn
+) -> PlacesOut:
     """In which region each place lies; for those outside the nearest one, and how far it is."""
+    check_read(request, platform, actor, atlas, PartKind.ANNOTATION)
     points = _points(atlas, places)
     nearest = atlas.annotation.nearest_region(points)
     inside = atlas.annotation.regions_at(points)
@@ -73,8 +79,11 @@ def _points(atlas: OpenAtlas, places: PlacesIn) -> Points:
 
 
 @router.post("/{name}/regions-at/binary", response_class=Response, responses=BINARY)
-async def find_regions_binary(request: Request, atlas: AskedAtlas) -> Response:
+async def find_regions_binary(
+    request: Request, platform: CurrentPlatform, actor: CurrentActor, atlas: AskedAtlas
+) -> Response:
     """The same for programs: the body is little-endian float64 (n, 3), the answer little-endian int64 (n,)."""
+    await run_in_threadpool(check_read, request, platform, actor, atlas, PartKind.ANNOTATION)
     body = await request.body()
     if len(body) % 24:
         raise Invalid(f"{len(body)} bytes are no rows of three float64", hint="send z, y, x of each place")

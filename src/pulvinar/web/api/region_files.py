@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from pulvinar.errors import NotFound
+from pulvinar.model.atlas import PartKind
 from pulvinar.model.space import axes_said
 from pulvinar.storage.mesh_files import SurfaceFormat, surface_file
 from pulvinar.web.api.assets import FILE
 from pulvinar.web.api.atlases import AskedAtlas, RegionName
-from pulvinar.web.context import CurrentPlatform
+from pulvinar.web.atlas_reads import check_read
+from pulvinar.web.context import CurrentActor, CurrentPlatform
 from pulvinar.web.cutout_formats import MEDIA_TYPES, SUFFIXES, Format, write
 from pulvinar.web.downloads import disposition
 from pulvinar.web.region_mask import mask_cutout
@@ -29,7 +31,9 @@ _SURFACE_TYPES = {
 
 @router.get("/{name}/regions/{region}/mask", response_class=Response, responses=FILE)
 def get_mask(
+    request: Request,
     platform: CurrentPlatform,
+    actor: CurrentActor,
     atlas: AskedAtlas,
     region: RegionName,
     level: Annotated[int, Query(ge=0, le=64, description="Resolution: 0 is the finest.")] = 0,
@@ -39,6 +43,7 @@ def get_mask(
 
     The file's affine says where the box is; so does the header X-Box-Start, in voxels (z,y,x) of that level.
     """
+    check_read(request, platform, actor, atlas, PartKind.ANNOTATION)
     wanted = atlas.region(region)
     found = mask_cutout(atlas, wanted.id, level, platform.settings.cutout_budget_mb * 1_000_000)
     if found is None:
@@ -53,12 +58,16 @@ def get_mask(
 
 @router.get("/{name}/regions/{region}/surface", response_class=Response, responses=FILE)
 def get_surface(
+    request: Request,
+    platform: CurrentPlatform,
+    actor: CurrentActor,
     atlas: AskedAtlas,
     region: RegionName,
     level: Annotated[int, Query(ge=0, le=8, description="Level of detail: 0 is the finest, 2 the coarsest.")] = 0,
     form: Annotated[SurfaceFormat, Query(alias="format", description="The kind of file.")] = SurfaceFormat.PLY,
 ) -> Response:
     """The surface of a region and all below it: triangles, x y z in micrometres of the atlas's space."""
+    check_read(request, platform, actor, atlas, PartKind.MESHES)
     wanted = atlas.region(region)
     data = surface_file(form, *atlas.mesh_of(wanted.id, level), axes_said(atlas.atlas.space))
     name = f"{atlas.atlas.name}-{wanted.acronym or wanted.id}.{form.value}"
