@@ -124,8 +124,8 @@ DESCRIPTION = SolutionDescription(
             maximum=10_000,
             unit="um",
             help=Words(
-                "Finer ones take longer; 0: such that the template has a million.",
-                "越细越慢；0 表示使模板约有一百万体素。",
+                "Finer ones take longer; 0: the template's own, or such that it has 4.5 million.",
+                "越细越慢；0 表示采用模板自身的体素，或使模板约有四百五十万体素。",
             ),
         ),
         Parameter(
