@@ -152,8 +152,10 @@ def rows_of(matrix: Matrix) -> Affine:
 def _resampled(gray: Gray, factor: Matrix, offset: Matrix, shape: tuple[int, ...]) -> Gray:
     blur = np.where(factor > 1.2, 0.4 * np.sqrt(np.maximum(factor**2 - 1, 0)), 0)
     smooth = ndimage.gaussian_filter(gray, blur) if blur.any() else gray
-    # cubic: straight lines blur between voxels and not on them, a pattern that local correlation takes for tissue
+    # cubic: straight lines blur between voxels and not on them, a pattern that local correlation takes for tissue;
+    # but what was blurred before keeps to lines: with cubes a real head was laid less well
+    order = 1 if blur.any() else 3
     return np.asarray(
-        ndimage.affine_transform(smooth, np.diag(factor), offset, output_shape=shape, order=3, mode="nearest"),
+        ndimage.affine_transform(smooth, np.diag(factor), offset, output_shape=shape, order=order, mode="nearest"),
         np.float32,
     )
