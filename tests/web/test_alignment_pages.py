@@ -7,7 +7,7 @@ from html import unescape
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from tests.solutions.align.small_mouse import as_microscope, small_atlas
+from tests.solutions.align.small_mouse import as_microscope, small_atlas, small_mouse
 from tests.solutions.stored import catalogued, stored_volume
 from tests.web.test_job_pages import run_all
 
@@ -17,7 +17,6 @@ from pulvinar.ingest.sandbox import Limits
 from pulvinar.model.record import Species
 from pulvinar.platform import Platform, open_platform
 from pulvinar.settings import load_settings
-from pulvinar.solutions.align import reference_brains as brains
 from pulvinar.solutions.align.known_warps import known_brain
 from pulvinar.web.app import create_app
 
@@ -43,7 +42,7 @@ def brain(samples, platform: Platform) -> str:
     pytest.importorskip("picsl_greedy")
     if not (samples / "mouse").is_dir():
         pytest.skip("sample mouse is not there")
-    mouse = brains.references(samples)["mouse"]()
+    mouse = small_mouse(samples)
     scratch = platform.settings.resolved_scratch()
     install_atlas(Means(platform.database, platform.store, scratch, Limits()), small_atlas(mouse), surfaces=False)
     known = known_brain(mouse.template, mouse.labels, VOXEL_UM, 7)

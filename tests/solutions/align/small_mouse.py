@@ -1,5 +1,7 @@
 """The Allen template at 200 um as an atlas that is installed in a second, and a brain that belongs to it."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,21 @@ from pulvinar.ingest.packing import PackedAtlas, PackedVolume
 from pulvinar.model.ontology import Region
 from pulvinar.model.record import Species
 from pulvinar.model.volume import VolumeKind
+from pulvinar.solutions.align.brain_image import BrainImage, rows_of
 from pulvinar.solutions.align.known_warps import KnownBrain
-from pulvinar.solutions.align.reference_brains import Reference
+from pulvinar.solutions.align.reference_brains import Reference, references
 from pulvinar.storage.sources import ArraySource
+
+
+def small_mouse(samples: Path) -> Reference:
+    """The mouse that is measured, on every second of its voxels."""
+    fine = references(samples)["mouse"]()
+    to_um = np.array(fine.template.voxel_to_space_um) @ np.diag([2.0, 2.0, 2.0, 1.0])
+    every = (slice(None, None, 2),) * 3
+    # cubes reach a little below 0, which no camera does
+    voxels = np.maximum(fine.template.voxels[every], 0)
+    template = BrainImage(fine.template.space, voxels, rows_of(to_um))
+    return replace(fine, template=template, labels=fine.labels[every], voxel_um=2 * fine.voxel_um)
 
 
 def small_atlas(mouse: Reference) -> PackedAtlas:

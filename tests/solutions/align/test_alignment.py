@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from tests.solutions.align.small_mouse import small_mouse
 
 from pulvinar.atlases.transforms import apply, invert
 from pulvinar.errors import Invalid, TooLarge
 from pulvinar.model.space import Points, Space
 from pulvinar.solutions.align import BrainImage, align, checkerboard, contours
 from pulvinar.solutions.align import reference_brains as brains
+from pulvinar.solutions.align.alignment import fitting_edge_um
 from pulvinar.solutions.align.known_warps import known_brain
 from pulvinar.solutions.align.measure import known_warp, labels_on
 from pulvinar.solutions.align.orientation import TURNS, LeftRight
@@ -22,7 +24,7 @@ def mouse(samples):
     pytest.importorskip("picsl_greedy")
     if not (samples / "mouse").is_dir():
         pytest.skip("sample mouse is not there")
-    return brains.references(samples)["mouse"]()
+    return small_mouse(samples)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,38 @@ def test_a_real_brain_finds_its_place_in_the_ccf(samples, mouse):
     found = align(brains.ccf_template(samples), brains.mouse_brain(samples), voxel_um=VOXEL_UM)
     assert found.orientation.letters == "AIR"
     assert found.quality.stages[-1].tissue_dice > 0.95
+
+
+@pytest.mark.parametrize(
+    ("own_um", "shape", "edge_um"),
+    [
+        (500.0, (128, 206, 168), 500.0),  # INIA19: its own voxels
+        (1000.0, (189, 233, 197), 1245.0),  # MNI152: more than 4.5 million
+        (200.0, (67, 41, 58), 108.0),  # CCFv3 at 200 um: far fewer than a million
+        (200.0, (20, 20, 20), 100.0),  # but never finer than twice
+    ],
+)
+def test_a_template_is_aligned_on_its_own_voxels_unless_they_are_too_many_or_few(own_um, shape, edge_um):
+    assert fitting_edge_um((own_um,) * 3, shape) == pytest.approx(edge_um, rel=0.005)
+
+
+def test_the_affine_map_of_a_coarse_level_is_that_of_the_fine_one(mouse, monkeypatch):
+    brain = known_brain(mouse.template, mouse.labels, VOXEL_UM, 7)
+    at = np.argwhere(brain.labels > 0)[::50]
+    monkeypatch.setattr("pulvinar.solutions.align.alignment._ROUGH_VOXELS", 15_000)
+    found = align(mouse.template, brain.image, voxel_um=VOXEL_UM)
+    far = np.linalg.norm(apply(found.transform, brain.points(at)).zyx_um - brain.truth(at), axis=1)
+    assert found.orientation.letters == brain.letters
+    assert np.median(far) < 0.7 * VOXEL_UM
+
+
+def test_layers_are_told_from_areas(mouse):
+    # layer 5 of the secondary motor area, "Anterior cingulate area, ventral part, 6a"; CA1 is no layer
+    assert (mouse.areas[767], mouse.areas[810]) == (993, 48)
+    assert 382 not in mouse.areas
+    known = known_warp(brains.Reference(mouse.template, mouse.labels, VOXEL_UM, "", mouse.areas), 7)
+    assert known.area_dice is not None
+    assert known.area_dice > 0.75
 
 
 def test_what_can_not_be_aligned_is_refused():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from deploy.slurm.simulated import Nodes, simulated_slurm
 from tests.compute.engines.test_engines import require_slurm
-from tests.solutions.align.small_mouse import as_microscope, small_atlas
+from tests.solutions.align.small_mouse import as_microscope, small_atlas, small_mouse
 from tests.solutions.stored import catalogued, stored_volume
 
 from pulvinar.catalogue import get_version
@@ -18,7 +18,6 @@ from pulvinar.ingest.atlas_install import install_atlas
 from pulvinar.ingest.request import Means as IngestMeans
 from pulvinar.ingest.sandbox import Limits
 from pulvinar.model.job import JobState
-from pulvinar.solutions.align import reference_brains as brains
 from pulvinar.solutions.align.known_warps import known_brain
 from pulvinar.solutions.submission import Means, Request, submit
 
@@ -34,7 +33,7 @@ def test_two_nodes_make_what_one_process_makes(
     if not (samples / "mouse").is_dir():
         pytest.skip("sample mouse is not there")
     require_slurm()
-    mouse = brains.references(samples)["mouse"]()
+    mouse = small_mouse(samples)
     install_atlas(
         IngestMeans(means.database, folder_store, tmp_path / "ingest", Limits()), small_atlas(mouse), surfaces=False
     )

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from tests.solutions.align.small_mouse import as_microscope, small_atlas
+from tests.solutions.align.small_mouse import as_microscope, small_atlas, small_mouse
 from tests.solutions.stored import catalogued, stored_volume
 
 from pulvinar.access.work import UnitOfWork
@@ -50,7 +50,7 @@ def mouse(samples) -> brains.Reference:
     pytest.importorskip("picsl_greedy")
     if not (samples / "mouse").is_dir():
         pytest.skip("sample mouse is not there")
-    return brains.references(samples)["mouse"]()
+    return small_mouse(samples)
 
 
 @pytest.fixture(scope="module")

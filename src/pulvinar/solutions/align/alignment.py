@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -19,15 +19,18 @@ from pulvinar.solutions.align.aligner import Aligner, Metric, Pair
 from pulvinar.solutions.align.brain_image import BrainImage, Gray, Mask, Matrix, WorkLevel, rows_of, work_level
 from pulvinar.solutions.align.doubts import Doubt, doubts_of
 from pulvinar.solutions.align.greedy import GreedyAligner
-from pulvinar.solutions.align.orientation import Orientation, Pose, find_pose
+from pulvinar.solutions.align.orientation import Orientation, Pose, Turn, find_pose
 from pulvinar.solutions.align.quality import Quality, alikeness, carried, concordance, jacobian, measured_stage
 from pulvinar.solutions.align.uncertainty import uncertainty_um
 
-WORK_VOXELS = 1_000_000
-"""A level of some so many voxels is aligned when nobody says otherwise."""
-_FINER = 1.5
-"""Between a template's voxels there is more to be told: known warps of the mouse at 200 um are found to a region Dice
-of 0.862 on its own voxels, of 0.888 on ones finer by this, of 0.887 on ones half as large."""
+WORK_VOXELS = 4_500_000
+"""A level of at most some so many voxels is aligned when nobody says otherwise: an error of so many voxels is a smaller
+part of a region where they are finer."""
+_ROUGH_VOXELS = 1_000_000
+"""The affine map, which has 12 numbers to learn, is found on so many; a template with fewer is aligned on finer voxels
+than its own, for between them there is more to be told."""
+_FINER = 2.0
+"""But never on ones finer by more than this."""
 _COARSE_TISSUE = 6_000
 """How a brain lies is looked for where its template has so many voxels of tissue."""
 _RIM = 3
@@ -73,7 +76,7 @@ def align(
     template: BrainImage, brain: BrainImage, *, voxel_um: float | None = None, aligner: Aligner | None = None
 ) -> Alignment:
     """Bring `brain` to `template`: how it lies is found, then an affine map, then a smooth deformation, all on cubes of
-    `voxel_um` (by default such that the template has a million).
+    `voxel_um` (by default the template's own, or such that it has 4.5 million).
 
     Neither the brain's orientation nor its completeness is believed: what is missing is left out of the comparison.
     Raises `Invalid` when the template's orientation isn't known or an image is flat, `TooLarge` for a level that
@@ -86,17 +89,14 @@ def align(
     engine = aligner or GreedyAligner()
     voxel_um = voxel_um or fitting_voxel_um(template)
     fixed, moving = work_level(template, voxel_um), work_level(brain, voxel_um)
-    pose = _posed(fixed, moving, template, brain, engine)
-    to_brain = moving.to_space_um @ pose.turn.to_array(moving.voxels.shape)
-    moving = replace(
-        moving,
-        voxels=np.ascontiguousarray(pose.turn.turned(moving.voxels)),
-        known=np.ascontiguousarray(pose.turn.turned(moving.known)),
-        tissue=np.ascontiguousarray(pose.turn.turned(moving.tissue)),
-        to_space_um=to_brain,
-    )
-    rough = np.linalg.inv(to_brain) @ pose.template_to_brain_um @ fixed.to_space_um
-    affine = _affine(fixed, moving, rough, engine)
+    coarse_um = max(voxel_um, voxel_um * (fixed.voxels.size / _ROUGH_VOXELS) ** (1 / 3))
+    coarse_fixed, coarse_moving = _at(coarse_um, template, fixed), _at(coarse_um, brain, moving)
+    pose = _posed(coarse_fixed, coarse_moving, template, brain, engine)
+    moving, coarse_moving = _turned(moving, pose.turn), _turned(coarse_moving, pose.turn)
+    start = _indices(pose.template_to_brain_um, coarse_fixed, coarse_moving)
+    found = _affine(coarse_fixed, coarse_moving, start, engine)
+    found_um = coarse_moving.to_space_um @ found @ np.linalg.inv(coarse_fixed.to_space_um)
+    rough, affine = (_indices(one, fixed, moving) for one in (pose.template_to_brain_um, found_um))
     compared = comparable(fixed, moving, affine)
     metric = _metric(fixed, moving, affine, compared)
     alike = alikeness(fixed.voxels, moving.voxels, fixed.tissue & compared, affine)
@@ -106,23 +106,41 @@ def align(
 
 
 def fitting_voxel_um(template: BrainImage) -> float:
-    """The edge of cubes of which the template has a million, but not much smaller than its own."""
+    """The edge of the cubes to align at: the template's own, larger where those are too many, smaller where they are
+    few."""
     z, y, x = template.voxel_size_um.tolist()
     return fitting_edge_um((z, y, x), template.voxels.shape)
 
 
 def fitting_edge_um(voxel_size_um: Triple, shape: tuple[int, ...]) -> float:
     """The same of a template with `shape` voxels (z, y, x) of that size."""
-    million: float = (prod(voxel_size_um) * prod(shape) / WORK_VOXELS) ** (1 / 3)
-    return max(million, min(voxel_size_um) / _FINER)
+    volume, own = prod(voxel_size_um) * prod(shape), min(voxel_size_um)
+    finest, rough = (float(np.cbrt(volume / voxels)) for voxels in (WORK_VOXELS, _ROUGH_VOXELS))
+    return max(finest, min(own, max(rough, own / _FINER)))
+
+
+def _at(voxel_um: float, image: BrainImage, level: WorkLevel) -> WorkLevel:
+    """A coarser level, of a level of `image`."""
+    if voxel_um <= level.voxel_um:
+        return level
+    return work_level(BrainImage(image.space, level.voxels, rows_of(level.to_space_um), level.known), voxel_um)
+
+
+def _turned(level: WorkLevel, turn: Turn) -> WorkLevel:
+    voxels, known, tissue = (
+        np.ascontiguousarray(turn.turned(one)) for one in (level.voxels, level.known, level.tissue)
+    )
+    return WorkLevel(voxels, known, tissue, level.to_space_um @ turn.to_array(level.voxels.shape), level.voxel_um)
+
+
+def _indices(map_um: Matrix, fixed: WorkLevel, moving: WorkLevel) -> Matrix:
+    """A map of micrometres as one of indices."""
+    return np.asarray(np.linalg.inv(moving.to_space_um) @ map_um @ fixed.to_space_um)
 
 
 def _posed(fixed: WorkLevel, moving: WorkLevel, template: BrainImage, brain: BrainImage, engine: Aligner) -> Pose:
     coarse_um = max(fixed.voxel_um, fixed.voxel_um * float(fixed.tissue.sum() / _COARSE_TISSUE) ** (1 / 3))
-    levels = [
-        work_level(BrainImage(image.space, level.voxels, rows_of(level.to_space_um), level.known), coarse_um)
-        for image, level in ((template, fixed), (brain, moving))
-    ]
+    levels = [_at(coarse_um, image, level) for image, level in ((template, fixed), (brain, moving))]
     return find_pose(levels[0], levels[1], template.stated_orientation, brain.stated_orientation, engine)
 
 

@@ -36,8 +36,8 @@ class GreedyAligner:
     `JobFailed` where it ends without a result."""
 
     affine_steps: tuple[int, ...] = (100, 50, 20)
-    field_steps: tuple[int, ...] = (100, 60, 20)
-    smoothing: tuple[float, float] = (3.0, 1.0)
+    field_steps: tuple[int, ...] = (200, 100, 10)
+    smoothing: tuple[float, float] = (4.0, 0.5)
     faint_smoothing: tuple[float, float] = (4.0, 1.5)
     threads: int = 2
 

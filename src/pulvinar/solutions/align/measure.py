@@ -7,7 +7,7 @@ OUTLINE: real brains, and no more than whether their outlines and intensities me
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,13 @@ _LANDMARKS = 2000
 
 @dataclass(frozen=True)
 class Known:
-    """How well one known warp was found: Dice of the regions before and after, landmark errors in voxels, whether the
+    """How well one known warp was found: Dice of the regions before and after, and after with the layers of an area as
+    one, None where there are none; landmark errors in voxels, whether the
     orientation was found, and what it took."""
 
     start_dice: float
     region_dice: float
+    area_dice: float | None
     landmark_median: float
     landmark_p95: float
     orientation_found: bool
@@ -75,12 +77,24 @@ def known_warp(reference: brains.Reference, seed: int, *, slab: bool = False, al
     return Known(
         float(np.mean(list(before.values()))),
         float(np.mean(list(regions.values()))),
+        _of_areas(brain.labels, seen, reference.areas),
         float(np.median(far)) / voxel_um,
         float(np.percentile(far, 95)) / voxel_um,
         found.orientation.letters == brain.letters,
         float((far <= stated).mean()),
         cpu_s,
     )
+
+
+def _of_areas(truth: Labels, found: Labels, areas: Mapping[int, int]) -> float | None:
+    if not areas:
+        return None
+    return float(np.mean(list(region_dice(_merged(truth, areas), _merged(found, areas)).values())))
+
+
+def _merged(labels: Labels, areas: Mapping[int, int]) -> Labels:
+    names, index = np.unique(labels, return_inverse=True)
+    return np.array([areas.get(name, name) for name in names.tolist()])[index].reshape(labels.shape)
 
 
 def real_pairs(samples: Path, species: Sequence[str] = ()) -> Iterator[Figure]:
@@ -177,13 +191,15 @@ def _figures(what: str, found: Sequence[Known]) -> Iterator[Figure]:
     for name, unit, values in (
         ("Dice of regions over 500 voxels before", "", [one.start_dice for one in found]),
         ("Dice of regions over 500 voxels", "", [one.region_dice for one in found]),
+        ("Dice of areas, layers merged", "", [one.area_dice for one in found if one.area_dice is not None]),
         ("landmark error, median", "voxels", [one.landmark_median for one in found]),
         ("landmark error, 95th percentile", "voxels", [one.landmark_p95 for one in found]),
         ("orientation found", "", [float(one.orientation_found) for one in found]),
         ("landmarks within the stated uncertainty", "", [one.within_stated for one in found]),
         ("processor seconds", "s", [one.cpu_s for one in found]),
     ):
-        yield _mean(f"{what}: {name}", "SIM", values, unit)
+        if values:
+            yield _mean(f"{what}: {name}", "SIM", values, unit)
 
 
 def _at(

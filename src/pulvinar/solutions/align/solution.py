@@ -66,7 +66,8 @@ _PICTURES = {
 }
 _FIXED_BYTES = 700_000_000
 _BYTES_A_WORK_VOXEL = 250
-_SECONDS_A_WORK_VOXEL = 1.2e-4
+_FIXED_SECONDS = 30.0
+_SECONDS_A_WORK_VOXEL = 2e-5
 _WARPED_A_SECOND = 3e6
 _SIDE = 64
 _MOST_CHANNELS = 16
@@ -124,8 +125,8 @@ DESCRIPTION = SolutionDescription(
             maximum=10_000,
             unit="um",
             help=Words(
-                "Finer ones take longer; 0: such that the template has a million.",
-                "越细越慢；0 表示使模板约有一百万体素。",
+                "Finer ones take longer; 0: the template's own, or such that it has 4.5 million.",
+                "越细越慢；0 表示采用模板自身的体素，或使模板约有四百五十万体素。",
             ),
         ),
         Parameter(
@@ -162,7 +163,7 @@ class AlignSolution:
         voxels = task.work_voxels
         need = Need(
             _FIXED_BYTES + _BYTES_A_WORK_VOXEL * voxels + 16 * task.held_voxels,
-            cpu_s=_SECONDS_A_WORK_VOXEL * voxels,
+            cpu_s=_FIXED_SECONDS + _SECONDS_A_WORK_VOXEL * voxels,
             fixed_bytes=_FIXED_BYTES,
         )
         steps = [Step("align", StepKind.WHOLE, need)]
