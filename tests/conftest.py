@@ -19,15 +19,15 @@ from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psutil import virtual_memory
 from sqlalchemy import inspect
 
 from pulvinar.storage.database import Database
 from pulvinar.storage.store import Store, open_store
 
-# how long an example takes says how busy the machine is
-settings.register_profile("pulvinar", deadline=None)
+# how long an example takes, or to make one, says how busy the machine is
+settings.register_profile("pulvinar", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pulvinar")
 
 ROOT = Path(__file__).parents[1]
