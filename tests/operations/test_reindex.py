@@ -37,6 +37,7 @@ def _back_to(revision: str, database: Database, folder: Path) -> None:
             session.execute(text(statement))
         session.execute(text("UPDATE granted SET level = level - 1 WHERE level > 2"))
         session.execute(text("CREATE INDEX ix_place_block_asset_id ON place_block (asset_id)"))
+        session.execute(text("CREATE INDEX ix_version_asset_asset_id ON version_asset (asset_id)"))
         session.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
     old.close()
 
