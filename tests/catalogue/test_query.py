@@ -229,6 +229,7 @@ _QUERIES = st.recursive(
 
 
 @given(_QUERIES)
+@example(Said(Field.LAB, ";0"))
 def test_what_is_written_is_read_back(query: Query) -> None:
     text = written(query)
     assume(len(text) <= 1000)

@@ -104,6 +104,7 @@ def test_methods_that_nothing_needs_are_refused(client, method, image):
 ONLY_ASKED = {
     "/api/v1/atlases/{atlas}/regions-at",
     "/api/v1/atlases/{atlas}/regions-at/binary",
+    "/api/v1/atlases/{atlas}/mirror",
     "/api/v1/transforms/points",
 }
 """Questions with a body: they change nothing."""

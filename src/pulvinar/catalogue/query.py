@@ -64,7 +64,7 @@ _DEEPEST = 12
 _NARROW = str.maketrans("：（）＂“”「」『』＜＞－＠．＝，\u3000", ":()" + '"' * 7 + "<>-@.=, ")
 _BLANKS = re.compile(r"[\s,、；。;]*")
 _QUOTED = re.compile(r'"([^"]*)"')
-_BARE = re.compile(r'[^\s()",、；。]+')
+_BARE = re.compile(r'[^\s()",、；。;][^\s()",、；。]*')
 _FIELD = re.compile(r'([^\s():",、；。<>=-][^\s():",、；。<>=]*):')
 _NUMBER = r"([+-]?\d{1,10}(?:\.\d{0,40})?)"
 _CORNER = rf"\(\s*{_NUMBER}[,\s]\s*{_NUMBER}[,\s]\s*{_NUMBER}\s*\)"
