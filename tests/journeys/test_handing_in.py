@@ -6,14 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.journeys.conftest import serving
 
 from pulvinar.cli.verbs import means_of
 from pulvinar.ingest.uploads.submissions import list_submissions
 from pulvinar.ingest.uploads.work import do_waiting
-from pulvinar.platform import landing_of
+from pulvinar.platform import Platform, landing_of, open_platform
+from pulvinar.settings import load_settings
 
 pytestmark = pytest.mark.browser
 BRAIN = "macaque/yerkes19/MacaqueYerkes19_T1w_1.0mm_brain.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory) -> Iterator[Platform]:
+    """One of its own: what is published here would stand among what other journeys look for."""
+    with open_platform(load_settings(environment={}, home=tmp_path_factory.mktemp("handing-in"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address(platform) -> Iterator[str]:
+    """Where it is served."""
+    with serving(platform) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +78,11 @@ def described(page, title="恒河猴 T1 / a macaque T1") -> None:
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-def test_a_brain_from_a_file_to_a_published_dataset(site, platform, working, sample, visit, axe, locale):
+def test_a_brain_from_a_file_to_a_published_dataset(address, platform, working, sample, visit, axe, locale):
     # what says the same of the same file has been brought in before
     title = f"恒河猴 T1 / a macaque T1, {locale}"
     visitor = visit(locale=locale)
-    page = visitor.see(f"{site.address}/submissions")
+    page = visitor.see(f"{address}/submissions")
     shot(page, f"pick-{locale}")
     assert axe(page) == []
     page.set_input_files("[data-pick]:not([webkitdirectory])", sample(BRAIN))
@@ -100,18 +116,18 @@ def test_a_brain_from_a_file_to_a_published_dataset(site, platform, working, sam
     viewer = visitor.see(f"{dataset}/view")
     viewer.wait_for_selector("canvas", timeout=60_000)
     shot(viewer, f"viewer-{locale}")
-    page = visitor.see(f"{site.address}/submissions/{submission}")
+    page = visitor.see(f"{address}/submissions/{submission}")
     page.click("button[value=publish]")
     page.wait_for_url(f"{dataset}*")
     assert page.locator("h1").inner_text() == title
     assert visitor.complaints == []
 
 
-def test_a_reload_in_the_middle_goes_on_with_the_same_files(site, platform, visit, tmp_path):
+def test_a_reload_in_the_middle_goes_on_with_the_same_files(address, platform, visit, tmp_path):
     large = tmp_path / "large.bin"
     large.write_bytes(os.urandom(90_000_000))
     visitor = visit()
-    page = visitor.see(f"{site.address}/submissions")
+    page = visitor.see(f"{address}/submissions")
     line = visitor.context.new_cdp_session(page)
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 15_000_000}
     line.send("Network.emulateNetworkConditions", slow)
@@ -139,10 +155,10 @@ def test_a_reload_in_the_middle_goes_on_with_the_same_files(site, platform, visi
     assert staged.read_bytes() == large.read_bytes()
 
 
-def test_names_that_clash_are_told_on_the_page(site, visit, tmp_path):
+def test_names_that_clash_are_told_on_the_page(address, visit, tmp_path):
     for name in ("Brain.tif", "brain.tif"):
         (tmp_path / name).write_bytes(b"x")
-    page = visit().see(f"{site.address}/submissions")
+    page = visit().see(f"{address}/submissions")
     page.set_input_files("[data-pick]:not([webkitdirectory])", [tmp_path / "Brain.tif", tmp_path / "brain.tif"])
     page.wait_for_selector("[data-trouble]:not([hidden])")
     assert "upper and lower case" in page.inner_text("[data-trouble]")
